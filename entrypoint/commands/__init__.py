@@ -1,0 +1,1 @@
+"""Subcommands of `signpost`, one module each."""

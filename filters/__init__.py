@@ -1,0 +1,1 @@
+"""Signpost's filters: programs for OpenSMTPD, usable without the image."""

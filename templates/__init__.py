@@ -1,0 +1,1 @@
+"""Jinja2 templates of every configuration file; data only, no code."""
