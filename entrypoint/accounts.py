@@ -1,0 +1,113 @@
+"""ACCOUNTS: `address:secret` entries → Account values.
+
+Everything here may be a secret, a mistyped address too: an error names the place of an entry, and
+the address only where it cannot be a piece of a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from entrypoint.addresses_parse import own_address
+from entrypoint.entries import Entry, entries
+from entrypoint.passwords import HASH_PREFIXES, is_hash
+from entrypoint.problems import BrokenRuleError, Problems
+from entrypoint.settings import Account
+
+_BY_LINE = "put one account a line: a password with a comma needs that"
+
+
+@dataclass(frozen=True)
+class ReadAccounts:
+    """The accounts that are right, and the addresses that are taken, wrong passwords' too.
+
+    `complete` is False where an entry's address could not be read.
+    """
+
+    accounts: tuple[Account, ...]
+    addresses: frozenset[str]
+    complete: bool
+
+
+def read_accounts(
+    where: str,
+    text: str,
+    domains: Collection[str] | None,
+    delimiter: str | None,
+    problems: Problems,
+) -> ReadAccounts:
+    """Read the entries and note each mistake.
+
+    `domains` and `delimiter` are None where they are not known, having mistakes of their own.
+    """
+    accounts: list[Account] = []
+    addresses: set[str] = set()
+    complete = True
+    for entry in _without_argon2_pieces(entries(text)):
+        place = f"{where}: {entry.place}"
+        written, colon, secret = entry.text.partition(":")
+        cure = "write it like alice@example.org:password"
+        cure = cure if entry.certain else f"{cure}; {_BY_LINE}"
+        if not colon:
+            problems.add(place, "no colon between an address and a password", cure)
+            complete = False
+            continue
+        try:
+            address = own_address(written.strip())
+        except BrokenRuleError as error:
+            problems.add(place, error.rule, error.cure if entry.certain else cure)
+            complete = False
+            continue
+        visible = (
+            address if entry.certain or address.rpartition("@")[2] in (domains or ()) else None
+        )
+        if address in addresses:
+            problems.add(place, "an account that is there already", "take one of the two", visible)
+            continue
+        addresses.add(address)
+        _check_address(place, address, visible, domains, delimiter, problems)
+        if secret.strip().startswith(HASH_PREFIXES):
+            secret = secret.strip()
+        try:
+            hashed = is_hash(secret)
+        except BrokenRuleError as error:
+            problems.broken(place, error, visible)
+            continue
+        accounts.append(Account(address=address, secret=SecretStr(secret), hashed=hashed))
+    return ReadAccounts(tuple(accounts), frozenset(addresses), complete)
+
+
+def _check_address(
+    place: str,
+    address: str,
+    visible: str | None,
+    domains: Collection[str] | None,
+    delimiter: str | None,
+    problems: Problems,
+) -> None:
+    local, _, domain = address.partition("@")
+    if domains is not None and domain not in domains:
+        cure = "add its domain to DOMAINS, or correct it"
+        problems.add(
+            place, "an account outside DOMAINS", cure if visible else f"{cure}; {_BY_LINE}", visible
+        )
+    if delimiter is not None and delimiter in local:
+        problems.add(
+            place,
+            f"the local part holds the delimiter {delimiter}, so mail would go to another",
+            "choose another address, or another RECIPIENT_DELIMITER",
+            visible,
+        )
+
+
+def _without_argon2_pieces(found: list[Entry]) -> list[Entry]:
+    """An Argon2 hash holds commas: one error for the hash is enough, its pieces are passed over."""
+    kept: list[Entry] = []
+    for entry in found:
+        piece = not entry.certain and kept and ":" not in entry.text
+        if not (piece and kept[-1].text.partition(":")[2].startswith("$argon2")):
+            kept.append(entry)
+    return kept

@@ -1,0 +1,101 @@
+"""Is a certificate of one's own fit to serve: does it load, match its key, name us, and last?
+
+It reads the two files and judges them. It must not know which variable named them, and no text
+of an error holds anything of the key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from entrypoint.problems import BrokenRuleError
+
+
+def load_certificate(path: Path) -> x509.Certificate:
+    """The first certificate of a PEM file, which is the server's own (RFC 8446 §4.4.2)."""
+    try:
+        return x509.load_pem_x509_certificates(_content(path))[0]
+    except ValueError:
+        raise BrokenRuleError(
+            "no PEM certificate in this file", "give the full chain, the server's own first"
+        ) from None
+
+
+def load_key(path: Path) -> PrivateKeyTypes:
+    """The private key in a PEM file, which must not be encrypted."""
+    content = _content(path)
+    try:
+        return load_pem_private_key(content, password=None)
+    except TypeError:
+        raise BrokenRuleError(
+            "the key is encrypted", "take its password off: openssl pkey -in KEY -out NEW"
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise BrokenRuleError(
+            "no PEM private key in this file", "give the key that the certificate was made for"
+        ) from None
+
+
+def check_pair(certificate: x509.Certificate, key: PrivateKeyTypes) -> None:
+    """Is the certificate made for this key? BrokenRuleError if not."""
+    if _der(certificate.public_key()) != _der(key.public_key()):
+        raise BrokenRuleError(
+            "the certificate does not match the key",
+            "give the key that the certificate was made for, and the server's own certificate "
+            "first in its file",
+        )
+
+
+def check_name(certificate: x509.Certificate, host_name: str) -> None:
+    """Does a DNS name of the certificate cover the host name (RFC 9525 §6.3)?"""
+    names = _dns_names(certificate)
+    parent = host_name.partition(".")[2]
+    if not any(name in (host_name, f"*.{parent}") for name in names):
+        raise BrokenRuleError(
+            f"the certificate does not cover {host_name}",
+            "get one with that name, or set MAIL_HOSTNAME to the name that it has",
+        )
+
+
+def check_dates(certificate: x509.Certificate, now: datetime) -> None:
+    """Is the certificate valid at `now` (a time with a zone)? BrokenRuleError if not."""
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now > ends:
+        raise BrokenRuleError(f"the certificate expired on {ends:%Y-%m-%d}", "renew it")
+    if now < begins:
+        raise BrokenRuleError(
+            f"the certificate is not valid before {begins:%Y-%m-%d}", "check the clock, or wait"
+        )
+
+
+def _dns_names(certificate: x509.Certificate) -> list[str]:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
+
+
+def _der(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            raise BrokenRuleError("no such file", "mount it, and give its path in the container")
+        return path.read_bytes()
+    except OSError as error:
+        raise BrokenRuleError(
+            f"the file cannot be read ({error.strerror})", "mount it so that root can read it"
+        ) from None

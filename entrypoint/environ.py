@@ -1,0 +1,122 @@
+"""From the environment to Settings: the only reader of os.environ, X_FILE and the host's facts.
+
+Every mistake is collected and told at once. It must not know what is made of the Settings.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+from pydantic import SecretStr
+
+from entrypoint import scalars
+from entrypoint.domain_names import domain_name
+from entrypoint.entries import words
+from entrypoint.environ_sources import gather, note_unknown
+from entrypoint.host import gateways_v4, gateways_v6, has_ipv6
+from entrypoint.people import read_people
+from entrypoint.problems import ConfigurationError, Problems
+from entrypoint.reading import Reading
+from entrypoint.relay import read_relay
+from entrypoint.settings import HostFacts, LogFormat, LogLevel, Settings
+from entrypoint.tls_files import read_tls_files
+from entrypoint.variables import VARIABLES
+
+__all__ = ["ConfigurationError", "host_facts", "load"]
+
+# The fields that are one value and hang together with no other.
+_SINGLE: Mapping[str, Callable[[str], object]] = {
+    "recipient_delimiter": scalars.delimiter,
+    "message_size_limit": scalars.size,
+    "dkim_selector": scalars.selector,
+    "dkim_required": scalars.boolean,
+    "dns_timeout": partial(scalars.number, least=1, most=120),
+    "spf": scalars.boolean,
+    "log_level": partial(scalars.choice, allowed=get_args(LogLevel)),
+    "log_format": partial(scalars.choice, allowed=get_args(LogFormat)),
+    "tz": scalars.time_zone,
+}
+_DEFAULT_DELIMITER = str(Settings.model_fields["recipient_delimiter"].default)
+_LONGEST_NAME = 253  # characters of a domain name in text (RFC 1035 §3.1)
+
+
+def load(environ: Mapping[str, str] | None = None, *, host: HostFacts | None = None) -> Settings:
+    """Read the configuration, from this process's environment and host unless they are given.
+
+    Raises ConfigurationError with every mistake, each in one line that holds no secret.
+    """
+    environ = os.environ if environ is None else environ
+    problems = Problems()
+    note_unknown(environ, VARIABLES, problems)
+    reading = Reading(gather(environ, VARIABLES, problems), problems)
+
+    values: dict[str, object] = {}
+    for field, parse in _SINGLE.items():
+        value = reading.value(field, parse)
+        if value is not None:
+            values[field] = value
+    values["dns_servers"] = _dns_servers(reading)
+    secret = reading.secret("srs_secret", scalars.key_text)
+    values["srs_secret"] = None if secret is None else SecretStr(secret)
+
+    people = read_people(reading, _delimiter(reading, values))
+    host_name = _host_name(reading, people["domains"])
+    values |= people | {"mail_hostname": host_name}
+    values |= read_relay(reading)
+    values |= read_tls_files(reading, host_name, datetime.now(UTC))
+    _check_key_names(reading, values)
+    problems.raise_any()
+    return Settings.model_validate({**values, "host": host_facts() if host is None else host})
+
+
+def host_facts(proc: Path = Path("/proc")) -> HostFacts:
+    """Ask the kernel: is there IPv6 here, and which are the default gateways."""
+
+    def text(name: str) -> str:
+        try:
+            return (proc / name).read_text("ascii")
+        except OSError:  # a kernel without IPv6 has no such file
+            return ""
+
+    return HostFacts(
+        ipv6=has_ipv6(text("net/if_inet6"), text("sys/net/ipv6/conf/all/disable_ipv6")),
+        gateways=gateways_v4(text("net/route")) + gateways_v6(text("net/ipv6_route")),
+    )
+
+
+def _delimiter(reading: Reading, values: Mapping[str, object]) -> str | None:
+    """The delimiter that holds; None where what was set is wrong."""
+    if not reading.is_set("recipient_delimiter"):
+        return _DEFAULT_DELIMITER
+    return str(values["recipient_delimiter"]) if "recipient_delimiter" in values else None
+
+
+def _dns_servers(reading: Reading) -> tuple[str, ...]:
+    given = reading.raw("dns_servers")
+    found = reading.each("dns_servers", words(given.text) if given else [], scalars.ip_address)
+    return found or ()
+
+
+def _host_name(reading: Reading, domains: object) -> str | None:
+    if reading.is_set("mail_hostname"):
+        return reading.value("mail_hostname", domain_name)
+    if not isinstance(domains, tuple) or not domains:
+        return None
+    name = f"mail.{domains[0]}"
+    if len(name) > _LONGEST_NAME:
+        reading.note("domains", f"no room for mail. before {domains[0]}", "set MAIL_HOSTNAME")
+        return None
+    return name
+
+
+def _check_key_names(reading: Reading, values: Mapping[str, object]) -> None:
+    """Does a DKIM key's record have a name that DNS can hold, for every domain?"""
+    selector, domains = values.get("dkim_selector", "mail"), values["domains"]
+    for domain in domains if isinstance(domains, tuple) else ():
+        if len(f"{selector}._domainkey.{domain}") > _LONGEST_NAME:
+            reading.note("dkim_selector", f"too long for {domain}", "take a shorter one")

@@ -1,0 +1,142 @@
+"""Passwords and their crypt(3) hashes, by the same library that smtpd checks them with.
+
+It must not know where a password comes from, and no text of an error here holds one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import secrets
+import string
+import threading
+import time
+
+from entrypoint.problems import BrokenRuleError
+
+HASH_PREFIXES = ("$y$", "$6$", "$5$", "$2b$")
+LONGEST_PASSWORD = 511  # bytes; crypt(3) refuses a longer one
+
+_B64 = "./0-9A-Za-z"
+_ROUNDS = r"(?:rounds=(?P<rounds>[1-9][0-9]{3,8})\$)?"
+# crypt(5). The last character of a hash carries fewer bits than the others; a hash with any other
+# there can match no password.
+_SHAPES = {
+    "$y$": re.compile(rf"\$y\$j[{_B64}]{{2,16}}\$[{_B64}]{{1,86}}\$[{_B64}]{{43}}"),
+    "$6$": re.compile(rf"\$6\${_ROUNDS}[{_B64}]{{1,16}}\$[{_B64}]{{85}}[./01]"),
+    "$5$": re.compile(rf"\$5\${_ROUNDS}[{_B64}]{{1,16}}\$[{_B64}]{{42}}[./0-9A-D]"),
+    "$2b$": re.compile(
+        rf"\$2b\$(?P<cost>0[4-9]|[12][0-9]|3[01])\$[{_B64}]{{21}}[.Oeu][{_B64}]{{31}}"
+    ),
+}
+# Whole hashes of schemes that are not taken. What only begins like one is a plain password.
+_REFUSED = (
+    (re.compile(r"\$argon2(id|i|d)\$.*"), "smtpd cannot check Argon2 (crypt(3) does not know it)"),
+    (
+        re.compile(rf"\$2[axy]\$[0-9]{{2}}\$[{_B64}]{{53}}"),
+        "a bcrypt hash is taken with the prefix $2b$ only",
+    ),
+    (re.compile(rf"\$1\$[{_B64}]{{1,8}}\$[{_B64}]{{22}}"), "MD5 hashes are too weak"),
+    (re.compile(rf"\$7\$[{_B64}]{{11,}}(\$[{_B64}]{{43}})"), "scrypt hashes are not taken"),
+    (
+        re.compile(r"\{[A-Za-z0-9][A-Za-z0-9.-]*\}.+"),
+        "smtpd cannot check a hash with a {SCHEME} before it",
+    ),
+)
+_CURE = (
+    "give the plain password, or a hash that begins with $y$, $6$, $5$ or $2b$ "
+    "(mkpasswd -m sha512crypt)"
+)
+_MEASURED_ROUNDS, _MEASURED_BCRYPT, _MEASURED_YESCRYPT = 5000, 6, "9"
+
+_crypt_lock = threading.Lock()  # crypt() returns a buffer of its own
+
+
+def is_hash(secret: str) -> bool:
+    """Is this a hash (True) or a plain password (False)? BrokenRuleError if it is neither.
+
+    A space around a plain password is more often a slip than meant, and with it no login works.
+    """
+    for shape, why in _REFUSED:
+        if shape.fullmatch(secret):
+            raise BrokenRuleError(why, _CURE)
+    if secret.startswith(HASH_PREFIXES):
+        if not well_formed(secret):
+            raise BrokenRuleError(
+                "a malformed hash",
+                "copy it whole; in compose.yaml write each $ as $$ (mkpasswd -m sha512crypt)",
+            )
+        return True
+    if not secret:
+        raise BrokenRuleError("an empty password", "write one after the first colon")
+    if any(char in secret for char in "\0\r\n"):
+        raise BrokenRuleError("a password may not hold NUL, CR or LF", "choose another")
+    if secret != secret.strip():
+        raise BrokenRuleError(
+            "white space before or after a password",
+            "take it out; if it is meant, give the password's hash",
+        )
+    if len(secret.encode()) > LONGEST_PASSWORD:
+        raise BrokenRuleError(f"a password has at most {LONGEST_PASSWORD} bytes", "choose another")
+    return False
+
+
+def well_formed(hashed: str) -> bool:
+    """Has this the shape of a crypt(3) hash of the four schemes that are taken?"""
+    return any(
+        hashed.startswith(prefix) and shape.fullmatch(hashed) is not None
+        for prefix, shape in _SHAPES.items()
+    )
+
+
+def hash_password(plain: str) -> str:
+    """The `$6$` hash (SHA-512-crypt) of a password of 1 to 511 bytes without NUL, CR or LF.
+
+    smtpd verifies in the process that carries all filter traffic, so a hash must verify within
+    10 ms: the usual 5,000 rounds take about 2 ms. The cost grows with the password's length,
+    hence fewer rounds for one so long that nobody guesses it.
+    """
+    if not plain or any(char in plain for char in "\0\r\n"):
+        raise ValueError("a password is not empty and holds no NUL, CR or LF")
+    salt = "".join(secrets.choice("./" + string.digits + string.ascii_letters) for _ in range(16))
+    rounds = "rounds=1000$" if len(plain.encode()) >= 128 else ""
+    return _crypt(plain, f"$6${rounds}{salt}$")
+
+
+def verify_seconds(hashed: str) -> float:
+    """How long smtpd will take to check a password against this well-formed hash, in seconds.
+
+    One crypt() of the same scheme is measured. A costly hash is measured at a lower cost and
+    scaled up, for bcrypt's highest cost would take days.
+    """
+    setting, factor = hashed, 1.0
+    if bcrypt := re.match(r"\$2b\$([0-9]{2})\$", hashed):
+        cost = int(bcrypt[1])
+        if cost > _MEASURED_BCRYPT:
+            setting = f"$2b${_MEASURED_BCRYPT:02}${hashed[7:]}"
+            factor = 2.0 ** (cost - _MEASURED_BCRYPT)
+    elif rounds := re.match(r"(\$[56]\$rounds=)([0-9]+)(.*)", hashed):
+        if int(rounds[2]) > _MEASURED_ROUNDS:
+            setting = f"{rounds[1]}{_MEASURED_ROUNDS}{rounds[3]}"
+            factor = int(rounds[2]) / _MEASURED_ROUNDS
+    elif yescrypt := re.match(r"\$y\$j([./0-9A-Za-z])", hashed):
+        alphabet = "./" + string.digits + string.ascii_uppercase + string.ascii_lowercase
+        excess = alphabet.index(yescrypt[1]) - alphabet.index(_MEASURED_YESCRYPT)
+        if excess > 0:  # the character is the logarithm of N; time grows with N
+            setting = f"$y$j{_MEASURED_YESCRYPT}{hashed[5:]}"
+            factor = 2.0**excess
+    started = time.perf_counter()
+    _crypt("correct horse battery", setting)
+    return (time.perf_counter() - started) * factor
+
+
+def _crypt(phrase: str, setting: str) -> str:
+    library = ctypes.CDLL("libcrypt.so.1")
+    library.crypt.restype = ctypes.c_char_p
+    library.crypt.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+    with _crypt_lock:
+        result: bytes | None = library.crypt(phrase.encode(), setting.encode())
+    # A failure is NULL or a token that begins with "*" (crypt(3)).
+    if not result or result.startswith(b"*"):
+        raise ValueError("crypt(3) does not take this password or this hash")
+    return result.decode("ascii")

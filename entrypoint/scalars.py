@@ -1,0 +1,153 @@
+"""Single values as a person writes them → typed values, or BrokenRuleError.
+
+It must not know which variable a value comes from.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import zoneinfo
+from pathlib import Path
+
+from entrypoint.problems import BrokenRuleError
+
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+_SMALLEST, _LARGEST = 64 * 1024, 1024**3
+_TRUE, _FALSE = ("yes", "true", "1"), ("no", "false", "0")
+_DELIMITERS = "+-_=."
+
+
+def boolean(text: str) -> bool:
+    """yes, true, 1, no, false or 0, in any case."""
+    word = text.lower()
+    if word not in _TRUE + _FALSE:
+        raise BrokenRuleError("neither yes nor no", "use yes or no")
+    return word in _TRUE
+
+
+def choice(text: str, allowed: tuple[str, ...]) -> str:
+    """One of the words allowed, in any case."""
+    if text.lower() not in allowed:
+        raise BrokenRuleError("not one of the values there are", f"use {_listed(allowed)}")
+    return text.lower()
+
+
+def _listed(allowed: tuple[str, ...]) -> str:
+    return f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+
+
+def size(text: str) -> int:
+    """A size in bytes, 64K to 1G: digits, then K, M or G (powers of 1024) or nothing."""
+    match = re.fullmatch(r"([0-9]{1,12})([KMG]?)", text, re.IGNORECASE)
+    if not match:
+        raise BrokenRuleError("not a size", "write it like 35M")
+    value = int(match[1]) * _UNITS[match[2].upper()]
+    if not _SMALLEST <= value <= _LARGEST:
+        raise BrokenRuleError("a size out of the range 64K to 1G", "write it like 35M")
+    return value
+
+
+def number(text: str, least: int, most: int) -> int:
+    """A whole number in a range."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise BrokenRuleError(f"not a number from {least} to {most}", "correct it or leave it out")
+    return int(text)
+
+
+def delimiter(text: str) -> str:
+    """The one character that divides a local part from its tag."""
+    if len(text) != 1 or text not in _DELIMITERS:
+        raise BrokenRuleError("not one of the delimiters there are", "use one of + - _ = .")
+    return text
+
+
+def selector(text: str) -> str:
+    """A DKIM selector (RFC 6376 §3.1): labels of letters, digits and inner hyphens."""
+    name = text.lower()
+    labels = name.split(".")
+    if len(name) > 63 or not all(
+        re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", label) for label in labels
+    ):
+        raise BrokenRuleError(
+            "not a selector: it is letters, digits and inner hyphens, 63 characters at most",
+            "write it like mail or s2026",
+        )
+    return name
+
+
+def ip_address(text: str) -> str:
+    """An IPv4 or IPv6 address of one host, without a zone or a port."""
+    try:
+        address = ipaddress.ip_address("" if "%" in text else text)
+    except ValueError:
+        raise BrokenRuleError(
+            "not an IP address", "write it like 192.0.2.53 or 2001:db8::53, without a port"
+        ) from None
+    if address.is_unspecified or address.is_multicast:
+        raise BrokenRuleError("not the address of one host", "write it like 192.0.2.53")
+    return str(address)
+
+
+def file_path(text: str) -> Path:
+    """An absolute path without a character that could end a quoted string."""
+    if not text.startswith("/"):
+        raise BrokenRuleError("not an absolute path", "begin it with /")
+    if not text.isprintable() or any(char in "\"'`\\" for char in text):
+        raise BrokenRuleError(
+            "a path may not hold quotes, backslashes or control characters", "rename the file"
+        )
+    return Path(text)
+
+
+def time_zone(text: str) -> str:
+    """A name of the time zone database, checked where the system has that database."""
+    cure = "write it like Europe/Paris or UTC"
+    # No dots: a zone is a file name below the database's folder.
+    if not re.fullmatch(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", text):
+        raise BrokenRuleError("not the name of a time zone", cure)
+    if _zone_exists("UTC") and not _zone_exists(text):
+        raise BrokenRuleError("no such time zone", cure)
+    return text
+
+
+def _zone_exists(name: str) -> bool:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown; no zone's file; a folder such as "Europe"
+        return False
+    return True
+
+
+def secret_line(text: str) -> str:
+    """A password that goes into a table of smtpd as the end of a line."""
+    if not text.isprintable() or text != text.strip():
+        raise BrokenRuleError(
+            "a password may not hold control characters, nor begin or end with a space",
+            "set another password at the relay host",
+        )
+    if len(text.encode()) > 500:
+        raise BrokenRuleError(
+            "a password has at most 500 bytes", "set another password at the relay host"
+        )
+    return text
+
+
+def login(text: str) -> str:
+    """A login name that goes into a table of smtpd, before a colon."""
+    if not re.fullmatch(r"[!#$%&()*+,./0-9;<=>?@A-Z\[\]^_a-z{|}~-]{1,255}", text):
+        raise BrokenRuleError(
+            "a login is printable ASCII without spaces, colons, quotes and backslashes",
+            "check the name that the relay host gave you",
+        )
+    return text
+
+
+def key_text(text: str) -> str:
+    """A secret key that goes into smtpd.conf as a quoted string."""
+    if not re.fullmatch(r"[!#-&(-\[\]-_a-~]{8,128}", text):
+        raise BrokenRuleError(
+            "a key is 8 to 128 printable ASCII characters without spaces, quotes and backslashes",
+            "make one with: openssl rand -hex 16",
+        )
+    return text

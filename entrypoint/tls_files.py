@@ -1,0 +1,78 @@
+"""SSL_*: which certificate the server shows, and whether one's own is fit for it.
+
+It must not know the rest of the configuration but the host name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar, get_args
+
+from entrypoint.certificate import (
+    check_dates,
+    check_name,
+    check_pair,
+    load_certificate,
+    load_key,
+)
+from entrypoint.problems import BrokenRuleError
+from entrypoint.reading import Reading
+from entrypoint.scalars import choice, file_path
+from entrypoint.settings import SslType
+
+T = TypeVar("T")
+
+
+def read_tls_files(reading: Reading, host_name: str | None, now: datetime) -> dict[str, object]:
+    """The fields `ssl_*` that are set, by their names in Settings; each mistake is noted.
+
+    `host_name` is None where it is not known, having a mistake of its own.
+    """
+    kind = reading.value("ssl_type", partial(choice, allowed=get_args(SslType)))
+    paths = {field: reading.value(field, file_path) for field in ("ssl_cert_path", "ssl_key_path")}
+    if kind == "manual":
+        for field in paths:
+            if not reading.is_set(field):
+                reading.note(
+                    field, "not set, and SSL_TYPE=manual needs it", "give the path of the PEM file"
+                )
+        _check_files(reading, paths["ssl_cert_path"], paths["ssl_key_path"], host_name, now)
+    elif kind is not None or not reading.is_set("ssl_type"):
+        for field in paths:
+            if reading.is_set(field):
+                reading.note(
+                    field, "set without SSL_TYPE=manual", "set SSL_TYPE=manual, or leave this out"
+                )
+    values: dict[str, object] = {"ssl_type": kind, **paths}
+    return {field: value for field, value in values.items() if value is not None}
+
+
+def _check_files(
+    reading: Reading,
+    cert_path: Path | None,
+    key_path: Path | None,
+    host_name: str | None,
+    now: datetime,
+) -> None:
+    certificate = _noted(reading, "ssl_cert_path", cert_path, load_certificate)
+    key = _noted(reading, "ssl_key_path", key_path, load_key)
+    if certificate is None:
+        return
+    if key is not None:
+        _noted(reading, "ssl_key_path", key_path, lambda _: check_pair(certificate, key))
+    if host_name is not None:
+        _noted(reading, "ssl_cert_path", cert_path, lambda _: check_name(certificate, host_name))
+    _noted(reading, "ssl_cert_path", cert_path, lambda _: check_dates(certificate, now))
+
+
+def _noted(reading: Reading, field: str, path: Path | None, step: Callable[[Path], T]) -> T | None:
+    if path is None:
+        return None
+    try:
+        return step(path)
+    except BrokenRuleError as error:
+        reading.note(field, error.rule, error.cure, str(path))
+        return None

@@ -1,0 +1,93 @@
+"""Whose addresses are whose: the small file that the image renders for both filters.
+
+    {"delimiter": "+", "domains": ["example.org"],
+     "owners": {"alice@example.org": ["alice@example.org"], "@example.org": ["bob@example.org"]}}
+
+`owners` maps an address, or `@domain` for its catch-all, to the logins that its mail reaches.
+All of it is lower case with domains as A-labels. It knows neither smtpd nor the engine.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressBook:
+    """The addresses of this mail server. `delimiter` separates a sub-address (RFC 5233)."""
+
+    domains: frozenset[str]
+    owners: Mapping[str, frozenset[str]]
+    delimiter: str = ""
+    _nobody: frozenset[str] = field(default=frozenset(), repr=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> AddressBook:
+        """Read the rendered file. Raises ValueError where it is not of that form."""
+        data = json.loads(text)
+        try:
+            return cls(
+                domains=frozenset(str(name).lower() for name in data["domains"]),
+                owners={
+                    str(address).lower(): frozenset(str(login).lower() for login in logins)
+                    for address, logins in data["owners"].items()
+                },
+                delimiter=str(data.get("delimiter", "")),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no address book: {error!r}") from error
+
+    def is_ours(self, domain: str) -> bool:
+        """Whether mail to this domain ends here."""
+        return domain.lower() in self.domains
+
+    def logins_of(self, address: str) -> frozenset[str]:
+        """The logins that own an address: exactly, without its sub-address, or by catch-all."""
+        local, _, domain = address.lower().rpartition("@")
+        exact = self.owners.get(f"{local}@{domain}")
+        if exact is None and self.delimiter and self.delimiter in local[1:]:
+            head = local[0] + local[1:].split(self.delimiter, 1)[0]
+            exact = self.owners.get(f"{head}@{domain}")
+        if exact is None:
+            exact = self.owners.get(f"@{domain}")
+        return exact if exact is not None else self._nobody
+
+    def may_use(self, login: str, address: str) -> bool:
+        """Whether a login may send as this address."""
+        return login.lower() in self.logins_of(address)
+
+
+class AddressFile:
+    """The address book in a file, read again when the file changes; a broken one is refused."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp = _stamp(path)
+        self._book = AddressBook.from_json(path.read_text("utf-8"))
+
+    @property
+    def book(self) -> AddressBook:
+        """The newest good content."""
+        stamp = _stamp(self._path)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._book = AddressBook.from_json(self._path.read_text("utf-8"))
+            except (OSError, ValueError) as error:
+                log.error("%s: the changed file is not used: %s", self._path, error)
+        return self._book
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 -- once a command; Path.stat costs twice as much
+    except OSError:
+        return 0, 0, 0
+    return status.st_mtime_ns, status.st_size, status.st_ino

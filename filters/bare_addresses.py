@@ -1,0 +1,88 @@
+"""Complete addresses without a domain in From, To and Cc, exactly as smtpd itself would.
+
+smtpd appends `@hostname` to them after the filter (smtp_session.c, `header_domain_append`), which
+would break a signature that was made before. Done here first, it finds nothing left to do.
+It works on header bytes and knows neither the filter protocol nor DKIM.
+"""
+
+from __future__ import annotations
+
+from filters.mailauth.message import Message
+
+COMPLETED = frozenset({b"from", b"to", b"cc"})
+
+
+def complete(raw: bytes, hostname: str) -> bytes:
+    """The message with `@hostname` where a From, To or Cc address has no domain."""
+    message = Message(raw)
+    parts, position = [], 0
+    for field in message.fields:
+        if field.key not in COMPLETED:
+            continue
+        completed = b",".join(
+            _complete_one(address, hostname.encode("ascii", "ignore"))
+            for address in _split(field.value)
+        )
+        if completed != field.value:
+            parts += [raw[position : field.start], field.name, b":", completed]
+            position = field.start + len(field.name) + 1 + len(field.value)
+    return b"".join([*parts, raw[position:]]) if parts else raw
+
+
+def _split(value: bytes) -> list[bytes]:
+    """Cut at the commas that stand outside of quotes and comments."""
+    parts, start = [], 0
+    escaped = quoted = False
+    comment = 0
+    for index, char in enumerate(value):
+        if char == 0x28 and not escaped and not quoted:  # (
+            comment += 1
+        if char == 0x22 and not escaped and not comment:  # "
+            quoted = not quoted
+        if char == 0x29 and not escaped and not quoted and comment:  # )
+            comment -= 1
+        escaped = char == 0x5C and not escaped and not comment and not quoted
+        if char == 0x2C and not escaped and not quoted and not comment:  # ,
+            parts.append(value[start:index])
+            start = index + 1
+    return [*parts, value[start:]]
+
+
+def _complete_one(address: bytes, hostname: bytes) -> bytes:
+    if b"@" not in address or b'"' in address or b"(" in address:
+        insert = _insertion_point(address)
+        if insert is not None:
+            return address[:insert] + b"@" + hostname + address[insert:]
+    return address
+
+
+def _insertion_point(address: bytes) -> int | None:
+    """Where the domain goes; None where smtpd would leave the address alone."""
+    escaped = quoted = False
+    comment = bracket = 0
+    closing: int | None = None
+    last = None
+    for index, char in enumerate(address):
+        if char == 0x28 and not escaped and not quoted:
+            comment += 1
+        if char == 0x22 and not escaped and not comment:
+            quoted = not quoted
+        if char == 0x29 and not escaped and not quoted and comment:
+            comment -= 1
+        escaped = char == 0x5C and not escaped and not comment and not quoted
+        plain = not escaped and not comment and not quoted
+        if char == 0x3C and plain and not bracket:  # <
+            bracket += 1
+        if char == 0x3E and plain and bracket:  # >
+            bracket -= 1
+            closing = index
+        if plain and char in b"@:":
+            return None  # it has a domain, or is a group
+        if not comment and char != 0x29 and char not in b" \t\r\n\v\f":
+            last = index
+    if escaped or quoted or comment or bracket or last is None:
+        return None
+    if closing is None:
+        return last + 1
+    before = address[:closing].rstrip(b" \t\r\n\v\f")
+    return None if before.endswith(b"<") else len(before)

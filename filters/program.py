@@ -1,0 +1,41 @@
+"""What both filter programs do at their start: one-line logging, and errors for the operator."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+
+class OneLineFormatter(logging.Formatter):
+    """`level: message` on one line whatever the message holds; smtpd logs by lines.
+
+    Control characters are what a client could forge a log line or confuse a terminal with, so
+    they, and what is not ASCII, are written as escapes.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """`warning: text`, with a traceback behind it as ` | ` separated parts."""
+        text = super().format(record).replace("\n", " | ")
+        escaped = text.encode("ascii", "backslashreplace").decode("ascii")
+        safe = "".join(
+            char if " " <= char <= "~" else f"\\x{ord(char):02x}" for char in escaped
+        )
+        return f"{record.levelname.lower()}: {safe}"
+
+
+def start_logging() -> None:
+    """Log to standard error. The level is the reader's choice; nothing is dropped here."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLineFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # asyncio's own line at start ("Using selector") is no event of ours.
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def refuse_to_start(errors: Sequence[str]) -> NoReturn:
+    """All errors at once, then exit 2."""
+    for error in errors:
+        logging.error("%s", error)
+    sys.exit(2)

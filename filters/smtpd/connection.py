@@ -1,0 +1,131 @@
+"""The state of the one conversation with smtpd: bytes in → events, answers → bytes out.
+
+No I/O, no clock, no handlers (the shape of h11): tests feed it transcripts whole, byte by byte
+and with trailing data. It guards what smtpd does not forgive: output before the handshake is
+over, two answers to one request, and an answer for a session that is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from filters.smtpd.wire import (
+    Config,
+    DataLine,
+    Line,
+    ProtocolError,
+    Report,
+    Request,
+    format_message,
+    format_result,
+    parse_line,
+)
+
+# A payload of 65,533 bytes and its prefix; anything far beyond is no smtpd.
+LONGEST_LINE = 1 << 20
+
+
+class Handshake:
+    """What smtpd said of itself before `config|ready`."""
+
+    def __init__(self) -> None:
+        self.config: dict[str, str] = {}
+        self.subsystems: list[str] = []
+
+    @property
+    def admd(self) -> str | None:
+        """The authserv-id (RFC 8601, 2.5); None before 6.8."""
+        return self.config.get("admd") or None
+
+    @property
+    def session_timeout(self) -> int | None:
+        """Seconds after which smtpd gives up an idle client."""
+        value = self.config.get("smtp-session-timeout", "")
+        return int(value) if value.isdecimal() else None
+
+
+class Connection:
+    """One filter's side of the protocol."""
+
+    def __init__(self) -> None:
+        self.handshake = Handshake()
+        self.ready = False
+        self._buffer = bytearray()
+        # How many answers each token of a session still owes.
+        self._open: dict[str, dict[str, int]] = {}
+
+    def receive_data(self, data: bytes) -> list[Line]:
+        """The complete lines in what has arrived so far, parsed; unknown kinds are left out.
+
+        The handshake's lines are folded into `handshake`; of them only `config|ready` is
+        returned. Raises ProtocolError for bytes that cannot come from smtpd.
+        """
+        self._buffer += data
+        end = self._buffer.rfind(b"\n")
+        if end < 0:
+            if len(self._buffer) > LONGEST_LINE:
+                raise ProtocolError("a line without an end", bytes(self._buffer[:200]))
+            return []
+        complete = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        events: list[Line] = []
+        for raw in complete.split(b"\n"):
+            line = parse_line(raw)
+            if isinstance(line, DataLine):
+                events.append(line)
+            elif isinstance(line, Request):
+                tokens = self._open.setdefault(line.session, {})
+                tokens[line.token] = tokens.get(line.token, 0) + 1
+                events.append(line)
+            elif isinstance(line, Config):
+                if self._fold(line):
+                    events.append(line)
+            elif line is not None:
+                events.append(line)
+        return events
+
+    def _fold(self, line: Config) -> bool:
+        if line.key == "ready":
+            self.ready = True
+            return True
+        if line.key == "subsystem":
+            self.handshake.subsystems.append(line.value)
+        else:
+            self.handshake.config[line.key] = line.value
+        return False
+
+    def register(self, reports: Iterable[str], phases: Iterable[str]) -> bytes:
+        """The answer to the handshake. Raises RuntimeError before `config|ready`."""
+        if not self.ready:
+            raise RuntimeError("smtpd has not finished its handshake")
+        lines = [f"register|report|smtp-in|{event}" for event in reports]
+        lines += [f"register|filter|smtp-in|{phase}" for phase in phases]
+        return "".join(line + "\n" for line in [*lines, "register|ready"]).encode("ascii")
+
+    def answer(self, request: Request, verdict: str) -> bytes:
+        """The one answer to a request; empty where the session is gone or it had its answer."""
+        tokens = self._open.get(request.session)
+        if tokens is None or request.token not in tokens:
+            return b""
+        tokens[request.token] -= 1
+        if not tokens[request.token]:
+            del tokens[request.token]
+        if not tokens:
+            del self._open[request.session]
+        return format_result(request.version, request.session, request.token, verdict)
+
+    def message(self, end: DataLine, lines: Sequence[bytes]) -> bytes:
+        """A whole message back to smtpd; `lines` are dot-stuffed and short enough for it."""
+        return format_message(end.version, end.session, end.token, lines)
+
+    def forget(self, session: str) -> None:
+        """The session is over: nothing is answered for it any more."""
+        self._open.pop(session, None)
+
+    @property
+    def open_requests(self) -> int:
+        """Requests that still wait for their answer."""
+        return sum(sum(tokens.values()) for tokens in self._open.values())
+
+
+__all__ = ["Config", "Connection", "DataLine", "Handshake", "ProtocolError", "Report", "Request"]

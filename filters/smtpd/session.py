@@ -1,0 +1,137 @@
+"""Folds report events into what a filter wants to know of a client: Session and Transaction.
+
+Pure state; knows no I/O and no handlers. Text from the client is kept as printable-safe ASCII
+(`\\xNN` for other bytes), because filters put it into logs, replies and header fields.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Any
+
+from filters.smtpd.wire import Report
+
+NO_MESSAGE = "00000000"
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One MAIL command and what followed. Addresses are bare; the null sender is ``""``."""
+
+    msgid: str
+    sender: str | None = None
+    recipients: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Session:
+    """One SMTP session, from link-connect to link-disconnect.
+
+    `client_address` is an IP address, or None for a client on the local socket (`local`).
+    `state` is the handlers' own, freed with the session.
+    """
+
+    id: str
+    client_address: str | None = None
+    local: bool = False
+    rdns: str | None = None
+    fcrdns: str = "error"
+    hostname: str = ""
+    helo: str = ""
+    tls: str | None = None
+    user: str | None = None
+    transaction: Transaction | None = None
+    state: dict[str, Any] = field(default_factory=dict)
+
+    def apply(self, report: Report) -> None:
+        """Take in one event; an unknown one, or one with too few fields, changes nothing."""
+        fold = _FOLDS.get(report.event)
+        if fold is not None:
+            fold(self, [part.decode("ascii", "backslashreplace") for part in report.fields])
+
+
+def _connect(session: Session, fields: list[str]) -> None:
+    if len(fields) != 4:
+        return
+    rdns, session.fcrdns, source, _ = fields
+    session.rdns = None if rdns in {"", "<unknown>"} else rdns
+    session.client_address = _ip(source)
+    session.local = source == "local" or source.startswith("unix:")
+
+
+def _ip(source: str) -> str | None:
+    """`192.0.2.1:25` and `[2001:db8::1]:25` → the address; None for a socket's path."""
+    host = source.rpartition(":")[0].strip("[]")
+    if host.lower().startswith("ipv6:"):
+        host = host[5:]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    # ::ffff:192.0.2.1 is an IPv4 client on an IPv6 socket (RFC 4291, 2.5.5.2).
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
+
+
+def bare(address: str) -> str:
+    """An address without the angle brackets that some versions leave on."""
+    return address[1:-1] if address.startswith("<") and address.endswith(">") else address
+
+
+def _greeting(session: Session, fields: list[str]) -> None:
+    if fields:
+        session.hostname = fields[0]
+
+
+def _identify(session: Session, fields: list[str]) -> None:
+    if fields:
+        session.helo = fields[-1]
+
+
+def _tls(session: Session, fields: list[str]) -> None:
+    session.tls = fields[0] if fields else ""
+
+
+def _auth(session: Session, fields: list[str]) -> None:
+    if len(fields) == 2 and fields[0] == "pass":
+        session.user = fields[1]
+
+
+def _begin(session: Session, fields: list[str]) -> None:
+    if fields:
+        session.transaction = Transaction(fields[0])
+
+
+def _mail(session: Session, fields: list[str]) -> None:
+    # A refused MAIL may come with no transaction at all (msgid 00000000).
+    if len(fields) == 3 and fields[1] == "ok" and fields[0] != NO_MESSAGE:
+        if session.transaction is None or session.transaction.msgid != fields[0]:
+            session.transaction = Transaction(fields[0])
+        session.transaction.sender = bare(fields[2])
+
+
+def _rcpt(session: Session, fields: list[str]) -> None:
+    if len(fields) == 3 and fields[1] == "ok" and session.transaction is not None:
+        session.transaction.recipients.append(bare(fields[2]))
+
+
+def _reset(session: Session, fields: list[str]) -> None:
+    session.transaction = None
+
+
+_FOLDS = {
+    "link-connect": _connect,
+    "link-greeting": _greeting,
+    "link-identify": _identify,
+    "link-tls": _tls,
+    "link-auth": _auth,
+    "tx-begin": _begin,
+    "tx-mail": _mail,
+    "tx-rcpt": _rcpt,
+    "tx-reset": _reset,
+    "tx-rollback": _reset,
+}
+
+# What has to be registered so that a Session is complete.
+REPORTS = (*_FOLDS, "link-disconnect")
