@@ -91,7 +91,7 @@ class Routes:
 def routes_of(settings: Settings) -> Routes:
     """The routes of a whole configuration, the implied aliases included."""
     return Routes(
-        domains=frozenset(settings.domains),
+        domains=frozenset(settings.mail_names),
         accounts=frozenset(account.address for account in settings.accounts),
         aliases={alias.address: alias.targets for alias in settings.all_aliases},
         delimiter=settings.recipient_delimiter,

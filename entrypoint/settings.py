@@ -168,11 +168,28 @@ class Settings(Guarded):
     host: HostFacts
 
     @property
+    def mail_names(self) -> tuple[str, ...]:
+        """The names after an @ whose mail ends here: the domains, and the host for its roles.
+
+        `RCPT TO:<postmaster>` (RFC 5321 §4.5.1) means the host's own.
+        """
+        return tuple(dict.fromkeys((*self.domains, self.mail_hostname)))
+
+    @property
+    def signing_domains(self) -> tuple[str, ...]:
+        """The domains with a DKIM key: each domain, and the host where it is below none of them.
+
+        Bounces come from MAILER-DAEMON@ the host.
+        """
+        below = any(f".{self.mail_hostname}".endswith(f".{domain}") for domain in self.domains)
+        return self.domains if below else (*self.domains, self.mail_hostname)
+
+    @property
     def implied_aliases(self) -> tuple[Alias, ...]:
-        """postmaster@ and abuse@ of every domain that neither an account nor an alias takes."""
+        """postmaster@ and abuse@ of every name that neither an account nor an alias takes."""
         taken = {account.address for account in self.accounts}
         taken |= {alias.address for alias in self.aliases} | {self.postmaster_address}
-        roles = (f"{local}@{domain}" for domain in self.domains for local in ROLE_LOCAL_PARTS)
+        roles = (f"{local}@{domain}" for domain in self.mail_names for local in ROLE_LOCAL_PARTS)
         return tuple(
             Alias(address=role, targets=(self.postmaster_address,))
             for role in roles

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,6 @@ class AddressBook:
     domains: frozenset[str]
     owners: Mapping[str, frozenset[str]]
     delimiter: str = ""
-    _nobody: frozenset[str] = field(default=frozenset(), repr=False)
 
     @classmethod
     def from_json(cls, text: str) -> AddressBook:
@@ -48,16 +47,21 @@ class AddressBook:
         """Whether mail to this domain ends here."""
         return domain.lower() in self.domains
 
-    def logins_of(self, address: str) -> frozenset[str]:
-        """The logins that own an address: exactly, without its sub-address, or by catch-all."""
+    def entry(self, address: str) -> str | None:
+        """The entry that takes mail for an address of ours, as smtpd's virtual tables find it:
+        exact, without its sub-address, or the catch-all; None if nobody does.
+        """
         local, _, domain = address.lower().rpartition("@")
-        exact = self.owners.get(f"{local}@{domain}")
-        if exact is None and self.delimiter and self.delimiter in local[1:]:
-            head = local[0] + local[1:].split(self.delimiter, 1)[0]
-            exact = self.owners.get(f"{head}@{domain}")
-        if exact is None:
-            exact = self.owners.get(f"@{domain}")
-        return exact if exact is not None else self._nobody
+        untagged = local.partition(self.delimiter)[0] if self.delimiter else local
+        for key in (f"{local}@{domain}", f"{untagged}@{domain}", f"@{domain}"):
+            if key in self.owners:
+                return key
+        return None
+
+    def logins_of(self, address: str) -> frozenset[str]:
+        """The logins that mail for this address reaches; an alias may lead only elsewhere."""
+        entry = self.entry(address)
+        return self.owners[entry] if entry is not None else frozenset()
 
     def may_use(self, login: str, address: str) -> bool:
         """Whether a login may send as this address."""

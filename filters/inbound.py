@@ -69,7 +69,7 @@ class Inbound:
             user=session.user,
             client_unknown=session.client_address in self.unknown_clients,
         )
-        lookup = Lookup(self.resolver, timeout=self.dns_timeout)
+        lookup = Lookup(self.resolver, seconds=self.dns_timeout)
         verdict = await authenticate(message, envelope, lookup, spf=self.spf)
         log.info(
             "session=%s msgid=%s client=%s from=<%s> author=%s %s",
@@ -95,7 +95,7 @@ def refuse_recipient(book: AddressBook, address: str) -> Reject | None:
         return Reject(550, f"5.1.3 <{address}>: no `/` or `..` in a local part here")
     if local.lower().startswith(SRS_PREFIXES):
         return None
-    if not book.logins_of(address):
+    if book.entry(address) is None:
         return Reject(550, f"5.1.1 <{address}>: no such user here")
     return None
 

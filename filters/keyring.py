@@ -130,8 +130,6 @@ class KeyRing:
         return errors
 
 
-
-
 def _reason(error: Exception) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 

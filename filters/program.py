@@ -19,9 +19,7 @@ class OneLineFormatter(logging.Formatter):
         """`warning: text`, with a traceback behind it as ` | ` separated parts."""
         text = super().format(record).replace("\n", " | ")
         escaped = text.encode("ascii", "backslashreplace").decode("ascii")
-        safe = "".join(
-            char if " " <= char <= "~" else f"\\x{ord(char):02x}" for char in escaped
-        )
+        safe = "".join(char if " " <= char <= "~" else f"\\x{ord(char):02x}" for char in escaped)
         return f"{record.levelname.lower()}: {safe}"
 
 

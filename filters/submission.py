@@ -42,6 +42,15 @@ class Submission:
             return PROCEED
         return self._owned(session.user, request.text) or PROCEED
 
+    def refuse_other_domains(self, session: Session, request: Request) -> Verdict:
+        """At RCPT in demo mode: nothing leaves, and the client is told why."""
+        domain = request.text.rpartition("@")[2]
+        if self.addresses is None or self.addresses.book.is_ours(domain):
+            return PROCEED
+        return Reject(
+            550, f"5.7.1 <{request.text}>: no mail leaves a demo server; set DOMAINS and ACCOUNTS"
+        )
+
     def sign(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message with its signatures in front, or the refusal."""
         message = complete(message, session.hostname)
@@ -110,6 +119,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("keys", nargs="*", metavar="DOMAIN:SELECTOR:KEYFILE")
     parser.add_argument("-c", "--config", type=Path, help="the same triples, one a line")
     parser.add_argument("--addresses", type=Path, help="who may send as whom (JSON)")
+    parser.add_argument(
+        "--local-only",
+        action="store_true",
+        help="refuse recipients outside of our domains",
+    )
     parser.add_argument("--required", action="store_true", help="451 rather than leave unsigned")
     options = parser.parse_args(arguments)
     errors: list[str] = []
@@ -130,6 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             addresses = AddressFile(options.addresses)
         except (OSError, ValueError) as error:
             errors.append(f"{options.addresses}: {error}")
+    elif options.local_only:
+        errors.append("--local-only needs --addresses")
     if errors or ring is None:
         refuse_to_start(errors)
     submission = Submission(ring, addresses, required=options.required)
@@ -137,6 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server.track_context()
     if addresses is not None:
         server.register_handler("filter", "mail-from", submission.check_sender)
+    if options.local_only:
+        server.register_handler("filter", "rcpt-to", submission.refuse_other_domains)
     server.register_message_filter(submission.sign)
     log.info("signing for %s", ", ".join(ring.domains))
     server.serve_forever()

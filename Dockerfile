@@ -1,0 +1,44 @@
+# Two stages on one base: the virtual environment is built, then copied. A digest can be pinned
+# with --build-arg BASE=debian:trixie-slim@sha256:…
+ARG BASE=debian:trixie-slim
+
+FROM ${BASE} AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+        ca-certificates python3 python3-pip python3-setuptools python3-venv python3-wheel
+WORKDIR /build
+COPY requirements/runtime.txt requirements/
+# dkimpy and pyspf come as source only; Debian's setuptools builds them, so that nothing that is
+# not pinned is fetched for it.
+RUN python3 -m venv --system-site-packages /opt/signpost \
+    && /opt/signpost/bin/pip install --no-cache-dir --no-deps --require-hashes \
+        --no-build-isolation -r requirements/runtime.txt
+COPY pyproject.toml LICENSE README.md ./
+COPY filters filters
+COPY entrypoint entrypoint
+COPY templates templates
+RUN /opt/signpost/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+    && rm -rf /opt/signpost/lib/python3*/site-packages/pip* \
+    && sed -i 's/^include-system-site-packages = true/include-system-site-packages = false/' \
+        /opt/signpost/pyvenv.cfg \
+    && /opt/signpost/bin/python -m compileall -q /opt/signpost/lib
+
+FROM ${BASE}
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates opensmtpd python3 tzdata \
+    && rm -rf /var/lib/apt/lists/* /etc/smtpd.conf \
+    && ln -sf /run/signpost/mailname /etc/mailname \
+    && useradd --system --user-group --no-create-home --home-dir /data/mail \
+        --shell /usr/sbin/nologin vmail \
+    && for user in signer verifier; do \
+        useradd --system --user-group --no-create-home --home-dir /nonexistent \
+            --shell /usr/sbin/nologin "$user" || exit 1; \
+    done
+COPY --from=build /opt/signpost /opt/signpost
+ENV PATH=/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    LANG=C.UTF-8
+EXPOSE 25 465 587
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=60s --timeout=20s --start-period=20s CMD ["signpost", "health"]
+ENTRYPOINT ["signpost"]
+CMD ["start"]

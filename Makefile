@@ -1,0 +1,43 @@
+# The four things a person types. Each does its whole set-up: on a fresh Debian, as root, git, make
+# and the package registries are enough; elsewhere Python >= 3.11 and Docker have to be there.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+SIGNPOST := docker compose
+
+.PHONY: help up down test lint
+.SILENT:
+
+help:
+	echo 'make up     build Signpost, start it and show its log'
+	echo 'make down   stop it; its mail and keys are kept'
+	echo 'make test   ruff, mypy, and every test, those of the running image too'
+	echo 'make lint   ruff and mypy only'
+
+up:
+	tests/engine.sh ensure
+	$(SIGNPOST) up --build --detach --wait --wait-timeout 120 \
+		|| { $(SIGNPOST) logs --no-log-prefix; exit 1; }
+	$(SIGNPOST) logs --no-log-prefix
+	echo
+	echo 'Signpost is running.  Its log: docker compose logs --follow   To stop it: make down'
+
+# Ends the engine too, if `make up` had to start one.
+down:
+	if docker info >/dev/null 2>&1; then $(SIGNPOST) down; fi
+	tests/engine.sh stop
+
+# An engine that is started for the tests ends with them. Nothing is printed after pytest's summary.
+test: lint
+	tests/engine.sh run $(PYTHON) -m pytest
+
+lint: $(VENV)/.complete
+	$(PYTHON) -m ruff check --quiet .
+	$(PYTHON) -m mypy
+
+$(VENV)/.complete: requirements/dev.txt
+	python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends python3 python3-venv; }
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@

@@ -1,0 +1,67 @@
+"""The command `signpost`: one module a subcommand under `commands/`, loaded when it is called.
+
+Results go to standard output, logs and errors to standard error. A configuration that cannot be
+used ends every command with all its mistakes and exit status 2.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import version
+
+import click
+
+from entrypoint.problems import ConfigurationError
+
+COMMANDS = {
+    "start": "Start the mail server (the container's default).",
+    "check": "Check the configuration and the rendered smtpd.conf, and change nothing.",
+    "render": "Print every file that a start would write, secrets masked.",
+    "dns": "Print the DNS records to publish.",
+    "verify": "Verify the SPF and DKIM of a message, from a file or standard input.",
+    "health": "Ask the ports 25, 465 and 587 for their greeting.",
+    "queue": "Look at the queue and act on it.",
+}
+
+
+class _Lazy(click.Group):
+    """Imports a subcommand only when it runs: `verify` needs no cryptography of the start."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the help page."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a module of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"entrypoint.commands.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("signpost"), prog_name="signpost")
+def signpost() -> None:
+    """A mail server that signs what it sends and verifies what it receives."""
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        signpost(prog_name="signpost")
+    except ConfigurationError as error:
+        for line in error.errors:
+            print(f"error: {line}", file=sys.stderr)
+        print("error: the configuration cannot be used; nothing was started", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

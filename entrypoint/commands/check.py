@@ -1,0 +1,37 @@
+"""`signpost check`: is this a configuration that a start would take? Changes nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from entrypoint import environ, render
+from entrypoint.preview import preview
+from entrypoint.self_signed import self_signed
+from entrypoint.syntax import check_syntax
+
+
+@click.command
+def command() -> None:
+    """Check the configuration and the rendered smtpd.conf, and change nothing."""
+    settings = preview(environ.load())
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder)
+        # smtpd -n opens the tables and the key pair, so all of it stands in a folder of its own.
+        files = render.render(settings)
+        moved = [
+            replace(file, content=file.content.replace(str(render.RUN), folder)) for file in files
+        ]
+        render.write(moved, run)
+        (run / "tls").mkdir(mode=0o700)
+        certificate, key = self_signed(settings.mail_hostname)
+        render.write_file(run / "tls/cert.pem", certificate, "root", "root", 0o600)
+        render.write_file(run / "tls/key.pem", key, "root", "root", 0o600)
+        check_syntax(run / "smtpd.conf")
+    click.echo(
+        f"the configuration is good: {settings.mail_hostname}, "
+        f"{len(settings.domains)} domain(s), {len(settings.accounts)} account(s)"
+    )

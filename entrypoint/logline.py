@@ -1,0 +1,26 @@
+"""One event → one line of the container's log, as text or JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Literal
+
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+
+
+def log_line(form: str, level: str, program: str, message: str, now: float | None = None) -> str:
+    """`2026-11-25T03:29:27+0000 info smtpd: text`, or a JSON object; without line end.
+
+    Control characters are escaped: a line is one event whoever wrote its text.
+    """
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(now))
+    if form == "json":
+        event = {"time": stamp, "level": level, "program": program, "message": message}
+        return json.dumps(event)
+    safe = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in message
+    )
+    return f"{stamp} {level} {program}: {safe}"

@@ -1,0 +1,101 @@
+"""Runs one program and turns what it prints into the container's log, a line an event.
+
+    python -m entrypoint.logpipe --format text --level info smtpd /usr/sbin/smtpd -dF -f FILE
+
+smtpd writes no time stamps, and prefixes its filters' lines with `NAME:` or `warn: NAME:`. SIGTERM goes on
+to the program; its exit status becomes ours, and the cause is kept for `entrypoint.supervise`.
+Standard library only: it is in memory as long as the server runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+from entrypoint.logline import LEVELS, log_line
+
+CAUSES = Path("/run/signpost")
+_LONGEST = 8192  # bytes of one event; what is longer goes on in the next
+
+# smtpd's words for a level, and those of filters.program.
+_LEVEL = {
+    "debug": "debug",
+    "info": "info",
+    "warn": "warning",
+    "warning": "warning",
+    "error": "error",
+    "critical": "error",
+    "fatal": "error",
+}
+_PREFIX = re.compile(r"(debug|info|warn|warning|error|critical|fatal): +")
+_FILTER = re.compile(r"(inbound|submission): +")
+
+
+def classify(program: str, line: str) -> tuple[str, str, str]:
+    """(level, program, message) of a line that smtpd or one of its filters wrote."""
+    level = "info"
+    if match := _PREFIX.match(line):
+        level, line = _LEVEL[match[1]], line[match.end() :]
+    if of_filter := _FILTER.match(line):
+        # What a filter writes is its own event; what has no level was not written on purpose
+        # (a traceback, the shell), and that is worth a warning.
+        program, level, line = of_filter[1], "warning", line[of_filter.end() :]
+        if inner := _PREFIX.match(line):
+            level, line = _LEVEL[inner[1]], line[inner.end() :]
+    return level, program, line
+
+
+def main() -> None:
+    """Run the program until it ends."""
+    parser = argparse.ArgumentParser("entrypoint.logpipe")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--level", choices=LEVELS, default="info")
+    parser.add_argument("name")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    options = parser.parse_args()
+    threshold = LEVELS.index(options.level)
+
+    def emit(level: str, program: str, message: str) -> None:
+        if LEVELS.index(level) >= threshold:
+            print(log_line(options.format, level, program, message), file=sys.stderr, flush=True)
+
+    cause = CAUSES / f"{options.name}.cause"
+    cause.unlink(missing_ok=True)
+    process = subprocess.Popen(  # noqa: S603 -- the command is the rendered configuration's
+        options.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        process.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    last = ""
+    assert process.stdout is not None  # noqa: S101 -- PIPE above
+    while raw := process.stdout.readline(_LONGEST):
+        line = raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
+        if line:
+            level, program, message = classify(options.name, line)
+            if level in {"warning", "error"} or not last:
+                last = message
+            emit(level, program, message)
+    status = process.wait()
+    if stopping:
+        sys.exit(0)
+    how = f"killed by signal {-status}" if status < 0 else f"exited with status {status}"
+    told = f"{how}; the last it said: {last}" if last else how
+    cause.write_text(told + "\n", "utf-8")
+    emit("error", options.name, told)
+    sys.exit(status if status > 0 else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""What lives in /data and outlasts a container: keys, certificates, secrets, mail, VERSION.
+
+`ensure` makes what is missing and never touches what is there, except for owners and modes. It
+returns the Settings completed with what the state knows: generated secrets and hashed passwords.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import stat
+import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import SecretStr
+
+from entrypoint.passwords import hash_password
+from entrypoint.problems import ConfigurationError
+from entrypoint.render import write_file
+from entrypoint.self_signed import pem, self_signed
+from entrypoint.settings import Account, Settings
+from filters.mailauth.dkim_sign import BadKey, SigningKey, load_signing_key
+
+DATA = Path("/data")
+SIGNER = "signer"
+DEMO_PASSWORD_FILE = "secrets/demo-password"  # noqa: S105 -- a file's name
+_RSA_BITS = 2048  # RFC 8301, 3.2
+_RENEW_BEFORE = timedelta(days=30)
+
+
+def ensure(settings: Settings, version: str, data: Path = DATA) -> Settings:
+    """Make everything that the settings need; the completed settings.
+
+    Raises ConfigurationError for a key in /data that does not load, OSError where /data cannot
+    be written.
+    """
+    _directory(data, "root", "root", 0o755)
+    _directory(data / "mail", "vmail", "vmail", 0o700)
+    for private in ("secrets", "tls"):
+        _directory(data / private, "root", "root", 0o700)
+    _directory(data / "dkim", "root", "root", 0o755)
+    for domain in settings.signing_domains:
+        _ensure_key(data, domain, settings.dkim_selector)
+    signing_keys(settings, data)
+    if settings.ssl_type == "self-signed":
+        _ensure_certificate(data / "tls", settings.mail_hostname)
+    srs = settings.srs_secret or SecretStr(_kept(data / "secrets/srs", 40))
+    accounts = settings.accounts
+    if settings.demo:
+        password = SecretStr(_kept(data / DEMO_PASSWORD_FILE, 20))
+        accounts = tuple(
+            Account(address=account.address, secret=password, hashed=False) for account in accounts
+        )
+    write_file(data / "VERSION", f"{version}\n".encode(), "root", "root", 0o644)
+    return settings.model_copy(
+        update={"srs_secret": srs, "accounts": tuple(_hashed(account) for account in accounts)}
+    )
+
+
+def certificate_paths(settings: Settings, data: Path = DATA) -> tuple[Path, Path]:
+    """The certificate and the key that smtpd is to serve."""
+    if settings.ssl_cert_path is not None and settings.ssl_key_path is not None:
+        return settings.ssl_cert_path, settings.ssl_key_path
+    return data / "tls/self-signed.cert.pem", data / "tls/self-signed.key.pem"
+
+
+def signing_keys(settings: Settings, data: Path = DATA) -> list[SigningKey]:
+    """The DKIM keys of all signing domains. Raises ConfigurationError that names every bad one."""
+    keys, errors = [], []
+    with _acting_as(SIGNER):
+        for domain in settings.signing_domains:
+            path = _key_path(data, domain, settings.dkim_selector)
+            try:
+                keys.append(load_signing_key(domain, settings.dkim_selector, path.read_bytes()))
+            except FileNotFoundError:
+                errors.append(f"{path}: there is no such key yet; run `signpost start` first")
+            except (OSError, BadKey) as error:
+                errors.append(f"{path}: {error}")
+    if errors:
+        raise ConfigurationError(errors)
+    return keys
+
+
+def demo_password(data: Path = DATA) -> str:
+    """The one secret that is ever shown."""
+    return (data / DEMO_PASSWORD_FILE).read_text("ascii").strip()
+
+
+def _key_path(data: Path, domain: str, selector: str) -> Path:
+    return data / "dkim" / domain / f"{selector}.pem"
+
+
+def _ensure_key(data: Path, domain: str, selector: str) -> None:
+    """The directory and the key belong to the signer alone, also a key that was brought."""
+    path = _key_path(data, domain, selector)
+    _directory(path.parent, SIGNER, SIGNER, 0o700)
+    with _acting_as(SIGNER):
+        exists = path.exists()
+    if not exists:
+        key = rsa.generate_private_key(65537, _RSA_BITS)
+        with _acting_as(SIGNER):
+            write_file(path, pem(key), SIGNER, SIGNER, 0o600)
+        return
+    _claim(path, SIGNER)
+
+
+def _claim(path: Path, owner: str) -> None:
+    """Give a key that was brought to its owner, and to nobody else."""
+    account = pwd.getpwnam(owner)
+    with _acting_as(owner):
+        status = path.lstat()
+    wanted = account.pw_uid, account.pw_gid, 0o600
+    if (
+        stat.S_ISLNK(status.st_mode)
+        or (status.st_uid, status.st_gid, status.st_mode & 0o777) == wanted
+    ):
+        return
+    # Root without DAC_OVERRIDE may not enter the owner's directory: it is root's for a moment.
+    shutil.chown(path.parent, "root", "root")
+    try:
+        shutil.chown(path, owner, owner)
+        path.chmod(0o600)
+    finally:
+        shutil.chown(path.parent, owner, owner)
+
+
+def _ensure_certificate(directory: Path, hostname: str) -> None:
+    certificate_path = directory / "self-signed.cert.pem"
+    key_path = directory / "self-signed.key.pem"
+    if certificate_path.exists() and key_path.exists():
+        certificate = x509.load_pem_x509_certificate(certificate_path.read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        if (
+            hostname in names.get_values_for_type(x509.DNSName)
+            and certificate.not_valid_after_utc - datetime.now(UTC) > _RENEW_BEFORE
+        ):
+            return
+    certificate_pem, key_pem = self_signed(hostname)
+    write_file(key_path, key_pem, "root", "root", 0o600)
+    write_file(certificate_path, certificate_pem, "root", "root", 0o644)
+
+
+def _kept(path: Path, length: int) -> str:
+    """The secret in the file, or a new one of letters and digits that is kept there."""
+    if not path.exists():
+        alphabet = string.ascii_letters + string.digits
+        made = "".join(secrets.choice(alphabet) for _ in range(length))
+        write_file(path, f"{made}\n".encode(), "root", "root", 0o600)
+    return path.read_text("ascii").strip()
+
+
+def _hashed(account: Account) -> Account:
+    if account.hashed:
+        return account
+    secret = SecretStr(hash_password(account.secret.get_secret_value()))
+    return Account(address=account.address, secret=secret, hashed=True)
+
+
+def _directory(path: Path, owner: str, group: str, mode: int) -> None:
+    path.mkdir(mode=mode, exist_ok=True)
+    path.chmod(mode)
+    shutil.chown(path, owner, group)
+
+
+@contextmanager
+def _acting_as(user: str) -> Iterator[None]:
+    """Files are the user's for a while: without DAC_OVERRIDE root may not read theirs."""
+    account = pwd.getpwnam(user)
+    before = os.geteuid(), os.getegid()
+    if before == (account.pw_uid, account.pw_gid):
+        yield
+        return
+    os.setegid(account.pw_gid)
+    os.seteuid(account.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(before[0])
+        os.setegid(before[1])

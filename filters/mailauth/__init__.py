@@ -1,0 +1,1 @@
+"""The authentication engine: SPF, DKIM and Authentication-Results; it knows no OpenSMTPD."""

@@ -1,0 +1,136 @@
+"""Authentication-Results fields written, and forged ones found (RFC 8601).
+
+It must not know how a result came about. See auth_results_parser.py for reading.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from filters.mailauth.auth_results_parser import (
+    MethodResult,
+    ParsedAuthResults,
+    parse_field,
+)
+from filters.mailauth.message import Field, Message
+from filters.mailauth.names import a_label
+
+__all__ = [
+    "MethodResult",
+    "ParsedAuthResults",
+    "forged",
+    "format_field",
+    "parse_field",
+]
+
+# RFC 2045 §5.1 token, and RFC 8601 §2.2's pvalue: [[local-part] "@"] domain-name.
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+_DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+_ADDRESS = re.compile(rf"(?:{_ATEXT}+(?:\.{_ATEXT}+)*)?@{_DOMAIN}")
+_LONGEST_VALUE = 400
+_WIDTH = 78
+_CANDIDATE = re.compile(rb"(?:authentication-results|received-spf)[ \t\r\n]*:", re.IGNORECASE)
+# Reading takes time, and no honest path adds as many: those beyond are forged unread.
+_MOST_READ = 1_000
+_RECEIVED_SPF = re.compile(
+    rb"[ \t\r\n]*(?:pass|fail|softfail|neutral|none|temperror|permerror)(?![A-Za-z0-9-])",
+    re.IGNORECASE,
+)
+
+
+def format_field(authserv_id: str, results: Sequence[MethodResult]) -> bytes:
+    """Return the whole field, folded, with its CRLF; `; none` if there is no result.
+
+    Every value that is no token is quoted; control and non-ASCII characters become `?`, and
+    values are cut after 400 characters, so that nothing hostile can be more than a value.
+    """
+    lines: list[str] = []
+    line = f"Authentication-Results: {_value(authserv_id)};"
+    pieces = list(_pieces(results)) or [(False, "none")]
+    for begins_result, piece in pieces:
+        if begins_result or len(line) + 1 + len(piece) > _WIDTH:
+            lines.append(line)
+            line = "\t" + piece
+        else:
+            line += " " + piece
+    lines.append(line)
+    return "".join(text + "\r\n" for text in lines).encode("ascii")
+
+
+def _pieces(results: Sequence[MethodResult]) -> Iterator[tuple[bool, str]]:
+    """Yield what may not be broken by a fold, and whether it begins a result."""
+    for number, result in enumerate(results):
+        pieces = [f"{_keyword(result.method)}={_keyword(result.result)}"]
+        if result.comment:
+            pieces.append(_comment(result.comment))
+        if result.reason:
+            pieces.append(f"reason={_quoted(result.reason)}")
+        for name, value in result.properties:
+            ptype, _dot, prop = name.partition(".")
+            pieces.append(f"{_keyword(ptype)}.{_keyword(prop)}={_value(value)}")
+        if number < len(results) - 1:
+            pieces[-1] += ";"
+        yield True, pieces[0]
+        for piece in pieces[1:]:
+            yield False, piece
+
+
+def _keyword(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?", text):
+        raise ValueError(f"not a keyword of RFC 8601: {text!r}")
+    return text
+
+
+def _safe(text: str) -> str:
+    if len(text) > _LONGEST_VALUE:
+        text = text[:_LONGEST_VALUE] + "..."
+    return re.sub(r"[^\x20-\x7e]", "?", text)
+
+
+def _value(text: str) -> str:
+    safe = _safe(text)
+    if _TOKEN.fullmatch(safe) or _ADDRESS.fullmatch(safe):
+        return safe
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    return '"' + re.sub(r'(["\\])', r"\\\1", _safe(text)) + '"'
+
+
+def _comment(text: str) -> str:
+    return "(" + re.sub(r"([()\\])", r"\\\1", _safe(text)) + ")"
+
+
+def forged(message: Message, authserv_id: str) -> tuple[Field, ...]:
+    """Return the fields that only we may have written: delete them on entry (RFC 8601 §5).
+
+    Those are Authentication-Results fields that bear our authserv-id or cannot be parsed, and
+    Received-SPF fields that name us as the receiver or are none (RFC 7208 §9.1).
+    """
+    ours = _comparable(authserv_id)
+    found = []
+    for number, field in enumerate(message.starting(_CANDIDATE)):
+        if number >= _MOST_READ:
+            found.append(field)
+        elif field.key == b"authentication-results":
+            parsed = parse_field(field.value)
+            if parsed is None or _comparable(parsed.authserv_id) == ours:
+                found.append(field)
+        elif field.key == b"received-spf" and _is_our_received_spf(field.value, ours):
+            found.append(field)
+    return tuple(found)
+
+
+def _comparable(authserv_id: str) -> str:
+    text = authserv_id.strip().removesuffix(".")
+    return a_label(text) or text.lower()
+
+
+def _is_our_received_spf(value: bytes, ours: str) -> bool:
+    if not _RECEIVED_SPF.match(value) or b"\0" in value:
+        return True
+    # The receiver stands as receiver= and, by RFC 7208's example, first in the comment; whoever
+    # reads our name anywhere as a word of its own may believe that we wrote it.
+    words = re.split(rb"[^A-Za-z0-9.\x80-\xff_-]+", value)
+    return any(_comparable(word.decode("utf-8", "replace")) == ours for word in words)

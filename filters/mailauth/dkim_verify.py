@@ -1,0 +1,295 @@
+"""Verifying DKIM signatures (RFC 6376 §6): a typed result for every signature, never an error.
+
+dkimpy hashes what we hand it, already canonicalised; OpenSSL checks the signature. It must not
+know SPF, DMARC's policies or how results are written.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dkim
+
+from filters.mailauth import tags
+from filters.mailauth.canonical import ALGORITHMS
+from filters.mailauth.dkim_key import KeyRecordError, PublicKey, read_record
+from filters.mailauth.dkim_signature import (
+    Result,
+    Signature,
+    SignatureError,
+    claims,
+    read_signature,
+)
+from filters.mailauth.dns_types import DnsTemporaryError, Resolver
+from filters.mailauth.message import Field, Message, author
+
+MOST_SIGNATURES = 5
+_MOST_KEY_RECORDS = 3
+_LARGEST_HEADER = 512 * 1024
+_MOST_FIELDS = 1_000
+# A second one of these above a signed one is what the reader sees (RFC 6376 §8.15).
+_SHOWN = (b"subject", b"date", b"to", b"cc", b"from")
+# Above this size the hashing leaves the event loop.
+_LARGE = 256 * 1024
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DkimResult:
+    """What became of one signature.
+
+    result: RFC 8601's word. domain, identity, selector, algorithm: d=, i=, s=, a=, "" where they
+    cannot be read. signature_b: the first characters of b=, at least 8 and unique in the message
+    (RFC 6008). testing: the key says t=y.
+    """
+
+    result: Result
+    domain: str
+    identity: str
+    selector: str
+    algorithm: str
+    signature_b: str
+    reason: str
+    testing: bool = False
+
+
+async def verify(
+    message: bytes, resolver: Resolver, *, now: float | None = None
+) -> tuple[DkimResult, ...]:
+    """Verify the first five signatures from the top; the rest are `policy`.
+
+    now: seconds since 1970, by default the clock's. Results stand in the order of the
+    signatures; none gives an empty tuple.
+    """
+    parsed = Message(message)
+    moment = time.time() if now is None else now
+    fields = parsed.named(b"dkim-signature")
+    blank = _claimed(fields)
+    refusal = _refusal(parsed) if fields else None
+    evaluated = fields[:MOST_SIGNATURES]
+    if refusal is not None:
+        first = [(refusal, False) for _ in evaluated]
+    else:
+        work = _Work(parsed)
+        first = list(
+            await asyncio.gather(*(_one(work, field, resolver, moment) for field in evaluated))
+        )
+    limit = f"only the first {MOST_SIGNATURES} signatures are verified"
+    outcomes = first + [(SignatureError("policy", limit), False)] * (len(fields) - len(first))
+    return tuple(
+        replace(claim, result=error.result, reason=str(error), testing=testing)
+        for claim, (error, testing) in zip(blank, outcomes, strict=True)
+    )
+
+
+def _claimed(fields: Sequence[Field]) -> list[DkimResult]:
+    """Return a result for each field with what it claims, and its unique part of b=."""
+    found = [claims(field.value) for field in fields]
+    prefixes = Counter(claim.signature[:8] for claim in found)
+    results = []
+    for claim in found:
+        shared = prefixes[claim.signature[:8]] > 1
+        unique = claim.signature[:400] if shared else claim.signature[:8]
+        results.append(
+            DkimResult(
+                "neutral",
+                claim.domain,
+                claim.identity,
+                claim.selector,
+                claim.algorithm,
+                unique,
+                "",
+            )
+        )
+    return results
+
+
+def _refusal(message: Message) -> SignatureError | None:
+    """Return why no signature of this message can pass, if so."""
+    if len(message.fields) > _MOST_FIELDS or message.body_start > _LARGEST_HEADER:
+        return SignatureError("policy", "the header section is too large")
+    if any(not field.key for field in message.fields):
+        return SignatureError("permerror", "a line of the header section is no header field")
+    written = author(message)
+    if not written.well_formed:
+        return SignatureError("permerror", written.reason)
+    return None
+
+
+async def _one(
+    work: "_Work", field: Field, resolver: Resolver, now: float
+) -> tuple[SignatureError, bool]:
+    """Return the outcome of one signature, and whether its key is for testing only."""
+    try:
+        signature = read_signature(field.value, now)
+        keys = await _keys(signature, resolver)
+        if len(work.message.raw) > _LARGE:
+            async with work.lock:
+                key = await asyncio.to_thread(work.check, field, signature, keys)
+        else:
+            key = work.check(field, signature, keys)
+        testing = key.testing
+        if await _is_public_suffix(signature.domain, resolver):
+            return SignatureError("policy", "the signature's d= is a public suffix"), testing
+        _check_coverage(work, signature)
+    except SignatureError as error:
+        return error, isinstance(error, _TestedError)
+    except DnsTemporaryError as error:
+        return SignatureError("temperror", error.reason), False
+    except Exception as error:  # nothing but a result leaves the engine
+        _LOG.error("a DKIM signature could not be evaluated (%s)", type(error).__name__)
+        return SignatureError("neutral", "the signature could not be evaluated"), False
+    return SignatureError("pass", "the key is for testing only" if testing else ""), testing
+
+
+class _TestedError(SignatureError):
+    """A failure under a key that says t=y."""
+
+
+async def _keys(signature: Signature, resolver: Resolver) -> list[PublicKey]:
+    """Return the keys that may have made the signature; at least one."""
+    answer = await resolver.query(f"{signature.selector}._domainkey.{signature.domain}", "TXT")
+    if not answer.texts:
+        raise SignatureError("permerror", "no key record for the signature")
+    keys: list[PublicKey] = []
+    reason = ""
+    # RFC 6376 §3.6.2.2 leaves several records undefined; like OpenDKIM's successors, try each.
+    for record in answer.texts[:_MOST_KEY_RECORDS]:
+        try:
+            key = read_record(record, signature.algorithm)
+        except KeyRecordError as error:
+            reason = reason or str(error)
+            continue
+        if key.strict and signature.identity.rpartition("@")[2].lower() != signature.domain:
+            reason = reason or "the key's t=s wants i= in d= itself"
+            continue
+        keys.append(key)
+    if not keys:
+        raise SignatureError("permerror", reason)
+    return keys
+
+
+async def _is_public_suffix(domain: str, resolver: Resolver) -> bool:
+    """Say whether the domain's own DMARC record says psd=y (RFC 9989): nobody's to sign for."""
+    try:
+        answer = await resolver.query(f"_dmarc.{domain}", "TXT")
+    except DnsTemporaryError:
+        # The signature is good; that this cannot be known does not make it bad.
+        return False
+    records = []
+    for text in answer.texts[:20]:
+        try:
+            found = tags.parse(text[:4_000])
+        except tags.TagListError:
+            continue
+        if found.get("v") == b"DMARC1" and next(iter(found)) == "v":
+            records.append(found)
+    return len(records) == 1 and records[0].get("psd", b"").lower() == b"y"
+
+
+def _check_coverage(work: "_Work", signature: Signature) -> None:
+    """Raise where a good signature leaves what the reader sees unsigned."""
+    if signature.length is not None:
+        length = len(work.body(signature.body_canon))
+        if signature.length < length:
+            raise SignatureError("policy", "l= leaves the end of the body unsigned")
+    signed = Counter(signature.names)
+    for name in _SHOWN:
+        if 0 < signed[name] < work.count[name]:
+            shown = name.decode("ascii").capitalize()
+            raise SignatureError("policy", f"an unsigned second {shown} above the signed one")
+
+
+class _Work:
+    """A message and its canonical forms, each computed once for all signatures."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        # One thread a message: the others would canonicalise the same body.
+        self.lock = asyncio.Lock()
+        self.count = Counter(field.key for field in message.fields)
+        self._bodies: dict[bytes, bytes] = {}
+        self._headers: dict[bytes, Sequence[tuple[bytes, bytes]]] = {}
+
+    def body(self, algorithm: bytes) -> bytes:
+        if algorithm not in self._bodies:
+            canonical = ALGORITHMS[algorithm].canonicalize_body(self.message.body)
+            self._bodies[algorithm] = canonical
+        return self._bodies[algorithm]
+
+    def headers(self, algorithm: bytes) -> Sequence[tuple[bytes, bytes]]:
+        if algorithm not in self._headers:
+            written = [(field.name, field.value) for field in self.message.fields]
+            self._headers[algorithm] = ALGORITHMS[algorithm].canonicalize_headers(written)
+        return self._headers[algorithm]
+
+    def check(self, field: Field, signature: Signature, keys: Iterable[PublicKey]) -> PublicKey:
+        """Return the key that verifies the signature. Raises SignatureError."""
+        body = self.body(signature.body_canon)
+        if signature.length is not None and signature.length > len(body):
+            raise SignatureError("permerror", "l= is more than there is of the body")
+        value = tags.without_value(field.value, b"b")
+        own = ALGORITHMS[signature.header_canon].canonicalize_headers([(field.name, value)])[0]
+        if dkim.RE_BTAG.sub(rb"\1", own[1]).rstrip() != own[1].rstrip():
+            # dkimpy would cut this too, and no other verifier would.
+            raise SignatureError("neutral", "a tag of the signature holds another b=")
+        verifier = _Verifier(self.headers(signature.header_canon), body)
+        last: SignatureError | None = None
+        for key in keys:
+            try:
+                verifier.run(signature, own, key)
+            except SignatureError as error:
+                last = last or (_TestedError(error.result, str(error)) if key.testing else error)
+            else:
+                return key
+        raise last or SignatureError("permerror", "no key for the signature")
+
+
+class _Adapter:
+    """What dkimpy takes for an Ed25519 key: verify(digest, signature); it keeps the outcome."""
+
+    def __init__(self, key: PublicKey) -> None:
+        self._key = key
+        self.verified = False
+
+    def verify(self, digest: bytes, signature: bytes) -> None:
+        self.verified = self._key.verifies(digest, signature)
+
+
+class _Verifier(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
+    """dkimpy's verifier, given canonical headers and body and a key that was fetched before."""
+
+    def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
+        super().__init__(None)
+        self.headers: Any = headers
+        self.body: Any = body
+        self.ktag = b"ed25519"
+        self.pk: Any = None
+
+    def run(self, signature: Signature, own: tuple[bytes, bytes], key: PublicKey) -> None:
+        """Raise SignatureError unless the key verifies the signature."""
+        self.pk = _Adapter(key)
+        present = {name for name, _value in ((n.lower(), v) for n, v in self.headers)}
+        # Everything is canonical already, so dkimpy must change nothing: simple, except that its
+        # simple would make a line of a relaxed body that is empty.
+        fields = {
+            b"a": signature.algorithm.encode("ascii"),
+            b"c": b"simple/simple" if self.body else b"simple/relaxed",
+            b"bh": dkim.base64.b64encode(signature.body_hash),
+            b"b": dkim.base64.b64encode(signature.signature),
+        }
+        if signature.length is not None:
+            fields[b"l"] = str(signature.length).encode("ascii")
+        # A name that does not occur adds nothing to the hash, and a search for it takes time.
+        names = [name for name in signature.names if name in present]
+        try:
+            self.verify_sig_process(fields, names, own, None)
+        except dkim.ValidationError:
+            raise SignatureError("fail", "the body hash does not match") from None
+        if not self.pk.verified:
+            raise SignatureError("fail", "the signature does not match the header fields")

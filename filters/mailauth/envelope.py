@@ -1,0 +1,21 @@
+"""What the SMTP session said about a message; facts only."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """The facts of one SMTP transaction.
+
+    client_address: the client's IP address as text, None if there is none (a local socket).
+    helo: the argument of HELO or EHLO. sender: the envelope sender, "" for the null sender.
+    user: the authenticated login. client_unknown: the address is a proxy's, not the client's, so
+    SPF can say nothing.
+    """
+
+    client_address: str | None
+    helo: str
+    sender: str
+    recipients: tuple[str, ...] = ()
+    user: str | None = None
+    client_unknown: bool = False

@@ -1,0 +1,208 @@
+"""The addresses of a From field, read from its raw bytes (RFC 5322 §3.4, RFC 6854).
+
+Strict where mail readers disagree with each other: what two readers could read as two authors
+is refused with a reason. It must not know messages, only the value of one field.
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header
+
+from filters.mailauth.names import a_label
+
+_ATOM = re.compile(r'[^\s()<>\[\]:;@\\,."]+')
+_DOT_ATOM = re.compile(r"[^\s()<>\[\]:;@\\,.\"]+(?:\.[^\s()<>\[\]:;@\\,.\"]+)*")
+_ENCODED_WORD = re.compile(r"=\?[^?]*\?[A-Za-z]\?[^?]*\?=")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class UnreadableError(Exception):
+    """The field does not say one thing to every reader; the text says why."""
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str  # "atom", "quoted", "literal" or the special character itself
+    text: str
+    spaced: bool  # white space or a comment stands before it
+
+
+def mailboxes(value: bytes) -> tuple[tuple[str, str | None], ...]:
+    """Return (local part, domain) of every mailbox, group members included.
+
+    The domain is a lower-case A-label, or None for an address literal. Raises UnreadableError.
+    """
+    text = value.replace(b"\r\n", b"").decode("utf-8", "surrogateescape")
+    if _CONTROL.search(text):
+        raise UnreadableError("a control character in the From field")
+    found: list[tuple[str, str | None]] = []
+    for element in _elements(list(_tokens(text))):
+        found.append(_mailbox(element))
+    return tuple(found)
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    at, spaced = 0, False
+    while at < len(text):
+        char = text[at]
+        if char in " \t":
+            at, spaced = at + 1, True
+            continue
+        if char == "(":
+            at, spaced = _after_comment(text, at), True
+            continue
+        if char == '"':
+            end = _closing(text, at, '"')
+            yield _Token("quoted", re.sub(r"\\(.)", r"\1", text[at + 1 : end]), spaced)
+            at = end + 1
+        elif char == "[":
+            end = _closing(text, at, "]")
+            yield _Token("literal", text[at : end + 1], spaced)
+            at = end + 1
+        elif char in "<>@,;:.":
+            yield _Token(char, char, spaced)
+            at += 1
+        else:
+            atom = _ATOM.match(text, at)
+            if atom is None:
+                raise UnreadableError("a character in the From field that stands outside quotes")
+            yield _Token("atom", atom.group(), spaced)
+            at = atom.end()
+        spaced = False
+
+
+def _closing(text: str, at: int, end: str) -> int:
+    at += 1
+    while at < len(text) and text[at] != end:
+        at += 2 if text[at] == "\\" else 1
+    if at >= len(text):
+        raise UnreadableError("a quoted string or address literal without an end in the From field")
+    return at
+
+
+def _after_comment(text: str, at: int) -> int:
+    depth = 0
+    while at < len(text):
+        if text[at] == "\\":
+            at += 1
+        elif text[at] == "(":
+            depth += 1
+        elif text[at] == ")":
+            depth -= 1
+            if depth == 0:
+                return at + 1
+        at += 1
+    raise UnreadableError("a comment without an end in the From field")
+
+
+def _elements(tokens: list[_Token]) -> Iterator[list[_Token]]:
+    """Split the list at its commas; a group's members count as the list's (RFC 6854)."""
+    element: list[_Token] = []
+    in_group = in_angle = group_ended = False
+    for token in tokens:
+        if group_ended and token.kind != ",":
+            raise UnreadableError("text after a group in the From field")
+        if token.kind in "<>" and (token.kind == "<") == in_angle:
+            raise UnreadableError("angle brackets that do not pair in the From field")
+        if token.kind in "<>":
+            in_angle = token.kind == "<"
+        if in_angle or token.kind not in {",", ":", ";"}:
+            element.append(token)
+        elif token.kind == ":":
+            if in_group or not element or any(t.kind not in _PHRASE for t in element):
+                raise UnreadableError("a colon out of place in the From field")
+            _check_phrase(element)
+            in_group, element = True, []
+        elif token.kind == ";":
+            if not in_group:
+                raise UnreadableError("a semicolon out of place in the From field")
+            if element:
+                yield element
+            in_group, group_ended, element = False, True, []
+        elif group_ended:
+            group_ended = False
+        elif not element:
+            raise UnreadableError("an empty place in the From field's list")
+        else:
+            yield element
+            element = []
+    if in_angle or in_group:
+        raise UnreadableError("a group or an angle bracket without an end in the From field")
+    if element:
+        yield element
+    elif not group_ended:
+        raise UnreadableError(
+            "no address in the From field" if not tokens else "a comma at its end"
+        )
+
+
+_PHRASE = {"atom", "quoted", "."}
+
+
+def _mailbox(tokens: list[_Token]) -> tuple[str, str | None]:
+    opening = next((n for n, token in enumerate(tokens) if token.kind == "<"), None)
+    if opening is None:
+        return _addr_spec(tokens)
+    if tokens[-1].kind != ">":
+        raise UnreadableError("text after an address in angle brackets in the From field")
+    phrase, inner = tokens[:opening], tokens[opening + 1 : -1]
+    if any(token.kind in {",", ":"} for token in inner):
+        raise UnreadableError("a source route in the From field")
+    address = _addr_spec(inner)
+    if all(token.kind in _PHRASE for token in phrase):
+        _check_phrase(phrase)
+    elif _addr_spec(phrase)[1] != address[1]:
+        # Common in the wild as `a@b <a@b>`; two domains would be two authors.
+        raise UnreadableError("two addresses for one author in the From field")
+    return address
+
+
+def _check_phrase(phrase: list[_Token]) -> None:
+    """Refuse encoded words that hide control characters (RFC 2047 §5 (3) leaves them no use)."""
+    for token in phrase:
+        for word in _ENCODED_WORD.findall(token.text):
+            try:
+                parts = decode_header(word)
+            except (HeaderParseError, binascii.Error, ValueError):
+                continue
+            for part, _charset in parts:
+                data = part if isinstance(part, bytes) else part.encode("utf-8", "replace")
+                # UTF-16 and UTF-32 hold NUL octets legitimately, and no mailer uses them here.
+                if _CONTROL.search(data.decode("latin-1")):
+                    raise UnreadableError("an encoded control character in the From field")
+
+
+def _addr_spec(tokens: list[_Token]) -> tuple[str, str | None]:
+    ats = [n for n, token in enumerate(tokens) if token.kind == "@"]
+    if len(ats) != 1 or not 0 < ats[0] < len(tokens) - 1:
+        raise UnreadableError("something that is no address in the From field")
+    if any(token.spaced for token in tokens[1:]):
+        raise UnreadableError("white space inside an address in the From field")
+    left, right = tokens[: ats[0]], tokens[ats[0] + 1 :]
+    quoted = len(left) == 1 and left[0].kind == "quoted"
+    local = left[0].text if quoted else _dot_atom(left)
+    if _ENCODED_WORD.search(local):
+        raise UnreadableError("an encoded word in place of a local part in the From field")
+    if len(right) == 1 and right[0].kind == "literal":
+        return local, None
+    domain = a_label(_dot_atom(right))
+    if domain is None:
+        raise UnreadableError("a domain of the From field that is no host name")
+    return local, domain
+
+
+def _dot_atom(tokens: list[_Token]) -> str:
+    text = "".join(token.text for token in tokens)
+    if any(token.kind not in {"atom", "."} for token in tokens) or not _DOT_ATOM.fullmatch(text):
+        raise UnreadableError("something that is no address in the From field")
+    return text
+
+
+def written(local: str, domain: str | None) -> str:
+    """Return the address as text: a local part that is no dot-atom is quoted again."""
+    if not _DOT_ATOM.fullmatch(local):
+        local = '"' + re.sub(r'(["\\])', r"\\\1", local) + '"'
+    return f"{local}@{domain or '[]'}"

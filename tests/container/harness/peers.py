@@ -1,0 +1,128 @@
+"""The name server and the outside world's mail server. Knows nothing of Signpost."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from .shell import attempt, run, wait_until
+from .swaks import Swaks
+
+
+class NameServer:
+    """nsd, authoritative for every name; records can be added to its zones."""
+
+    def __init__(self, container: str) -> None:
+        self._container = container
+        self._added: dict[str, list[str]] = defaultdict(list)
+
+    def publish(self, zone: str, *records: str) -> None:
+        """Add zone file lines to a zone; back when they are served.
+
+        A line whose owner name and type stand in an earlier addition does not replace that one.
+        """
+        self._added[zone] += records
+        count = str(len(self._added[zone]))
+        # The count tells when nsd has this version and not the one before.
+        lines = [*self._added[zone], f'_version.{zone}. 1 IN TXT "{count}"', ""]
+        run("docker", "exec", "-i", self._container, "zone", zone, stdin="\n".join(lines).encode())
+        run(
+            *("docker", "exec", self._container),
+            *("nsd-control", "-c", "/etc/nsd/nsd.conf", "reload", zone),
+        )
+        wait_until(
+            lambda: self.ask(f"_version.{zone}", "TXT") == [f'"{count}"'],
+            f"nsd to serve the new {zone}",
+        )
+
+    def ask(self, name: str, rdtype: str) -> list[str]:
+        """The answers to a question, as dig prints them."""
+        dig = run("docker", "exec", self._container, "dig", "@127.0.0.1", "+short", name, rdtype)
+        return dig.decode().splitlines()
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message as postfix got it: the envelope sender ("" = null) and bytes with CRLF."""
+
+    sender: str
+    message: bytes
+
+
+class Outside:
+    """postfix, the MX of every foreign domain and a relay host.
+
+    `nobody@` is refused at RCPT; `later@` is accepted and bounced; everything else is kept.
+    Ports: 25, 587 and 465 (SASL, a certificate for relay.outside.test signed by `authority`),
+    2587 (the same with a certificate that nobody signed), 2525 (SASL, no TLS), 2526 (no TLS).
+    """
+
+    user = "relayuser"
+    password = "right:pass@word"
+
+    def __init__(self, container: str) -> None:
+        self._container = container
+
+    def authority(self) -> bytes:
+        """The certificate authority that signed postfix's certificate, PEM."""
+        return run("docker", "exec", self._container, "cat", "/tls/ca.pem")
+
+    def received(self, address: str) -> list[Received]:
+        """The messages for an address so far, oldest first."""
+        folder = address.lower().replace("/", "_")
+        archive = attempt("docker", "exec", self._container, "tar", "-C", "/mail", "-c", folder)
+        if archive.returncode:
+            return []
+        found = []
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+            for member in sorted(files, key=lambda member: member.name):
+                content = files.extractfile(member)
+                if content is None or "/.new" in member.name:
+                    continue
+                sender, _, message = content.read().partition(b"\n")
+                found.append(Received(sender.decode()[1:-1], message.replace(b"\n", b"\r\n")))
+        return found
+
+    def wait_for_mail(self, address: str, token: str = "", timeout: float = 20) -> Received:
+        """The first message for an address that has `token` in it, envelope sender included."""
+
+        def look() -> Received | None:
+            for mail in self.received(address):
+                if token in mail.sender or token.encode() in mail.message:
+                    return mail
+            return None
+
+        found = wait_until(look, f"mail for {address} with {token!r} in it", timeout)
+        assert found is not None
+        return found
+
+    def logs(self) -> str:
+        """postfix's log."""
+        done = attempt("docker", "logs", self._container)
+        return (done.stdout + done.stderr).decode(errors="replace")
+
+    def wait_until_ready(self) -> None:
+        """Back when it takes mail."""
+        wait_until(lambda: self._answer() == 250, "postfix to take mail")
+
+    @contextmanager
+    def deferring(self) -> Iterator[None]:
+        """Inside, every recipient is answered 450."""
+        self._restrict("smtpd_client_restrictions=defer", 450)
+        try:
+            yield
+        finally:
+            self._restrict("smtpd_client_restrictions=", 250)
+
+    def _restrict(self, setting: str, answer: int) -> None:
+        run("docker", "exec", self._container, "postconf", "-e", setting)
+        run("docker", "exec", self._container, "postfix", "reload")
+        wait_until(lambda: self._answer() == answer, f"postfix to answer {answer}")
+
+    def _answer(self) -> int:
+        asked = Swaks(self._container)("127.0.0.1", to="x@far.test", quit_after="RCPT")
+        return asked.code if asked.replies else 0

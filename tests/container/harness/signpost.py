@@ -1,0 +1,250 @@
+"""One Signpost, started from the project's own compose.yaml: what a test can do with it."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .shell import attempt, fresh, run, wait_until
+from .swaks import Conversation, Swaks
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = ("docker", "compose", "--env-file", "/dev/null", "--progress", "quiet")
+FILES = ("-f", str(ROOT / "compose.yaml"), "-f", str(ROOT / "tests/container/compose.test.yaml"))
+IMAGE = "signpost:test"
+READY = r"signpost ready"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a Signpost is in the tests' network."""
+
+    network: str
+    v4: str
+    v6: str
+    dns: str
+
+    def environ(self) -> dict[str, str]:
+        """What compose.test.yaml's variables stand for."""
+        return {
+            "SIGNPOST_NETWORK": self.network,
+            "SIGNPOST_V4": self.v4,
+            "SIGNPOST_V6": self.v6,
+            "SIGNPOST_DNS": self.dns,
+        }
+
+
+def build(place: Place, base: Mapping[str, str]) -> None:
+    """Build the image as compose.yaml says."""
+    run(*COMPOSE, *FILES, "build", "signpost", environ={**base, **place.environ()})
+
+
+class Signpost:
+    """A compose project with one Signpost in it, and volumes of its own."""
+
+    def __init__(
+        self,
+        place: Place,
+        base: Mapping[str, str],
+        environment: Mapping[str, str],
+        mounts: Mapping[str, Path] | None = None,
+    ) -> None:
+        """`environment` is the container's; `mounts` are files, by their path in the container."""
+        self.place = place
+        self.v4, self.v6 = place.v4, place.v6
+        self.environment = dict(environment)
+        self.mounts = dict(mounts or {})
+        self._environ = {**base, **place.environ()}
+        self._project = fresh("signpost-test")
+        self._folder = tempfile.TemporaryDirectory(prefix="signpost-test-")
+        self.container = f"{self._project}-signpost-1"
+        self._inside = f"{self._project}-inside"
+
+    # -- its life ---------------------------------------------------------------------------
+
+    def start(self) -> Signpost:
+        """Create the container anew (the volumes stay) and wait until it is ready."""
+        self.launch()
+        self.wait_for_log(READY, timeout=30)
+        return self
+
+    def launch(self) -> None:
+        """Create the container anew; do not wait."""
+        self._compose("up", "--detach", "--no-build", "--force-recreate")
+
+    def stop(self) -> float:
+        """SIGTERM, as `docker stop` sends it; the seconds that it took."""
+        begin = time.monotonic()
+        run("docker", "stop", "--time", "30", self.container)
+        return time.monotonic() - begin
+
+    def restart(self) -> None:
+        """Stop the container and start the same one again; back when it is ready."""
+        lines = len(self.logs().splitlines())
+        run("docker", "restart", "--time", "30", self.container)
+        wait_until(
+            lambda: re.search(READY, "\n".join(self.logs().splitlines()[lines:])),
+            "Signpost to be ready again",
+            30,
+        )
+
+    def remove(self) -> None:
+        """Container, volumes, all."""
+        attempt("docker", "rm", "--force", self._inside)
+        self._compose("down", "--volumes", "--timeout", "3")
+        self._folder.cleanup()
+
+    def __enter__(self) -> Signpost:
+        try:
+            return self.start()
+        except BaseException:
+            self.remove()
+            raise
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
+
+    # -- what it says -----------------------------------------------------------------------
+
+    def logs(self) -> str:
+        """Everything on the container's stdout and stderr so far."""
+        done = attempt("docker", "logs", self.container)
+        return (done.stdout + done.stderr).decode(errors="replace")
+
+    def wait_for_log(self, pattern: str, timeout: float = 20) -> re.Match[str]:
+        """The first match of a pattern in the log (^ and $ are a line's ends).
+
+        Fails at once, with the log, when the container has ended without it.
+        """
+
+        def look() -> re.Match[str] | None:
+            running = self.running()  # asked first: it may end after its last line
+            found = re.search(pattern, self.logs(), re.MULTILINE)
+            assert found or running, f"it ended without {pattern!r}:\n{self.logs()}"
+            return found
+
+        try:
+            found = wait_until(look, f"a log line like {pattern!r}", timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nthe log:\n{self.logs()}") from None
+        assert found is not None
+        return found
+
+    def running(self) -> bool:
+        """Whether the container runs."""
+        return self._inspect("{{.State.Running}}") == "true"
+
+    def exit_code(self) -> int:
+        """The container's exit status, when it has ended."""
+        return int(self._inspect("{{.State.ExitCode}}"))
+
+    def attempt(
+        self, *command: str, stdin: bytes = b"", user: str = "root"
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command in the container, whatever its exit status."""
+        return attempt(
+            "docker", "exec", "-i", "--user", user, self.container, *command, stdin=stdin
+        )
+
+    def exec(self, *command: str, stdin: bytes = b"", user: str = "root") -> str:
+        """What a command in the container prints; it must succeed."""
+        return run(
+            "docker", "exec", "-i", "--user", user, self.container, *command, stdin=stdin
+        ).decode()
+
+    # -- mail -------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        swaks: Swaks,
+        login: tuple[str, str],
+        *,
+        to: str,
+        message: bytes | None = None,
+        sender: str | None = None,
+    ) -> Conversation:
+        """Hand in mail as a user does: port 587, STARTTLS, AUTH."""
+        return swaks(
+            self.v4,
+            port=587,
+            security="starttls",
+            login=login,
+            sender=login[0] if sender is None else sender,
+            to=to,
+            message=message,
+        )
+
+    def read_mail(self, address: str) -> list[bytes]:
+        """The messages in an address's Maildir, as the files are (lines end in LF)."""
+        local, _, domain = address.partition("@")
+        folder = f"/data/mail/{domain}/{local}/Maildir"
+        archive = self.attempt("tar", "-C", folder, "-c", ".")
+        if archive.returncode:
+            return []
+        found = []
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+            for member in sorted(files, key=lambda member: member.mtime):
+                if member.isfile() and re.match(r"\./(new|cur)/", member.name):
+                    content = files.extractfile(member)
+                    assert content is not None
+                    found.append(content.read())
+        return found
+
+    def wait_for_mail(self, address: str, token: str, timeout: float = 20) -> bytes:
+        """The message in an address's Maildir that has `token` in it, when it has come."""
+
+        def look() -> bytes | None:
+            return next((m for m in self.read_mail(address) if token.encode() in m), None)
+
+        try:
+            message = wait_until(look, f"mail for {address} with {token} in it", timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nthe log:\n{self.logs()}") from None
+        assert message is not None
+        return message
+
+    def dkim_records(self, domain: str) -> list[str]:
+        """The zone file lines that `signpost dns` prints for the domain's DKIM keys."""
+        printed = self.exec("signpost", "dns", domain)
+        return [
+            line
+            for line in printed.splitlines()
+            if "._domainkey" in line and not line.lstrip().startswith(";")
+        ]
+
+    def inside(self) -> Swaks:
+        """swaks in this container's own network: it comes from 127.0.0.1 or from its address."""
+        if attempt("docker", "inspect", self._inside).returncode:
+            run(
+                *("docker", "run", "--detach", "--rm", "--init", "--name", self._inside),
+                *("--network", f"container:{self.container}", "--entrypoint", "sleep"),
+                *("signpost-test-peers", "infinity"),
+            )
+        return Swaks(self._inside)
+
+    # -- how --------------------------------------------------------------------------------
+
+    def _inspect(self, template: str) -> str:
+        return run("docker", "inspect", "--format", template, self.container).decode().strip()
+
+    def _compose(self, *command: str) -> None:
+        service: dict[str, object] = {}
+        if self.mounts:
+            service["volumes"] = [f"{file}:{path}:ro" for path, file in self.mounts.items()]
+        # JSON is YAML; a dollar would be compose's own variable.
+        settings = json.dumps(self.environment).replace("$", "$$")
+        extra = Path(self._folder.name) / "environment.yaml"
+        rest = "".join(f"    {key}: {json.dumps(value)}\n" for key, value in service.items())
+        extra.write_text(f"services:\n  signpost:\n    environment: !override {settings}\n{rest}")
+        run(
+            *(*COMPOSE, "-p", self._project, *FILES, "-f", str(extra), *command),
+            environ=self._environ,
+        )

@@ -1,0 +1,198 @@
+"""What leaves is signed so that others' software verifies it; nobody sends as somebody else."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from .conftest import ALICE, BOB, CAROL
+from .harness.messages import letter
+from .harness.shell import fresh
+from .harness.signpost import Signpost
+from .harness.world import World
+
+
+def send(world: World, signpost: Signpost, login: tuple[str, str], message: bytes) -> bytes:
+    """Hand a message in and get it as postfix did."""
+    recipient = fresh("reader") + "@far.test"
+    signpost.submit(world.swaks, login, to=recipient, message=message).accepted()
+    return world.outside.wait_for_mail(recipient).message
+
+
+def selectors(signpost: Signpost, domain: str) -> list[str]:
+    return [line.split("._domainkey")[0] for line in signpost.dkim_records(domain)]
+
+
+@pytest.mark.parametrize("login", [ALICE, BOB, CAROL], ids=lambda login: login[0])
+def test_mail_dkim_verifies_it_with_the_record_that_was_printed(
+    world: World, signpost: Signpost, login: tuple[str, str]
+) -> None:
+    domain = login[0].partition("@")[2]
+    received = send(world, signpost, login, letter(f"Me <{login[0]}>", to="x@far.test"))
+    (selector,) = selectors(signpost, domain)
+    assert world.verify(received) == [(domain, selector, "rsa-sha256", "pass")]
+
+
+def test_opendkim_verifies_it_too(world: World, signpost: Signpost) -> None:
+    received = send(world, signpost, ALICE, letter(ALICE[0]))
+    world.exec_client("opendkim-testmsg", stdin=received)
+
+
+def test_each_domain_has_a_key_of_its_own(signpost: Signpost) -> None:
+    domains = ("example.org", "example.net", "sub.example.org")
+    keys = {
+        domain: re.sub(r'[\s"]', "", "".join(signpost.dkim_records(domain))).partition("p=")[2]
+        for domain in domains
+    }
+    assert all(len(key) > 300 for key in keys.values())
+    assert len(set(keys.values())) == len(domains)
+
+
+def test_the_author_domain_is_ours_in_any_case(world: World, signpost: Signpost) -> None:
+    received = send(world, signpost, ALICE, letter("Alice <ALICE@Example.ORG>"))
+    ((domain, _, _, result),) = world.verify(received)
+    assert (domain, result) == ("example.org", "pass")
+
+
+@pytest.mark.parametrize("field", ["From", "To", "Cc", "Subject", "Reply-To"])
+def test_another_field_put_on_top_breaks_the_signature(
+    world: World, signpost: Signpost, field: str
+) -> None:
+    received = send(world, signpost, ALICE, letter(ALICE[0]))
+    forged = f"{field}: ceo@bank.test\r\n".encode() + received
+    ((_, _, _, result),) = world.verify(forged)
+    assert result.startswith("fail")
+
+
+def test_what_was_written_is_not_changed(world: World, signpost: Signpost) -> None:
+    message = letter(
+        f"Älice <{ALICE[0]}>",
+        subject=b"caf\xe9 \xf0\x9f\x93\xae",
+        body=b".dot\r\n..dots\r\n.\r\n\xff\xfe \t\r\n" + b"x" * 900 + b"\r\n\r\n\r\n",
+    )
+    received = send(world, signpost, ALICE, message)
+    assert received.endswith(message)
+    assert [result for *_, result in world.verify(received)] == ["pass"]
+
+
+def test_where_the_user_sat_is_masked(world: World, signpost: Signpost) -> None:
+    received = send(world, signpost, ALICE, letter(ALICE[0]))
+    for address in world.client:
+        assert address.encode() not in received
+    assert b"client.outside.test" not in received
+
+
+def test_an_earlier_signature_of_a_stranger_is_left_alone(world: World, signpost: Signpost) -> None:
+    earlier = b"DKIM-Signature: v=1; a=rsa-sha256; d=other.test; s=x; h=from; bh=AAAA; b=AAAA"
+    message = letter(ALICE[0], fields=[earlier])
+    received = send(world, signpost, ALICE, message)
+    assert received.endswith(message)
+    assert ("example.org", "pass") in [(d, r) for d, _, _, r in world.verify(received)]
+
+
+class TestBounces:
+    def test_a_bounce_that_leaves_is_signed(self, world: World, signpost: Signpost) -> None:
+        """The forward of lost@ is refused outside, so its sender gets a bounce."""
+        sender = fresh("writer") + "@outside.test"
+        world.swaks(
+            signpost.v4,
+            source=world.allowed[0],
+            sender=sender,
+            to="lost@example.org",
+            message=letter(sender),
+        ).accepted()
+        bounce = world.outside.wait_for_mail(sender)
+        assert bounce.sender == ""
+        assert re.search(rb"(?mi)^From:.*@mail\.example\.org", bounce.message)
+        ((domain, _, _, result),) = world.verify(bounce.message)
+        assert (domain, result) == ("example.org", "pass")
+
+    def test_a_bounce_to_a_user_is_signed(self, world: World, signpost: Signpost) -> None:
+        token = fresh("bounced")
+        signpost.submit(
+            world.swaks, ALICE, to="nobody@far.test", message=letter(ALICE[0], token=token)
+        ).accepted()
+        bounce = signpost.wait_for_mail(ALICE[0], token).replace(b"\n", b"\r\n")
+        ((domain, _, _, result),) = world.verify(bounce)
+        assert (domain, result) == ("example.org", "pass")
+
+
+class TestWhoMaySendAsWhom:
+    @pytest.mark.parametrize(
+        ("login", "author"),
+        [
+            (ALICE, "alice@example.org"),
+            (ALICE, "alice+list@example.org"),
+            (ALICE, "info@example.org"),
+            (BOB, "info@example.org"),
+            (BOB, "anything@example.net"),
+        ],
+        ids=str,
+    )
+    def test_ones_own_addresses(
+        self, world: World, signpost: Signpost, login: tuple[str, str], author: str
+    ) -> None:
+        answer = signpost.submit(
+            world.swaks, login, sender=author, to="x@far.test", message=letter(author)
+        )
+        assert answer.code == 250, answer.transcript
+
+    @pytest.mark.parametrize(
+        "author",
+        [
+            "bob@example.net",
+            "stranger@outside.test",
+            "alice@example.net",
+            "alice@mail.example.org",
+            "alice@example.org.far.test",
+            "carol@sub.example.org",
+            "away@example.org",
+            "nobody@example.org",
+        ],
+    )
+    def test_another_author_is_refused_by_name(
+        self, world: World, signpost: Signpost, author: str
+    ) -> None:
+        answer = signpost.submit(world.swaks, ALICE, to="x@far.test", message=letter(author))
+        assert answer.reply_to("MAIL").code == 250
+        assert answer.code == 550, answer.transcript
+        assert author in answer.outcome.text
+
+    def test_a_display_name_is_no_address(self, world: World, signpost: Signpost) -> None:
+        message = letter(f'"{ALICE[0]}" <bob@example.net>')
+        answer = signpost.submit(world.swaks, ALICE, to="x@far.test", message=message)
+        assert answer.code == 550
+        assert "bob@example.net" in answer.outcome.text
+
+    @pytest.mark.parametrize(
+        "authors",
+        [
+            [b"From: alice@example.org", b"From: bob@example.net"],
+            [b"From: bob@example.net", b"From: alice@example.org"],
+            [b"From: alice@example.org, bob@example.net"],
+            [b"From : bob@example.net", b"From: alice@example.org"],
+        ],
+    )
+    def test_a_second_author_is_refused(
+        self, world: World, signpost: Signpost, authors: list[bytes]
+    ) -> None:
+        _, _, rest = letter().partition(b"\r\n")
+        message = b"\r\n".join([*authors, rest])
+        answer = signpost.submit(world.swaks, ALICE, to="x@far.test", message=message)
+        assert answer.code == 550, answer.transcript
+
+    def test_another_envelope_sender_is_refused_at_mail(
+        self, world: World, signpost: Signpost
+    ) -> None:
+        refused = signpost.submit(world.swaks, ALICE, sender="bob@example.net", to="x@far.test")
+        assert refused.outcome.command.startswith("MAIL FROM")
+        assert refused.code == 550
+        assert "bob@example.net" in refused.outcome.text
+
+    def test_the_null_sender_is_anyones(self, world: World, signpost: Signpost) -> None:
+        recipient = fresh("reader") + "@far.test"
+        signpost.submit(
+            world.swaks, ALICE, sender="", to=recipient, message=letter(ALICE[0])
+        ).accepted()
+        assert world.outside.wait_for_mail(recipient).sender == ""

@@ -1,0 +1,157 @@
+"""Authentication-Results written, read back, and forged ones found (RFC 8601)."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filters.mailauth.auth_results import MethodResult, forged, format_field, parse_field
+from filters.mailauth.message import Message
+
+ID = "mx.example.net"
+
+
+def test_none_where_nothing_was_done() -> None:
+    assert format_field(ID, []) == b"Authentication-Results: mx.example.net; none\r\n" or (
+        format_field(ID, []) == b"Authentication-Results: mx.example.net;\r\n\tnone\r\n"
+    )
+
+
+def test_values_are_quoted_where_they_are_no_token() -> None:
+    result = MethodResult(
+        "dkim",
+        "pass",
+        'say "x"',
+        "a (comment)",
+        (("header.d", "example.org"), ("header.i", "@example.org"), ("header.b", "a/b+c=")),
+    )
+    assert format_field(ID, [result]) == (
+        b"Authentication-Results: mx.example.net;\r\n"
+        b'\tdkim=pass (a \\(comment\\)) reason="say \\"x\\"" header.d=example.org\r\n'
+        b'\theader.i=@example.org header.b="a/b+c="\r\n'
+    )
+
+
+texts = st.text(
+    st.characters(codec="utf-8") | st.sampled_from('\r\n\0"\\();=@ \t\x7f'), max_size=60
+)
+
+
+@given(texts, texts, st.lists(texts, max_size=3))
+def test_hostile_values_stay_values(reason: str, comment: str, values: list[str]) -> None:
+    written = MethodResult(
+        "spf", "fail", reason or None, comment, tuple(("smtp.mailfrom", v) for v in values)
+    )
+    field = format_field(ID, [written, MethodResult("dkim", "none")])
+    assert re.fullmatch(rb"(?:[\x20-\x7e\t]{1,998}\r\n)+", field)
+    assert all(line.startswith(b"\t") for line in field.split(b"\r\n")[1:-1])
+    parsed = parse_field(field.partition(b":")[2])
+    assert parsed is not None
+    assert parsed.authserv_id == ID
+    first, second = parsed.results
+
+    def safe(text: str) -> str:
+        return re.sub(r"[^\x20-\x7e]", "?", text)
+
+    assert first.properties == tuple(("smtp.mailfrom", safe(value)) for value in values)
+    assert (first.method, first.result, first.comment) == ("spf", "fail", safe(comment))
+    assert (first.reason or "") == safe(reason)
+    assert second == MethodResult("dkim", "none")
+
+
+def test_only_words_of_the_standard_are_written() -> None:
+    with pytest.raises(ValueError, match="keyword"):
+        format_field(ID, [MethodResult("spf; dkim", "pass")])
+
+
+READ = [
+    (b" example.com 1; none", "example.com", 1, []),
+    (b" example.com; none", "example.com", None, []),
+    (b' (a (b)) "example.com" (c); spf=pass', "example.com", None, ["spf=pass"]),
+    (
+        b" mx.google.com;\r\n dkim=pass header.i=@d header.s=s header.b=a/b+c=;\r\n"
+        b" spf=pass (google.com: domain of x@d) smtp.mailfrom=x@d;\r\n"
+        b" dmarc=pass (p=NONE sp=NONE dis=NONE) header.from=d",
+        "mx.google.com",
+        None,
+        ["dkim=pass", "spf=pass", "dmarc=pass"],
+    ),
+    (b' a.example; dkim/1 = fail reason="x;y" header.d=b (c) ;', "a.example", None, ["dkim=fail"]),
+    (b" a.example; DKIM=Pass", "a.example", None, ["dkim=pass"]),
+    (b" a.example; dmarc=fail action=none header.from=b", "a.example", None, ["dmarc=fail"]),
+]
+
+
+@pytest.mark.parametrize(("value", "authserv_id", "version", "results"), READ)
+def test_what_others_write_is_read(
+    value: bytes, authserv_id: str, version: int | None, results: list[str]
+) -> None:
+    parsed = parse_field(value)
+    assert parsed is not None
+    assert (parsed.authserv_id, parsed.version) == (authserv_id, version)
+    assert [f"{r.method}={r.result}" for r in parsed.results] == results
+
+
+UNREADABLE = [
+    b"",
+    b" ",
+    b" example.com",
+    b" example.com;",
+    b" spf=pass smtp.mailfrom=x; dkim=pass",
+    b" example.com; spf",
+    b" example.com; spf=pass (unclosed",
+    b' example.com; spf=pass reason="unclosed',
+    b" example.com; spf=pass\0",
+    b" example.com; spf=pass\r; dkim=pass",
+    b" example.com; spf=pass\n",
+    b" example.com; \xff=pass",
+    b" example.com x; none",
+    b" example.com; none; spf=pass",
+]
+
+
+@pytest.mark.parametrize("value", UNREADABLE)
+def test_what_cannot_be_read_is_none_and_goes(value: bytes) -> None:
+    assert parse_field(value) is None
+    message = Message(b"Authentication-Results:" + value + b"\r\n\r\n")
+    assert forged(message, ID) == message.fields
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Authentication-Results: mx.example.net; spf=pass",
+        b"authentication-results : MX.EXAMPLE.NET 1; spf=pass",
+        b'Authentication-Results: (other.example) "mx.example\\.net"; spf=pass',
+        b"Authentication-Results: mx.example.net.; none",
+        b"Authentication-Results\r\n : mx.example.net; none",
+        b"Received-SPF: pass (x) receiver=MX.example.net; client-ip=192.0.2.1",
+        b"Received-SPF: Pass (mx.example.net: domain of a@b designates 192.0.2.1)",
+        b"Received-SPF: passed",
+        b"Received-SPF: \0pass",
+    ],
+)
+def test_what_only_we_may_write_is_forged(field: bytes) -> None:
+    message = Message(b"A: 1\r\n" + field + b"\r\nB: 2\r\n\r\n")
+    assert [found.raw for found in forged(message, ID)] == [field + b"\r\n"]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Authentication-Results: example.net; spf=pass",
+        b"Authentication-Results: other.example (mx.example.net); spf=pass",
+        b"ARC-Authentication-Results: i=1; mx.example.net; spf=pass",
+        b"X-Authentication-Results: mx.example.net; spf=pass",
+        b"Received-SPF: pass (other.example: fine) receiver=other.example",
+    ],
+)
+def test_what_others_wrote_stays(field: bytes) -> None:
+    assert forged(Message(field + b"\r\n\r\n"), ID) == ()
+
+
+@given(st.binary(max_size=80))
+def test_reading_raises_nothing(value: bytes) -> None:
+    parse_field(value)
+    parse_field(b" a.example; spf=pass " + value)

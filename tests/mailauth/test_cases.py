@@ -1,0 +1,64 @@
+"""Every folder under cases/: a message, its envelope and a zone, and what must come out.
+
+message.eml: the bytes. envelope.toml: Envelope's fields, and `now` and `authserv_id`.
+zone.yaml: the zone of filters.mailauth.zone. expected.json: `author_domain`, `spf` and `dkim`
+(every field of the results that is named there), `authentication_results` (the field, unfolded),
+`questions` (what may be asked at most), `stamped` (how the stamped message goes on after our
+field).
+"""
+
+import asyncio
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from filters.mailauth.authenticate import Envelope, authenticate, stamp
+from filters.mailauth.resolver import StaticResolver
+
+CASES = sorted(path for path in (Path(__file__).parent / "cases").iterdir() if path.is_dir())
+
+
+def named(result: Any, expected: dict[str, Any]) -> dict[str, Any]:
+    return {name: getattr(result, name) for name in expected}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_case(case: Path) -> None:
+    message = (case / "message.eml").read_bytes()
+    facts = tomllib.loads((case / "envelope.toml").read_text())
+    zone = StaticResolver(yaml.safe_load((case / "zone.yaml").read_text()) or {})
+    expected = json.loads((case / "expected.json").read_text())
+    now, authserv_id = facts.pop("now", None), facts.pop("authserv_id", "mx.example.net")
+    assert expected.keys() <= {
+        "about", "author_domain", "spf", "dkim", "authentication_results", "questions", "stamped"
+    }  # fmt: skip
+
+    verdict = asyncio.run(authenticate(message, Envelope(**facts), zone, now=now))
+
+    if "author_domain" in expected:
+        assert verdict.author.domain == expected["author_domain"]
+    if "spf" in expected:
+        assert named(verdict.spf, expected["spf"]) == expected["spf"]
+    if "dkim" in expected:
+        found = [
+            named(result, wanted)
+            for result, wanted in zip(verdict.dkim, expected["dkim"], strict=True)
+        ]
+        assert found == expected["dkim"]
+    if "questions" in expected:
+        assert len(zone.asked) <= expected["questions"]
+    stamped = stamp(message, verdict, authserv_id)
+    ours, _, rest = re.sub(rb"\r\n\t", b" ", stamped, count=0).partition(b"\r\n")
+    if "authentication_results" in expected:
+        assert ours.decode("ascii") == expected["authentication_results"]
+    if "stamped" in expected:
+        assert rest.startswith(expected["stamped"].encode("utf-8", "surrogateescape"))
+
+
+def test_there_are_cases() -> None:
+    assert len(CASES) >= 40
