@@ -68,7 +68,7 @@ class Watch:
         deadline = time.monotonic() + _READY_WITHIN
         while not self.failed and time.monotonic() < deadline:
             if not check_banners(timeout=2.0):
-                self.say("info", "ready: mail is accepted on the ports 25, 465 and 587")
+                self.say("info", "signpost ready: mail is accepted on the ports 25, 465 and 587")
                 return
             time.sleep(0.2)
 

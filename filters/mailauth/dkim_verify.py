@@ -1,21 +1,18 @@
 """Verifying DKIM signatures (RFC 6376 §6): a typed result for every signature, never an error.
 
-dkimpy hashes what we hand it, already canonicalised; OpenSSL checks the signature. It must not
-know SPF, DMARC's policies or how results are written.
+It must not know SPF, DMARC's policies or how results are written, nor how a signature is
+computed (see dkim_check.py).
 """
 
 import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import dkim
 
 from filters.mailauth import tags
-from filters.mailauth.canonical import ALGORITHMS
+from filters.mailauth.dkim_check import TestedError, Work
 from filters.mailauth.dkim_key import KeyRecordError, PublicKey, read_record
 from filters.mailauth.dkim_signature import (
     Result,
@@ -75,7 +72,7 @@ async def verify(
     if refusal is not None:
         first = [(refusal, False) for _ in evaluated]
     else:
-        work = _Work(parsed)
+        work = Work(parsed)
         first = list(
             await asyncio.gather(*(_one(work, field, resolver, moment) for field in evaluated))
         )
@@ -122,7 +119,7 @@ def _refusal(message: Message) -> SignatureError | None:
 
 
 async def _one(
-    work: "_Work", field: Field, resolver: Resolver, now: float
+    work: Work, field: Field, resolver: Resolver, now: float
 ) -> tuple[SignatureError, bool]:
     """Return the outcome of one signature, and whether its key is for testing only."""
     try:
@@ -138,17 +135,13 @@ async def _one(
             return SignatureError("policy", "the signature's d= is a public suffix"), testing
         _check_coverage(work, signature)
     except SignatureError as error:
-        return error, isinstance(error, _TestedError)
+        return error, isinstance(error, TestedError)
     except DnsTemporaryError as error:
         return SignatureError("temperror", error.reason), False
     except Exception as error:  # nothing but a result leaves the engine
         _LOG.error("a DKIM signature could not be evaluated (%s)", type(error).__name__)
         return SignatureError("neutral", "the signature could not be evaluated"), False
     return SignatureError("pass", "the key is for testing only" if testing else ""), testing
-
-
-class _TestedError(SignatureError):
-    """A failure under a key that says t=y."""
 
 
 async def _keys(signature: Signature, resolver: Resolver) -> list[PublicKey]:
@@ -192,7 +185,7 @@ async def _is_public_suffix(domain: str, resolver: Resolver) -> bool:
     return len(records) == 1 and records[0].get("psd", b"").lower() == b"y"
 
 
-def _check_coverage(work: "_Work", signature: Signature) -> None:
+def _check_coverage(work: Work, signature: Signature) -> None:
     """Raise where a good signature leaves what the reader sees unsigned."""
     if signature.length is not None:
         length = len(work.body(signature.body_canon))
@@ -203,93 +196,3 @@ def _check_coverage(work: "_Work", signature: Signature) -> None:
         if 0 < signed[name] < work.count[name]:
             shown = name.decode("ascii").capitalize()
             raise SignatureError("policy", f"an unsigned second {shown} above the signed one")
-
-
-class _Work:
-    """A message and its canonical forms, each computed once for all signatures."""
-
-    def __init__(self, message: Message) -> None:
-        self.message = message
-        # One thread a message: the others would canonicalise the same body.
-        self.lock = asyncio.Lock()
-        self.count = Counter(field.key for field in message.fields)
-        self._bodies: dict[bytes, bytes] = {}
-        self._headers: dict[bytes, Sequence[tuple[bytes, bytes]]] = {}
-
-    def body(self, algorithm: bytes) -> bytes:
-        if algorithm not in self._bodies:
-            canonical = ALGORITHMS[algorithm].canonicalize_body(self.message.body)
-            self._bodies[algorithm] = canonical
-        return self._bodies[algorithm]
-
-    def headers(self, algorithm: bytes) -> Sequence[tuple[bytes, bytes]]:
-        if algorithm not in self._headers:
-            written = [(field.name, field.value) for field in self.message.fields]
-            self._headers[algorithm] = ALGORITHMS[algorithm].canonicalize_headers(written)
-        return self._headers[algorithm]
-
-    def check(self, field: Field, signature: Signature, keys: Iterable[PublicKey]) -> PublicKey:
-        """Return the key that verifies the signature. Raises SignatureError."""
-        body = self.body(signature.body_canon)
-        if signature.length is not None and signature.length > len(body):
-            raise SignatureError("permerror", "l= is more than there is of the body")
-        value = tags.without_value(field.value, b"b")
-        own = ALGORITHMS[signature.header_canon].canonicalize_headers([(field.name, value)])[0]
-        if dkim.RE_BTAG.sub(rb"\1", own[1]).rstrip() != own[1].rstrip():
-            # dkimpy would cut this too, and no other verifier would.
-            raise SignatureError("neutral", "a tag of the signature holds another b=")
-        verifier = _Verifier(self.headers(signature.header_canon), body)
-        last: SignatureError | None = None
-        for key in keys:
-            try:
-                verifier.run(signature, own, key)
-            except SignatureError as error:
-                last = last or (_TestedError(error.result, str(error)) if key.testing else error)
-            else:
-                return key
-        raise last or SignatureError("permerror", "no key for the signature")
-
-
-class _Adapter:
-    """What dkimpy takes for an Ed25519 key: verify(digest, signature); it keeps the outcome."""
-
-    def __init__(self, key: PublicKey) -> None:
-        self._key = key
-        self.verified = False
-
-    def verify(self, digest: bytes, signature: bytes) -> None:
-        self.verified = self._key.verifies(digest, signature)
-
-
-class _Verifier(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
-    """dkimpy's verifier, given canonical headers and body and a key that was fetched before."""
-
-    def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        super().__init__(None)
-        self.headers: Any = headers
-        self.body: Any = body
-        self.ktag = b"ed25519"
-        self.pk: Any = None
-
-    def run(self, signature: Signature, own: tuple[bytes, bytes], key: PublicKey) -> None:
-        """Raise SignatureError unless the key verifies the signature."""
-        self.pk = _Adapter(key)
-        present = {name for name, _value in ((n.lower(), v) for n, v in self.headers)}
-        # Everything is canonical already, so dkimpy must change nothing: simple, except that its
-        # simple would make a line of a relaxed body that is empty.
-        fields = {
-            b"a": signature.algorithm.encode("ascii"),
-            b"c": b"simple/simple" if self.body else b"simple/relaxed",
-            b"bh": dkim.base64.b64encode(signature.body_hash),
-            b"b": dkim.base64.b64encode(signature.signature),
-        }
-        if signature.length is not None:
-            fields[b"l"] = str(signature.length).encode("ascii")
-        # A name that does not occur adds nothing to the hash, and a search for it takes time.
-        names = [name for name in signature.names if name in present]
-        try:
-            self.verify_sig_process(fields, names, own, None)
-        except dkim.ValidationError:
-            raise SignatureError("fail", "the body hash does not match") from None
-        if not self.pk.verified:
-            raise SignatureError("fail", "the signature does not match the header fields")

@@ -274,8 +274,11 @@ class FilterServer:
             return
         refusal = outcome if isinstance(outcome, Reject) else None
         try:
-            message = outcome if isinstance(outcome, bytes) else original
-            lines, too_long = to_lines(message, end.version)
+            if refusal is None and not isinstance(outcome, bytes):
+                raise TypeError(f"expected bytes or Reject, not {type(outcome).__name__}")
+            lines, too_long = to_lines(
+                outcome if isinstance(outcome, bytes) else original, end.version
+            )
             refusal = refusal or too_long
         except Exception:
             log.exception("the message filter returned what is no message")

@@ -119,13 +119,20 @@ def test_every_domain_has_a_postmaster_and_an_abuse_address() -> None:
     assert settings.implied_aliases == (
         Alias(address="postmaster@example.org", targets=("me@elsewhere.example",)),
         Alias(address="abuse@example.org", targets=("me@elsewhere.example",)),
+        # RCPT TO:<postmaster> means the host's own (RFC 5321 §4.5.1).
+        Alias(address="postmaster@mail.example.org", targets=("me@elsewhere.example",)),
+        Alias(address="abuse@mail.example.org", targets=("me@elsewhere.example",)),
     )
     assert settings.all_aliases == settings.aliases + settings.implied_aliases
 
 
 def test_the_postmaster_s_own_address_is_no_alias_of_itself() -> None:
     settings = loaded(DOMAINS="example.org", ACCOUNTS="postmaster@example.org:x")
-    assert [alias.address for alias in settings.implied_aliases] == ["abuse@example.org"]
+    assert [alias.address for alias in settings.implied_aliases] == [
+        "abuse@example.org",
+        "postmaster@mail.example.org",
+        "abuse@mail.example.org",
+    ]
 
 
 def test_a_postmaster_that_the_catch_all_takes_is_no_alias_of_itself() -> None:
@@ -134,7 +141,11 @@ def test_a_postmaster_that_the_catch_all_takes_is_no_alias_of_itself() -> None:
         ALIASES="@example.org: alice@example.org",
         POSTMASTER_ADDRESS="postmaster@example.org",
     )
-    assert [alias.address for alias in settings.implied_aliases] == ["abuse@example.org"]
+    assert [alias.address for alias in settings.implied_aliases] == [
+        "abuse@example.org",
+        "postmaster@mail.example.org",
+        "abuse@mail.example.org",
+    ]
 
 
 @pytest.mark.parametrize(

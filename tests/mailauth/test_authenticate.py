@@ -111,3 +111,34 @@ def test_a_header_of_millions_of_fields_is_bounded() -> None:
     assert stamped.count(b"Authentication-Results") == 1
     assert stamped.endswith(b"a:\r\n" + MESSAGE)
     assert time.process_time() - before < 4
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "a:" + "x" * 16_000,
+        "a:" + ".x" * 8_000,
+        "exists:" + "%{i}." * 3_000 + "org",
+        "unknown=" + "%{d}." * 3_000,
+        "ip4:192.0.2.9 " * 1_100,
+        " ".join(["a:" + "x" * 900 + "!"] * 15),
+    ],
+    ids=["label", "dots", "macros", "modifier", "terms", "long terms"],
+)
+def test_a_hostile_record_ends_soon(record: str) -> None:
+    zone = StaticResolver({"example.org": {"TXT": ["v=spf1 " + record]}})
+    before = time.process_time()
+    assert run(resolver=zone).spf is not None
+    assert time.process_time() - before < 2
+
+
+def test_the_worst_fan_out_stays_within_the_budget() -> None:
+    """RFC 7208 §4.6.4 allows ten terms of ten hosts each: 112 questions."""
+    hosts = {f"h{n}.{m}.org": {"A": ["192.0.2.7"]} for n in range(10) for m in range(10)}
+    exchanges = {f"{m}.org": {"MX": [[n, f"h{n}.{m}.org"] for n in range(10)]} for m in range(10)}
+    record = "v=spf1 " + " ".join(f"mx:{m}.org" for m in range(10)) + " -all exp=e.org"
+    zone = StaticResolver({"example.org": {"TXT": [record]}, **hosts, **exchanges})
+    spf = run(resolver=zone).spf
+    assert spf is not None
+    assert spf.result == "fail"
+    assert len(zone.asked) == 112

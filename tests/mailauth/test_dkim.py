@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 
+import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as ec_key
@@ -69,6 +70,19 @@ def test_what_is_signed_verifies_and_a_changed_byte_does_not(
     at = data.draw(st.sampled_from([n for n, byte in enumerate(message) if byte in b"xwe."]))
     changed = message[:at] + b"q" + message[at + 1 :]
     assert "pass" not in words(fields + changed)
+
+
+def test_dkimpy_itself_verifies_what_we_sign() -> None:
+    record = public_record(KEYS[0]).encode()
+    signed = sign(MESSAGE, KEYS[:1]) + MESSAGE
+    assert dkim.verify(signed, dnsfunc=lambda _name, timeout: record)
+    assert not dkim.verify(signed + b"x", dnsfunc=lambda _name, timeout: record)
+
+
+def test_a_record_with_a_bare_rsa_public_key_serves_too() -> None:
+    numbers = RSA.public_key().public_numbers()
+    zone = {"mail._domainkey.example.org": {"TXT": [rsa_record(numbers)]}}
+    assert words(craft(MESSAGE, RSA) + MESSAGE, zone) == ["pass"]
 
 
 @pytest.mark.parametrize("name", ["From", "To", "Cc", "Subject", "Reply-To"])

@@ -1,0 +1,86 @@
+"""Settings → files: golden configurations, and values that try to break out of them.
+
+`golden/NAME/environ.toml` is the environment (and the host's facts); beside it stand the files
+that it must become. `SIGNPOST_GOLDEN=write pytest …` writes them anew, for a person to review.
+"""
+
+import json
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from entrypoint import environ, render
+from entrypoint.preview import preview
+from entrypoint.settings import HostFacts, Settings
+from filters.addresses import AddressBook
+
+GOLDEN = Path(__file__).parent / "golden"
+CASES = sorted(path.parent for path in GOLDEN.glob("*/environ.toml"))
+SHOWN = ("smtpd.conf", "tables/virtuals", "tables/domains", "addresses.json", "dkim-keys")
+
+
+def settings_of(case: Path) -> Settings:
+    described = tomllib.loads((case / "environ.toml").read_text())
+    facts = described.get("host", {})
+    host = HostFacts(ipv6=facts.get("ipv6", True), gateways=tuple(facts.get("gateways", ())))
+    return preview(environ.load(described.get("environ", {}), host=host))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_golden(case: Path) -> None:
+    files = {
+        str(f.path.relative_to(render.RUN)): f for f in render.render_masked(settings_of(case))
+    }
+    for name in SHOWN:
+        golden = case / Path(name).name
+        if os.environ.get("SIGNPOST_GOLDEN") == "write":
+            golden.write_text(files[name].content)
+        assert files[name].content == golden.read_text(), name
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_secrets_are_in_private_files_only_and_masked_for_people(case: Path) -> None:
+    settings = settings_of(case)
+    secrets = [account.secret for account in settings.accounts]
+    secrets += [secret for secret in (settings.relay_password, settings.srs_secret) if secret]
+    for secret in map(SecretStr.get_secret_value, secrets):
+        holders = [file for file in render.render(settings) if secret in file.content]
+        assert holders
+        for file in holders:
+            assert file.mode & 0o007 == 0, file.path
+            assert file.owner == "root"
+        assert not [file for file in render.render_masked(settings) if secret in file.content]
+
+
+def test_the_address_book_is_what_the_filters_read() -> None:
+    settings = settings_of(GOLDEN / "two-domains")
+    book = AddressBook.from_json(json.dumps(render.address_book(settings)))
+    assert book.may_use("alice@example.org", "ALICE+tag@Example.org")
+    assert book.may_use("alice@example.org", "info@example.org")
+    assert book.may_use("bob@example.net", "anything@example.net")
+    assert not book.may_use("alice@example.org", "anything@example.net")
+    assert book.entry("away@example.org") == "away@example.org"
+    assert not book.logins_of("away@example.org")
+    assert book.entry("nobody@example.org") is None
+    assert book.entry("postmaster@example.org")
+    assert book.entry("abuse@mail.example.org")
+
+
+@pytest.mark.parametrize("text", ['a"b', "a\\b", "a\nb", "a\x00b"])
+def test_a_quoted_string_cannot_be_ended_by_its_text(text: str) -> None:
+    with pytest.raises(ValueError, match="quote"):
+        render.quoted(text)
+
+
+def test_files_are_written_whole_with_their_mode(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    user = path.owner() if path.exists() else tmp_path.owner()
+    group = tmp_path.group()
+    render.write_file(path, b"first", user, group, 0o640)
+    render.write_file(path, b"second", user, group, 0o600)
+    assert path.read_bytes() == b"second"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]

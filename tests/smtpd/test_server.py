@@ -1,0 +1,335 @@
+"""FilterServer on a real socket pair, with handlers that wait, fail, or outlive their client."""
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from filters.smtpd import PROCEED, FilterServer, Reject, Session
+
+SESSION = "0123456789abcdef"
+READY = b"config|admd|mail.example.org\nconfig|ready\n"
+
+
+class Smtpd:
+    """The other end of the socket."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    def say(self, *lines: bytes) -> None:
+        self.writer.write(b"".join(line + b"\n" for line in lines))
+
+    def request(self, phase: bytes, token: bytes, parameter: bytes = b"") -> None:
+        self.say(b"|".join([b"filter|0.7|1.1|smtp-in", phase, SESSION.encode(), token, parameter]))
+
+    def message(self, token: bytes, *lines: bytes) -> None:
+        for line in (*lines, b"."):
+            self.request(b"data-line", token, line)
+
+    def report(self, event: bytes, *fields: bytes) -> None:
+        self.say(b"|".join([b"report|0.7|1.1|smtp-in", event, SESSION.encode(), *fields]))
+
+    async def line(self) -> bytes:
+        async with asyncio.timeout(10):
+            return (await self.reader.readline()).removesuffix(b"\n")
+
+    async def until(self, wanted: bytes) -> None:
+        while wanted != await self.line():
+            pass
+
+
+@asynccontextmanager
+async def running(server: FilterServer) -> AsyncIterator[Smtpd]:
+    ours, theirs = socket.socketpair()
+    task = asyncio.create_task(server.serve(theirs))
+    reader, writer = await asyncio.open_connection(sock=ours, limit=1 << 26)
+    smtpd = Smtpd(reader, writer)
+    writer.write(READY)
+    await smtpd.until(b"register|ready")
+    yield smtpd
+    writer.close()
+    await writer.wait_closed()
+    async with asyncio.timeout(10):
+        await task
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+
+
+def result(token: bytes, verdict: bytes) -> bytes:
+    return b"filter-result|" + SESSION.encode() + b"|" + token + b"|" + verdict
+
+
+def test_a_slow_handler_keeps_nobody_else_waiting() -> None:
+    async def main() -> None:
+        release = asyncio.Event()
+
+        async def slow(context: object, request: object) -> None:
+            await release.wait()
+
+        server = FilterServer()
+        server.register_handler("filter", "mail-from", slow)
+        server.register_handler("filter", "helo", lambda context, request: PROCEED)
+        async with running(server) as smtpd:
+            smtpd.request(b"mail-from", b"aa", b"x@example.org")
+            smtpd.request(b"helo", b"bb", b"x")
+            assert await smtpd.line() == result(b"bb", b"proceed")
+            release.set()
+            assert await smtpd.line() == result(b"aa", b"proceed")
+
+    asyncio.run(main())
+
+
+def test_a_handler_past_its_deadline_is_answered_for() -> None:
+    async def main() -> None:
+        async def never(context: object, request: object) -> None:
+            await asyncio.Event().wait()
+
+        async def never_filter(session: Session, message: bytes) -> bytes:
+            await asyncio.Event().wait()
+            return message
+
+        server = FilterServer(deadline=0.05)
+        server.register_handler("filter", "rcpt-to", never)
+        server.register_message_filter(never_filter)
+        async with running(server) as smtpd:
+            smtpd.request(b"rcpt-to", b"aa", b"x@example.org")
+            assert (await smtpd.line()).startswith(result(b"aa", b"reject|451 "))
+            smtpd.message(b"bb", b"Subject: x")
+            assert await smtpd.line() == b"filter-dataline|" + SESSION.encode() + b"|bb|Subject: x"
+            assert await smtpd.line() == b"filter-dataline|" + SESSION.encode() + b"|bb|."
+            smtpd.request(b"commit", b"cc")
+            assert (await smtpd.line()).startswith(result(b"cc", b"reject|451 "))
+
+    asyncio.run(main())
+
+
+def test_a_dead_session_is_not_answered_and_its_work_ends() -> None:
+    async def main() -> None:
+        started, ended = asyncio.Event(), asyncio.Event()
+
+        async def wait(session: Session, message: bytes) -> bytes:
+            started.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+            return message
+
+        server = FilterServer()
+        server.register_handler("filter", "noop", lambda context, request: PROCEED)
+        server.register_message_filter(wait)
+        async with running(server) as smtpd:
+            smtpd.report(b"link-connect", b"x", b"pass", b"192.0.2.1:1", b"192.0.2.2:25")
+            smtpd.message(b"aa", b"Subject: x")
+            async with asyncio.timeout(10):
+                await started.wait()
+            smtpd.report(b"link-disconnect")
+            async with asyncio.timeout(10):
+                await ended.wait()
+            smtpd.request(b"noop", b"bb")
+            assert await smtpd.line() == result(b"bb", b"proceed")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("raised", [RuntimeError("bug"), KeyError("x"), UnicodeError("é")])
+def test_whatever_a_coroutine_raises_earns_451(raised: Exception) -> None:
+    async def main() -> None:
+        async def fail(session: Session, message: bytes) -> bytes:
+            await asyncio.sleep(0)
+            raise raised
+
+        server = FilterServer()
+        server.register_message_filter(fail)
+        async with running(server) as smtpd:
+            smtpd.message(b"aa", b"Subject: x")
+            await smtpd.until(b"filter-dataline|" + SESSION.encode() + b"|aa|.")
+            smtpd.request(b"commit", b"bb")
+            assert (await smtpd.line()).startswith(result(b"bb", b"reject|451 "))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "returned", [None, "text", 7, b"a NUL\0 in it"], ids=["None", "text", "int", "NUL"]
+)
+def test_what_is_no_message_earns_451_and_the_original_goes_back(returned: object) -> None:
+    async def main() -> None:
+        server = FilterServer()
+        server.register_message_filter(lambda session, message: returned)  # type: ignore[arg-type,return-value]
+        async with running(server) as smtpd:
+            smtpd.message(b"aa", b"Subject: x")
+            assert (await smtpd.line()).endswith(b"|aa|Subject: x")
+            assert (await smtpd.line()).endswith(b"|aa|.")
+            smtpd.request(b"commit", b"bb")
+            answer = await smtpd.line()
+            assert answer.startswith(result(b"bb", b"reject|451 "))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("length", "wanted"), [(65_485, b"proceed"), (65_486, b"reject|554 5.6.0 ")]
+)
+def test_the_longest_line_that_smtpd_can_take_back(length: int, wanted: bytes) -> None:
+    async def main() -> None:
+        server = FilterServer()
+        server.register_message_filter(lambda session, message: message)
+        async with running(server) as smtpd:
+            smtpd.message(b"aa", b"Subject: x", b"", b"x" * length)
+            await smtpd.until(b"filter-dataline|" + SESSION.encode() + b"|aa|.")
+            smtpd.request(b"commit", b"bb")
+            answer = await smtpd.line()
+            assert answer.startswith(result(b"bb", wanted))
+            if wanted != b"proceed":
+                assert b"65485" in answer
+
+    asyncio.run(main())
+
+
+def test_a_line_feed_of_the_handlers_own_is_no_line_of_the_protocol() -> None:
+    async def main() -> None:
+        server = FilterServer()
+        server.register_message_filter(
+            lambda session, message: b"A: b\nfilter-result|x|y|proceed\n.\nz" + message
+        )
+        async with running(server) as smtpd:
+            smtpd.message(b"aa", b"Subject: x")
+            prefix = b"filter-dataline|" + SESSION.encode() + b"|aa|"
+            for line in (b"A: b", b"filter-result|x|y|proceed", b"..", b"zSubject: x", b"."):
+                assert await smtpd.line() == prefix + line
+
+    asyncio.run(main())
+
+
+def test_the_context_knows_the_client_and_is_freed() -> None:
+    async def main() -> None:
+        seen: list[Session] = []
+
+        def look(session: Session, message: bytes) -> bytes:
+            seen.append(session)
+            return message
+
+        server = FilterServer()
+        server.register_message_filter(look)
+        async with running(server) as smtpd:
+            smtpd.report(
+                b"link-connect", b"a.example", b"pass", b"[2001:db8::1]:4321", b"[2001:db8::2]:25"
+            )
+            smtpd.report(b"link-identify", b"EHLO", b"client|name")
+            smtpd.report(b"link-tls", b"TLSv1.3:X:256")
+            smtpd.report(b"link-auth", b"fail", b"nobody")
+            smtpd.report(b"link-auth", b"pass", b"alice@example.org")
+            smtpd.report(b"tx-mail", b"00000000", b"permfail", b"bad")
+            smtpd.report(b"tx-begin", b"01234567")
+            smtpd.report(b"tx-mail", b"01234567", b"ok", b"a|b@example.org")
+            smtpd.report(b"tx-rcpt", b"01234567", b"ok", b"c@example.org")
+            smtpd.report(b"tx-rcpt", b"01234567", b"permfail", b"d|\xff\x00@example.org")
+            smtpd.message(b"aa", b"Subject: x")
+            await smtpd.until(b"filter-dataline|" + SESSION.encode() + b"|aa|.")
+            (session,) = seen
+            assert session.client_address == "2001:db8::1"
+            assert not session.local
+            assert session.helo == "client|name"
+            assert session.tls == "TLSv1.3:X:256"
+            assert session.user == "alice@example.org"
+            assert session.transaction is not None
+            assert session.transaction.sender == "a|b@example.org"
+            assert session.transaction.recipients == ["c@example.org"]
+            smtpd.report(b"tx-reset", b"01234567")
+            smtpd.report(b"link-disconnect")
+            smtpd.message(b"bb", b"Subject: y")
+            await smtpd.until(b"filter-dataline|" + SESSION.encode() + b"|bb|.")
+            assert seen[1] is not session
+            assert seen[1].user is None
+
+    asyncio.run(main())
+
+
+def test_dropped_messages_leave_nothing_behind() -> None:
+    server = FilterServer()
+    server.register_message_filter(lambda session, message: message)
+    said = bytearray()
+    server.receive(READY, said.extend)
+    sid = SESSION.encode()
+    dropped = b"".join(
+        [
+            b"report|0.7|1|smtp-in|link-connect|" + sid + b"|x|pass|192.0.2.1:1|192.0.2.2:25\n",
+            b"report|0.7|1|smtp-in|tx-begin|" + sid + b"|01234567\n",
+            b"filter|0.7|1|smtp-in|data-line|" + sid + b"|aa|half a line\n",
+            b"report|0.7|1|smtp-in|tx-rollback|" + sid + b"|01234567\n",
+            b"report|0.7|1|smtp-in|tx-reset|" + sid + b"|01234567\n",
+            b"report|0.7|1|smtp-in|link-disconnect|" + sid + b"\n",
+        ]
+    )
+    for number in range(2000):
+        server.receive(dropped.replace(sid, b"%016x" % number), said.extend)
+    assert not server._sessions
+    assert not len(server._messages)
+    assert not server._tasks
+    assert not server._connection.open_requests
+
+
+@pytest.mark.parametrize(
+    ("event", "phase"),
+    [
+        ("filter", "wiz"),
+        ("filter", "data-line"),
+        ("report", "*"),
+        ("report", "x"),
+        ("other", "helo"),
+    ],
+)
+def test_what_would_kill_smtpd_cannot_be_registered(event: str, phase: str) -> None:
+    with pytest.raises(ValueError, match="smtpd"):
+        FilterServer().register_handler(event, phase, lambda context, request: PROCEED)
+
+
+PROGRAM = """
+from filters.smtpd import FilterServer
+server = FilterServer()
+server.register_message_filter(lambda session, message: print("from a library") or message)
+server.serve_forever()
+"""
+
+
+def test_the_process_prints_nothing_into_the_protocol_and_ends_at_eof_only() -> None:
+    ours, theirs = socket.socketpair()
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    theirs.close()
+    ours.settimeout(20)
+    stream = ours.makefile("rwb")
+    stream.write(READY)
+    stream.flush()
+    while stream.readline() != b"register|ready\n":
+        pass
+    process.terminate()  # a stray signal is no reason to take smtpd along
+    sid = SESSION.encode()
+    stream.write(b"filter|0.7|1|smtp-in|data-line|" + sid + b"|aa|.\n")
+    stream.flush()
+    assert stream.readline().startswith(b"filter-dataline|" + sid + b"|aa|")
+    stream.close()
+    ours.close()
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert b"from a library" in errors
+
+
+def test_a_reply_is_short() -> None:
+    assert len(Reject(550, "x" * 20_000).reply) < 512

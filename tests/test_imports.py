@@ -1,0 +1,108 @@
+"""The laws of the house: which package may import which (docs/design.md)."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in ("filters", "entrypoint", "templates")
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+
+
+def imports(module: str) -> Iterator[str]:
+    """Every module that a module imports, wherever the statement stands."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            source = str(node.module)
+            for alias in node.names:
+                inner = f"{source}.{alias.name}"
+                yield inner if inner in MODULES else source
+
+
+def within(package: str) -> list[str]:
+    return [name for name in MODULES if name == package or name.startswith(f"{package}.")]
+
+
+def is_in(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [
+        ("filters.smtpd", "filters.mailauth"),
+        ("filters.mailauth", "filters.smtpd"),
+        ("filters", "entrypoint"),
+        ("filters", "jinja2"),
+        ("filters", "templates"),
+        ("entrypoint", "filters.smtpd"),
+        ("templates", "entrypoint"),
+    ],
+)
+def test_a_package_does_not_know_another(package: str, forbidden: str) -> None:
+    guilty = {
+        module: name
+        for module in within(package)
+        for name in imports(module)
+        if is_in(name, forbidden)
+    }
+    assert not guilty
+
+
+def test_the_engine_and_the_protocol_know_no_program() -> None:
+    for package in ("filters.smtpd", "filters.mailauth"):
+        for module in within(package):
+            for name in imports(module):
+                assert not is_in(name, "filters") or is_in(name, package), (module, name)
+
+
+def test_the_protocol_needs_the_standard_library_only() -> None:
+    for module in [*within("filters.smtpd"), "entrypoint.logpipe", "entrypoint.logline"]:
+        for name in imports(module):
+            top = name.partition(".")[0]
+            assert top in sys.stdlib_module_names or top in {"filters", "entrypoint"}, (
+                module,
+                name,
+            )
+
+
+def test_only_environ_reads_the_environment() -> None:
+    readers = {
+        module
+        for module, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
+        if isinstance(node.value, ast.Name) and node.value.id == "os"
+    }
+    # start sets TZ for the log's clock, and reads nothing.
+    assert readers <= {"entrypoint.environ", "entrypoint.commands.start"}
+
+
+def test_there_are_no_cycles() -> None:
+    graph = {module: {name for name in imports(module) if name in MODULES} for module in MODULES}
+    done: set[str] = set()
+
+    def visit(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, f"cycle: {' -> '.join((*way, module))}"
+        if module not in done:
+            for name in graph[module]:
+                visit(name, (*way, module))
+            done.add(module)
+
+    for module in MODULES:
+        visit(module, ())
+
+
+def test_no_module_is_called_utils_and_the_middle_one_is_short() -> None:
+    assert not [module for module in MODULES if "util" in module.rpartition(".")[2]]
+    lengths = sorted(len(path.read_text().splitlines()) for path in MODULES.values())
+    assert lengths[len(lengths) // 2] < 200
