@@ -2,8 +2,9 @@
 
     python -m entrypoint.logpipe --format text --level info smtpd /usr/sbin/smtpd -dF -f FILE
 
-smtpd writes no time stamps, and prefixes its filters' lines with `NAME:` or `warn: NAME:`. SIGTERM goes on
-to the program; its exit status becomes ours, and the cause is kept for `entrypoint.supervise`.
+smtpd writes no time stamps, and prefixes its filters' lines with `NAME:` or `warn: NAME:`.
+SIGTERM goes on to the program; its exit status becomes ours, and the cause is kept for
+`entrypoint.supervise`.
 Standard library only: it is in memory as long as the server runs.
 """
 

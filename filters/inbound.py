@@ -16,7 +16,7 @@ from pathlib import Path
 from filters.addresses import AddressBook, AddressFile
 from filters.mailauth import spf_check
 from filters.mailauth.authenticate import Envelope, authenticate, stamp
-from filters.mailauth.resolver import DnsResolver, Lookup
+from filters.mailauth.resolver import DnsResolver, Lookup, Resolver
 from filters.program import refuse_to_start, start_logging
 from filters.smtpd import PROCEED, FilterServer, Reject, Request, Session, Verdict
 from filters.smtpd.connection import Handshake
@@ -33,7 +33,7 @@ class Inbound:
     def __init__(
         self,
         authserv_id: str | None,
-        resolver: DnsResolver,
+        resolver: Resolver,
         *,
         addresses: AddressFile | None = None,
         spf: bool = True,

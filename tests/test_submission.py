@@ -1,0 +1,239 @@
+"""The submission filter's decisions: who may send as whom, what is signed and with which key."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+from filters.addresses import AddressFile
+from filters.keyring import KeyRing, KeySpec
+from filters.mailauth.dkim_sign import load_signing_key, public_record
+from filters.mailauth.dkim_verify import verify
+from filters.mailauth.resolver import StaticResolver
+from filters.smtpd import PROCEED, Reject, Request, Session
+from filters.submission import Submission
+
+BOOK = {
+    "delimiter": "+",
+    "domains": ["example.org", "example.net"],
+    "owners": {
+        "alice@example.org": ["alice@example.org"],
+        "info@example.org": ["alice@example.org", "bob@example.net"],
+        "bob@example.net": ["bob@example.net"],
+        "@example.net": ["bob@example.net"],
+        "away@example.org": [],
+    },
+}
+
+
+def write_key(path: Path, kind: str = "rsa") -> None:
+    key = (
+        rsa.generate_private_key(65537, 2048)
+        if kind == "rsa"
+        else ed25519.Ed25519PrivateKey.generate()
+    )
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys")
+    for name, kind in (("org", "rsa"), ("org-ed", "ed25519"), ("net", "rsa"), ("sub", "rsa")):
+        write_key(folder / name, kind)
+    return folder
+
+
+@pytest.fixture
+def ring(keys: Path) -> KeyRing:
+    return KeyRing(
+        [
+            KeySpec.parse(f"example.org:s1:{keys}/org"),
+            KeySpec.parse(f"example.org:s1-ed25519:{keys}/org-ed"),
+            KeySpec.parse(f"Example.NET:s2:{keys}/net"),
+            KeySpec.parse(f"sub.example.org:s3:{keys}/sub"),
+        ]
+    )
+
+
+@pytest.fixture
+def submission(ring: KeyRing, tmp_path: Path) -> Submission:
+    path = tmp_path / "addresses.json"
+    path.write_text(json.dumps(BOOK))
+    return Submission(ring, AddressFile(path), required=False)
+
+
+def session(user: str | None = "alice@example.org") -> Session:
+    return Session("s", hostname="mail.example.org", user=user, local=user is None)
+
+
+def message(author: str, *fields: str) -> bytes:
+    lines = [f"From: {author}", "To: x@far.example", "Subject: x", *fields, "", "hello", ""]
+    return "\r\n".join(lines).encode()
+
+
+def signatures(signed: bytes, ring: KeyRing) -> list[tuple[str, str, str]]:
+    """(domain, selector, result) of every signature, verified with the keys' own records."""
+    zone = {
+        f"{key.selector}._domainkey.{key.domain}": {"TXT": [public_record(key)]}
+        for domain in ring.domains
+        for key in ring.keys_for(domain)
+    }
+    results = asyncio.run(verify(signed, StaticResolver(zone)))
+    return [(r.domain, r.selector, r.result) for r in results]
+
+
+@pytest.mark.parametrize(
+    ("author", "expected"),
+    [
+        ("alice@example.org", [("example.org", "s1"), ("example.org", "s1-ed25519")]),
+        ("Alice <ALICE@EXAMPLE.ORG>", [("example.org", "s1"), ("example.org", "s1-ed25519")]),
+        ("x@deep.mail.example.org", [("example.org", "s1"), ("example.org", "s1-ed25519")]),
+        ("x@sub.example.org", [("sub.example.org", "s3")]),
+        ("x@a.sub.example.org", [("sub.example.org", "s3")]),
+        ("x@example.net", [("example.net", "s2")]),
+        ("x@notexample.org", []),
+        ("x@org", []),
+        ("alice", [("example.org", "s1"), ("example.org", "s1-ed25519")]),
+    ],
+)
+def test_the_author_domain_chooses_the_keys(
+    ring: KeyRing, author: str, expected: list[tuple[str, str]]
+) -> None:
+    signed = Submission(ring, None, required=False).sign(session(), message(author))
+    assert isinstance(signed, bytes)
+    found = signatures(signed, ring)
+    assert sorted(found) == sorted((d, s, "pass") for d, s in expected)
+
+
+@pytest.mark.parametrize(
+    ("login", "address", "allowed"),
+    [
+        ("alice@example.org", "", True),
+        ("alice@example.org", "alice@example.org", True),
+        ("alice@example.org", "ALICE@Example.Org", True),
+        ("Alice@example.org", "alice+tag@example.org", True),
+        ("alice@example.org", "info@example.org", True),
+        ("bob@example.net", "info@example.org", True),
+        ("bob@example.net", "any@example.net", True),
+        ("alice@example.org", "bob@example.net", False),
+        ("alice@example.org", "away@example.org", False),
+        ("alice@example.org", "nobody@example.org", False),
+        ("alice@example.org", "alice@far.example", False),
+        ("alice@example.org", "alice@example.org@far.example", False),
+        ("alice@example.org", "+alice@example.org", False),
+    ],
+)
+def test_the_envelope_sender_must_be_the_logins_own(
+    submission: Submission, login: str, address: str, allowed: bool
+) -> None:
+    request = Request((0, 7), "mail-from", "s", "t", address.encode())
+    verdict = submission.check_sender(session(login), request)
+    if allowed:
+        assert verdict == PROCEED
+    else:
+        assert isinstance(verdict, Reject)
+        assert verdict.code == 550
+        assert address in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("author", "named"),
+    [
+        ("bob@example.net", "bob@example.net"),
+        ("alice@example.org, bob@example.net", "5.6.0"),
+        ("alice@example.org\r\nFrom: bob@example.net", "5.6.0"),
+        ("alice@example.org <bob@example.net>", "5.6.0"),
+    ],
+)
+def test_the_from_field_must_be_the_logins_own(
+    submission: Submission, author: str, named: str
+) -> None:
+    verdict = submission.sign(session(), message(author))
+    assert isinstance(verdict, Reject)
+    assert verdict.code == 550
+    assert named in verdict.text
+
+
+def test_a_message_without_from_is_refused(submission: Submission) -> None:
+    verdict = submission.sign(session(), b"Subject: x\r\n\r\nhello\r\n")
+    assert isinstance(verdict, Reject)
+    assert verdict.code == 550
+
+
+def test_the_local_socket_signs_bounces_and_never_what_has_travelled(
+    submission: Submission, ring: KeyRing
+) -> None:
+    own = "Received: from localhost (mail.example.org [local]) by mail.example.org"
+    bounce = submission.sign(session(None), message("MAILER-DAEMON@mail.example.org", own))
+    assert isinstance(bounce, bytes)
+    assert {domain for domain, _, _ in signatures(bounce, ring)} == {"example.org"}
+    travelled = message("alice@example.org", own, "Received: from far.example by x")
+    assert submission.sign(session(None), travelled) == travelled
+
+
+def test_what_cannot_be_signed_is_loud_and_required_makes_it_wait(
+    ring: KeyRing, caplog: pytest.LogCaptureFixture
+) -> None:
+    class NoKey:
+        """A key that fails when it is used."""
+
+        domain, selector, algorithm = "example.org", "s1", "rsa-sha256"
+
+    ring._by_domain = {"example.org": (NoKey(),)}  # type: ignore[dict-item]
+    raw = message("alice@example.org")
+    lax = Submission(ring, None, required=False)
+    assert lax.sign(session(), raw) == raw
+    assert lax.sign(session(), raw) == raw
+    assert lax.unsigned["example.org"] == 2
+    assert "example.org" in caplog.text
+    assert "2 so far" in caplog.text
+    refused = Submission(ring, None, required=True).sign(session(), raw)
+    assert isinstance(refused, Reject)
+    assert refused.code == 451
+
+
+def test_a_changed_key_is_used_and_a_broken_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "key"
+    write_key(path)
+    monkeypatch.setattr("filters.keyring.LOOK_EVERY", 0.0)
+    ring = KeyRing([KeySpec.parse(f"example.org:s:{path}")])
+    first = public_record(ring.keys_for("example.org")[0])
+    write_key(tmp_path / "next")
+    (tmp_path / "next").replace(path)
+    second = public_record(ring.keys_for("example.org")[0])
+    assert second != first
+    path.write_text("no key at all, and longer than that")
+    assert public_record(ring.keys_for("example.org")[0]) == second
+    assert "not used" in caplog.text
+
+
+def test_every_key_that_does_not_load_is_told(tmp_path: Path) -> None:
+    (tmp_path / "bad").write_text("nonsense")
+    specs = [KeySpec.parse(f"a.example:s:{tmp_path}/bad"), KeySpec.parse("b.example:s:/nowhere")]
+    with pytest.raises(ValueError, match=r"bad.*\n/nowhere"):
+        KeyRing(specs)
+
+
+def test_the_triples_may_stand_in_a_file(keys: Path, tmp_path: Path) -> None:
+    path = tmp_path / "triples"
+    path.write_text(f"# comment\n\n  example.org:s1:{keys}/org\nexample.net:s2:{keys}/net\n")
+    assert set(KeyRing([], path).domains) == {"example.org", "example.net"}
+    path.write_text("example.org:s1\n:::\n")
+    with pytest.raises(ValueError, match=r":1: .*\n.*:2: "):
+        KeyRing([], path)
+
+
+def test_a_key_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError):
+        load_signing_key("example.org", "s", b"-----BEGIN NOTHING-----\n")
