@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.metadata import version
 
 import click
 
@@ -47,7 +46,7 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("signpost"), prog_name="signpost")
+@click.version_option(package_name="signpost", prog_name="signpost")
 def signpost() -> None:
     """A mail server that signs what it sends and verifies what it receives."""
 

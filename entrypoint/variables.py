@@ -24,3 +24,7 @@ def variable_table() -> str:
         names = f"`{first}`" + "".join(f" (or `{other}`)" for other in others)
         rows.append(f"| {names} | {variable.default} | {Settings.model_fields[name].description} |")
     return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(variable_table(), end="")

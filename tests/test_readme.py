@@ -1,0 +1,84 @@
+"""The README tells the truth: its table is current, and its commands exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from entrypoint.cli import COMMANDS
+from entrypoint.variables import VARIABLES, variable_table
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMAND_LINES = re.findall(r"^    (\S.*)$", README, re.MULTILINE)
+
+
+def test_the_table_of_variables_is_current() -> None:
+    table = README.split("checked by a test -->\n")[1].split("<!-- end of variables")[0]
+    assert table == variable_table()
+    done = subprocess.run(
+        [sys.executable, "-m", "entrypoint.variables"], cwd=ROOT, capture_output=True, check=True
+    )
+    assert done.stdout.decode() == table
+
+
+def test_the_compose_file_of_a_real_domain_is_one_that_we_ship() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (shown,) = (yaml.safe_load(block) for block in blocks)
+    ours = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    service, shipped = shown["services"]["signpost"], ours["services"]["signpost"]
+    for key in ("build", "image", "restart", "ports", "volumes", "networks", "stop_grace_period"):
+        assert service[key] == shipped[key], key
+    assert shown["networks"] == ours["networks"]
+    assert set(shown["volumes"]) == set(ours["volumes"])
+    known = {name for variable in VARIABLES.values() for name in variable.names}
+    assert {name.removesuffix("_FILE") for name in service["environment"]} <= known
+
+
+@pytest.mark.parametrize("line", COMMAND_LINES)
+def test_every_command_line_names_something_that_exists(line: str) -> None:
+    words = line.split()
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    else:
+        assert words[:2] == ["docker", "compose"]
+        if "signpost" in words:
+            rest = words[len(words) - words[::-1].index("signpost") :]
+            assert rest
+            assert rest[0] in COMMANDS or rest[0] == "--help"
+
+
+@pytest.mark.parametrize("path", ["LICENSE", "docs/filters.md", "docs/design.md"])
+def test_every_page_is_there(path: str) -> None:
+    assert (ROOT / path).is_file()
+
+
+def test_the_example_of_a_filter_runs() -> None:
+    (program,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs/filters.md").read_text(), re.DOTALL
+    )
+    session = b"0123456789abcdef"
+    stream = b"".join(
+        [
+            b"config|ready\n",
+            b"report|0.7|1|smtp-in|link-connect|" + session,
+            b"|x|pass|192.0.2.1:1|192.0.2.2:25\n",
+            b"filter|0.7|1|smtp-in|mail-from|" + session + b"|aa|x@example.net\n",
+        ]
+    )
+    import socket
+
+    ours, theirs = socket.socketpair()
+    process = subprocess.Popen([sys.executable, "-c", program], stdin=theirs, stdout=theirs)
+    theirs.close()
+    with ours, ours.makefile("rb") as answers:
+        ours.settimeout(20)
+        ours.sendall(stream)
+        for line in answers:
+            if line.startswith(b"filter-result"):
+                break
+        assert line.endswith(b"|aa|reject|550 5.7.1 192.0.2.1: not from there\n")
+    assert process.wait(timeout=20) == 0
