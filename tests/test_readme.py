@@ -13,7 +13,8 @@ from entrypoint.variables import VARIABLES, variable_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-COMMAND_LINES = re.findall(r"^    (\S.*)$", README, re.MULTILINE)
+PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+COMMAND_LINES = re.findall(r"^    (\S.*)$", PROSE, re.MULTILINE)
 
 
 def test_the_table_of_variables_is_current() -> None:
