@@ -26,9 +26,11 @@ RUN /opt/signpost/bin/pip install --no-cache-dir --no-deps --no-build-isolation 
 FROM ${BASE}
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates opensmtpd python3 tzdata \
+    && apt-get clean \
     && rm -rf /var/lib/apt/lists/* /etc/smtpd.conf \
     && ln -sf /run/signpost/mailname /etc/mailname \
-    && useradd --system --user-group --no-create-home --home-dir /data/mail \
+    # smtpd looks for a .forward in the home of whom it delivers as, and root needs to read it.
+    && useradd --system --user-group --no-create-home --home-dir /data \
         --shell /usr/sbin/nologin vmail \
     && for user in signer verifier; do \
         useradd --system --user-group --no-create-home --home-dir /nonexistent \

@@ -109,7 +109,8 @@ class Swaks:
         """
         command = ["swaks", "--server", server, "--port", str(port), "--ehlo", helo]
         command += ["--from", sender or "<>", "--timeout", "60", "--suppress-data"]
-        command += ["--to", to if isinstance(to, str) else ",".join(to)]
+        # Without a recipient swaks asks for one, for ever where nobody can answer.
+        command += ["--to", (to if isinstance(to, str) else ",".join(to)) or "nobody@far.test"]
         command += _TLS_OPTIONS[security]
         if source is not None:
             command += ["--local-interface", source]
