@@ -84,7 +84,7 @@ def host_facts(proc: Path = Path("/proc")) -> HostFacts:
             return ""
 
     return HostFacts(
-        ipv6=has_ipv6(text("net/if_inet6"), text("sys/net/ipv6/conf/all/disable_ipv6")),
+        ipv6=has_ipv6(text("net/if_inet6")),
         gateways=gateways_v4(text("net/route")) + gateways_v6(text("net/ipv6_route")),
     )
 

@@ -10,12 +10,13 @@ import ipaddress
 _UP, _GATEWAY, _REJECT = 0x1, 0x2, 0x200  # the kernel's RTF_UP, RTF_GATEWAY, RTF_REJECT
 
 
-def has_ipv6(if_inet6: str, disable_ipv6: str) -> bool:
-    """Is there an inet6 address (::1 is enough to listen on), and is IPv6 not switched off?
+def has_ipv6(if_inet6: str) -> bool:
+    """Is there an inet6 address (::1 is enough to listen on)? `if_inet6` is /proc/net/if_inet6.
 
-    `if_inet6` and `disable_ipv6` are /proc/net/if_inet6 and net.ipv6.conf.all.disable_ipv6.
+    net.ipv6.conf.all.disable_ipv6 tells nothing: Docker sets it and gives the interfaces that
+    have IPv6 their addresses all the same. An interface without it has none.
     """
-    return bool(if_inet6.strip()) and disable_ipv6.strip() == "0"
+    return bool(if_inet6.strip())
 
 
 def gateways_v4(route: str) -> tuple[str, ...]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from entrypoint.environ import host_facts
 from entrypoint.settings import HostFacts
 
@@ -39,11 +37,12 @@ def test_the_default_gateways_of_both_families(tmp_path: Path) -> None:
     assert facts == HostFacts(ipv6=True, gateways=("172.18.0.1", "fd00::1"))
 
 
-@pytest.mark.parametrize(("addresses", "disable"), [("", "0\n"), (IF_INET6, "1\n")])
-def test_no_ipv6_without_an_address_or_where_it_is_switched_off(
-    tmp_path: Path, addresses: str, disable: str
-) -> None:
-    assert not host_facts(proc(tmp_path, addresses, disable, ROUTE, "")).ipv6
+def test_no_ipv6_without_an_address(tmp_path: Path) -> None:
+    assert not host_facts(proc(tmp_path, "", "0\n", ROUTE, "")).ipv6
+
+
+def test_docker_switches_ipv6_off_for_all_and_on_for_its_networks(tmp_path: Path) -> None:
+    assert host_facts(proc(tmp_path, IF_INET6, "1\n", ROUTE, "")).ipv6
 
 
 def test_a_kernel_without_these_tables_has_neither(tmp_path: Path) -> None:
