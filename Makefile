@@ -16,9 +16,16 @@ help:
 
 up:
 	tests/engine.sh ensure
-	$(SIGNPOST) up --build --detach --wait --wait-timeout 120 \
-		|| { $(SIGNPOST) logs --no-log-prefix; exit 1; }
-	$(SIGNPOST) logs --no-log-prefix
+	$(SIGNPOST) up --build --detach
+	# The image's own health check comes once a minute; this asks at once, until it is healthy or
+	# has given up.
+	for second in $$(seq 60); do \
+		$(SIGNPOST) exec -T signpost signpost health >/dev/null 2>&1 && break; \
+		$(SIGNPOST) ps --status running --quiet signpost | grep -q . || break; \
+		sleep 1; \
+	done
+	$(SIGNPOST) logs --no-log-prefix signpost
+	$(SIGNPOST) exec -T signpost signpost health >/dev/null
 	echo
 	echo 'Signpost is running.  Its log: docker compose logs --follow   To stop it: make down'
 

@@ -135,15 +135,16 @@ class TestSpf:
         assert re.search(r"reason=|\(", stored.method("spf"))
 
 
-class TestDkim:
-    @pytest.fixture(scope="class")
-    def key(self, world: World) -> tuple[bytes, str]:
-        """A private key, and its selector in outside.test."""
-        private, record = key_pair()
-        selector = fresh("selector")
-        world.ns.publish("outside.test", f"{selector}._domainkey.outside.test. 1 IN TXT {record}")
-        return private, selector
+@pytest.fixture(scope="module")
+def key(world: World) -> tuple[bytes, str]:
+    """A private key, and its selector in outside.test."""
+    private, record = key_pair()
+    selector = fresh("selector")
+    world.ns.publish("outside.test", f"{selector}._domainkey.outside.test. 1 IN TXT {record}")
+    return private, selector
 
+
+class TestDkim:
     def test_pass(self, world: World, signpost: Signpost, key: tuple[bytes, str]) -> None:
         token = fresh("dkim")
         signed = world.sign(letter(token=token), "outside.test", key[1], key[0])

@@ -92,7 +92,8 @@ def test_the_right_password_and_no_other_logs_in(
     assert attempt(user.upper(), password) == 235
     assert attempt(user, password + "x") == 535
     assert attempt(user, password.upper()) == 535
-    assert attempt(user, " ") == 535
+    # swaks sends no password of spaces: smtpd finds nothing behind the login.
+    assert attempt(user, " ") in {501, 535}
     assert attempt("nobody@example.org", password) == 535
     assert attempt("alice", password) == 535
     assert attempt("vmail", password) == 535

@@ -62,9 +62,9 @@ def test_it_logs_in_and_relays(
     ("wrong", "cause"),
     [
         ({"RELAY_PASSWORD": "wrong"}, "535"),
-        ({"RELAY_HOST": "other.outside.test"}, "(?i)certificate|tls|ssl"),
-        ({"RELAY_PORT": "2587"}, "(?i)certificate|tls|ssl"),
-        ({"RELAY_PORT": "2525"}, "(?i)tls"),
+        ({"RELAY_HOST": "other.outside.test"}, "(?i:certificate|tls|ssl)"),
+        ({"RELAY_PORT": "2587"}, "(?i:certificate|tls|ssl)"),
+        ({"RELAY_PORT": "2525"}, "(?i:tls)"),
     ],
     ids=["wrong password", "another name", "untrusted certificate", "no TLS"],
 )
@@ -75,7 +75,7 @@ def test_what_is_wrong_is_logged_and_the_mail_stays_queued(
     wrong: dict[str, str],
     cause: str,
 ) -> None:
-    before = world.outside.logs()
+    logins = world.outside.logs().count("sasl_username")
     with relaying(world, trusting, **{**RIGHT, **wrong}) as signpost:
         recipient = submit(world, signpost)
         signpost.wait_for_log(rf"mta (error|delivery).*({cause})")
@@ -83,7 +83,7 @@ def test_what_is_wrong_is_logged_and_the_mail_stays_queued(
         assert world.outside.received(recipient) == []
         if "RELAY_PASSWORD" not in wrong:
             # The password was not given to a host that had not proved its name.
-            assert "sasl_username" not in world.outside.logs().removeprefix(before)
+            assert world.outside.logs().count("sasl_username") == logins
 
 
 def test_an_authority_that_nobody_trusts_gets_no_password(world: World, image: None) -> None:
