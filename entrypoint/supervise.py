@@ -7,6 +7,7 @@ rendered supervisord.conf.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from collections import deque
 from typing import Any
 
 from supervisor import events, states
+from supervisor.medusa import asyncore_25 as asyncore
 from supervisor.options import ServerOptions
 from supervisor.supervisord import Supervisor
 
@@ -35,8 +37,13 @@ class Watch:
         self.form = form
         self.failed = False
         self._exits: dict[str, deque[float]] = {}
+
+    def subscribe(self) -> None:
+        """Take part in the events; supervisor forgets every subscription when it starts to run."""
         events.subscribe(events.ProcessStateFatalEvent, self._fatal)
+        # Exited: it ran for a while. Backoff: it died before it counted as started.
         events.subscribe(events.ProcessStateExitedEvent, self._exited)
+        events.subscribe(events.ProcessStateBackoffEvent, self._exited)
 
     def say(self, level: str, message: str) -> None:
         """Write one line to the container's log."""
@@ -73,6 +80,18 @@ class Watch:
             time.sleep(0.2)
 
 
+class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
+    """supervisor, watched from the moment on that it listens to subscribers."""
+
+    def __init__(self, options: Any, watch: Watch) -> None:
+        super().__init__(options)
+        self._watch = watch
+
+    def runforever(self) -> None:
+        self._watch.subscribe()
+        super().runforever()
+
+
 def main() -> None:
     """Run until a signal, or until a program cannot be kept running (exit 1)."""
     configuration, form = sys.argv[1:3]
@@ -81,7 +100,9 @@ def main() -> None:
     watch = Watch(options, form)
     threading.Thread(target=watch.tell_when_ready, daemon=True).start()
     options.first, options.test = True, False
-    Supervisor(options).main()
+    # supervisor's way to say that every program has ended.
+    with contextlib.suppress(asyncore.ExitNow):
+        _Supervisor(options, watch).main()
     sys.exit(1 if watch.failed else 0)
 
 

@@ -42,7 +42,12 @@ ours() { # prints the id of the engine that we started, if it still runs
     [[ -n $start && $(started_at "$pid") == "$start" ]] && echo "$pid"
 }
 
-gone() { [[ ! -d /proc/$1 ]]; }
+# A dead process whose parent does not ask for its status stays in the table as a Z.
+gone() {
+    local state
+    state=$(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null) || true
+    [[ -z $state || $state == Z ]]
+}
 
 apt_install() {
     local lists=(/var/lib/apt/lists/*_Packages*)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -53,6 +54,9 @@ def _prepare(settings: Settings, number: str) -> Settings:
         # The mount point of a fresh volume: smtpd wants root and exactly this mode.
         SPOOL.mkdir(parents=True, exist_ok=True)
         SPOOL.chmod(0o711)
+        # smtpd empties this folder before it makes it, and warns where it is not there.
+        (SPOOL / "purge").mkdir(mode=0o700, exist_ok=True)
+        shutil.chown(SPOOL / "purge", "opensmtpq", "root")
         settings = state.ensure(settings, number)
         certificate, key = state.certificate_paths(settings)
         render.write(render.render(settings))
