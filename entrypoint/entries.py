@@ -28,6 +28,12 @@ def words(text: str) -> list[str]:
     return [word for word in re.split(r"[,\s]+", text) if word]
 
 
+def lines(text: str) -> list[str]:
+    """One value a line; blank lines and lines that begin with # are passed over."""
+    stripped = (line.strip() for line in re.split(r"\r?\n", text))
+    return [line for line in stripped if line and not line.startswith("#")]
+
+
 def entries(text: str) -> list[Entry]:
     """One entry a line, or by comma where there is no newline.
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from entrypoint import scalars
 from entrypoint.domain_names import domain_name
-from entrypoint.entries import words
+from entrypoint.entries import lines, words
 from entrypoint.environ_sources import gather, note_unknown
 from entrypoint.host import gateways_v4, gateways_v6, has_ipv6
 from entrypoint.people import read_people
@@ -60,7 +60,9 @@ def load(environ: Mapping[str, str] | None = None, *, host: HostFacts | None = N
         value = reading.value(field, parse)
         if value is not None:
             values[field] = value
-    values["dns_servers"] = _dns_servers(reading)
+    values["dns_servers"] = _each(reading, "dns_servers", words, scalars.ip_address)
+    for field in ("extra_filters_inbound", "extra_filters_submission"):
+        values[field] = _each(reading, field, lines, scalars.filter_command)
     secret = reading.secret("srs_secret", scalars.key_text)
     values["srs_secret"] = None if secret is None else SecretStr(secret)
 
@@ -96,10 +98,11 @@ def _delimiter(reading: Reading, values: Mapping[str, object]) -> str | None:
     return str(values["recipient_delimiter"]) if "recipient_delimiter" in values else None
 
 
-def _dns_servers(reading: Reading) -> tuple[str, ...]:
-    given = reading.raw("dns_servers")
-    found = reading.each("dns_servers", words(given.text) if given else [], scalars.ip_address)
-    return found or ()
+def _each(
+    reading: Reading, field: str, split: Callable[[str], list[str]], parse: Callable[[str], str]
+) -> tuple[str, ...]:
+    given = reading.raw(field)
+    return reading.each(field, split(given.text) if given else [], parse) or ()
 
 
 def _host_name(reading: Reading, domains: object) -> str | None:

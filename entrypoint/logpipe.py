@@ -34,7 +34,7 @@ _LEVEL = {
     "fatal": "error",
 }
 _PREFIX = re.compile(r"(debug|info|warn|warning|error|critical|fatal): +")
-_FILTER = re.compile(r"(inbound|submission): +")
+_FILTER = re.compile(r"((?:extra-)?(?:inbound|submission)(?:-\d+)?): +")
 
 
 def classify(program: str, line: str) -> tuple[str, str, str]:

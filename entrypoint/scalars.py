@@ -6,6 +6,7 @@ It must not know which variable a value comes from.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import zoneinfo
 from pathlib import Path
@@ -16,6 +17,7 @@ _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _SMALLEST, _LARGEST = 64 * 1024, 1024**3
 _TRUE, _FALSE = ("yes", "true", "1"), ("no", "false", "0")
 _DELIMITERS = "+-_=."
+_LONGEST_COMMAND = 1000  # bytes; smtpd's own limit is 4,096 for all that it puts together
 
 
 def boolean(text: str) -> bool:
@@ -98,6 +100,33 @@ def file_path(text: str) -> Path:
             "a path may not hold quotes, backslashes or control characters", "rename the file"
         )
     return Path(text)
+
+
+def filter_command(text: str) -> str:
+    """A command for smtpd.conf's `proc-exec "…"`, its program given by its whole path.
+
+    smtpd puts its own folder before any other path, and it stops where the program does not run.
+    """
+    if not text.isprintable() or any(char in text for char in "\"'`\\"):
+        raise BrokenRuleError(
+            "a command may not hold quotes, backslashes or control characters",
+            "put it into a script and name that",
+        )
+    if not text.startswith("/"):
+        raise BrokenRuleError(
+            "the command does not begin with an absolute path",
+            "write the program's whole path, such as /opt/signpost/bin/python",
+        )
+    if len(text.encode()) > _LONGEST_COMMAND:
+        raise BrokenRuleError(
+            f"a command has at most {_LONGEST_COMMAND} bytes", "put it into a script and name that"
+        )
+    program = text.split()[0]
+    if not Path(program).is_file() or not os.access(program, os.X_OK):
+        raise BrokenRuleError(
+            "there is no such program that can be run", "mount it, and make it executable"
+        )
+    return text
 
 
 def time_zone(text: str) -> str:

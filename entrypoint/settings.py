@@ -153,6 +153,19 @@ class Settings(Guarded):
     spf: Annotated[bool, Variable(("SPF",), "`yes`")] = Field(
         default=True, description="`no`: do not check SPF."
     )
+    extra_filters_inbound: Annotated[
+        tuple[str, ...], Variable(("EXTRA_FILTERS_INBOUND",), "none")
+    ] = Field(
+        default=(),
+        description="Filters of your own for mail that comes in, before ours: one command a line, "
+        "each with the program's whole path (docs/writing-a-filter.md).",
+    )
+    extra_filters_submission: Annotated[
+        tuple[str, ...], Variable(("EXTRA_FILTERS_SUBMISSION",), "none")
+    ] = Field(
+        default=(),
+        description="The same for mail that goes out, before it is signed; bounces are among it.",
+    )
     log_level: Annotated[LogLevel, Variable(("LOG_LEVEL",), "`info`")] = Field(
         default="info", description="`debug`, `info`, `warning` or `error`."
     )

@@ -116,6 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--dns-timeout", type=float, default=20.0, help="seconds a message")
     parser.add_argument("--nameserver", action="append", default=[], metavar="ADDRESS")
+    parser.add_argument("--spool", type=Path, help="where large messages wait, on a disk")
     options = parser.parse_args(arguments)
     addresses = None
     if options.addresses is not None:
@@ -133,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     if not inbound.spf:
         log.info("SPF is not checked: %s", "--no-spf" if options.no_spf else "no pyspf here")
-    server = FilterServer(deadline=options.dns_timeout + 30)
+    server = FilterServer(deadline=options.dns_timeout + 30, spool=options.spool)
     server.on_ready(inbound.ready)
     server.track_context()
     if addresses is not None:

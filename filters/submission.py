@@ -125,6 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="refuse recipients outside of our domains",
     )
     parser.add_argument("--required", action="store_true", help="451 rather than leave unsigned")
+    parser.add_argument("--spool", type=Path, help="where large messages wait, on a disk")
     options = parser.parse_args(arguments)
     errors: list[str] = []
     specs, ring, addresses = [], None, None
@@ -149,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if errors or ring is None:
         refuse_to_start(errors)
     submission = Submission(ring, addresses, required=options.required)
-    server = FilterServer()
+    server = FilterServer(spool=options.spool)
     server.track_context()
     if addresses is not None:
         server.register_handler("filter", "mail-from", submission.check_sender)

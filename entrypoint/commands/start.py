@@ -21,6 +21,7 @@ from entrypoint.settings import Settings
 from entrypoint.syntax import check_syntax
 
 SPOOL = Path("/var/spool/smtpd")
+FILTER_USERS = ("signer", "verifier")
 PATH = "/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # smtpd checks a login's hash in the process that carries all filter lines (facts of 7.6).
 _SLOW_HASH = 0.010  # seconds
@@ -57,6 +58,8 @@ def _prepare(settings: Settings, number: str) -> Settings:
         # smtpd empties this folder before it makes it, and warns where it is not there.
         (SPOOL / "purge").mkdir(mode=0o700, exist_ok=True)
         shutil.chown(SPOOL / "purge", "opensmtpq", "root")
+        for user in FILTER_USERS:
+            _make_filter_spool(user)
         settings = state.ensure(settings, number)
         certificate, key = state.certificate_paths(settings)
         render.write(render.render(settings))
@@ -80,6 +83,15 @@ def _prepare(settings: Settings, number: str) -> Settings:
                 "and all mail waits meanwhile; a $6$ hash with the usual rounds is quicker",
             )
     return settings
+
+
+def _make_filter_spool(user: str) -> None:
+    """Where a filter's large messages wait: on the queue's disk, for that filter alone."""
+    folder = SPOOL / "filters" / user
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.chmod(0o711)
+    folder.chmod(0o700)
+    shutil.chown(folder, user, user)
 
 
 def _tell_records(settings: Settings) -> None:

@@ -7,7 +7,7 @@ over, two answers to one request, and an answer for a session that is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from filters.smtpd.wire import (
     Config,
@@ -16,7 +16,6 @@ from filters.smtpd.wire import (
     ProtocolError,
     Report,
     Request,
-    format_message,
     format_result,
     parse_line,
 )
@@ -113,10 +112,6 @@ class Connection:
         if not tokens:
             del self._open[request.session]
         return format_result(request.version, request.session, request.token, verdict)
-
-    def message(self, end: DataLine, lines: Sequence[bytes]) -> bytes:
-        """A whole message back to smtpd; `lines` are dot-stuffed and short enough for it."""
-        return format_message(end.version, end.session, end.token, lines)
 
     def forget(self, session: str) -> None:
         """The session is over: nothing is answered for it any more."""

@@ -1,46 +1,119 @@
 """Messages in hand: data lines in, one `bytes` with CRLF line ends, data lines out.
 
 Knows nothing of sockets or handlers. A message in progress belongs to (session, token): one
-process that stands twice in a chain gets every line twice, under two tokens.
+process that stands twice in a chain gets every line twice, under two tokens. What is large waits
+on disk, in files without a name: nobody else can open them, and they end with the process.
 """
 
 from __future__ import annotations
 
 import re
+import tempfile
 from collections import defaultdict, deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
 
 from filters.smtpd.verdict import Reject
-from filters.smtpd.wire import END_OF_MESSAGE, DataLine, longest_payload
+from filters.smtpd.wire import END_OF_MESSAGE, DataLine, Version, longest_payload
+
+# Bytes of a message that are kept in memory while it arrives; beyond it, it goes to disk.
+SPOOL_ABOVE = 256 * 1024
+# Bytes of a message that become data lines in one go.
+BLOCK = 64 * 1024
 
 # Stands in for a message that smtpd could not take back; it is refused at commit anyway.
-PLACEHOLDER = (b"Subject: refused", b"", b"This message could not be passed on.")
+PLACEHOLDER = b"Subject: refused\r\n\r\nThis message could not be passed on.\r\n"
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
+
+
+class IncomingMessage:
+    """One message as it arrives: in memory first, on disk when it has grown large."""
+
+    __slots__ = ("_directory", "_file", "_tail", "failure", "size")
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._tail = bytearray()
+        self._file: IO[bytes] | None = None
+        self.size = 0
+        self.failure: OSError | None = None
+
+    def add(self, payload: bytes) -> None:
+        """One line as it stands on the wire, dot-stuffed and without its line end."""
+        tail = self._tail
+        tail += payload[1:] if payload.startswith(b".") else payload
+        tail += b"\r\n"
+        if len(tail) > SPOOL_ABOVE:
+            self._spill()
+
+    def _spill(self) -> None:
+        self.size += len(self._tail)
+        try:
+            if self._file is None and self.failure is None:
+                self._file = tempfile.TemporaryFile(  # noqa: SIM115 -- closed by `close`
+                    buffering=0, dir=self._directory
+                )
+            if self._file is not None:
+                self._file.write(self._tail)
+        except OSError as error:
+            # The rest must be read all the same, and the sender is told at commit.
+            self.failure = error
+            self.close()
+        self._tail.clear()
+
+    def complete(self) -> None:
+        """The last line has come; `size` is the message's from now on."""
+        if self._file is None and self.failure is None:
+            self.size = len(self._tail)
+        elif self._tail:
+            self._spill()
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it waits on disk."""
+        return self._file is not None
+
+    def read(self) -> bytes:
+        """The whole message, in memory. Raises OSError where the disk failed."""
+        if self.failure is not None:
+            raise self.failure
+        if self._file is None:
+            return bytes(self._tail)
+        self._file.seek(0)
+        return self._file.read(self.size)
+
+    def close(self) -> None:
+        """Free the disk space."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 class MessageStore:
     """Collects the data lines of all sessions, and keeps the verdicts until their commit."""
 
-    def __init__(self) -> None:
-        self._collecting: dict[str, dict[str, bytearray]] = {}
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = directory
+        self._collecting: dict[str, dict[str, IncomingMessage]] = {}
         self._verdicts: dict[str, deque[Reject | None]] = defaultdict(deque)
 
-    def add(self, line: DataLine) -> bytes | None:
-        """Take in one line; the whole message (CRLF line ends) when it was the last."""
-        payload = line.payload
+    def add(self, line: DataLine) -> IncomingMessage | None:
+        """Take in one line; the whole message when it was the last."""
         tokens = self._collecting.get(line.session)
         if tokens is None:
             tokens = self._collecting[line.session] = {}
-        if payload == END_OF_MESSAGE:
-            message = tokens.pop(line.token, None)
+        message = tokens.get(line.token)
+        if message is None:
+            message = tokens[line.token] = IncomingMessage(self.directory)
+        if line.payload == END_OF_MESSAGE:
+            del tokens[line.token]
             if not tokens:
                 del self._collecting[line.session]
-            return bytes(message or b"")
-        collected = tokens.get(line.token)
-        if collected is None:
-            collected = tokens[line.token] = bytearray()
-        collected += payload[1:] if payload.startswith(b".") else payload
-        collected += b"\r\n"
+            message.complete()
+            return message
+        message.add(line.payload)
         return None
 
     def keep_verdict(self, session: str, verdict: Reject | None) -> None:
@@ -59,7 +132,8 @@ class MessageStore:
 
     def end_transaction(self, session: str) -> None:
         """A reset, a rollback or a disconnect: free what was in hand."""
-        self._collecting.pop(session, None)
+        for message in self._collecting.pop(session, {}).values():
+            message.close()
         self._verdicts.pop(session, None)
 
     def __len__(self) -> int:
@@ -67,8 +141,8 @@ class MessageStore:
         return len(self._collecting.keys() | self._verdicts.keys())
 
 
-def to_lines(message: bytes, version: tuple[int, int]) -> tuple[list[bytes], Reject | None]:
-    """Dot-stuffed data lines for smtpd, and the refusal where it cannot take them.
+def sendable(message: bytes, version: Version) -> tuple[bytes, Reject | None]:
+    """The message as smtpd can take it back, and the refusal where it cannot.
 
     A bare LF in `message` would be a line of the filter protocol of its own; it becomes a line
     end. A NUL would cut its line (smtpd's strings end there): ValueError.
@@ -79,12 +153,37 @@ def to_lines(message: bytes, version: tuple[int, int]) -> tuple[list[bytes], Rej
         message = _BARE_LF.sub(b"\r\n", message)
     if not message.endswith(b"\r\n"):
         message += b"\r\n"
-    if message.startswith(b"."):
-        message = b"." + message
-    lines = message.replace(b"\r\n.", b"\r\n..").split(b"\r\n")
-    lines.pop()
     limit = longest_payload(version)
-    if len(message) > limit and max(map(len, lines)) > limit:
+    if len(message) > limit and _has_longer_line(message, limit):
         text = f"5.6.0 a line of the message is longer than the {limit} bytes that can be passed on"
-        return list(PLACEHOLDER), Reject(554, text)
-    return lines, None
+        return PLACEHOLDER, Reject(554, text)
+    return message, None
+
+
+def _has_longer_line(message: bytes, limit: int) -> bool:
+    """Whether a dot-stuffed line is longer than `limit` bytes; linear, and copies nothing."""
+    start, size = 0, len(message)
+    while size - start > limit:
+        # The last line end that still is within reach; if there is none, the line is too long.
+        reach = start + limit - (message[start] == 0x2E)
+        end = message.rfind(b"\r\n", start, reach + 2)
+        if end < 0:
+            return True
+        start = end + 2
+    return False
+
+
+def data_lines(message: bytes, prefix: bytes) -> Iterator[bytes]:
+    """What goes out for a sendable message, in blocks: each line stuffed, behind the prefix."""
+    separator = b"\n" + prefix
+    start, size = 0, len(message)
+    while start < size:
+        end = message.find(b"\r\n", start + BLOCK)
+        end = size if end < 0 else end + 2
+        block = message[start : end - 2]
+        if b"\r\n." in block:
+            block = block.replace(b"\r\n.", b"\r\n..")
+        first = prefix + b"." if block.startswith(b".") else prefix
+        yield first + block.replace(b"\r\n", separator) + b"\n"
+        start = end
+    yield prefix + END_OF_MESSAGE + b"\n"

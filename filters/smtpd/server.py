@@ -8,49 +8,64 @@ traceback, and the process ends at end of input and never otherwise.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
+from filters.smtpd.budget import Budget
 from filters.smtpd.connection import Connection, Handshake
-from filters.smtpd.messages import MessageStore, to_lines
+from filters.smtpd.handlers import (
+    NO_ROOM,
+    PHASES,
+    REPORT_EVENTS,
+    UNAVAILABLE,
+    Handler,
+    MessageHandler,
+    express,
+)
+from filters.smtpd.link import Link
+from filters.smtpd.messages import (
+    PLACEHOLDER,
+    IncomingMessage,
+    MessageStore,
+    data_lines,
+    sendable,
+)
 from filters.smtpd.session import REPORTS, Session
-from filters.smtpd.verdict import PROCEED, Disconnect, Proceed, Reject, Rewrite, Verdict
-from filters.smtpd.wire import Config, DataLine, Line, ProtocolError, Report, Request
+from filters.smtpd.verdict import PROCEED, Reject, Verdict
+from filters.smtpd.wire import (
+    Config,
+    DataLine,
+    Line,
+    ProtocolError,
+    Report,
+    Request,
+    data_line_prefix,
+)
 
 log = logging.getLogger(__name__)
 
-Event = Report | Request
-Handler = Callable[[Any, Any], "Verdict | Awaitable[Verdict | None] | None"]
-MessageHandler = Callable[[Session, bytes], "bytes | Reject | Awaitable[bytes | Reject]"]
-
-PHASES = frozenset(
-    {"connect", "helo", "ehlo", "starttls", "auth", "mail-from", "rcpt-to", "data", "commit"}
-    | {"rset", "quit", "noop"}
-)
-REPORT_EVENTS = frozenset(
-    {"link-connect", "link-greeting", "link-identify", "link-tls", "link-auth", "link-disconnect"}
-    | {"tx-begin", "tx-mail", "tx-rcpt", "tx-envelope", "tx-data", "tx-commit", "tx-reset"}
-    | {"tx-rollback", "protocol-client", "protocol-server", "timeout"}
-)
-REWRITABLE = frozenset({"helo", "ehlo", "mail-from", "rcpt-to"})
-# A client must always be able to leave or to start afresh (RFC 5321, 4.1.1.5 and 4.1.1.10).
-NEVER_REFUSED = frozenset({"rset", "quit", "noop"})
-
-UNAVAILABLE = Reject(451, "4.3.0 the mail filter could not do its work, please try again later")
+# Large messages together hold at most this many bytes of memory; the others wait on disk. While
+# one is filtered it is there twice, as it came and as it leaves, and its parts once more.
+LARGE_MESSAGES_BUDGET = 256 << 20
+COST_OF_A_BYTE = 3
 
 
 class FilterServer:
     """One filter process.
 
-    `deadline` is how many seconds a coroutine handler may take for one request before the
-    client gets a 451. Plain functions run at once on the event loop and must not block.
+    `deadline` is how many seconds a coroutine handler may take for one request before the client
+    gets a 451. Plain functions run at once on the event loop and must not block; for messages of
+    more than 256 KB they run in a thread. `spool` is the directory where such messages wait,
+    on a disk and not in memory; by default the system's for temporary files.
     """
 
-    def __init__(self, *, deadline: float = 60.0) -> None:
+    def __init__(self, *, deadline: float = 60.0, spool: Path | None = None) -> None:
         self.deadline = deadline
         self.handshake = Handshake()
         self._reports: dict[str, list[Handler]] = {}
@@ -59,10 +74,12 @@ class FilterServer:
         self._ready_handlers: list[Callable[[Handshake], None]] = []
         self._track = False
         self._sessions: dict[str, Session] = {}
-        self._messages = MessageStore()
+        self._messages = MessageStore(spool)
+        self._budget = Budget(LARGE_MESSAGES_BUDGET)
         self._tasks: dict[str, set[asyncio.Task[None]]] = {}
         self._connection = Connection()
         self._write: Callable[[bytes], None] = lambda data: None
+        self._link: Link | None = None
 
     # -- registration ------------------------------------------------------------------------
 
@@ -78,7 +95,7 @@ class FilterServer:
             self._reports.setdefault(phase, []).append(handler)
         elif event == "filter" and phase in PHASES:
             if phase in self._filters:
-                raise ValueError(f"filter|{phase}: a phase has one handler")
+                raise ValueError(f"filter|{phase}: smtpd asks one handler a phase")
             self._filters[phase] = handler
         else:
             raise ValueError(f"{event}|{phase}: smtpd knows no such event, or it would kill smtpd")
@@ -124,10 +141,10 @@ class FilterServer:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_loop_error)
         link.setblocking(False)
-        closed = loop.create_future()
-        transport, _ = await loop.create_connection(lambda: _Link(self, closed), sock=link)
+        end = self._link = Link(self.receive)
+        transport, _ = await loop.create_connection(lambda: end, sock=link)
         try:
-            await closed
+            await end.closed
         finally:
             for tasks in self._tasks.values():
                 for task in tasks:
@@ -233,65 +250,102 @@ class FilterServer:
         self._answer(request, verdict)
 
     def _answer(self, request: Request, verdict: Verdict) -> None:
-        self._send(self._connection.answer(request, _express(request.phase, verdict)))
+        answer = self._connection.answer(request, express(request.phase, verdict))
+        if answer:
+            self._write(answer)
 
     # -- messages ----------------------------------------------------------------------------
 
-    def _filter_message(self, end: DataLine, message: bytes) -> None:
+    def _filter_message(self, end: DataLine, message: IncomingMessage) -> None:
         session = self._context(end.session)
-        if self._message_handler is None or session is None:
-            self._pass_on(end, message, message, None)
+        handler = self._message_handler
+        if session is None or handler is None:
+            return
+        if message.is_large:
+            self._spawn(end.session, self._filter_large(end, message, session, handler))
             return
         try:
-            result = self._message_handler(session, message)
+            raw = message.read()
+        except OSError as error:
+            log.error("session=%s: the message could not be spooled: %s", end.session, error)
+            self._send_back(end, session, PLACEHOLDER, NO_ROOM)
+            return
+        try:
+            result = handler(session, raw)
         except Exception:
             log.exception("the message filter failed")
-            self._pass_on(end, message, UNAVAILABLE, session)
+            self._send_back(end, session, *_prepared(raw, UNAVAILABLE, end))
             return
         if isinstance(result, Awaitable):
-            self._spawn(end.session, self._pass_on_later(end, message, result, session))
+            self._spawn(end.session, self._send_back_later(end, session, raw, result))
         else:
-            self._pass_on(end, message, result, session)
+            self._send_back(end, session, *_prepared(raw, result, end))
 
-    async def _pass_on_later(
-        self, end: DataLine, message: bytes, result: Awaitable[bytes | Reject], session: Session
+    async def _send_back_later(
+        self, end: DataLine, session: Session, raw: bytes, result: Awaitable[bytes | Reject]
     ) -> None:
-        outcome: bytes | Reject = UNAVAILABLE
+        self._send_back(end, session, *_prepared(raw, await self._outcome(result), end))
+
+    async def _outcome(self, result: Awaitable[bytes | Reject]) -> bytes | Reject:
         try:
             async with asyncio.timeout(self.deadline):
-                outcome = await result
+                return await result
         except TimeoutError:
             log.error("a message took more than %g s", self.deadline)
         except Exception:
             log.exception("the message filter failed")
-        self._pass_on(end, message, outcome, session)
+        return UNAVAILABLE
 
-    def _pass_on(
-        self, end: DataLine, original: bytes, outcome: bytes | Reject, session: Session | None
+    def _send_back(
+        self, end: DataLine, session: Session, message: bytes, refusal: Reject | None
     ) -> None:
-        """Send the message back; what is to be refused goes back as it came, until commit."""
-        if session is not None and self._sessions.get(end.session) is not session:
-            return
-        refusal = outcome if isinstance(outcome, Reject) else None
+        """Send the message back at once; what is refused goes back as it came, until commit."""
+        if self._is_alive(session):
+            self._messages.keep_verdict(end.session, refusal)
+            prefix = data_line_prefix(end.version, end.session, end.token)
+            self._write(b"".join(data_lines(message, prefix)))
+
+    async def _filter_large(
+        self, end: DataLine, message: IncomingMessage, session: Session, handler: MessageHandler
+    ) -> None:
+        """The same for a message on disk: in its turn, in a thread, and out block by block."""
         try:
-            if refusal is None and not isinstance(outcome, bytes):
-                raise TypeError(f"expected bytes or Reject, not {type(outcome).__name__}")
-            lines, too_long = to_lines(
-                outcome if isinstance(outcome, bytes) else original, end.version
-            )
-            refusal = refusal or too_long
-        except Exception:
-            log.exception("the message filter returned what is no message")
-            lines, _ = to_lines(original, end.version)
-            refusal = UNAVAILABLE
-        self._messages.keep_verdict(end.session, refusal)
-        self._send(self._connection.message(end, lines))
+            async with self._budget.hold(COST_OF_A_BYTE * message.size):
+                back, refusal = await self._filtered_large(end, message, session, handler)
+                if not self._is_alive(session):
+                    return
+                self._messages.keep_verdict(end.session, refusal)
+                prefix = data_line_prefix(end.version, end.session, end.token)
+                for block in data_lines(back, prefix):
+                    self._write(block)
+                    if self._link is not None:
+                        await self._link.writable()
+        finally:
+            message.close()
+
+    async def _filtered_large(
+        self, end: DataLine, message: IncomingMessage, session: Session, handler: MessageHandler
+    ) -> tuple[bytes, Reject | None]:
+        try:
+            raw = await asyncio.to_thread(message.read)
+        except OSError as error:
+            log.error("session=%s: the message could not be read back: %s", end.session, error)
+            return PLACEHOLDER, NO_ROOM
+
+        async def run() -> bytes | Reject:
+            result: bytes | Reject | Awaitable[bytes | Reject]
+            if inspect.iscoroutinefunction(handler):
+                result = handler(session, raw)
+            else:
+                result = await asyncio.to_thread(lambda: handler(session, raw))
+            return await result if isinstance(result, Awaitable) else result
+
+        return await asyncio.to_thread(_prepared, raw, await self._outcome(run()), end)
 
     # -- small parts -------------------------------------------------------------------------
 
-    def _send(self, data: bytes) -> None:
-        if data:
-            self._write(data)
+    def _is_alive(self, session: Session) -> bool:
+        return self._sessions.get(session.id) is session
 
     def _spawn(self, session: str, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
@@ -306,40 +360,19 @@ class FilterServer:
         task.add_done_callback(done)
 
 
-class _Link(asyncio.Protocol):
-    """The socket. Reading never stops: smtpd's lookup process would grow without bound."""
-
-    def __init__(self, server: FilterServer, closed: asyncio.Future[None]) -> None:
-        self._server = server
-        self._closed = closed
-        self._write: Callable[[bytes], None] = lambda data: None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101
-        self._write = transport.write
-
-    def data_received(self, data: bytes) -> None:
-        self._server.receive(data, self._write)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self._closed.done():
-            self._closed.set_result(None)
-
-
-def _express(phase: str, verdict: Verdict) -> str:
-    """The verdict in smtpd's words, or the nearest that does not hurt it in this phase."""
-    if isinstance(verdict, Proceed) or phase in NEVER_REFUSED:
-        return "proceed"
-    if isinstance(verdict, Rewrite) and phase in REWRITABLE:
-        bracketed = phase in {"mail-from", "rcpt-to"}
-        return f"rewrite|<{verdict.parameter}>" if bracketed else f"rewrite|{verdict.parameter}"
-    if isinstance(verdict, Disconnect):
-        return f"disconnect|{verdict.reply}"
-    if isinstance(verdict, Reject):
-        # A rejected connect would leave the connection open.
-        return f"{'disconnect' if phase == 'connect' else 'reject'}|{verdict.reply}"
-    log.error("phase %s was answered with %r", phase, verdict)
-    return f"reject|{UNAVAILABLE.reply}"
+def _prepared(raw: bytes, outcome: object, end: DataLine) -> tuple[bytes, Reject | None]:
+    """What goes back to smtpd, and the refusal at commit: of a handler's whole outcome."""
+    try:
+        if isinstance(outcome, Reject):
+            message, too_long = sendable(raw, end.version)
+            return message, outcome if too_long is None else too_long
+        if isinstance(outcome, bytes):
+            return sendable(outcome, end.version)
+        raise TypeError(f"expected bytes or Reject, not {type(outcome).__name__}")
+    except Exception:
+        log.exception("the message filter returned what is no message")
+        message, too_long = sendable(raw, end.version)
+        return message, too_long or UNAVAILABLE
 
 
 async def _finish(result: Awaitable[Any]) -> None:

@@ -7,7 +7,6 @@ silent on it; a filter that strips CR turns `.\\r` into the end of the message).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 Version = tuple[int, int]
@@ -152,17 +151,10 @@ def format_result(version: Version, session: str, token: str, verdict: str) -> b
     return f"filter-result|{first}|{second}|{verdict}\n".encode("ascii")
 
 
-def format_message(version: Version, session: str, token: str, lines: Sequence[bytes]) -> bytes:
-    """Data lines (already dot-stuffed, without line ends) and the `.` that ends them."""
+def data_line_prefix(version: Version, session: str, token: str) -> bytes:
+    """What stands before each data line on its way back to smtpd."""
     first, second = (session, token) if version >= SESSION_FIRST else (token, session)
-    prefix = f"filter-dataline|{first}|{second}|".encode("ascii")
-    separator = b"\n" + prefix
-    return prefix + separator.join([*lines, END_OF_MESSAGE]) + b"\n"
-
-
-def stuff(line: bytes) -> bytes:
-    """Dot-stuffing (RFC 5321, 4.5.2)."""
-    return b"." + line if line.startswith(b".") else line
+    return f"filter-dataline|{first}|{second}|".encode("ascii")
 
 
 def longest_payload(version: Version) -> int:

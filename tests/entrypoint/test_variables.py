@@ -30,6 +30,8 @@ PROMISED = [
     "DNS_SERVERS",
     "DNS_TIMEOUT",
     "SPF",
+    "EXTRA_FILTERS_INBOUND",
+    "EXTRA_FILTERS_SUBMISSION",
     "LOG_LEVEL",
     "LOG_FORMAT",
     "TZ",

@@ -1,10 +1,28 @@
 """Data lines → message → data lines: for any bytes, what is passed on is what came."""
 
-from hypothesis import given
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.smtpd.messages import MessageStore, to_lines
-from filters.smtpd.wire import DataLine, parse_line, stuff
+from filters.smtpd.messages import BLOCK, SPOOL_ABOVE, MessageStore, data_lines, sendable
+from filters.smtpd.wire import DataLine, longest_payload, parse_line
+
+
+def stuff(line: bytes) -> bytes:
+    return b"." + line if line.startswith(b".") else line
+
+
+def lines_of(message: bytes) -> list[bytes]:
+    """The payloads that go out, without the `.` that ends them."""
+    stream = b"".join(data_lines(message, b"P|"))
+    *out, end, rest = stream.split(b"\n")
+    assert rest == b""
+    assert end == b"P|."
+    assert all(line.startswith(b"P|") for line in out)
+    return [line.removeprefix(b"P|") for line in out]
+
 
 # What smtpd can put on a line: no LF, no NUL (it ends its strings there).
 lines = st.lists(
@@ -24,20 +42,58 @@ def test_round_trip(payloads: list[bytes]) -> None:
         assert message is None
         message = store.add(DataLine((0, 7), "s", "t", payload))
     assert message is not None
-    assert message == b"".join(payload + b"\r\n" for payload in payloads)
+    raw = message.read()
+    assert raw == b"".join(payload + b"\r\n" for payload in payloads)
     assert len(store) == 0
-    back, refusal = to_lines(message, (0, 7))
+    back, refusal = sendable(raw, (0, 7))
     assert refusal is None
-    assert back == [stuff(payload) for payload in payloads] or (not payloads and back == [b""])
-    assert b"." not in back
+    assert lines_of(back) == ([stuff(payload) for payload in payloads] or [b""])
 
 
 @given(st.binary(max_size=300).map(lambda b: b.replace(b"\0", b"")))
 def test_whatever_a_handler_returns_no_line_ends_the_message_early(message: bytes) -> None:
-    back, _ = to_lines(message, (0, 7))
-    for line in back:
-        assert b"\n" not in line
-        assert line != b"."
+    back, _ = sendable(message, (0, 7))
+    assert b"." not in lines_of(back)
+
+
+@given(st.lists(st.integers(0, 3 * BLOCK), min_size=1, max_size=4), st.sampled_from(b"x.\r"))
+@settings(max_examples=50, deadline=None)
+def test_lines_across_blocks(lengths: list[int], fill: int) -> None:
+    payloads = [bytes([fill]) * length for length in lengths]
+    message = b"".join(payload + b"\r\n" for payload in payloads)
+    assert lines_of(message) == [stuff(payload) for payload in payloads]
+    longest = max(len(stuff(payload)) for payload in payloads)
+    _, refusal = sendable(message, (0, 7))
+    assert (refusal is not None) == (longest > longest_payload((0, 7)))
+
+
+def test_what_is_large_goes_to_disk_and_comes_back_byte_for_byte(tmp_path: Path) -> None:
+    store = MessageStore(tmp_path)
+    payloads = [bytes([number % 251 + 1]).replace(b"\n", b"x") * 997 for number in range(2000)]
+    for payload in payloads:
+        assert store.add(DataLine((0, 7), "s", "t", stuff(payload))) is None
+    collecting = store._collecting["s"]["t"]
+    assert len(collecting._tail) <= SPOOL_ABOVE
+    message = store.add(DataLine((0, 7), "s", "t", b"."))
+    assert message is not None
+    assert message.is_large
+    expected = b"".join(payload + b"\r\n" for payload in payloads)
+    assert message.size == len(expected)
+    assert message.read() == expected
+    assert list(tmp_path.iterdir()) == []  # nobody can find it by a name
+    message.close()
+
+
+def test_a_disk_that_fails_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
+    store = MessageStore(tmp_path / "is-not-there")
+    for _ in range(3000):
+        store.add(DataLine((0, 7), "s", "t", b"x" * 500))
+    message = store.add(DataLine((0, 7), "s", "t", b"."))
+    assert message is not None
+    assert not message.is_large
+    assert len(message._tail) <= SPOOL_ABOVE
+    with pytest.raises(OSError):
+        message.read()
 
 
 @given(st.binary(max_size=200))

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from filters.smtpd import PROCEED, FilterServer, Reject, Session
+from filters.smtpd.budget import Budget
 
 SESSION = "0123456789abcdef"
 READY = b"config|admd|mail.example.org\nconfig|ready\n"
@@ -193,6 +195,88 @@ def test_the_longest_line_that_smtpd_can_take_back(length: int, wanted: bytes) -
             assert answer.startswith(result(b"bb", wanted))
             if wanted != b"proceed":
                 assert b"65485" in answer
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["function", "coroutine"])
+@pytest.mark.parametrize("what", ["changed", "refused", "raises"])
+def test_a_large_message_is_filtered_in_its_turn_while_others_go_on(
+    kind: str, what: str, tmp_path: Path
+) -> None:
+    body = [b"line %d" % number + b"." * (number % 80) for number in range(60_000)]
+    body[7] = b".dot"
+
+    def decide(message: bytes) -> bytes | Reject:
+        if what == "raises":
+            raise RuntimeError("bug")
+        return Reject(550, "5.7.1 no") if what == "refused" else b"X: y\r\n" + message
+
+    def function(session: Session, message: bytes) -> bytes | Reject:
+        return decide(message)
+
+    async def coroutine(session: Session, message: bytes) -> bytes | Reject:
+        await asyncio.sleep(0)
+        return decide(message)
+
+    async def main() -> None:
+        server = FilterServer(spool=tmp_path)
+        server.register_handler("filter", "noop", lambda context, request: PROCEED)
+        server.register_message_filter(function if kind == "function" else coroutine)
+        async with running(server) as smtpd:
+            smtpd.message(b"aa", *(b"." + line if line.startswith(b".") else line for line in body))
+            prefix = b"filter-dataline|" + SESSION.encode() + b"|aa|"
+            wanted = [b"X: y", *body] if what == "changed" else body
+            for line in wanted:
+                assert (
+                    await smtpd.line() == prefix + (b"." if line.startswith(b".") else b"") + line
+                )
+            assert await smtpd.line() == prefix + b"."
+            smtpd.request(b"commit", b"bb")
+            verdict = {"changed": b"proceed", "refused": b"reject|550 ", "raises": b"reject|451 "}
+            assert (await smtpd.line()).startswith(result(b"bb", verdict[what]))
+        assert server._budget.free == server._budget.total
+
+    asyncio.run(main())
+
+
+def test_without_room_on_the_disk_the_sender_is_told(tmp_path: Path) -> None:
+    async def main() -> None:
+        server = FilterServer(spool=tmp_path / "is-not-there")
+        server.register_message_filter(lambda session, message: message)
+        async with running(server) as smtpd:
+            smtpd.message(b"aa", *[b"x" * 900] * 1000)
+            await smtpd.until(b"filter-dataline|" + SESSION.encode() + b"|aa|.")
+            smtpd.request(b"commit", b"bb")
+            assert (await smtpd.line()).startswith(result(b"bb", b"reject|452 4.3.1 "))
+
+    asyncio.run(main())
+
+
+def test_a_budget_is_given_in_turn_and_back_when_a_waiter_leaves() -> None:
+    async def main() -> None:
+        budget = Budget(10)
+        order: list[str] = []
+
+        async def hold(name: str, amount: int, until: asyncio.Event) -> None:
+            async with budget.hold(amount):
+                order.append(name)
+                await until.wait()
+
+        first, rest = asyncio.Event(), asyncio.Event()
+        a = asyncio.create_task(hold("a", 6, first))
+        b = asyncio.create_task(hold("b", 99, rest))  # more than all is all
+        c = asyncio.create_task(hold("c", 4, rest))  # would fit, but b was there before
+        await asyncio.sleep(0)
+        assert order == ["a"]
+        b.cancel()
+        await asyncio.wait([b])
+        await asyncio.sleep(0)
+        assert order == ["a", "c"]
+        first.set()
+        rest.set()
+        await asyncio.gather(a, c)
+        assert budget.free == 10
 
     asyncio.run(main())
 
