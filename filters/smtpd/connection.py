@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from filters.smtpd.wire import (
+    END_OF_MESSAGE,
     Config,
-    DataLine,
+    DataLines,
     Line,
     ProtocolError,
     Report,
@@ -49,6 +50,7 @@ class Connection:
     def __init__(self) -> None:
         self.handshake = Handshake()
         self.ready = False
+        self.malformed: list[ProtocolError] = []
         self._buffer = bytearray()
         # How many answers each token of a session still owes.
         self._open: dict[str, dict[str, int]] = {}
@@ -57,31 +59,52 @@ class Connection:
         """The complete lines in what has arrived so far, parsed; unknown kinds are left out.
 
         The handshake's lines are folded into `handshake`; of them only `config|ready` is
-        returned. Raises ProtocolError for bytes that cannot come from smtpd.
+        returned. A line that no smtpd writes is put into `malformed` and the others still count.
         """
         self._buffer += data
         end = self._buffer.rfind(b"\n")
         if end < 0:
             if len(self._buffer) > LONGEST_LINE:
-                raise ProtocolError("a line without an end", bytes(self._buffer[:200]))
+                self.malformed.append(ProtocolError("a line without an end", self._buffer[:200]))
+                self._buffer.clear()
             return []
         complete = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         events: list[Line] = []
+        run: DataLines | None = None
+        session = token = b""
         for raw in complete.split(b"\n"):
-            line = parse_line(raw)
-            if isinstance(line, DataLine):
-                events.append(line)
-            elif isinstance(line, Request):
-                tokens = self._open.setdefault(line.session, {})
-                tokens[line.token] = tokens.get(line.token, 0) + 1
-                events.append(line)
-            elif isinstance(line, Config):
-                if self._fold(line):
-                    events.append(line)
-            elif line is not None:
+            # Nearly every line is a data line, and most follow one of the same message: they
+            # are gathered here, at a tenth of what a parsed line costs.
+            parts = raw.split(b"|", 7)
+            if len(parts) == 8 and parts[4] == b"data-line" and parts[0] == b"filter":
+                payload = parts[7]
+                if run is not None and parts[5] == session and parts[6] == token:
+                    run.payloads.append(payload)
+                    if payload == END_OF_MESSAGE:
+                        run = None
+                    continue
+            run = None
+            line = self._parse(raw)
+            if isinstance(line, DataLines):
+                session, token = parts[5], parts[6]
+                run = line if parts[7] != END_OF_MESSAGE else None
+            if line is not None:
                 events.append(line)
         return events
+
+    def _parse(self, raw: bytes) -> Line | None:
+        try:
+            line = parse_line(raw)
+        except ProtocolError as error:
+            self.malformed.append(error)
+            return None
+        if isinstance(line, Request):
+            tokens = self._open.setdefault(line.session, {})
+            tokens[line.token] = tokens.get(line.token, 0) + 1
+        elif isinstance(line, Config) and not self._fold(line):
+            return None
+        return line
 
     def _fold(self, line: Config) -> bool:
         if line.key == "ready":
@@ -123,4 +146,4 @@ class Connection:
         return sum(sum(tokens.values()) for tokens in self._open.values())
 
 
-__all__ = ["Config", "Connection", "DataLine", "Handshake", "ProtocolError", "Report", "Request"]
+__all__ = ["Config", "Connection", "DataLines", "Handshake", "ProtocolError", "Report", "Request"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from filters.smtpd.verdict import Reject
-from filters.smtpd.wire import END_OF_MESSAGE, DataLine, Version, longest_payload
+from filters.smtpd.wire import END_OF_MESSAGE, DataLines, Version, longest_payload
 
 # Bytes of a message that are kept in memory while it arrives; beyond it, it goes to disk.
 SPOOL_ABOVE = 256 * 1024
@@ -40,12 +40,17 @@ class IncomingMessage:
         self.size = 0
         self.failure: OSError | None = None
 
-    def add(self, payload: bytes) -> None:
-        """One line as it stands on the wire, dot-stuffed and without its line end."""
-        tail = self._tail
-        tail += payload[1:] if payload.startswith(b".") else payload
-        tail += b"\r\n"
-        if len(tail) > SPOOL_ABOVE:
+    def add(self, payloads: list[bytes]) -> None:
+        """Lines as they stand on the wire, dot-stuffed and without their line ends."""
+        # No payload holds a LF, so CRLF and a dot is a stuffed line's beginning and nothing else.
+        lines = b"\r\n".join(payloads)
+        if lines.startswith(b"."):
+            lines = lines[1:]
+        if b"\r\n." in lines:
+            lines = lines.replace(b"\r\n.", b"\r\n")
+        self._tail += lines
+        self._tail += b"\r\n"
+        if len(self._tail) > SPOOL_ABOVE:
             self._spill()
 
     def _spill(self) -> None:
@@ -99,22 +104,25 @@ class MessageStore:
         self._collecting: dict[str, dict[str, IncomingMessage]] = {}
         self._verdicts: dict[str, deque[Reject | None]] = defaultdict(deque)
 
-    def add(self, line: DataLine) -> IncomingMessage | None:
-        """Take in one line; the whole message when it was the last."""
-        tokens = self._collecting.get(line.session)
+    def add(self, lines: DataLines) -> IncomingMessage | None:
+        """Take in lines of one message; the whole message when its last was among them."""
+        tokens = self._collecting.get(lines.session)
         if tokens is None:
-            tokens = self._collecting[line.session] = {}
-        message = tokens.get(line.token)
+            tokens = self._collecting[lines.session] = {}
+        message = tokens.get(lines.token)
         if message is None:
-            message = tokens[line.token] = IncomingMessage(self.directory)
-        if line.payload == END_OF_MESSAGE:
-            del tokens[line.token]
-            if not tokens:
-                del self._collecting[line.session]
-            message.complete()
-            return message
-        message.add(line.payload)
-        return None
+            message = tokens[lines.token] = IncomingMessage(self.directory)
+        payloads = lines.payloads
+        if payloads[-1] != END_OF_MESSAGE:
+            message.add(payloads)
+            return None
+        if len(payloads) > 1:
+            message.add(payloads[:-1])
+        del tokens[lines.token]
+        if not tokens:
+            del self._collecting[lines.session]
+        message.complete()
+        return message
 
     def keep_verdict(self, session: str, verdict: Reject | None) -> None:
         """Remember what the message filter decided until smtpd asks for it at commit."""

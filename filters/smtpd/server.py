@@ -40,9 +40,8 @@ from filters.smtpd.session import REPORTS, Session
 from filters.smtpd.verdict import PROCEED, Reject, Verdict
 from filters.smtpd.wire import (
     Config,
-    DataLine,
+    DataLines,
     Line,
-    ProtocolError,
     Report,
     Request,
     data_line_prefix,
@@ -154,11 +153,10 @@ class FilterServer:
     def receive(self, data: bytes, write: Callable[[bytes], None]) -> None:
         """Take in bytes from smtpd; answers go to `write`, now or later. Never raises."""
         self._write = write
-        try:
-            lines = self._connection.receive_data(data)
-        except ProtocolError:
-            log.exception("smtpd wrote what this protocol does not know")
-            return
+        lines = self._connection.receive_data(data)
+        for error in self._connection.malformed:
+            log.error("%s", error)
+        self._connection.malformed.clear()
         for line in lines:
             try:
                 self._dispatch(line)
@@ -166,7 +164,7 @@ class FilterServer:
                 log.exception("a line from smtpd could not be handled")
 
     def _dispatch(self, line: Line) -> None:
-        if isinstance(line, DataLine):
+        if isinstance(line, DataLines):
             message = self._messages.add(line)
             if message is not None:
                 self._filter_message(line, message)
@@ -256,7 +254,7 @@ class FilterServer:
 
     # -- messages ----------------------------------------------------------------------------
 
-    def _filter_message(self, end: DataLine, message: IncomingMessage) -> None:
+    def _filter_message(self, end: DataLines, message: IncomingMessage) -> None:
         session = self._context(end.session)
         handler = self._message_handler
         if session is None or handler is None:
@@ -282,7 +280,7 @@ class FilterServer:
             self._send_back(end, session, *_prepared(raw, result, end))
 
     async def _send_back_later(
-        self, end: DataLine, session: Session, raw: bytes, result: Awaitable[bytes | Reject]
+        self, end: DataLines, session: Session, raw: bytes, result: Awaitable[bytes | Reject]
     ) -> None:
         self._send_back(end, session, *_prepared(raw, await self._outcome(result), end))
 
@@ -297,7 +295,7 @@ class FilterServer:
         return UNAVAILABLE
 
     def _send_back(
-        self, end: DataLine, session: Session, message: bytes, refusal: Reject | None
+        self, end: DataLines, session: Session, message: bytes, refusal: Reject | None
     ) -> None:
         """Send the message back at once; what is refused goes back as it came, until commit."""
         if self._is_alive(session):
@@ -306,7 +304,7 @@ class FilterServer:
             self._write(b"".join(data_lines(message, prefix)))
 
     async def _filter_large(
-        self, end: DataLine, message: IncomingMessage, session: Session, handler: MessageHandler
+        self, end: DataLines, message: IncomingMessage, session: Session, handler: MessageHandler
     ) -> None:
         """The same for a message on disk: in its turn, in a thread, and out block by block."""
         try:
@@ -324,7 +322,7 @@ class FilterServer:
             message.close()
 
     async def _filtered_large(
-        self, end: DataLine, message: IncomingMessage, session: Session, handler: MessageHandler
+        self, end: DataLines, message: IncomingMessage, session: Session, handler: MessageHandler
     ) -> tuple[bytes, Reject | None]:
         try:
             raw = await asyncio.to_thread(message.read)
@@ -360,7 +358,7 @@ class FilterServer:
         task.add_done_callback(done)
 
 
-def _prepared(raw: bytes, outcome: object, end: DataLine) -> tuple[bytes, Reject | None]:
+def _prepared(raw: bytes, outcome: object, end: DataLines) -> tuple[bytes, Reject | None]:
     """What goes back to smtpd, and the refusal at commit: of a handler's whole outcome."""
     try:
         if isinstance(outcome, Reject):

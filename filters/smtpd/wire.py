@@ -27,8 +27,8 @@ END_OF_MESSAGE = b"."
 class ProtocolError(ValueError):
     """A line that no smtpd writes; the text shows it, escaped and cut."""
 
-    def __init__(self, rule: str, line: bytes) -> None:
-        super().__init__(f"{rule}: {line[:200]!r}")
+    def __init__(self, rule: str, line: bytes | bytearray) -> None:
+        super().__init__(f"{rule}: {bytes(line[:200])!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +66,20 @@ class Request:
         return self.parameter.decode("ascii", "backslashreplace")
 
 
-@dataclass(frozen=True, slots=True)
-class DataLine:
-    """One line of a message on its way in, still dot-stuffed; `.` alone ends the message."""
+@dataclass(slots=True)
+class DataLines:
+    """Lines of a message on their way in, one after the other and still dot-stuffed.
+
+    `.` alone ends the message, and is the last of its `DataLines`.
+    """
 
     version: Version
     session: str
     token: str
-    payload: bytes
+    payloads: list[bytes]
 
 
-Line = Config | Report | Request | DataLine
+Line = Config | Report | Request | DataLines
 
 
 def parse_line(line: bytes) -> Line | None:
@@ -86,19 +89,22 @@ def parse_line(line: bytes) -> Line | None:
     """
     try:
         if line.startswith(b"filter|"):
-            _, version_, _, _, phase, session_, token_, parameter = line.split(b"|", 7)
-            version = _version(version_)
             # Requests have always had the session first; only the replies' order changed.
-            session, token = session_.decode("ascii"), token_.decode("ascii")
+            _, version_, _, _, phase, session_, token_, parameter = line.split(b"|", 7)
+            version, session, token = (
+                _version(version_),
+                session_.decode("ascii"),
+                token_.decode("ascii"),
+            )
             if phase == b"data-line":
-                return DataLine(version, session, token, parameter)
+                return DataLines(version, session, token, [parameter])
             return Request(version, phase.decode("ascii"), session, token, parameter)
         if line.startswith(b"report|"):
             _, version_, _, subsystem, event_, session_, *rest = line.split(b"|", 6)
-            version, event = _version(version_), event_.decode("ascii")
-            fields = _report_fields(version, event, rest[0] if rest else b"")
+            reported, event = _version(version_), event_.decode("ascii")
+            fields = _report_fields(reported, event, rest[0] if rest else b"")
             return Report(
-                version, subsystem.decode("ascii"), event, session_.decode("ascii"), fields
+                reported, subsystem.decode("ascii"), event, session_.decode("ascii"), fields
             )
         if line.startswith(b"config|"):
             _, key, *values = line.split(b"|", 2)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.smtpd.messages import BLOCK, SPOOL_ABOVE, MessageStore, data_lines, sendable
-from filters.smtpd.wire import DataLine, longest_payload, parse_line
+from filters.smtpd.wire import DataLines, longest_payload, parse_line
 
 
 def stuff(line: bytes) -> bytes:
@@ -40,7 +40,7 @@ def test_round_trip(payloads: list[bytes]) -> None:
     message = None
     for payload in [*map(stuff, payloads), b"."]:
         assert message is None
-        message = store.add(DataLine((0, 7), "s", "t", payload))
+        message = store.add(DataLines((0, 7), "s", "t", [payload]))
     assert message is not None
     raw = message.read()
     assert raw == b"".join(payload + b"\r\n" for payload in payloads)
@@ -71,10 +71,10 @@ def test_what_is_large_goes_to_disk_and_comes_back_byte_for_byte(tmp_path: Path)
     store = MessageStore(tmp_path)
     payloads = [bytes([number % 251 + 1]).replace(b"\n", b"x") * 997 for number in range(2000)]
     for payload in payloads:
-        assert store.add(DataLine((0, 7), "s", "t", stuff(payload))) is None
+        assert store.add(DataLines((0, 7), "s", "t", [stuff(payload)])) is None
     collecting = store._collecting["s"]["t"]
     assert len(collecting._tail) <= SPOOL_ABOVE
-    message = store.add(DataLine((0, 7), "s", "t", b"."))
+    message = store.add(DataLines((0, 7), "s", "t", [b"."]))
     assert message is not None
     assert message.is_large
     expected = b"".join(payload + b"\r\n" for payload in payloads)
@@ -87,8 +87,8 @@ def test_what_is_large_goes_to_disk_and_comes_back_byte_for_byte(tmp_path: Path)
 def test_a_disk_that_fails_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
     store = MessageStore(tmp_path / "is-not-there")
     for _ in range(3000):
-        store.add(DataLine((0, 7), "s", "t", b"x" * 500))
-    message = store.add(DataLine((0, 7), "s", "t", b"."))
+        store.add(DataLines((0, 7), "s", "t", [b"x" * 500]))
+    message = store.add(DataLines((0, 7), "s", "t", [b"."]))
     assert message is not None
     assert not message.is_large
     assert len(message._tail) <= SPOOL_ABOVE
