@@ -3,13 +3,15 @@
 #
 #   tests/engine.sh ensure        an engine, the compose and buildx plugins, the base image
 #   tests/engine.sh run COMMAND   the same, then COMMAND; an engine started for it ends with it
+#   tests/engine.sh base SUITE    the base image of another Debian release, in an engine that runs
 #   tests/engine.sh stop          ends the engine that `ensure` started; touches no other
 #
 # An engine that answers is used as it is. Only where none does, and only on Debian as root,
 # one is installed and started here. Nothing is printed unless something had to be done.
 set -euo pipefail
 
-readonly BASE=debian:trixie-slim
+readonly SUITE=trixie
+readonly BASE=debian:$SUITE-slim
 readonly COMPOSE_AT_LEAST=2.24.4 # the first with both !reset and !override
 readonly BUILDX_AT_LEAST=0.10.0
 readonly STATE=${SIGNPOST_ENGINE_STATE:-/run/signpost-engine}
@@ -110,13 +112,14 @@ stop_engine() {
     rm -f "$STATE/engine"
 }
 
-ensure_base() {
-    docker image inspect "$BASE" >/dev/null 2>&1 && return
-    say "pulling $BASE"
-    timeout 120 docker pull -q "$BASE" >/dev/null 2>&1 && return
+ensure_base() { # SUITE
+    local base=debian:$1-slim
+    docker image inspect "$base" >/dev/null 2>&1 && return
+    say "pulling $base"
+    timeout 120 docker pull -q "$base" >/dev/null 2>&1 && return
     [[ $(id -u) == 0 && -e /etc/debian_version ]] ||
-        fail "$BASE can neither be pulled nor made here (that needs root on Debian)"
-    say "no image registry answers; making $BASE from Debian's packages"
+        fail "$base can neither be pulled nor made here (that needs root on Debian)"
+    say "no image registry answers; making $base from Debian's packages"
     mkdir -p "$STATE"
     command -v mmdebstrap >/dev/null || apt_install mmdebstrap
     local options=(--quiet --variant=minbase --include=ca-certificates)
@@ -136,10 +139,10 @@ ensure_base() {
     done
     # shellcheck disable=SC2016  # $1 is for mmdebstrap's own shell
     [[ $found == no ]] || options+=(--customize-hook='chroot "$1" update-ca-certificates')
-    mmdebstrap "${options[@]}" trixie - 2>"$STATE/mmdebstrap.log" |
-        docker import -c 'CMD ["bash"]' - "$BASE" >/dev/null || {
+    mmdebstrap "${options[@]}" "$1" - 2>"$STATE/mmdebstrap.log" |
+        docker import -c 'CMD ["bash"]' - "$base" >/dev/null || {
         tail -n 20 "$STATE/mmdebstrap.log" >&2
-        fail "could not make $BASE"
+        fail "could not make $base"
     }
 }
 
@@ -164,7 +167,7 @@ ensure_plugin() { # NAME AT_LEAST: `docker NAME`, from Debian's package docker-N
 
 ensure() {
     answers || start_engine
-    ensure_base
+    ensure_base "$SUITE"
     ensure_plugin compose "$COMPOSE_AT_LEAST"
     ensure_plugin buildx "$BUILDX_AT_LEAST"
 }
@@ -172,6 +175,10 @@ ensure() {
 case ${1:-} in
 ensure) ensure ;;
 stop) stop_engine ;;
+base)
+    answers || fail "no Docker engine answers"
+    ensure_base "${2:?a Debian release, such as bookworm}"
+    ;;
 run)
     shift
     # An engine that ran before this call goes on after it.
@@ -180,7 +187,7 @@ run)
     "$@"
     ;;
 *)
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 64
     ;;
 esac
