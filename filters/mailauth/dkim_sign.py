@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from dkim.canonicalization import CanonicalizationPolicy
 
-from filters.mailauth.canonical import Relaxed
+from filters.mailauth.canonical import Relaxed, relaxed_body_digest
 from filters.mailauth.message import Message
 from filters.mailauth.names import ldh
 
@@ -125,7 +125,7 @@ def sign(message: bytes, keys: Sequence[SigningKey]) -> bytes:
     relaxed/relaxed. Raises ValueError for a message without a From field (RFC 6376 §5.4).
     """
     parsed = Message(message)
-    body_hash = base64.b64encode(hashlib.sha256(Relaxed.canonicalize_body(parsed.body)).digest())
+    body_hash = base64.b64encode(relaxed_body_digest(message, parsed.body_start))
     return b"".join(_Signer(parsed, body_hash).field(key) for key in keys)
 
 
