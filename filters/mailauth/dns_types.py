@@ -5,6 +5,7 @@ other. It must not know how a question is answered (dns_client.py, zone.py, look
 asked.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,6 +48,10 @@ class Answer:
         return tuple(record for record in self.records if isinstance(record, tuple))
 
 
+# No name of more characters has 253 octets; hostile text does not stay in the cache.
+_LONGEST_TEXT = 254
+
+
 class Resolver(Protocol):
     """Anything that answers DNS questions."""
 
@@ -63,6 +68,11 @@ def labels(name: str) -> tuple[bytes, ...] | None:
 
     Backslashes are bytes like others here: nothing of RFC 1035's presentation format.
     """
+    return _labels(name) if len(name) <= _LONGEST_TEXT else None
+
+
+@functools.lru_cache(maxsize=4096)  # an SPF evaluation asks for the same few names dozens of times
+def _labels(name: str) -> tuple[bytes, ...] | None:
     data = name.encode("utf-8", "surrogateescape").lower().removesuffix(b".")
     parts = tuple(data.split(b"."))
     if len(data) > 253 or any(not 0 < len(part) <= 63 for part in parts):

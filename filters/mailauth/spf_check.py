@@ -112,7 +112,11 @@ async def _evaluate(
         try:
             word, reason, explanation = evaluation.run()
         except MissingError as missing:
-            await asyncio.gather(*(fetch(*question) for question in missing.questions))
+            first, *others = missing.questions
+            if others:
+                await asyncio.gather(*(fetch(*question) for question in missing.questions))
+            else:
+                await fetch(*first)
         else:
             return _RESULTS[word], reason, explanation
     return "permerror", "the SPF record needs too many look-ups", ""

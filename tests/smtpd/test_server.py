@@ -356,7 +356,7 @@ def test_dropped_messages_leave_nothing_behind() -> None:
             b"report|0.7|1|smtp-in|link-disconnect|" + sid + b"\n",
         ]
     )
-    for number in range(2000):
+    for number in range(100_000):
         server.receive(dropped.replace(sid, b"%016x" % number), said.extend)
     assert not server._sessions
     assert not len(server._messages)
