@@ -1,6 +1,7 @@
 """The README tells the truth: its table is current, and its commands exist."""
 
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -52,34 +53,41 @@ def test_every_command_line_names_something_that_exists(line: str) -> None:
             assert rest[0] in COMMANDS or rest[0] == "--help"
 
 
-@pytest.mark.parametrize("path", ["LICENSE", "docs/filters.md", "docs/design.md"])
+@pytest.mark.parametrize("path", ["LICENSE", "docs/writing-a-filter.md", "docs/design.md"])
 def test_every_page_is_there(path: str) -> None:
     assert (ROOT / path).is_file()
 
 
-def test_the_example_of_a_filter_runs() -> None:
-    (program,) = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs/filters.md").read_text(), re.DOTALL
-    )
+def test_the_filter_of_ten_lines_has_ten_lines_and_runs() -> None:
+    page = (ROOT / "docs/writing-a-filter.md").read_text()
+    program = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0]
+    assert len(program.splitlines()) == 10
     session = b"0123456789abcdef"
-    stream = b"".join(
-        [
-            b"config|ready\n",
-            b"report|0.7|1|smtp-in|link-connect|" + session,
-            b"|x|pass|192.0.2.1:1|192.0.2.2:25\n",
-            b"filter|0.7|1|smtp-in|mail-from|" + session + b"|aa|x@example.net\n",
-        ]
-    )
-    import socket
+
+    def message(*lines: bytes) -> bytes:
+        start = b"filter|0.7|1|smtp-in|data-line|" + session + b"|aa|"
+        commit = b"filter|0.7|1|smtp-in|commit|" + session + b"|bb|\n"
+        return b"".join(start + line + b"\n" for line in (*lines, b".")) + commit
 
     ours, theirs = socket.socketpair()
     process = subprocess.Popen([sys.executable, "-c", program], stdin=theirs, stdout=theirs)
     theirs.close()
     with ours, ours.makefile("rb") as answers:
         ours.settimeout(20)
-        ours.sendall(stream)
-        for line in answers:
-            if line.startswith(b"filter-result"):
-                break
-        assert line.endswith(b"|aa|reject|550 5.7.1 192.0.2.1: not from there\n")
+        ours.sendall(b"config|ready\n" + message(b"Subject: hello"))
+        said: list[bytes] = []
+        while not (said and said[-1].startswith(b"filter-result")):
+            said.append(answers.readline())
+        head = b"filter-dataline|" + session + b"|aa|"
+        *_, seen, subject, end, verdict = said
+        assert (seen, subject, end) == (
+            head + b"X-Seen: by my filter\n",
+            head + b"Subject: hello\n",
+            head + b".\n",
+        )
+        assert verdict.endswith(b"|bb|proceed\n")
+        ours.sendall(message(b"Subject: LOTTERY"))
+        while not (verdict := answers.readline()).startswith(b"filter-result"):
+            pass
+        assert verdict.endswith(b"|bb|reject|550 5.7.1 no lotteries here\n")
     assert process.wait(timeout=20) == 0
