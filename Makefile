@@ -5,7 +5,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SIGNPOST := docker compose
 
-.PHONY: help up down test lint
+.PHONY: help up down test lint bench
 .SILENT:
 
 help:
@@ -13,6 +13,7 @@ help:
 	echo 'make down   stop it; its mail and keys are kept'
 	echo 'make test   ruff, mypy, and every test, those of the running image too'
 	echo 'make lint   ruff and mypy only'
+	echo 'make bench  what each filter costs, into bench/results.md; ten minutes, two with QUICK=1'
 
 up:
 	tests/engine.sh ensure
@@ -41,6 +42,11 @@ test: lint
 lint: $(VENV)/.complete
 	$(PYTHON) -m ruff check --quiet .
 	$(PYTHON) -m mypy
+
+# Everything runs in one container without a network, and ends with it.
+bench:
+	BENCH_COMMAND='make bench$(if $(QUICK), QUICK=$(QUICK))' \
+		tests/engine.sh run bench/run $(if $(QUICK),--quick)
 
 $(VENV)/.complete: requirements/dev.txt
 	python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

@@ -1,0 +1,100 @@
+"""Run the measurements that were asked for, inside the container; the page goes to stdout.
+
+Progress goes to standard error, a line at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from datetime import UTC, datetime
+
+from bench import memory, patience, throughput
+from bench.load import LOADS
+from bench.report import results
+from bench.scene import PLAIN, SIGNED, name_server, prepare
+from bench.throughput import GROUPS, Group, Plan
+from bench.variants import ALL, DKIMSIGN, SIGN_RSA, VERIFY
+from bench.versions import processor, versions
+
+PARTS = ("throughput", "stuck", "memory")
+# Large messages at once, and messages that are stuck.
+AT_ONCE = 40
+STUCK = 1_000
+
+_start = time.monotonic()
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    print(f"{time.monotonic() - _start:5.0f} s  {text}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    options = _options()
+    loads = [load for load in LOADS if not options.load or load.name in options.load]
+    rounds, seconds = (2, 0.4) if options.quick else (5, 1.2)
+    rounds = options.rounds or rounds
+    plan = Plan(
+        loads,
+        # A message of 10 MB takes a second: fewer rounds.
+        {load.name: rounds if load.size < 1_000_000 else (rounds + 1) // 2 for load in loads},
+        options.seconds or seconds,
+        _groups(options.only),
+    )
+    sizes = {load.size for load in loads} | {memory.SMALL, patience.SIZE}
+    if "memory" not in options.skip:
+        sizes.add(memory.LARGE)
+    say("keys, messages, a name server")
+    rates = waited = None
+    footprints = []
+    with name_server(prepare(sorted(sizes))):
+        if "throughput" not in options.skip:
+            rates = throughput.measure(plan, say)
+        if "stuck" not in options.skip:
+            waited = patience.measure(STUCK, 1 if options.quick else 2, say)
+        if "memory" not in options.skip:
+            at_once = 8 if options.quick else AT_ONCE
+            # The others' memory has no target, and 40 messages take them minutes.
+            for variant, mail in ((DKIMSIGN, PLAIN), (SIGN_RSA, PLAIN), (VERIFY, SIGNED)):
+                if variant.name not in (options.only or [SIGN_RSA.name, VERIFY.name]):
+                    continue
+                say(f"memory: {at_once} messages of 25 MB through {variant.title}")
+                footprints.append(memory.measure(variant, mail, at_once))
+    facts = [
+        ("date", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
+        ("command", f"`{os.environ.get('BENCH_COMMAND', 'python -m bench')}`"),
+        ("commit", os.environ.get("BENCH_COMMIT", "unknown")),
+        ("took", f"{time.monotonic() - _start:.0f} s"),
+        ("processor", processor()),
+        ("where", "one container without a network, all on loopback; smtpd's queue on tmpfs"),
+    ]
+    print(results(facts, versions(), rates, waited, footprints), end="")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    names = [variant.name for variant in ALL]
+    parser.add_argument("--only", action="append", choices=names, help="these filters only")
+    loads = [load.name for load in LOADS]
+    parser.add_argument("--load", action="append", choices=loads, help="these loads only")
+    parser.add_argument("--skip", action="append", choices=PARTS, default=[])
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float, help="that one measurement should take")
+    return parser.parse_args()
+
+
+def _groups(only: list[str] | None) -> list[Group]:
+    groups = []
+    for group in GROUPS:
+        kept = tuple(variant for variant in group.variants if not only or variant.name in only)
+        if kept:
+            groups.append(Group(group.title, group.mail, kept))
+    return groups
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The stuck-DNS case on the real servers: who is stuck, who probes, how often."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bench.messages import RECIPIENT, STUCK, plain, signed
+from bench.scene import PLAIN, SELECTOR, SIGNED
+from bench.servers import Smtpd
+from bench.stuck import Cycle, Mail, cycle, many_descriptors
+from bench.variants import SIGN_RSA, VERIFY, Variant, port
+from filters.mailauth.dkim_sign import SigningKey
+
+SIZE = 4_096
+
+
+@dataclass
+class Patience:
+    """Latencies in seconds, idle and with the stuck messages in hand, and the cycles' facts."""
+
+    messages: int
+    cycles: list[Cycle] = field(default_factory=list)
+
+    def idle(self, variant: Variant) -> list[float]:
+        """Every probe of the idle server."""
+        return [value for one in self.cycles for value in one.idle[port(variant)]]
+
+    def stuck(self, variant: Variant) -> list[float]:
+        """Every probe with the stuck messages in hand."""
+        return [value for one in self.cycles for value in one.stuck[port(variant)]]
+
+
+def measure(messages: int, cycles: int, say: Callable[[str], None]) -> Patience:
+    """Stick `messages` messages, each of a domain of its own, and probe beside them."""
+    outcome = Patience(messages)
+    private = Ed25519PrivateKey.generate()
+    probes = [
+        Mail(port(VERIFY), SIGNED.sender, RECIPIENT, _wire(SIGNED.file(SIZE).read_bytes())),
+        Mail(port(SIGN_RSA), PLAIN.sender, RECIPIENT, plain(SIZE, PLAIN.sender)),
+    ]
+    for number in range(cycles):
+        stuck = []
+        for which in range(messages):
+            domain = f"d{number}-{which}.{STUCK}"
+            data = signed(1_024, SigningKey(domain, SELECTOR, "ed25519-sha256", private))
+            stuck.append(Mail(port(VERIFY), f"alice@{domain}", RECIPIENT, data))
+        with Smtpd([VERIFY, SIGN_RSA]), many_descriptors():
+            found = asyncio.run(cycle(probes, stuck))
+        outcome.cycles.append(found)
+        say(
+            f"stuck DNS {number + 1}/{cycles}: {found.in_hand} in hand for {found.window:.1f} s,"
+            f" {found.accepted} accepted in the end, the last after {found.longest:.1f} s"
+        )
+    return outcome
+
+
+def _wire(text: bytes) -> bytes:
+    return text.replace(b"\n", b"\r\n")

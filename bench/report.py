@@ -1,0 +1,185 @@
+"""The results as Markdown. It must not measure anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from bench.load import LOADS, Load
+from bench.memory import Footprint
+from bench.patience import Patience
+from bench.stuck import percentile
+from bench.throughput import GROUPS, Group, Rates, spread
+from bench.variants import DKIMSIGN, ECHO, FILTER_RSPAMD, SIGN_ED25519, SIGN_RSA, VERIFY, Variant
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Target:
+    """A ratio that is to be reached: the variant's rate by the base's."""
+
+    group: str
+    load: str
+    variant: Variant
+    base: Variant
+    at_least: float | None
+
+
+TARGETS = (
+    Target("Signing", "4k-10", SIGN_RSA, DKIMSIGN, 1.3),
+    Target("Signing", "4k-10", SIGN_RSA, ECHO, 0.75),
+    Target("Signing", "100k-4", SIGN_RSA, DKIMSIGN, 1.3),
+    Target("Signing", "4k-10", SIGN_ED25519, SIGN_RSA, 1.0),
+    Target("Signing", "4k-1", SIGN_RSA, DKIMSIGN, None),
+    Target("Signing", "10m-1", SIGN_RSA, DKIMSIGN, None),
+    Target("Verifying", "4k-10", VERIFY, FILTER_RSPAMD, 1.75),
+    Target("Verifying", "4k-10", VERIFY, ECHO, 0.6),
+    Target("Verifying", "4k-1", VERIFY, FILTER_RSPAMD, None),
+    Target("Verifying", "100k-4", VERIFY, FILTER_RSPAMD, None),
+    Target("Verifying", "10m-1", VERIFY, FILTER_RSPAMD, None),
+)
+MOST_AT_REST = 60 * MB
+MOST_AT_PEAK = 600 * MB
+MOST_SLOWER = 1.5
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others are numbers."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def rates_table(rates: Rates, group: Group) -> str:
+    """Medians with their range, and the share of the bare echo."""
+    loads = [load for load in LOADS if any(key[1] == load.name for key in rates.found)]
+    rows = []
+    for variant in group.variants:
+        cells = [_cell(rates, group, load, variant) for load in loads]
+        if any(cells):
+            rows.append([variant.title, *cells])
+    return table(["filter", *(f"{load.title}" for load in loads)], rows)
+
+
+def _cell(rates: Rates, group: Group, load: Load, variant: Variant) -> str:
+    found = rates.of(group.title, load.name, variant.name)
+    if not found:
+        return ""
+    middle, lowest, highest = spread(found)
+    text = f"**{_number(middle)}** ({_number(lowest)}-{_number(highest)})"
+    of_echo = rates.ratio(group.title, load.name, variant.name, ECHO.name)
+    return f"{text} {median(of_echo):.2f}" if of_echo else text
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def ratios_table(rates: Rates) -> str:
+    """Each ratio that has been measured beside its target."""
+    titles = {load.name: load.title for load in LOADS}
+    rows = []
+    for target in TARGETS:
+        ratios = rates.ratio(target.group, target.load, target.variant.name, target.base.name)
+        if not ratios:
+            continue
+        middle, lowest, highest = spread(ratios)
+        rows.append(
+            [
+                f"{target.group}, {titles[target.load]}: {target.variant.title}"
+                f" / {target.base.title}",
+                f"**{middle:.2f}**",
+                f"{lowest:.2f}-{highest:.2f}",
+                *_reached(middle, target.at_least),
+            ]
+        )
+    return table(["ratio (median of the rounds)", "measured", "range", "target", "reached"], rows)
+
+
+def _reached(value: float, at_least: float | None) -> list[str]:
+    if at_least is None:
+        return ["", ""]
+    return [f"≥ {at_least:g}", "yes" if value >= at_least else "**no**"]
+
+
+def patience_table(patience: Patience) -> str:
+    """Latencies of other mail, idle and with the stuck messages in hand."""
+    rows = []
+    for variant in (VERIFY, SIGN_RSA):
+        idle, stuck = patience.idle(variant), patience.stuck(variant)
+        ratio = percentile(stuck, 0.99) / percentile(idle, 0.99)
+        title = "verifying" if variant is VERIFY else "signing"
+        rows.append(
+            [
+                title,
+                f"{1e3 * percentile(idle, 0.5):.1f} / {1e3 * percentile(idle, 0.99):.1f}",
+                f"{1e3 * percentile(stuck, 0.5):.1f} / {1e3 * percentile(stuck, 0.99):.1f}",
+                f"{len(idle)} / {len(stuck)}",
+                f"**{ratio:.2f}**",
+                f"≤ {MOST_SLOWER:g}",
+                "yes" if ratio <= MOST_SLOWER else "**no**",
+            ]
+        )
+    head = ["other mail", "idle p50 / p99, ms", "stuck p50 / p99, ms", "probes"]
+    facts = "; ".join(
+        f"{one.in_hand} in hand during {one.window:.1f} s of probing, {one.accepted} of"
+        f" {patience.messages} accepted in the end, the last after {one.longest:.1f} s"
+        for one in patience.cycles
+    )
+    return table([*head, "p99 ratio", "target", "reached"], rows) + f"\nStuck: {facts}.\n"
+
+
+def memory_table(footprints: Sequence[Footprint]) -> str:
+    """At rest and at the peak."""
+    rows = []
+    for one in footprints:
+        ours = one.variant in {SIGN_RSA, VERIFY}
+        good = one.rest <= MOST_AT_REST and one.peak <= MOST_AT_PEAK and one.arrived == one.sent
+        rows.append(
+            [
+                f"{'verifying' if one.variant is VERIFY else 'signing'}: {one.variant.title}",
+                f"**{one.rest / MB:.0f}**",
+                f"**{one.peak / MB:.0f}**",
+                f"{one.after / MB:.0f}",
+                f"{one.lookup.highest / MB:.0f}",
+                f"{one.arrived} of {one.sent}",
+                f"{one.seconds:.0f} s",
+                ("yes" if good else "**no**") if ours else "",
+            ]
+        )
+    head = ["MB", "at rest", "peak", "after it", "smtpd's lookup, peak", "arrived", "time"]
+    return table([*head, "≤ 60 and ≤ 600"], rows)
+
+
+def results(
+    facts: Sequence[tuple[str, str]],
+    versions: Sequence[tuple[str, str]],
+    rates: Rates | None,
+    patience: Patience | None,
+    footprints: Sequence[Footprint],
+) -> str:
+    """The whole page."""
+    parts = ["# What a filter costs\n", table(["run", ""], [list(fact) for fact in facts])]
+    if rates is not None:
+        parts.append(
+            "## Throughput\n\nMessages per second: **median** (lowest-highest of the rounds), and"
+            " the share of the bare echo's. `4 KB x 10` is messages of 4 KB over 10 connections"
+            " at a time, each of which carries many.\n"
+        )
+        for group in GROUPS:
+            if any(key[0] == group.title for key in rates.found):
+                parts.append(f"### {group.title}\n\n{rates_table(rates, group)}")
+        parts.append(f"### Ratios\n\n{ratios_table(rates)}")
+    if patience is not None:
+        parts.append(
+            f"## {patience.messages:,} messages stuck on a name server that never answers\n\n"
+            + patience_table(patience)
+        )
+    if footprints:
+        parts.append(
+            f"## Memory\n\nResident memory, with {footprints[0].sent} messages of 25 MB at once"
+            " at the peak.\n\n" + memory_table(footprints)
+        )
+    parts.append("## Versions\n\n" + table(["", "version"], [list(one) for one in versions]))
+    return "\n".join(parts)

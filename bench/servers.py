@@ -1,0 +1,195 @@
+"""The servers of a run: a name server, rspamd, and smtpd with its queue on tmpfs.
+
+Each is a context manager and its processes end with it. It must not know what is measured.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.messages import FOREIGN, STUCK
+from bench.variants import RSPAMD, RUN, Variant, port, smtpd_conf
+
+SPOOL = Path("/var/spool/smtpd")
+PATIENCE = 60.0  # seconds that a server may take to start
+
+
+class Server:
+    """A process in its own group, with its output in RUN/NAME.log."""
+
+    def __init__(self, name: str, command: Sequence[str]) -> None:
+        self.name = name
+        self.command = command
+        self.log = RUN / f"{name}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """What has to be there before the start."""
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self.prepare()
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+            )
+        try:
+            self._wait(self.process, self.ready)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _wait(self, process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                tail = self.log.read_text("utf-8", "replace")[-2_000:]
+                raise RuntimeError(f"{self.name} does not start:\n{tail}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it, and whatever of its group is left."""
+        process = self.process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        self.process = None
+
+
+class NameServer(Server):
+    """unbound with all it knows in its configuration; below STUCK it never answers."""
+
+    def __init__(self, key_record: str, selector: str) -> None:
+        self._conf = RUN / "unbound.conf"
+        self._records = {
+            f"{FOREIGN}.": f"v=spf1 mx include:_spf.{FOREIGN} -all",
+            f"_spf.{FOREIGN}.": "v=spf1 ip4:192.0.2.0/24 ip4:127.0.0.1 ~all",
+            f"{selector}._domainkey.{FOREIGN}.": key_record,
+        }
+        super().__init__("unbound", ["unbound", "-d", "-p", "-c", str(self._conf)])
+
+    def prepare(self) -> None:
+        lines = [
+            "server:",
+            "interface: 127.0.0.1",
+            "interface: 127.0.0.2",
+            "interface: 127.0.0.3",
+            "do-ip6: no",
+            "do-daemonize: no",
+            'username: ""',
+            'chroot: ""',
+            "use-syslog: no",
+            "num-threads: 1",
+            'module-config: "iterator"',
+            'local-zone: "." static',
+            f'local-data: ". 3600 IN SOA ns.{FOREIGN}. root.{FOREIGN}. 1 3600 600 86400 3600"',
+            f'local-zone: "{STUCK}." deny',
+            f'local-data: "{FOREIGN}. 3600 IN MX 10 mx.{FOREIGN}."',
+            f'local-data: "mx.{FOREIGN}. 3600 IN A 192.0.2.25"',
+        ]
+        for name, text in self._records.items():
+            strings = " ".join(f'"{text[at : at + 250]}"' for at in range(0, len(text), 250))
+            lines.append(f"local-data: '{name} 3600 IN TXT {strings}'")
+        self._conf.write_text("\n".join(lines) + "\n")
+        # Three, as many as resolv.conf takes: one that does not answer is asked again elsewhere.
+        servers = "".join(f"nameserver 127.0.0.{last}\n" for last in (1, 2, 3))
+        Path("/etc/resolv.conf").write_text(servers)
+
+    def ready(self) -> bool:
+        # A query for the root's SOA.
+        question = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x06\x00\x01"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(0.2)
+            try:
+                client.connect(("127.0.0.1", 53))
+                client.send(question)
+                return client.recv(512).startswith(b"\x12\x34")
+            except OSError:
+                return False
+
+
+class Rspamd(Server):
+    """rspamd, SPF and DKIM only."""
+
+    def __init__(self) -> None:
+        command = ["rspamd", "-f", "-u", "_rspamd", "-g", "_rspamd", "-c", "/srv/bench/rspamd.conf"]
+        super().__init__("rspamd", command)
+
+    def ready(self) -> bool:
+        host, _, number = RSPAMD.partition(":")
+        try:
+            with socket.create_connection((host, int(number)), 1) as client:
+                client.sendall(b"GET /ping HTTP/1.0\r\n\r\n")
+                return client.recv(100).startswith(b"HTTP/1.")
+        except OSError:
+            return False
+
+
+class Smtpd(Server):
+    """smtpd with a fresh queue and a listener for each variant.
+
+    Deliveries are paused from the start: a message has arrived when it is in the queue, and
+    what a delivery would cost has nothing to do with filters.
+    """
+
+    def __init__(self, variants: Sequence[Variant]) -> None:
+        self._conf = RUN / "smtpd.conf"
+        self._variants = variants
+        super().__init__("smtpd", ["smtpd", "-dF", "-P", "mda", "-f", str(self._conf)])
+
+    def prepare(self) -> None:
+        self._conf.write_text(smtpd_conf(self._variants))
+        self._conf.chmod(0o600)
+        for entry in SPOOL.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+    def ready(self) -> bool:
+        return all(_greets(port(variant)) for variant in self._variants)
+
+    @property
+    def pid(self) -> int:
+        """The parent's id."""
+        if self.process is None:
+            raise RuntimeError("smtpd does not run")
+        return self.process.pid
+
+    def messages(self) -> list[Path]:
+        """The files of the accepted messages."""
+        return list(SPOOL.glob("queue/*/*/message"))
+
+
+def _greets(number: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", number), PATIENCE) as client:
+            return client.recv(1_000).startswith(b"220")
+    except OSError:
+        return False

@@ -1,0 +1,121 @@
+"""Messages per second through each filter, in rounds, so that all see the same machine.
+
+It must not know how results are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import product
+from statistics import median
+
+from bench.load import Load, send
+from bench.messages import RECIPIENT
+from bench.scene import PLAIN, SIGNED, Mail
+from bench.servers import Rspamd, Smtpd
+from bench.variants import SIGNING, VERIFYING, Variant, port
+
+
+@dataclass(frozen=True)
+class Group:
+    """Variants that get the same messages."""
+
+    title: str
+    mail: Mail
+    variants: tuple[Variant, ...]
+
+
+GROUPS = (
+    Group("Signing", PLAIN, SIGNING),
+    Group("Verifying", SIGNED, VERIFYING),
+)
+
+
+@dataclass
+class Rates:
+    """Messages per second: (group, load, variant) by name → one number a round."""
+
+    found: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
+
+    def of(self, group: str, load: str, variant: str) -> list[float]:
+        """One number a round; empty where it was not measured."""
+        return self.found.get((group, load, variant), [])
+
+    def ratio(self, group: str, load: str, variant: str, base: str) -> list[float]:
+        """What the variant did in each round by what the base did in the same."""
+        pairs = zip(self.of(group, load, variant), self.of(group, load, base), strict=False)
+        return [one / other for one, other in pairs]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Rounds for each load, and seconds that one measurement should take."""
+
+    loads: Sequence[Load]
+    rounds: dict[str, int]
+    seconds: float
+    groups: Sequence[Group] = GROUPS
+
+
+def measure(plan: Plan, say: Callable[[str], None]) -> Rates:
+    """Run the plan. Raises RuntimeError where a filter does not do its work."""
+    rates = Rates()
+    guesses: dict[tuple[str, str, str], float] = {}
+    most = max(plan.rounds[load.name] for load in plan.loads)
+    variants = list(dict.fromkeys(one for group in plan.groups for one in group.variants))
+    with ExitStack() as stack:
+        if any(variant.needs_rspamd for variant in variants):
+            stack.enter_context(Rspamd())
+        # Round 0 warms up, checks the work and finds out how many messages fill the time.
+        for number in range(most + 1):
+            with Smtpd(variants) as smtpd:
+                for load, group in product(plan.loads, plan.groups):
+                    if number > plan.rounds[load.name]:
+                        continue
+                    turn = number % len(group.variants)
+                    line = []
+                    for variant in group.variants[turn:] + group.variants[:turn]:
+                        key = (group.title, load.name, variant.name)
+                        if number == 0:
+                            guesses[key] = _warm_up(smtpd, group.mail, load, variant)
+                            line.append(f"{variant.name} ok")
+                            continue
+                        count = max(round(guesses[key] * plan.seconds), load.connections, 2)
+                        rate = _send(group.mail, load, variant, count)
+                        rates.found.setdefault(key, []).append(rate)
+                        line.append(f"{variant.name} {rate:.4g}")
+                    say(f"round {number}/{most}  {load.title}  {group.title}: {', '.join(line)}")
+    return rates
+
+
+def _send(mail: Mail, load: Load, variant: Variant, count: int) -> float:
+    return send(
+        mail.file(load.size),
+        port=port(variant),
+        sender=mail.sender,
+        recipient=RECIPIENT,
+        connections=load.connections,
+        count=count,
+    )
+
+
+def _warm_up(smtpd: Smtpd, mail: Mail, load: Load, variant: Variant) -> float:
+    before = set(smtpd.messages())
+    rate = _send(mail, load, variant, load.few)
+    new = set(smtpd.messages()) - before
+    if len(new) != load.few:
+        raise RuntimeError(f"{variant.title}: {len(new)} of {load.few} messages arrived")
+    for path in new:
+        with path.open("rb") as file:
+            head = file.read(8_192).partition(b"\n\n")[0]
+        missing = [mark for mark in variant.proof if mark not in head]
+        if missing:
+            raise RuntimeError(f"{variant.title}: no {missing[0]!r} in\n{head.decode('latin-1')}")
+    return rate
+
+
+def spread(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median, lowest and highest."""
+    return median(values), min(values), max(values)

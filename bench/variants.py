@@ -1,0 +1,124 @@
+"""What stands on the listener of smtpd: nothing, the others' filters, ours.
+
+It knows the commands and how a message shows that one did its work; it starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.messages import FOREIGN, OURS
+
+RUN = Path("/run/bench")
+PYTHON = "/opt/signpost/bin/python"
+OTHERS = "/usr/libexec/opensmtpd"
+
+SELECTOR = {"rsa": "rsa", "ed25519": "ed"}
+KEYS = {kind: RUN / f"{kind}.pem" for kind in SELECTOR}
+ADDRESSES = RUN / "addresses.json"
+# Where our filters keep large messages: on disk, whatever the queue is on.
+SPOOL = {"signer": Path("/var/tmp/signer"), "verifier": Path("/var/tmp/verifier")}
+# Where rspamd listens; its filter needs to be told.
+RSPAMD = "127.0.0.1:11333"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One listener. `command` None: no filter. `proof`: bytes that each of its messages holds."""
+
+    name: str
+    title: str
+    command: str | None = None
+    user: str = "nobody"
+    group: str = "nogroup"
+    proof: tuple[bytes, ...] = ()
+    needs_rspamd: bool = False
+
+
+def _ours_signing(kind: str) -> str:
+    key = f"{OURS}:{SELECTOR[kind]}:{KEYS[kind]}"
+    spool = SPOOL["signer"]
+    return f"{PYTHON} -m filters.submission {key} --addresses {ADDRESSES} --spool {spool}"
+
+
+def _signature(kind: str, algorithm: str) -> tuple[bytes, ...]:
+    return (f"d={OURS}".encode(), f"s={SELECTOR[kind]}".encode(), f"a={algorithm}".encode())
+
+
+NONE = Variant("none", "no filter")
+ECHO = Variant("echo", "bare echo of every line", f"{PYTHON} -I /srv/bench/echo.py")
+DKIMSIGN = Variant(
+    "dkimsign",
+    "filter-dkimsign, RSA-2048",
+    f"{OTHERS}/filter-dkimsign -a rsa-sha256 -c relaxed/relaxed"
+    f" -d {OURS} -s {SELECTOR['rsa']} -k {KEYS['rsa']}",
+    user="signer",
+    group="signer",
+    proof=_signature("rsa", "rsa-sha256"),
+)
+SIGN_RSA = Variant(
+    "sign-rsa",
+    "Signpost, RSA-2048",
+    _ours_signing("rsa"),
+    user="signer",
+    group="signer",
+    proof=_signature("rsa", "rsa-sha256"),
+)
+SIGN_ED25519 = Variant(
+    "sign-ed25519",
+    "Signpost, Ed25519",
+    _ours_signing("ed25519"),
+    user="signer",
+    group="signer",
+    proof=_signature("ed25519", "ed25519-sha256"),
+)
+FILTER_RSPAMD = Variant(
+    "rspamd",
+    "filter-rspamd with rspamd",
+    f"{OTHERS}/filter-rspamd -url http://{RSPAMD}",
+    proof=(b"dkim=pass", b"spf=pass", f"header.d={FOREIGN}".encode()),
+    needs_rspamd=True,
+)
+VERIFY = Variant(
+    "verify",
+    "Signpost",
+    f"{PYTHON} -m filters.inbound --addresses {ADDRESSES} --spool {SPOOL['verifier']}",
+    user="verifier",
+    group="verifier",
+    proof=(b"dkim=pass", b"spf=pass", f"header.d={FOREIGN}".encode()),
+)
+
+SIGNING = (NONE, ECHO, DKIMSIGN, SIGN_RSA, SIGN_ED25519)
+VERIFYING = (NONE, ECHO, FILTER_RSPAMD, VERIFY)
+ALL = tuple(dict.fromkeys(SIGNING + VERIFYING))
+
+
+def port(variant: Variant) -> int:
+    """Where this variant's listener is."""
+    return 2500 + ALL.index(variant)
+
+
+def smtpd_conf(variants: Sequence[Variant]) -> str:
+    """One smtpd with a listener for each; deliveries never run, see Smtpd."""
+    lines = [
+        'table virtuals { "@' + OURS + '" = "vmail" }',
+        f'admd "mail.{OURS}"',
+        "smtp max-message-size 40M",
+        "smtp limit max-mails 1000000",
+    ]
+    for variant in variants:
+        if variant.command is not None:
+            lines.append(
+                f'filter "{variant.name}" proc-exec "{variant.command}"'
+                f" user {variant.user} group {variant.group}"
+            )
+    for variant in variants:
+        chain = "" if variant.command is None else f' filter "{variant.name}"'
+        lines.append(f'listen on 127.0.0.1 port {port(variant)} hostname "mail.{OURS}"{chain}')
+    lines += [
+        'action "keep" mda "cat >/dev/null" virtual <virtuals>',
+        f'match from any for domain "{OURS}" action "keep"',
+    ]
+    return "\n".join(lines) + "\n"
