@@ -25,8 +25,8 @@ class Proceed(Verdict):
 
 
 @dataclass(frozen=True, slots=True)
-class Reject(Verdict):
-    """Refuse this command with a 4xx or 5xx reply; the session goes on (RFC 5321, 4.2).
+class _Refusal(Verdict):
+    """A 4xx or 5xx reply (RFC 5321, 4.2).
 
     `code` outside 400 to 599 becomes 550; `text` becomes one short line of printable ASCII.
     """
@@ -35,7 +35,7 @@ class Reject(Verdict):
     text: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "code", _code(self.code))
+        object.__setattr__(self, "code", self.code if 400 <= self.code <= 599 else 550)
         object.__setattr__(self, "text", one_line(self.text))
 
     @property
@@ -44,21 +44,16 @@ class Reject(Verdict):
         return f"{self.code} {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnect(Verdict):
-    """Refuse and close the session; the same rules as for `Reject`."""
+class Reject(_Refusal):
+    """Refuse this command; the session goes on."""
 
-    code: int
-    text: str
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "code", _code(self.code))
-        object.__setattr__(self, "text", one_line(self.text))
 
-    @property
-    def reply(self) -> str:
-        """`421 4.7.0 text`, without line end."""
-        return f"{self.code} {self.text}"
+class Disconnect(_Refusal):
+    """Refuse this command and close the session."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +73,3 @@ def one_line(text: str, longest: int = LONGEST_TEXT) -> str:
     """Printable ASCII only (others become `?`), at most `longest` characters, never empty."""
     kept = "".join(char if " " <= char <= "~" else "?" for char in text[:longest])
     return kept.strip() or "refused"
-
-
-def _code(code: int) -> int:
-    return code if 400 <= code <= 599 else 550
