@@ -1,11 +1,14 @@
-# The four things a person types. Each does its whole set-up: on a fresh Debian, as root, git, make
+# What a person types. Each does its whole set-up: on a fresh Debian, as root, git, make
 # and the package registries are enough; elsewhere Python >= 3.11 and Docker have to be there.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 SIGNPOST := docker compose
 
-.PHONY: help up down test lint bench
+# How long `make fuzz` goes on.
+FUZZ_SECONDS := 60
+
+.PHONY: help up down test lint bench fuzz
 .SILENT:
 
 help:
@@ -14,6 +17,7 @@ help:
 	echo 'make test   ruff, mypy, and every test, those of the running image too'
 	echo 'make lint   ruff and mypy only'
 	echo 'make bench  what each filter costs, into bench/results.md; ten minutes, two with QUICK=1'
+	echo 'make fuzz   hostile bytes for the protocol and the parsers, FUZZ_SECONDS=60'
 
 up:
 	tests/engine.sh ensure
@@ -47,6 +51,15 @@ lint: $(VENV)/.complete
 bench:
 	BENCH_COMMAND='make bench$(if $(QUICK), QUICK=$(QUICK))' \
 		tests/engine.sh run bench/run $(if $(QUICK),--quick)
+
+# What it finds is kept in tests/fuzz/findings, where the tests run it from then on.
+fuzz: $(VENV)/.fuzz
+	$(PYTHON) -m tests.fuzz.fuzz_protocol -max_total_time=$(FUZZ_SECONDS) -verbosity=0 \
+		-print_final_stats=1
+
+$(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.complete
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
 
 $(VENV)/.complete: requirements/dev.txt
 	python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

@@ -56,7 +56,7 @@ def main() -> None:
         if "stuck" not in options.skip:
             waited = patience.measure(STUCK, 1 if options.quick else 2, say)
         if "memory" not in options.skip:
-            at_once = 8 if options.quick else AT_ONCE
+            at_once = 4 if options.quick else AT_ONCE
             # The others' memory has no target, and 40 messages take them minutes.
             for variant, mail in ((DKIMSIGN, PLAIN), (SIGN_RSA, PLAIN), (VERIFY, SIGNED)):
                 if variant.name not in (options.only or [SIGN_RSA.name, VERIFY.name]):

@@ -76,6 +76,25 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def cost_table(rates: Rates, group: Group) -> str:
+    """Milliseconds of processor time a message, the filter's + smtpd's own."""
+    loads = [load for load in LOADS if any(key[1] == load.name for key in rates.cost)]
+    rows = []
+    for variant in group.variants:
+        cells = []
+        for load in loads:
+            found = rates.cost.get((group.title, load.name, variant.name))
+            if not found:
+                cells.append("")
+                continue
+            filters = 1e3 * median(one.filter for one in found)
+            smtpd = 1e3 * median(one.smtpd for one in found)
+            cells.append(f"**{filters:.3g}** + {smtpd:.3g}")
+        if any(cells):
+            rows.append([variant.title, *cells])
+    return table(["filter", *(load.title for load in loads)], rows)
+
+
 def ratios_table(rates: Rates) -> str:
     """Each ratio that has been measured beside its target."""
     titles = {load.name: load.title for load in LOADS}
@@ -169,7 +188,11 @@ def results(
         )
         for group in GROUPS:
             if any(key[0] == group.title for key in rates.found):
-                parts.append(f"### {group.title}\n\n{rates_table(rates, group)}")
+                parts.append(
+                    f"### {group.title}\n\n{rates_table(rates, group)}\n"
+                    "Milliseconds of processor time a message, the **filter's** (with rspamd's)"
+                    f" + smtpd's own:\n\n{cost_table(rates, group)}"
+                )
         parts.append(f"### Ratios\n\n{ratios_table(rates)}")
     if patience is not None:
         parts.append(

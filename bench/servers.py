@@ -69,6 +69,13 @@ class Server:
                 raise RuntimeError(f"{self.name} does not start:\n{tail}")
             time.sleep(0.02)
 
+    @property
+    def pid(self) -> int:
+        """Its id, the parent's of all that belong to it."""
+        if self.process is None:
+            raise RuntimeError(f"{self.name} does not run")
+        return self.process.pid
+
     def stop(self) -> None:
         """End it, and whatever of its group is left."""
         process = self.process
@@ -174,13 +181,6 @@ class Smtpd(Server):
 
     def ready(self) -> bool:
         return all(_greets(port(variant)) for variant in self._variants)
-
-    @property
-    def pid(self) -> int:
-        """The parent's id."""
-        if self.process is None:
-            raise RuntimeError("smtpd does not run")
-        return self.process.pid
 
     def messages(self) -> list[Path]:
         """The files of the accepted messages."""

@@ -13,6 +13,7 @@ from statistics import median
 
 from bench.load import Load, send
 from bench.messages import RECIPIENT
+from bench.processes import cpu, descendants
 from bench.scene import PLAIN, SIGNED, Mail
 from bench.servers import Rspamd, Smtpd
 from bench.variants import SIGNING, VERIFYING, Variant, port
@@ -33,11 +34,20 @@ GROUPS = (
 )
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of processor time a message: the filter's, with rspamd's, and smtpd's own."""
+
+    filter: float
+    smtpd: float
+
+
 @dataclass
 class Rates:
-    """Messages per second: (group, load, variant) by name → one number a round."""
+    """Messages per second and what they cost: (group, load, variant) by name → one a round."""
 
     found: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
+    cost: dict[tuple[str, str, str], list[Cost]] = field(default_factory=dict)
 
     def of(self, group: str, load: str, variant: str) -> list[float]:
         """One number a round; empty where it was not measured."""
@@ -66,8 +76,9 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Rates:
     most = max(plan.rounds[load.name] for load in plan.loads)
     variants = list(dict.fromkeys(one for group in plan.groups for one in group.variants))
     with ExitStack() as stack:
+        rspamd = None
         if any(variant.needs_rspamd for variant in variants):
-            stack.enter_context(Rspamd())
+            rspamd = stack.enter_context(Rspamd())
         # Round 0 warms up, checks the work and finds out how many messages fill the time.
         for number in range(most + 1):
             with Smtpd(variants) as smtpd:
@@ -83,11 +94,32 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Rates:
                             line.append(f"{variant.name} ok")
                             continue
                         count = max(round(guesses[key] * plan.seconds), load.connections, 2)
+                        meter = _Meter(variant, smtpd, rspamd)
                         rate = _send(group.mail, load, variant, count)
                         rates.found.setdefault(key, []).append(rate)
+                        rates.cost.setdefault(key, []).append(meter.read(count))
                         line.append(f"{variant.name} {rate:.4g}")
                     say(f"round {number}/{most}  {load.title}  {group.title}: {', '.join(line)}")
     return rates
+
+
+class _Meter:
+    """Processor time from now on, of one variant's filter and of smtpd."""
+
+    def __init__(self, variant: Variant, smtpd: Smtpd, rspamd: Rspamd | None) -> None:
+        everybody = descendants(smtpd.pid)
+        self._filter = [pid for pid, command in everybody.items() if command == variant.command]
+        self._smtpd = [pid for pid, command in everybody.items() if command.startswith("smtpd")]
+        if variant.needs_rspamd and rspamd is not None:
+            self._filter += descendants(rspamd.pid)
+        self._start = (cpu(self._filter), cpu(self._smtpd))
+
+    def read(self, messages: int) -> Cost:
+        """What each of so many messages has cost."""
+        return Cost(
+            (cpu(self._filter) - self._start[0]) / messages,
+            (cpu(self._smtpd) - self._start[1]) / messages,
+        )
 
 
 def _send(mail: Mail, load: Load, variant: Variant, count: int) -> float:

@@ -7,6 +7,7 @@ over, two answers to one request, and an answer for a session that is gone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from filters.smtpd.wire import (
@@ -17,10 +18,13 @@ from filters.smtpd.wire import (
     ProtocolError,
     Report,
     Request,
+    Version,
     format_result,
     parse_line,
 )
 
+# The newest protocol that this library was written for.
+NEWEST_PROTOCOL: Version = (0, 7)
 # A payload of 65,533 bytes and its prefix; anything far beyond is no smtpd.
 LONGEST_LINE = 1 << 20
 
@@ -40,8 +44,14 @@ class Handshake:
     @property
     def session_timeout(self) -> int | None:
         """Seconds after which smtpd gives up an idle client."""
-        value = self.config.get("smtp-session-timeout", "")
-        return int(value) if value.isdecimal() else None
+        told = re.fullmatch(r"[0-9]{1,9}", self.config.get("smtp-session-timeout", ""))
+        return int(told[0]) if told else None
+
+    @property
+    def newer_protocol(self) -> str | None:
+        """The protocol's version where it is newer than this library; smtpd tells it from 7.6."""
+        told = re.fullmatch(r"([0-9]{1,4})\.([0-9]{1,4})", self.config.get("protocol", ""))
+        return told[0] if told and (int(told[1]), int(told[2])) > NEWEST_PROTOCOL else None
 
 
 class Connection:
@@ -72,14 +82,19 @@ class Connection:
         del self._buffer[: end + 1]
         events: list[Line] = []
         run: DataLines | None = None
-        session = token = b""
+        version = session = token = b""
         for raw in complete.split(b"\n"):
             # Nearly every line is a data line, and most follow one of the same message: they
             # are gathered here, at a tenth of what a parsed line costs.
             parts = raw.split(b"|", 7)
             if len(parts) == 8 and parts[4] == b"data-line" and parts[0] == b"filter":
                 payload = parts[7]
-                if run is not None and parts[5] == session and parts[6] == token:
+                if (
+                    run is not None
+                    and parts[6] == token
+                    and parts[5] == session
+                    and parts[1] == version
+                ):
                     run.payloads.append(payload)
                     if payload == END_OF_MESSAGE:
                         run = None
@@ -87,7 +102,7 @@ class Connection:
             run = None
             line = self._parse(raw)
             if isinstance(line, DataLines):
-                session, token = parts[5], parts[6]
+                version, session, token = parts[1], parts[5], parts[6]
                 run = line if parts[7] != END_OF_MESSAGE else None
             if line is not None:
                 events.append(line)
@@ -108,19 +123,28 @@ class Connection:
 
     def _fold(self, line: Config) -> bool:
         if line.key == "ready":
-            self.ready = True
-            return True
+            # Registering twice would kill smtpd.
+            first, self.ready = not self.ready, True
+            return first
         if line.key == "subsystem":
             self.handshake.subsystems.append(line.value)
         else:
             self.handshake.config[line.key] = line.value
         return False
 
-    def register(self, reports: Iterable[str], phases: Iterable[str]) -> bytes:
-        """The answer to the handshake. Raises RuntimeError before `config|ready`."""
+    def register(
+        self, reports: Iterable[str], phases: Iterable[str], outgoing: Iterable[str] = ()
+    ) -> bytes:
+        """The answer to the handshake. Raises RuntimeError before `config|ready`.
+
+        `outgoing` are reports of smtp-out. 6.6 would die of them, so they are left out where
+        smtpd has not announced that subsystem.
+        """
         if not self.ready:
             raise RuntimeError("smtpd has not finished its handshake")
         lines = [f"register|report|smtp-in|{event}" for event in reports]
+        if "smtp-out" in self.handshake.subsystems:
+            lines += [f"register|report|smtp-out|{event}" for event in outgoing]
         lines += [f"register|filter|smtp-in|{phase}" for phase in phases]
         return "".join(line + "\n" for line in [*lines, "register|ready"]).encode("ascii")
 

@@ -11,11 +11,13 @@ from typing import Any
 
 from filters.smtpd.session import Session
 from filters.smtpd.verdict import Disconnect, Proceed, Reject, Rewrite, Verdict
+from filters.smtpd.wire import Report
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[Any, Any], "Verdict | Awaitable[Verdict | None] | None"]
 MessageHandler = Callable[[Session, bytes], "bytes | Reject | Awaitable[bytes | Reject]"]
+OutgoingHandler = Callable[[Report], None]
 
 # Not `wiz` (fatal on 7.9), and data-line only for whole messages.
 PHASES = frozenset(

@@ -26,6 +26,7 @@ from filters.smtpd.handlers import (
     UNAVAILABLE,
     Handler,
     MessageHandler,
+    OutgoingHandler,
     express,
 )
 from filters.smtpd.link import Link
@@ -68,6 +69,7 @@ class FilterServer:
         self.deadline = deadline
         self.handshake = Handshake()
         self._reports: dict[str, list[Handler]] = {}
+        self._outgoing: dict[str, OutgoingHandler] = {}
         self._filters: dict[str, Handler] = {}
         self._message_handler: MessageHandler | None = None
         self._ready_handlers: list[Callable[[Handshake], None]] = []
@@ -98,6 +100,16 @@ class FilterServer:
             self._filters[phase] = handler
         else:
             raise ValueError(f"{event}|{phase}: smtpd knows no such event, or it would kill smtpd")
+
+    def register_outgoing(self, event: str, handler: OutgoingHandler) -> None:
+        """Call `handler(report)` for an event of mail that smtpd delivers elsewhere.
+
+        Only 6.7 and newer tell, of `relay` actions that name the filter; else the handler is not
+        called. Raises ValueError for an event that smtpd does not know.
+        """
+        if event not in REPORT_EVENTS:
+            raise ValueError(f"report|smtp-out|{event}: smtpd knows no such event")
+        self._outgoing[event] = handler
 
     def track_context(self) -> None:
         """Keep a Session for each SMTP session, freed at its disconnect."""
@@ -177,6 +189,8 @@ class FilterServer:
 
     def _register(self) -> None:
         self.handshake = self._connection.handshake
+        if newer := self.handshake.newer_protocol:
+            log.warning("smtpd speaks protocol %s, which is newer than this library", newer)
         for handler in self._ready_handlers:
             handler(self.handshake)
         reports = dict.fromkeys(["tx-reset", "link-disconnect", *self._reports])
@@ -185,11 +199,15 @@ class FilterServer:
         phases = dict.fromkeys(self._filters)
         if self._message_handler is not None:
             phases.update(dict.fromkeys(("data-line", "commit")))
-        self._write(self._connection.register(reports, phases))
+        self._write(self._connection.register(reports, phases, self._outgoing))
 
     # -- reports -----------------------------------------------------------------------------
 
     def _report(self, report: Report) -> None:
+        if report.subsystem != "smtp-in":
+            if report.subsystem == "smtp-out" and report.event in self._outgoing:
+                self._outgoing[report.event](report)
+            return
         context = self._context(report.session)
         if context is not None:
             context.apply(report)
@@ -369,8 +387,11 @@ def _prepared(raw: bytes, outcome: object, end: DataLines) -> tuple[bytes, Rejec
         raise TypeError(f"expected bytes or Reject, not {type(outcome).__name__}")
     except Exception:
         log.exception("the message filter returned what is no message")
+    try:
         message, too_long = sendable(raw, end.version)
-        return message, too_long or UNAVAILABLE
+    except ValueError:  # no smtpd passes a NUL on; if one does, the session still has its answer
+        return PLACEHOLDER, UNAVAILABLE
+    return message, too_long or UNAVAILABLE
 
 
 async def _finish(result: Awaitable[Any]) -> None:

@@ -6,13 +6,14 @@ A few of these tests record what smtpd itself does; they are named so.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from .harness.bare_smtpd import PASSWORD, USER, BareSmtpd
-from .harness.shell import fresh
+from .harness.shell import fresh, wait_until
 
 # What each release can take back of one line, and what it says of its protocol.
 LIMITS = {"trixie": 65_485, "bookworm": 1_997}
@@ -240,6 +241,19 @@ class TestWhatItIsTold:
         head = bounce.partition(b"\nReceived:")[0]
         for line in (b"X-Sender: <>", b"X-Local: True", b"X-Recipients: me@here.test"):
             assert b"\n" + line + b"\n" in head + b"\n", bounce
+
+
+def test_events_of_outgoing_mail_are_told_where_they_are_asked_for(suite: str) -> None:
+    with BareSmtpd(suite, "outgoing.py") as smtpd:
+        raw, _ = letter(b"hello")
+        with smtpd.connect() as client:
+            client.begin(b"me@here.test", b"x@gone.test")
+            client.send(raw + b".\r\n")
+            assert client.reply().code == 250
+        smtpd.wait_for_mail(b"From: Mailer Daemon")
+        said = r"outgoing tx-mail b'\w{8}' b'ok' b'me@here\.test'(.*\n)*.*outgoing tx-rollback"
+        wait_until(lambda: re.search(said, smtpd.logs()), "the events of the delivery")
+        still_works(smtpd)
 
 
 MISDEEDS = ("raise", "nonsense", "async-raise", "async-hang", "async-nonsense")

@@ -3,8 +3,8 @@
     make fuzz                                         60 seconds, or FUZZ_SECONDS
     python -m tests.fuzz.fuzz_protocol FILE           one input again, such as a crash-… file
 
-A crash is kept as crash-… in the folder it was run in; it becomes a file in findings/, which
-test_findings.py runs with all other tests.
+A crash is kept in findings/ as crash-…: give it a name that says what it shows, and it is one of
+the tests (test_findings.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CASES = HERE.parent / "mailauth" / "cases"
 
 def seeds() -> list[bytes]:
     """Where the fuzzer begins: the transcripts, the messages of the cases, and old findings."""
-    found = [path.read_bytes() for path in sorted((HERE / "findings").glob("*.bin"))]
+    found = [path.read_bytes() for path in sorted((HERE / "findings").iterdir())]
     for path in sorted(TRANSCRIPTS.glob("*.txt")):
         lines = re.findall(r"^> (.*)$", path.read_text(), re.MULTILINE)
         stream = "".join(line + "\n" for line in lines).encode()
@@ -49,6 +49,7 @@ def main() -> None:
         inputs = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
         options = [
             f"-dict={HERE / 'protocol.dict'}",
+            f"-artifact_prefix={HERE / 'findings'}/",
             "-max_len=4096",
             "-timeout=10",
             *(() if inputs else (corpus,)),

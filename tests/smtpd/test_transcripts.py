@@ -1,13 +1,16 @@
 """Each transcript in `transcripts/` is a conversation that must come out exactly so."""
 
 import ast
+import itertools
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from filters.smtpd import FilterServer, Reject, Rewrite
+from filters.smtpd import FilterServer, Reject, Request, Rewrite, Session
 
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 
@@ -40,6 +43,23 @@ def mail_from_reject(server: FilterServer) -> None:
     )
 
 
+def describe(server: FilterServer) -> None:
+    server.track_context()
+
+    def data(session: Session, request: Request) -> Reject:
+        assert session.transaction is not None
+        known = (session.transaction.sender, session.transaction.recipients, session.user)
+        return Reject(550, " ".join(map(str, known)))
+
+    server.register_handler("filter", "data", data)
+
+
+def outgoing(server: FilterServer) -> None:
+    heard: list[bytes] = []
+    server.register_outgoing("tx-commit", lambda report: heard.append(report.fields[-1]))
+    server.register_handler("filter", "helo", lambda context, request: Reject(550, str(heard)))
+
+
 def hostile_verdicts(server: FilterServer) -> None:
     verdicts = {
         "connect": Reject(421, "4.7.0 go away"),
@@ -59,6 +79,8 @@ FILTERS: dict[str, Callable[[FilterServer], None]] = {
     "refusing-the-second": refusing_the_second,
     "mail-from-reject": mail_from_reject,
     "hostile-verdicts": hostile_verdicts,
+    "describe": describe,
+    "outgoing": outgoing,
 }
 
 
@@ -104,6 +126,31 @@ def test_transcript(path: Path, manner: str) -> None:
                 answers.append(answer)
             assert bytes(said[before:]) == b"".join(answers), f"after {line!r}"
     assert bytes(said) == expected
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_transcript_in_random_cuts(data: st.DataObject) -> None:
+    name, steps = read(data.draw(st.sampled_from(TRANSCRIPTS)))
+    stream = b"".join(line for side, line in steps if side == ">")
+    places = data.draw(st.sets(st.integers(1, len(stream) - 1), max_size=40))
+    server = FilterServer()
+    FILTERS[name](server)
+    said = bytearray()
+    edges = [0, *sorted(places), len(stream)]
+    for start, end in itertools.pairwise(edges):
+        server.receive(stream[start:end], said.extend)
+    assert bytes(said) == b"".join(line for side, line in steps if side == "<")
+
+
+def test_a_newer_protocol_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    for told, warned in ((b"0.8", True), (b"1.0", True), (b"0.7", False), (b"x" * 5000, False)):
+        caplog.clear()
+        server = FilterServer()
+        server.receive(b"config|protocol|" + told + b"\nconfig|ready\n", lambda data: None)
+        server.receive(b"report|" + told + b"|1|smtp-in|link-connect|s|x\n", lambda data: None)
+        assert [r.levelname for r in caplog.records if "newer" in r.message] == ["WARNING"] * warned
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,7 @@ listen on 0.0.0.0 port 25 hostname "mx.here.test" filter "f"
 listen on 0.0.0.0 port 2525 hostname "mx.here.test" filter "twice"
 listen on 0.0.0.0 port 465 smtps pki "here" auth <logins> hostname "mx.here.test" filter "f"
 action "keep" maildir "/mail/Maildir" user keeper virtual <people>
-action "out" relay host "smtp://127.0.0.1:25"
+action "out" relay host "smtp://127.0.0.1:25" filter "f"
 match from local for domain "gone.test" reject
 match from any for domain "here.test" action "keep"
 match from any for domain "gone.test" action "out"
