@@ -22,6 +22,8 @@ ALICE = ("alice@example.org", "alice-has-a-secret")
 # A second command that is another only by its argument.
 CONFIGURED = {
     "DOMAINS": "example.org",
+    # Of its own: other servers of the session have published theirs for the domain.
+    "DKIM_SELECTOR": "extra",
     "ACCOUNTS": ":".join(ALICE),
     "EXTRA_FILTERS_INBOUND": f"{COMMAND}\n{COMMAND} again",
     "EXTRA_FILTERS_SUBMISSION": COMMAND,
