@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import Literal
 
@@ -24,3 +25,8 @@ def log_line(form: str, level: str, program: str, message: str, now: float | Non
         for char in message
     )
     return f"{stamp} {level} {program}: {safe}"
+
+
+def write_log(form: str, level: str, program: str, message: str) -> None:
+    """Write one event to the container's log, at once."""
+    print(log_line(form, level, program, message), file=sys.stderr, flush=True)

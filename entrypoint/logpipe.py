@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from entrypoint.logline import LEVELS, log_line
+from entrypoint.logline import LEVELS, write_log
 
 CAUSES = Path("/run/signpost")
 _LONGEST = 8192  # bytes of one event; what is longer goes on in the next
@@ -63,7 +63,7 @@ def main() -> None:
 
     def emit(level: str, program: str, message: str) -> None:
         if LEVELS.index(level) >= threshold:
-            print(log_line(options.format, level, program, message), file=sys.stderr, flush=True)
+            write_log(options.format, level, program, message)
 
     cause = CAUSES / f"{options.name}.cause"
     cause.unlink(missing_ok=True)

@@ -72,13 +72,7 @@ def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[Rend
         return environment.get_template(template).render(settings=settings)
 
     files = [
-        RenderedFile(
-            RUN / name,
-            environment.get_template(template).render(settings=settings),
-            owner,
-            group,
-            mode,
-        )
+        RenderedFile(RUN / name, text(template), owner, group, mode)
         for template, name, owner, group, mode in _TEMPLATES
     ]
     book = json.dumps(address_book(settings), indent=1) + "\n"
@@ -128,6 +122,14 @@ def write(files: Iterable[RenderedFile], run: Path = RUN) -> None:
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
             directory.chmod(0o711)
         write_file(path, file.content.encode(), file.owner, file.group, file.mode)
+
+
+def write_certificate(run: Path, certificate: bytes, key: bytes) -> None:
+    """What smtpd serves: it refuses a key that is not root's alone, so it reads this copy."""
+    folder = run / "tls"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    write_file(folder / "cert.pem", certificate, "root", "root", 0o600)
+    write_file(folder / "key.pem", key, "root", "root", 0o600)
 
 
 def write_file(path: Path, content: bytes, owner: str, group: str, mode: int) -> None:

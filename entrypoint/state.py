@@ -21,11 +21,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
-from entrypoint.passwords import hash_password
+from entrypoint.complete import completed
 from entrypoint.problems import ConfigurationError
 from entrypoint.render import write_file
 from entrypoint.self_signed import pem, self_signed
-from entrypoint.settings import Account, Settings
+from entrypoint.settings import Settings
 from filters.mailauth.dkim_sign import BadKey, SigningKey, load_signing_key
 
 DATA = Path("/data")
@@ -38,8 +38,7 @@ _RENEW_BEFORE = timedelta(days=30)
 def ensure(settings: Settings, version: str, data: Path = DATA) -> Settings:
     """Make everything that the settings need; the completed settings.
 
-    Raises ConfigurationError for a key in /data that does not load, OSError where /data cannot
-    be written.
+    Raises OSError where /data cannot be written. Whether the keys load, `signing_keys` tells.
     """
     _directory(data, "root", "root", 0o755)
     _directory(data / "mail", "vmail", "vmail", 0o700)
@@ -48,20 +47,12 @@ def ensure(settings: Settings, version: str, data: Path = DATA) -> Settings:
     _directory(data / "dkim", "root", "root", 0o755)
     for domain in settings.signing_domains:
         _ensure_key(data, domain, settings.dkim_selector)
-    signing_keys(settings, data)
     if settings.ssl_type == "self-signed":
         _ensure_certificate(data / "tls", settings.mail_hostname)
     srs = settings.srs_secret or SecretStr(_kept(data / "secrets/srs", 40))
-    accounts = settings.accounts
-    if settings.demo:
-        password = SecretStr(_kept(data / DEMO_PASSWORD_FILE, 20))
-        accounts = tuple(
-            Account(address=account.address, secret=password, hashed=False) for account in accounts
-        )
+    demo_password = _kept(data / DEMO_PASSWORD_FILE, 20) if settings.demo else ""
     write_file(data / "VERSION", f"{version}\n".encode(), "root", "root", 0o644)
-    return settings.model_copy(
-        update={"srs_secret": srs, "accounts": tuple(_hashed(account) for account in accounts)}
-    )
+    return completed(settings, srs=srs, demo_password=SecretStr(demo_password))
 
 
 def certificate_paths(settings: Settings, data: Path = DATA) -> tuple[Path, Path]:
@@ -154,13 +145,6 @@ def _kept(path: Path, length: int) -> str:
         made = "".join(secrets.choice(alphabet) for _ in range(length))
         write_file(path, f"{made}\n".encode(), "root", "root", 0o600)
     return path.read_text("ascii").strip()
-
-
-def _hashed(account: Account) -> Account:
-    if account.hashed:
-        return account
-    secret = SecretStr(hash_password(account.secret.get_secret_value()))
-    return Account(address=account.address, secret=secret, hashed=True)
 
 
 def _directory(path: Path, owner: str, group: str, mode: int) -> None:

@@ -20,7 +20,7 @@ from supervisor.options import ServerOptions
 from supervisor.supervisord import Supervisor
 
 from entrypoint.banners import check_banners
-from entrypoint.logline import log_line
+from entrypoint.logline import write_log
 from entrypoint.logpipe import CAUSES
 
 # A program that comes up and dies again this often is not being kept running.
@@ -47,7 +47,7 @@ class Watch:
 
     def say(self, level: str, message: str) -> None:
         """Write one line to the container's log."""
-        print(log_line(self.form, level, "signpost", message), file=sys.stderr, flush=True)
+        write_log(self.form, level, "signpost", message)
 
     def _fatal(self, event: Any) -> None:
         self._end(event.process.config.name)

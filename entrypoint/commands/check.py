@@ -26,10 +26,7 @@ def command() -> None:
             replace(file, content=file.content.replace(str(render.RUN), folder)) for file in files
         ]
         render.write(moved, run)
-        (run / "tls").mkdir(mode=0o700)
-        certificate, key = self_signed(settings.mail_hostname)
-        render.write_file(run / "tls/cert.pem", certificate, "root", "root", 0o600)
-        render.write_file(run / "tls/key.pem", key, "root", "root", 0o600)
+        render.write_certificate(run, *self_signed(settings.mail_hostname))
         check_syntax(run / "smtpd.conf")
     click.echo(
         f"the configuration is good: {settings.mail_hostname}, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -12,13 +13,14 @@ from typing import NoReturn
 import click
 
 from entrypoint import environ, render, state
-from entrypoint.logline import log_line
+from entrypoint.logline import write_log
 from entrypoint.passwords import verify_seconds
 from entrypoint.problems import ConfigurationError
 from entrypoint.records import records
 from entrypoint.resolv_conf import use_servers
 from entrypoint.settings import Settings
 from entrypoint.syntax import check_syntax
+from filters.mailauth.dkim_sign import SigningKey
 
 SPOOL = Path("/var/spool/smtpd")
 FILTER_USERS = ("signer", "verifier")
@@ -41,15 +43,18 @@ def command() -> None:
                 "warning",
                 f"{path} is no volume: what it holds is temporary and goes with this container",
             )
-    settings = _prepare(settings, number)
-    _tell_records(settings)
+    settings, keys = _prepare(settings, number)
+    _tell_records(settings, keys)
     if settings.demo:
         _tell_demo(settings)
     _become_supervisor(settings)
 
 
-def _prepare(settings: Settings, number: str) -> Settings:
-    """Write what the programs need; ConfigurationError where that is not possible."""
+def _prepare(settings: Settings, number: str) -> tuple[Settings, list[SigningKey]]:
+    """Write what the programs need, and read the keys that they will sign with.
+
+    Raises ConfigurationError where that is not possible.
+    """
     use_servers(settings.dns_servers)
     try:
         # The mount point of a fresh volume: smtpd wants root and exactly this mode.
@@ -61,13 +66,10 @@ def _prepare(settings: Settings, number: str) -> Settings:
         for user in FILTER_USERS:
             _make_filter_spool(user)
         settings = state.ensure(settings, number)
+        keys = state.signing_keys(settings)
         certificate, key = state.certificate_paths(settings)
         render.write(render.render(settings))
-        # smtpd refuses a key that is not root's alone, so it reads a copy.
-        tls = render.RUN / "tls"
-        tls.mkdir(mode=0o700, exist_ok=True)
-        render.write_file(tls / "cert.pem", certificate.read_bytes(), "root", "root", 0o600)
-        render.write_file(tls / "key.pem", key.read_bytes(), "root", "root", 0o600)
+        render.write_certificate(render.RUN, certificate.read_bytes(), key.read_bytes())
     except OSError as error:
         raise ConfigurationError(
             [f"{error.filename}: cannot be written or read: {error.strerror}; mount it writable"]
@@ -82,7 +84,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
                 f"ACCOUNTS: {account.address}: checking its hash takes {1000 * seconds:.0f} ms, "
                 "and all mail waits meanwhile; a $6$ hash with the usual rounds is quicker",
             )
-    return settings
+    return settings, keys
 
 
 def _make_filter_spool(user: str) -> None:
@@ -94,8 +96,8 @@ def _make_filter_spool(user: str) -> None:
     shutil.chown(folder, user, user)
 
 
-def _tell_records(settings: Settings) -> None:
-    listed = records(settings, state.signing_keys(settings))
+def _tell_records(settings: Settings, keys: Sequence[SigningKey]) -> None:
+    listed = records(settings, keys)
     _say(settings, "info", "DNS records to publish (`signpost dns` prints them again):")
     for of_domain in listed.values():
         for record in of_domain:
@@ -126,7 +128,7 @@ def _become_supervisor(settings: Settings) -> NoReturn:
 
 
 def _say(settings: Settings, level: str, message: str) -> None:
-    print(log_line(settings.log_format, level, "signpost", message), file=sys.stderr, flush=True)
+    write_log(settings.log_format, level, "signpost", message)
 
 
 def _bare(settings: Settings, message: str) -> None:

@@ -9,7 +9,6 @@ from typing import BinaryIO
 
 import click
 
-from filters.mailauth import spf_check
 from filters.mailauth.auth_results import format_field
 from filters.mailauth.authenticate import Envelope, authenticate
 from filters.mailauth.resolver import DnsResolver, Lookup
@@ -42,8 +41,7 @@ def command(
     async def judge() -> bool:
         envelope = Envelope(client_address=client, helo=helo, sender=sender)
         lookup = Lookup(DnsResolver(list(nameserver) or None), seconds=timeout)
-        with_spf = client is not None and spf_check.available()
-        verdict = await authenticate(raw, envelope, lookup, spf=with_spf)
+        verdict = await authenticate(raw, envelope, lookup, spf=client is not None)
         results = verdict.results()
         field = format_field(authserv_id, results).decode("ascii").replace("\r\n", "\n")
         click.echo(field, nl=False)

@@ -16,7 +16,6 @@ from filters.smtpd.wire import (
     DataLines,
     Line,
     ProtocolError,
-    Report,
     Request,
     Version,
     format_result,
@@ -168,6 +167,3 @@ class Connection:
     def open_requests(self) -> int:
         """Requests that still wait for their answer."""
         return sum(sum(tokens.values()) for tokens in self._open.values())
-
-
-__all__ = ["Config", "Connection", "DataLines", "Handshake", "ProtocolError", "Report", "Request"]
