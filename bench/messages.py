@@ -9,6 +9,7 @@ import random
 import string
 
 from filters.mailauth.dkim_sign import SigningKey, sign
+from filters.mailauth.message import Message
 
 OURS = "example.org"  # whose mail is received and signed here
 FOREIGN = "example.net"  # who sends the mail that is verified
@@ -46,4 +47,4 @@ def plain(size: int, sender: str) -> bytes:
 def signed(size: int, key: SigningKey) -> bytes:
     """The same, signed by the domain of the key, which is also the author's."""
     message = plain(size, f"alice@{key.domain}")
-    return sign(message, [key]) + message
+    return sign(Message(message), [key]) + message

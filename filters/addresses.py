@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from filters.file_stamp import file_stamp
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +74,13 @@ class AddressFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamp = _stamp(path)
+        self._stamp = file_stamp(path)
         self._book = AddressBook.from_json(path.read_text("utf-8"))
 
     @property
     def book(self) -> AddressBook:
         """The newest good content."""
-        stamp = _stamp(self._path)
+        stamp = file_stamp(self._path)
         if stamp != self._stamp:
             self._stamp = stamp
             try:
@@ -87,11 +88,3 @@ class AddressFile:
             except (OSError, ValueError) as error:
                 log.error("%s: the changed file is not used: %s", self._path, error)
         return self._book
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    try:
-        status = os.stat(path)  # noqa: PTH116 -- once a command; Path.stat costs twice as much
-    except OSError:
-        return 0, 0, 0
-    return status.st_mtime_ns, status.st_size, status.st_ino

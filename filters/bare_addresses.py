@@ -7,31 +7,34 @@ It works on header bytes and knows neither the filter protocol nor DKIM.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from filters.mailauth.message import Message
 
 COMPLETED = frozenset({b"from", b"to", b"cc"})
+_SPACE = b" \t\r\n\v\f"
 
 
-def complete(raw: bytes, hostname: str) -> bytes:
-    """The message with `@hostname` where a From, To or Cc address has no domain."""
-    message = Message(raw)
+def complete(message: Message, hostname: str) -> Message:
+    """The message with `@hostname` where a From, To or Cc address has no domain.
+
+    The very same object where none lacks it, as in nearly all mail.
+    """
+    domain = b"@" + hostname.encode("ascii", "ignore")
+    raw = message.raw
     parts, position = [], 0
     for field in message.fields:
         if field.key not in COMPLETED:
             continue
-        completed = b",".join(
-            _complete_one(address, hostname.encode("ascii", "ignore"))
-            for address in _split(field.value)
-        )
+        completed = b",".join(_complete_one(address, domain) for address in _split(field.value))
         if completed != field.value:
             parts += [raw[position : field.start], field.name, b":", completed]
             position = field.start + len(field.name) + 1 + len(field.value)
-    return b"".join([*parts, raw[position:]]) if parts else raw
+    return Message(b"".join([*parts, raw[position:]])) if parts else message
 
 
-def _split(value: bytes) -> list[bytes]:
-    """Cut at the commas that stand outside of quotes and comments."""
-    parts, start = [], 0
+def _scan(value: bytes) -> Iterator[tuple[int, int, bool, bool, int]]:
+    """(index, byte, escaped, quoted, depth of comments) after each byte, as smtpd counts them."""
     escaped = quoted = False
     comment = 0
     for index, char in enumerate(value):
@@ -42,18 +45,22 @@ def _split(value: bytes) -> list[bytes]:
         if char == 0x29 and not escaped and not quoted and comment:  # )
             comment -= 1
         escaped = char == 0x5C and not escaped and not comment and not quoted
+        yield index, char, escaped, quoted, comment
+
+
+def _split(value: bytes) -> list[bytes]:
+    """Cut at the commas that stand outside of quotes and comments."""
+    parts, start = [], 0
+    for index, char, escaped, quoted, comment in _scan(value):
         if char == 0x2C and not escaped and not quoted and not comment:  # ,
             parts.append(value[start:index])
             start = index + 1
     return [*parts, value[start:]]
 
 
-def _complete_one(address: bytes, hostname: bytes) -> bytes:
-    if b"@" not in address or b'"' in address or b"(" in address:
-        insert = _insertion_point(address)
-        if insert is not None:
-            return address[:insert] + b"@" + hostname + address[insert:]
-    return address
+def _complete_one(address: bytes, domain: bytes) -> bytes:
+    insert = _insertion_point(address)
+    return address if insert is None else address[:insert] + domain + address[insert:]
 
 
 def _insertion_point(address: bytes) -> int | None:
@@ -62,14 +69,7 @@ def _insertion_point(address: bytes) -> int | None:
     comment = bracket = 0
     closing: int | None = None
     last = None
-    for index, char in enumerate(address):
-        if char == 0x28 and not escaped and not quoted:
-            comment += 1
-        if char == 0x22 and not escaped and not comment:
-            quoted = not quoted
-        if char == 0x29 and not escaped and not quoted and comment:
-            comment -= 1
-        escaped = char == 0x5C and not escaped and not comment and not quoted
+    for index, char, escaped, quoted, comment in _scan(address):
         plain = not escaped and not comment and not quoted
         if char == 0x3C and plain and not bracket:  # <
             bracket += 1
@@ -78,11 +78,11 @@ def _insertion_point(address: bytes) -> int | None:
             closing = index
         if plain and char in b"@:":
             return None  # it has a domain, or is a group
-        if not comment and char != 0x29 and char not in b" \t\r\n\v\f":
+        if not comment and char != 0x29 and char not in _SPACE:
             last = index
     if escaped or quoted or comment or bracket or last is None:
         return None
     if closing is None:
         return last + 1
-    before = address[:closing].rstrip(b" \t\r\n\v\f")
+    before = address[:closing].rstrip(_SPACE)
     return None if before.endswith(b"<") else len(before)

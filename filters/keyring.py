@@ -7,12 +7,12 @@ an author domain. It knows no smtpd.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from filters.file_stamp import Stamp, file_stamp
 from filters.mailauth.dkim_sign import BadKey, SigningKey, load_signing_key
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class KeyRing:
         self._given = tuple(specs)
         self._file = file
         self._loaded: dict[KeySpec, SigningKey] = {}
-        self._stamps: dict[Path, tuple[int, int] | None] = {}
+        self._stamps: dict[Path, Stamp | None] = {}
         self._by_domain: dict[str, tuple[SigningKey, ...]] = {}
         self._looked = time.monotonic()
         errors = self._load()
@@ -91,7 +91,7 @@ class KeyRing:
         return tuple(self._by_domain)
 
     def _look_again(self) -> None:
-        if any(_stamp(path) != stamp for path, stamp in self._stamps.items()):
+        if any(file_stamp(path) != stamp for path, stamp in self._stamps.items()):
             errors = self._load()
             for error in errors:
                 log.error("a changed key is not used: %s", error.replace("\n", "; "))
@@ -102,9 +102,9 @@ class KeyRing:
         """Read every changed file; a key that no longer loads keeps its last good state."""
         errors: list[str] = []
         specs = list(self._given)
-        stamps: dict[Path, tuple[int, int] | None] = {}
+        stamps: dict[Path, Stamp | None] = {}
         if self._file is not None:
-            stamps[self._file] = _stamp(self._file)
+            stamps[self._file] = file_stamp(self._file)
             try:
                 specs += read_specs(self._file)
             except (OSError, ValueError) as error:
@@ -112,7 +112,7 @@ class KeyRing:
                 specs = list(dict.fromkeys([*specs, *self._loaded]))
         loaded: dict[KeySpec, SigningKey] = {}
         for spec in dict.fromkeys(specs):
-            stamp = stamps[spec.path] = _stamp(spec.path)
+            stamp = stamps[spec.path] = file_stamp(spec.path)
             known = self._loaded.get(spec)
             if known is not None and stamp == self._stamps.get(spec.path):
                 loaded[spec] = known
@@ -132,11 +132,3 @@ class KeyRing:
 
 def _reason(error: Exception) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)  # noqa: PTH116 -- see LOOK_EVERY
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino

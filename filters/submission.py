@@ -19,7 +19,7 @@ from pathlib import Path
 from filters.addresses import AddressFile
 from filters.bare_addresses import complete
 from filters.keyring import KeyRing, KeySpec
-from filters.mailauth.dkim_sign import sign
+from filters.mailauth.dkim_sign import SigningKey, sign
 from filters.mailauth.message import Message, author
 from filters.program import refuse_to_start, start_logging
 from filters.smtpd import PROCEED, FilterServer, Reject, Request, Session, Verdict
@@ -53,8 +53,7 @@ class Submission:
 
     def sign(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message with its signatures in front, or the refusal."""
-        message = complete(message, session.hostname)
-        parsed = Message(message)
+        parsed = complete(Message(message), session.hostname)
         writer = author(parsed)
         if self.addresses is not None and session.user is not None:
             if writer.domain is None:
@@ -65,22 +64,22 @@ class Submission:
                     return refusal
         if session.user is None and _has_travelled(parsed):
             # Anyone's mail that is handed in again must not leave with our signature.
-            return message
+            return parsed.raw
         if writer.domain is None:
             log.info("session=%s not signed: From: %s", session.id, writer.reason)
-            return message
+            return parsed.raw
         keys = self.keys.keys_for(writer.domain)
         if not keys:
             log.info("session=%s not signed: %s is not ours", session.id, writer.domain)
-            return message
-        return self._sign(session, message, writer.domain, keys)
+            return parsed.raw
+        return self._sign(session, parsed, writer.domain, keys)
 
     def _sign(
-        self, session: Session, message: bytes, domain: str, keys: Sequence[object]
+        self, session: Session, message: Message, domain: str, keys: Sequence[SigningKey]
     ) -> bytes | Reject:
         start = time.perf_counter()
         try:
-            signatures = sign(message, keys)  # type: ignore[arg-type]
+            signatures = sign(message, keys)
         except Exception as error:
             # Whatever the cause, mail of ours that leaves bare is never silent.
             self.unsigned[domain] += 1
@@ -95,9 +94,9 @@ class Submission:
             )
             if self.required:
                 return Reject(451, f"4.7.5 mail from {domain} cannot be signed at the moment")
-            return message
+            return message.raw
         log.debug("session=%s signed in %.2f ms", session.id, 1e3 * (time.perf_counter() - start))
-        return signatures + message
+        return signatures + message.raw
 
     def _owned(self, login: str, address: str) -> Reject | None:
         assert self.addresses is not None  # noqa: S101 -- both callers look first

@@ -3,6 +3,7 @@
 import pytest
 
 from filters.bare_addresses import complete
+from filters.mailauth.message import Message
 
 CASES = [
     # written, completed with @h
@@ -30,9 +31,9 @@ CASES = [
 def test_completion(name: bytes, written: bytes, completed: bytes) -> None:
     message = b"Subject: x\r\n" + name + b":" + written + b"\r\n\r\nFrom: alice\r\n"
     expected = b"Subject: x\r\n" + name + b":" + completed + b"\r\n\r\nFrom: alice\r\n"
-    assert complete(message, "h") == expected
+    assert complete(Message(message), "h").raw == expected
 
 
 def test_other_fields_and_the_body_are_left_alone() -> None:
     message = b"Reply-To: alice\r\nBcc: bob\r\nSubject: alice\r\n\r\nTo: alice\r\n"
-    assert complete(message, "h") == message
+    assert complete(Message(message), "h").raw == message

@@ -12,6 +12,7 @@ from filters.addresses import AddressFile
 from filters.keyring import KeyRing, KeySpec
 from filters.mailauth.dkim_sign import load_signing_key, public_record
 from filters.mailauth.dkim_verify import verify
+from filters.mailauth.message import Message
 from filters.mailauth.resolver import StaticResolver
 from filters.smtpd import PROCEED, Reject, Request, Session
 from filters.submission import Submission
@@ -87,7 +88,7 @@ def signatures(signed: bytes, ring: KeyRing) -> list[tuple[str, str, str]]:
         for domain in ring.domains
         for key in ring.keys_for(domain)
     }
-    results = asyncio.run(verify(signed, StaticResolver(zone)))
+    results = asyncio.run(verify(Message(signed), StaticResolver(zone)))
     return [(r.domain, r.selector, r.result) for r in results]
 
 

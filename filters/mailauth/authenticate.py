@@ -87,15 +87,16 @@ async def authenticate(
     1970 for the signatures' times, by default the clock's.
     """
     lookup = resolver if isinstance(resolver, Lookup) else Lookup(resolver)
+    parsed = Message(message)
     # DKIM first: its few questions are asked before SPF's many can spend the budget.
     dkim, checked = await asyncio.gather(
-        _verify(message, lookup, now),
+        _verify(parsed, lookup, now),
         _check(envelope, lookup) if spf and spf_check.available() else _nothing(),
     )
-    return Verdict(checked, dkim, author(Message(message)))
+    return Verdict(checked, dkim, author(parsed))
 
 
-async def _verify(message: bytes, lookup: Lookup, now: float | None) -> tuple[DkimResult, ...]:
+async def _verify(message: Message, lookup: Lookup, now: float | None) -> tuple[DkimResult, ...]:
     try:
         return await dkim_verify.verify(message, lookup, now=now)
     except Exception as error:  # nothing but a result leaves the engine

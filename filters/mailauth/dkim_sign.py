@@ -119,14 +119,14 @@ def public_record(key: SigningKey) -> str:
     return f"v=DKIM1; k={kind}; p={base64.b64encode(data).decode('ascii')}"
 
 
-def sign(message: bytes, keys: Sequence[SigningKey]) -> bytes:
+def sign(message: Message, keys: Sequence[SigningKey]) -> bytes:
     """Return one DKIM-Signature field a key, folded and ended by CRLF, to put in front.
 
     relaxed/relaxed. Raises ValueError for a message without a From field (RFC 6376 §5.4).
     """
-    parsed = Message(message)
-    body_hash = base64.b64encode(relaxed_body_digest(message, parsed.body_start))
-    return b"".join(_Signer(parsed, body_hash).field(key) for key in keys)
+    body_hash = base64.b64encode(relaxed_body_digest(message.raw, message.body_start))
+    signer = _Signer(message, body_hash)
+    return b"".join(signer.field(key) for key in keys)
 
 
 def _signed_names(message: Message) -> list[bytes]:

@@ -56,23 +56,22 @@ class DkimResult:
 
 
 async def verify(
-    message: bytes, resolver: Resolver, *, now: float | None = None
+    message: Message, resolver: Resolver, *, now: float | None = None
 ) -> tuple[DkimResult, ...]:
     """Verify the first five signatures from the top; the rest are `policy`.
 
     now: seconds since 1970, by default the clock's. Results stand in the order of the
     signatures; none gives an empty tuple.
     """
-    parsed = Message(message)
     moment = time.time() if now is None else now
-    fields = parsed.named(b"dkim-signature")
+    fields = message.named(b"dkim-signature")
     blank = _claimed(fields)
-    refusal = _refusal(parsed) if fields else None
+    refusal = _refusal(message) if fields else None
     evaluated = fields[:MOST_SIGNATURES]
     if refusal is not None:
         first = [(refusal, False) for _ in evaluated]
     else:
-        work = Work(parsed)
+        work = Work(message)
         first = list(
             await asyncio.gather(*(_one(work, field, resolver, moment) for field in evaluated))
         )
