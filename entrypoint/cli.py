@@ -18,7 +18,9 @@ COMMANDS = {
     "check": "Check the configuration and the rendered smtpd.conf, and change nothing.",
     "render": "Print every file that a start would write, secrets masked.",
     "dns": "Print the DNS records to publish.",
-    "verify": "Verify the SPF and DKIM of a message, from a file or standard input.",
+    "verify": "Explain what SPF, DKIM, ARC and DMARC say of a message.",
+    "dmarc-report": "Read DMARC aggregate reports, the mail that rua= asks for.",
+    "doctor": "Check what the world sees of this server, each line with its cure.",
     "health": "Ask the ports 25, 465 and 587 for their greeting.",
     "queue": "Look at the queue and act on it.",
 }
@@ -35,7 +37,8 @@ class _Lazy(click.Group):
         """The command of a module of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"entrypoint.commands.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command = importlib.import_module(f"entrypoint.commands.{module}").command
         assert isinstance(command, click.Command)  # noqa: S101
         return command
 

@@ -37,6 +37,12 @@ _SINGLE: Mapping[str, Callable[[str], object]] = {
     "dkim_required": scalars.boolean,
     "dns_timeout": partial(scalars.number, least=1, most=120),
     "spf": scalars.boolean,
+    "dmarc_enforce": scalars.enforcement,
+    "arc_seal": scalars.boolean,
+    "public_ipv4": partial(scalars.ip_address_of, version=4),
+    "public_ipv6": partial(scalars.ip_address_of, version=6),
+    "doctor_probe_domain": domain_name,
+    "doctor_every": partial(scalars.duration, least=300, most=7 * 86_400),
     "log_level": partial(scalars.choice, allowed=get_args(LogLevel)),
     "log_format": partial(scalars.choice, allowed=get_args(LogFormat)),
     "tz": scalars.time_zone,
@@ -61,6 +67,7 @@ def load(environ: Mapping[str, str] | None = None, *, host: HostFacts | None = N
         if value is not None:
             values[field] = value
     values["dns_servers"] = _each(reading, "dns_servers", words, scalars.ip_address)
+    values["arc_trusted_sealers"] = _each(reading, "arc_trusted_sealers", words, domain_name)
     for field in ("extra_filters_inbound", "extra_filters_submission"):
         values[field] = _each(reading, field, lines, scalars.filter_command)
     secret = reading.secret("srs_secret", scalars.key_text)

@@ -65,7 +65,7 @@ def _dkim(keys: Iterable[SigningKey], domain: str) -> list[Record]:
             f"{key.selector}._domainkey.{domain}",
             "TXT",
             public_record(key),
-            "DKIM: the key that verifies our signatures",
+            "the key that verifies our DKIM signatures or ARC seals",
         )
         for key in keys
         if key.domain == domain

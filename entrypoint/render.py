@@ -78,6 +78,10 @@ def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[Rend
     book = json.dumps(address_book(settings), indent=1) + "\n"
     # Both filters read it; it holds addresses and no secret.
     files.append(RenderedFile(RUN / "addresses.json", book, "root", "root", 0o644))
+    if settings.doctor_every is not None:
+        # The doctor that looks by itself has no environment to read; pydantic masks the secrets.
+        dump = settings.model_dump_json(indent=1) + "\n"
+        files.append(RenderedFile(RUN / "settings.json", dump, "root", "root", 0o600))
     return files
 
 
@@ -100,18 +104,24 @@ def relay_url(settings: Settings) -> str:
 
 
 def address_book(settings: Settings) -> dict[str, object]:
-    """What `filters.addresses` reads: every address and the logins that its mail reaches."""
+    """What `filters.addresses` reads: every address, the logins that its mail reaches, and
+    the addresses whose mail goes to other domains, too.
+    """
     routes = routes_of(settings)
     owners = {account.address: [account.address] for account in settings.accounts}
     for alias in settings.all_aliases:
-        # A catch-all is asked for as an address that nothing else takes.
-        probe = alias.address if not alias.address.startswith("@") else f"*{alias.address}"
-        owners[alias.address] = sorted(routes.accounts_behind(probe))
+        owners[alias.address] = sorted(routes.accounts_behind(_probe(alias.address)))
     return {
         "delimiter": settings.recipient_delimiter,
         "domains": list(settings.mail_names),
         "owners": owners,
+        "forwards": sorted(entry for entry in owners if routes.leaves(_probe(entry))),
     }
+
+
+def _probe(entry: str) -> str:
+    """An address that the entry takes; nothing else takes that of a catch-all."""
+    return f"*{entry}" if entry.startswith("@") else entry
 
 
 def write(files: Iterable[RenderedFile], run: Path = RUN) -> None:

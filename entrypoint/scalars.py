@@ -15,8 +15,10 @@ from entrypoint.problems import BrokenRuleError
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _SMALLEST, _LARGEST = 64 * 1024, 1024**3
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _TRUE, _FALSE = ("yes", "true", "1"), ("no", "false", "0")
 _DELIMITERS = "+-_=."
+_LONGEST_SELECTOR = 63 - len("-ed25519")
 _LONGEST_COMMAND = 1000  # bytes; smtpd's own limit is 4,096 for all that it puts together
 
 
@@ -26,6 +28,16 @@ def boolean(text: str) -> bool:
     if word not in _TRUE + _FALSE:
         raise BrokenRuleError("neither yes nor no", "use yes or no")
     return word in _TRUE
+
+
+def enforcement(text: str) -> str:
+    """yes, quarantine or no, in any case; true, false, 1 and 0 as for a boolean."""
+    word = text.lower()
+    if word == "quarantine":
+        return word
+    if word not in _TRUE + _FALSE:
+        raise BrokenRuleError("not one of the values there are", "use yes, quarantine or no")
+    return "yes" if word in _TRUE else "no"
 
 
 def choice(text: str, allowed: tuple[str, ...]) -> str:
@@ -65,14 +77,17 @@ def delimiter(text: str) -> str:
 
 
 def selector(text: str) -> str:
-    """A DKIM selector (RFC 6376 §3.1): labels of letters, digits and inner hyphens."""
+    """A DKIM selector (RFC 6376 §3.1): labels of letters, digits and inner hyphens.
+
+    Further keys are named after it, and a label has 63 characters at most (RFC 1035 §2.3.4).
+    """
     name = text.lower()
     labels = name.split(".")
-    if len(name) > 63 or not all(
+    if len(name) > _LONGEST_SELECTOR or not all(
         re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", label) for label in labels
     ):
         raise BrokenRuleError(
-            "not a selector: it is letters, digits and inner hyphens, 63 characters at most",
+            "not a selector: it is letters, digits and inner hyphens, 55 characters at most",
             "write it like mail or s2026",
         )
     return name
@@ -89,6 +104,37 @@ def ip_address(text: str) -> str:
     if address.is_unspecified or address.is_multicast:
         raise BrokenRuleError("not the address of one host", "write it like 192.0.2.53")
     return str(address)
+
+
+def ip_address_of(text: str, version: int) -> str:
+    """The same, of one version: 4 or 6."""
+    address = ip_address(text)
+    if ipaddress.ip_address(address).version != version:
+        raise BrokenRuleError(
+            f"not an IPv{version} address",
+            f"write it like {'192.0.2.25' if version == 4 else '2001:db8::25'}",
+        )
+    return address
+
+
+def duration(text: str, least: int, most: int) -> int:
+    """Seconds in a range: digits, then s, m, h or d."""
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text, re.IGNORECASE)
+    if not match:
+        raise BrokenRuleError("not a length of time", "write it like 30m or 1h")
+    seconds = int(match[1]) * _SECONDS[match[2].lower()]
+    if not least <= seconds <= most:
+        raise BrokenRuleError(
+            f"a time out of the range {_written(least)} to {_written(most)}",
+            "write it like 30m or 1h",
+        )
+    return seconds
+
+
+def _written(seconds: int) -> str:
+    """Seconds in the largest unit that divides them."""
+    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % _SECONDS[unit] == 0)
+    return f"{seconds // _SECONDS[unit]}{unit}"
 
 
 def file_path(text: str) -> Path:

@@ -19,6 +19,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 RelayTls = Literal["yes", "no-verify", "no"]
 SslType = Literal["self-signed", "manual"]
+DmarcEnforce = Literal["no", "quarantine", "yes"]
 
 # RFC 5321 §4.5.1 (postmaster) and RFC 2142 §2, §4 (abuse): always accepted.
 ROLE_LOCAL_PARTS = ("postmaster", "abuse")
@@ -153,6 +154,43 @@ class Settings(Guarded):
     spf: Annotated[bool, Variable(("SPF",), "`yes`")] = Field(
         default=True, description="`no`: do not check SPF."
     )
+    dmarc_enforce: Annotated[DmarcEnforce, Variable(("DMARC_ENFORCE",), "`yes`")] = Field(
+        default="yes",
+        description="What becomes of mail that fails its author domain's DMARC policy. `yes`: what "
+        "the domain asks for (reject, or the Junk folder); `quarantine`: the Junk folder at most; "
+        "`no`: it is only told.",
+    )
+    arc_seal: Annotated[bool, Variable(("ARC_SEAL",), "`no`")] = Field(
+        default=False,
+        description="`yes`: mail that an alias forwards to another domain gets an ARC seal. Publish "
+        "the key's record, too (`signpost dns`).",
+    )
+    arc_trusted_sealers: Annotated[
+        tuple[str, ...], Variable(("ARC_TRUSTED_SEALERS",), "none")
+    ] = Field(
+        default=(),
+        description="The sealing domains of forwarders whose word that a message passed DMARC "
+        "counts, by comma, space or newline.",
+    )
+    public_ipv4: Annotated[
+        str | None, Variable(("PUBLIC_IPV4",), "the A record of `MAIL_HOSTNAME`")
+    ] = Field(
+        default=None,
+        description="The IPv4 address that the world sees mail come from, for `signpost doctor`.",
+    )
+    public_ipv6: Annotated[
+        str | None, Variable(("PUBLIC_IPV6",), "the AAAA record of `MAIL_HOSTNAME`")
+    ] = Field(default=None, description="The same for IPv6.")
+    doctor_probe_domain: Annotated[str | None, Variable(("DOCTOR_PROBE_DOMAIN",), "none")] = Field(
+        default=None,
+        description="A domain whose mail server `signpost doctor` connects to, to see whether "
+        "port 25 is open on the way out. Nothing is sent.",
+    )
+    doctor_every: Annotated[int | None, Variable(("DOCTOR_EVERY",), "off")] = Field(
+        default=None,
+        description="How often `signpost doctor` looks by itself, such as `1h` or `30m` (5m to "
+        "7d). It logs what has changed.",
+    )
     extra_filters_inbound: Annotated[
         tuple[str, ...], Variable(("EXTRA_FILTERS_INBOUND",), "none")
     ] = Field(
@@ -196,6 +234,14 @@ class Settings(Guarded):
         """
         below = any(f".{self.mail_hostname}".endswith(f".{domain}") for domain in self.domains)
         return self.domains if below else (*self.domains, self.mail_hostname)
+
+    @property
+    def arc_selector(self) -> str:
+        """The selector of the key that seals as MAIL_HOSTNAME.
+
+        It is no domain's DKIM key: the filter that reads everybody's mail holds it.
+        """
+        return f"{self.dkim_selector}-arc"
 
     @property
     def implied_aliases(self) -> tuple[Alias, ...]:

@@ -29,7 +29,7 @@ from entrypoint.settings import Settings
 from filters.mailauth.dkim_sign import BadKey, SigningKey, load_signing_key
 
 DATA = Path("/data")
-SIGNER = "signer"
+SIGNER, VERIFIER = "signer", "verifier"
 DEMO_PASSWORD_FILE = "secrets/demo-password"  # noqa: S105 -- a file's name
 _RSA_BITS = 2048  # RFC 8301, 3.2
 _RENEW_BEFORE = timedelta(days=30)
@@ -44,9 +44,10 @@ def ensure(settings: Settings, version: str, data: Path = DATA) -> Settings:
     _directory(data / "mail", "vmail", "vmail", 0o700)
     for private in ("secrets", "tls"):
         _directory(data / private, "root", "root", 0o700)
-    _directory(data / "dkim", "root", "root", 0o755)
-    for domain in settings.signing_domains:
-        _ensure_key(data, domain, settings.dkim_selector)
+    for public in ("dkim", *(["arc"] if settings.arc_seal else [])):
+        _directory(data / public, "root", "root", 0o755)
+    for owner, _, _, path in _keys(settings, data):
+        _ensure_key(path, owner)
     if settings.ssl_type == "self-signed":
         _ensure_certificate(data / "tls", settings.mail_hostname)
     srs = settings.srs_secret or SecretStr(_kept(data / "secrets/srs", 40))
@@ -63,20 +64,32 @@ def certificate_paths(settings: Settings, data: Path = DATA) -> tuple[Path, Path
 
 
 def signing_keys(settings: Settings, data: Path = DATA) -> list[SigningKey]:
-    """The DKIM keys of all signing domains. Raises ConfigurationError that names every bad one."""
+    """The keys whose records are to be published: DKIM's of all signing domains, and ARC's.
+
+    Raises ConfigurationError that names every bad one.
+    """
     keys, errors = [], []
-    with _acting_as(SIGNER):
-        for domain in settings.signing_domains:
-            path = _key_path(data, domain, settings.dkim_selector)
-            try:
-                keys.append(load_signing_key(domain, settings.dkim_selector, path.read_bytes()))
-            except FileNotFoundError:
-                errors.append(f"{path}: there is no such key yet; run `signpost start` first")
-            except (OSError, BadKey) as error:
-                errors.append(f"{path}: {error}")
+    for owner, domain, selector, path in _keys(settings, data):
+        try:
+            with _acting_as(owner):
+                keys.append(load_signing_key(domain, selector, path.read_bytes()))
+        except FileNotFoundError:
+            errors.append(f"{path}: there is no such key yet; run `signpost start` first")
+        except (OSError, BadKey) as error:
+            errors.append(f"{path}: {error}")
     if errors:
         raise ConfigurationError(errors)
     return keys
+
+
+def _keys(settings: Settings, data: Path) -> Iterator[tuple[str, str, str, Path]]:
+    """Owner, domain, selector and file of every key that the settings need."""
+    for domain in settings.signing_domains:
+        selector = settings.dkim_selector
+        yield SIGNER, domain, selector, data / "dkim" / domain / f"{selector}.pem"
+    if settings.arc_seal:
+        domain, selector = settings.mail_hostname, settings.arc_selector
+        yield VERIFIER, domain, selector, data / "arc" / domain / f"{selector}.pem"
 
 
 def demo_password(data: Path = DATA) -> str:
@@ -84,22 +97,17 @@ def demo_password(data: Path = DATA) -> str:
     return (data / DEMO_PASSWORD_FILE).read_text("ascii").strip()
 
 
-def _key_path(data: Path, domain: str, selector: str) -> Path:
-    return data / "dkim" / domain / f"{selector}.pem"
-
-
-def _ensure_key(data: Path, domain: str, selector: str) -> None:
-    """The directory and the key belong to the signer alone, also a key that was brought."""
-    path = _key_path(data, domain, selector)
-    _directory(path.parent, SIGNER, SIGNER, 0o700)
-    with _acting_as(SIGNER):
+def _ensure_key(path: Path, owner: str) -> None:
+    """The directory and the key belong to the owner alone, also a key that was brought."""
+    _directory(path.parent, owner, owner, 0o700)
+    with _acting_as(owner):
         exists = path.exists()
     if not exists:
         key = rsa.generate_private_key(65537, _RSA_BITS)
-        with _acting_as(SIGNER):
-            write_file(path, pem(key), SIGNER, SIGNER, 0o600)
+        with _acting_as(owner):
+            write_file(path, pem(key), owner, owner, 0o600)
         return
-    _claim(path, SIGNER)
+    _claim(path, owner)
 
 
 def _claim(path: Path, owner: str) -> None:

@@ -1,9 +1,11 @@
 """Whose addresses are whose: the small file that the image renders for both filters.
 
     {"delimiter": "+", "domains": ["example.org"],
-     "owners": {"alice@example.org": ["alice@example.org"], "@example.org": ["bob@example.org"]}}
+     "owners": {"alice@example.org": ["alice@example.org"], "@example.org": ["bob@example.org"]},
+     "forwards": ["@example.org"]}
 
-`owners` maps an address, or `@domain` for its catch-all, to the logins that its mail reaches.
+`owners` maps an address, or `@domain` for its catch-all, to the logins that its mail reaches;
+`forwards` are those of them whose mail goes to other domains, too.
 All of it is lower case with domains as A-labels. It knows neither smtpd nor the engine.
 """
 
@@ -27,6 +29,7 @@ class AddressBook:
     domains: frozenset[str]
     owners: Mapping[str, frozenset[str]]
     delimiter: str = ""
+    forwards: frozenset[str] = frozenset()
 
     @classmethod
     def from_json(cls, text: str) -> AddressBook:
@@ -40,6 +43,7 @@ class AddressBook:
                     for address, logins in data["owners"].items()
                 },
                 delimiter=str(data.get("delimiter", "")),
+                forwards=frozenset(str(address).lower() for address in data.get("forwards", ())),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no address book: {error!r}") from error
@@ -63,6 +67,10 @@ class AddressBook:
         """The logins that mail for this address reaches; an alias may lead only elsewhere."""
         entry = self.entry(address)
         return self.owners[entry] if entry is not None else frozenset()
+
+    def leaves(self, address: str) -> bool:
+        """Whether mail for this address of ours goes to another domain, too."""
+        return self.entry(address) in self.forwards
 
     def may_use(self, login: str, address: str) -> bool:
         """Whether a login may send as this address."""

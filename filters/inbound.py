@@ -1,9 +1,10 @@
-"""The filter for mail that arrives: knows our recipients, verifies SPF and DKIM, says what it saw.
+"""The filter for mail that arrives: knows our recipients, verifies SPF, DKIM, ARC and DMARC.
 
     python -m filters.inbound mail.example.org
 
 Stands on port 25 of smtpd. A message comes in from `filters.smtpd`, `filters.mailauth` judges it,
-and it goes out with one Authentication-Results field (RFC 8601) on top.
+and it goes out with one Authentication-Results field (RFC 8601) on top, and an ARC set above that
+if it is forwarded; or it is refused, where its author's domain asks for that.
 """
 
 from __future__ import annotations
@@ -11,20 +12,43 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from filters.addresses import AddressBook, AddressFile
+from filters.addresses import AddressFile
+from filters.forwarding import Forwarding
+from filters.keyring import KeyRing, KeySpec
 from filters.mailauth import spf_check
-from filters.mailauth.authenticate import Envelope, authenticate, stamp
+from filters.mailauth.authenticate import Envelope, Verdict, authenticate, stamp
+from filters.mailauth.message import Message
+from filters.mailauth.policy import Decision, Enforce, decide
 from filters.mailauth.resolver import DnsResolver, Lookup, Resolver
 from filters.program import refuse_to_start, start_logging
-from filters.smtpd import PROCEED, FilterServer, Reject, Request, Session, Verdict
+from filters.recipients import refuse_recipient
+from filters.smtpd import PROCEED, FilterServer, Reject, Request, Session
+from filters.smtpd import Verdict as Reply
 from filters.smtpd.connection import Handshake
 
 log = logging.getLogger(__name__)
 
-# smtpd decodes these for the null sender itself (SRS); no address book knows them.
-SRS_PREFIXES = ("srs0", "srs1")
+# What smtpd's maildir action and Sieve file as junk.
+SPAM = b"X-Spam: yes\r\n"
+_LONGEST_ID = 200  # characters of a Message-ID in the log
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the operator decided.
+
+    enforce, trusted_sealers: see `filters.mailauth.policy`. unknown_clients: addresses at which
+    anyone may appear (a NAT). dns_timeout: seconds a message.
+    """
+
+    enforce: Enforce = "yes"
+    trusted_sealers: frozenset[str] = frozenset()
+    spf: bool = True
+    unknown_clients: frozenset[str] = frozenset()
+    dns_timeout: float = 20.0
 
 
 class Inbound:
@@ -34,79 +58,162 @@ class Inbound:
         self,
         authserv_id: str | None,
         resolver: Resolver,
+        policy: Policy,
         *,
         addresses: AddressFile | None = None,
-        spf: bool = True,
-        unknown_clients: frozenset[str] = frozenset(),
-        dns_timeout: float = 20.0,
+        forwarding: Forwarding | None = None,
     ) -> None:
         self.authserv_id = authserv_id
         self.resolver = resolver
+        self.policy = policy
         self.addresses = addresses
-        self.spf = spf
-        self.unknown_clients = unknown_clients
-        self.dns_timeout = dns_timeout
+        self.forwarding = forwarding
 
     def ready(self, handshake: Handshake) -> None:
         """Take the authserv-id from smtpd's `admd` unless the operator named one."""
         self.authserv_id = self.authserv_id or handshake.admd or "localhost"
 
-    def check_recipient(self, session: Session, request: Request) -> Verdict:
+    def check_recipient(self, session: Session, request: Request) -> Reply:
         """At RCPT: refuse at once what cannot be delivered, with the reason."""
         if self.addresses is None:
             return PROCEED
         return refuse_recipient(self.addresses.book, request.text) or PROCEED
 
     async def verify(self, session: Session, message: bytes) -> bytes | Reject:
-        """At the end of DATA: the message under its Authentication-Results field."""
+        """At the end of DATA: the message under its Authentication-Results field, or a refusal."""
+        policy, parsed = self.policy, Message(message)
+        envelope = self._envelope(session)
+        lookup = Lookup(self.resolver, seconds=policy.dns_timeout)
+        verdict = await authenticate(parsed, envelope, lookup, spf=policy.spf)
+        decision = decide(
+            verdict, envelope, enforce=policy.enforce, trusted_sealers=policy.trusted_sealers
+        )
+        _tell(session, envelope, parsed, verdict, decision)
+        refusal = _refusal(verdict, decision)
+        if refusal is not None:
+            return refusal
+        authserv_id = self.authserv_id or "localhost"
+        stamped = stamp(parsed, verdict, authserv_id, disposition=decision.disposition)
+        if decision.disposition == "quarantine":
+            stamped = SPAM + stamped
+        if self.forwarding is not None and self.forwarding.concerns(envelope.recipients):
+            return await self.forwarding.seal(stamped, verdict, authserv_id) + stamped
+        return stamped
+
+    def _envelope(self, session: Session) -> Envelope:
         transaction = session.transaction
-        sender = transaction.sender if transaction is not None else None
-        envelope = Envelope(
+        return Envelope(
             client_address=session.client_address,
             helo=session.helo,
-            sender=sender or "",
+            sender=(transaction.sender if transaction is not None else None) or "",
             recipients=tuple(transaction.recipients) if transaction is not None else (),
             user=session.user,
-            client_unknown=session.client_address in self.unknown_clients,
+            client_unknown=session.client_address in self.policy.unknown_clients,
+            client_name=session.rdns,
+            reverse=session.fcrdns,
         )
-        lookup = Lookup(self.resolver, seconds=self.dns_timeout)
-        verdict = await authenticate(message, envelope, lookup, spf=self.spf)
-        log.info(
-            "session=%s msgid=%s client=%s from=<%s> author=%s %s",
-            session.id,
-            transaction.msgid if transaction is not None else "-",
-            session.client_address or "local",
-            envelope.sender,
-            verdict.author.domain or "-",
-            " ".join(f"{result.method}={result.result}" for result in verdict.results()),
-        )
-        return stamp(message, verdict, self.authserv_id or "localhost")
 
 
-def refuse_recipient(book: AddressBook, address: str) -> Reject | None:
-    """Why mail to this address is refused; None where smtpd may take it."""
-    local, _, domain = address.rpartition("@")
-    if not local:
-        # RCPT TO:<postmaster> has no domain (RFC 5321, 4.5.1); smtpd puts its own name there.
-        return None if domain.lower() == "postmaster" else Reject(550, "5.1.3 no such address")
-    if not book.is_ours(domain):
-        return Reject(550, f"5.7.1 <{address}>: relaying denied; log in on port 587 or 465")
-    if "/" in local or ".." in local:
-        return Reject(550, f"5.1.3 <{address}>: no `/` or `..` in a local part here")
-    if local.lower().startswith(SRS_PREFIXES):
-        return None
-    if book.entry(address) is None:
-        return Reject(550, f"5.1.1 <{address}>: no such user here")
+def _refusal(verdict: Verdict, decision: Decision) -> Reject | None:
+    """The reply that the sender's postmaster reads (codes: RFC 7372 §3.2, RFC 3463 §3.8)."""
+    domain, reason = verdict.author.domain, decision.reason
+    if decision.disposition == "reject" and domain is None:
+        return Reject(550, f"5.7.26 the author cannot be verified: {reason}")
+    if decision.disposition == "reject":
+        return Reject(550, f"5.7.26 refused by the DMARC policy of {domain}: {reason}")
+    if decision.disposition == "defer":
+        return Reject(451, f"4.7.5 {domain} cannot be verified now, try again later: {reason}")
     return None
 
 
+def _tell(
+    session: Session, envelope: Envelope, message: Message, verdict: Verdict, decision: Decision
+) -> None:
+    """Every decision is one line. The log's formatter makes control characters harmless."""
+    transaction = session.transaction
+    named = message.named(b"message-id")
+    identity = b" ".join(named[0].value.split()).decode("ascii", "replace") if named else "-"
+    log.info(
+        "session=%s msgid=%s message-id=%s client=%s from=<%s> author=%s %s disposition=%s%s",
+        session.id,
+        transaction.msgid if transaction is not None else "-",
+        identity[:_LONGEST_ID],
+        session.client_address or "local",
+        envelope.sender,
+        verdict.author.domain or "-",
+        " ".join(f"{result.method}={result.result}" for result in verdict.results()),
+        decision.disposition,
+        f" ({decision.reason})" if decision.reason else "",
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the filter under smtpd."""
+    """Run the filter under smtpd; exit 2 with every error where it cannot."""
     start_logging()
+    options = _options(arguments)
+    errors: list[str] = []
+    addresses, forwarding = None, None
+    if options.addresses is not None:
+        try:
+            addresses = AddressFile(options.addresses)
+        except (OSError, ValueError) as error:
+            errors.append(f"{options.addresses}: {error}")
+    if options.arc_seal is not None:
+        try:
+            keys = KeyRing([KeySpec.parse(options.arc_seal)])
+            if addresses is None:
+                raise ValueError("--arc-seal needs --addresses")
+            forwarding = Forwarding(keys, addresses)
+        except ValueError as error:
+            errors.append(str(error))
+    if errors:
+        refuse_to_start(errors)
+    policy = Policy(
+        enforce=options.dmarc_enforce,
+        trusted_sealers=frozenset(name.lower() for name in options.arc_trusted_sealer),
+        spf=not options.no_spf and spf_check.available(),
+        unknown_clients=frozenset(options.unknown_client),
+        dns_timeout=options.dns_timeout,
+    )
+    if not policy.spf:
+        log.info("SPF is not checked: %s", "--no-spf" if options.no_spf else "no pyspf here")
+    inbound = Inbound(
+        options.authserv_id,
+        DnsResolver(options.nameserver or None),
+        policy,
+        addresses=addresses,
+        forwarding=forwarding,
+    )
+    server = FilterServer(deadline=options.dns_timeout + 30, spool=options.spool)
+    server.on_ready(inbound.ready)
+    server.track_context()
+    if addresses is not None:
+        server.register_handler("filter", "rcpt-to", inbound.check_recipient)
+    server.register_message_filter(inbound.verify)
+    server.serve_forever()
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("filters.inbound", description=__doc__.splitlines()[0])
     parser.add_argument("authserv_id", nargs="?", help="default: smtpd's admd, its host name")
     parser.add_argument("--addresses", type=Path, help="our recipients (JSON)")
     parser.add_argument("--no-spf", action="store_true", help="say nothing of SPF")
+    parser.add_argument(
+        "--dmarc-enforce",
+        choices=["no", "quarantine", "yes"],
+        default="yes",
+        help="whether mail is refused, or marked as junk, as its author domain's policy says",
+    )
+    parser.add_argument(
+        "--arc-trusted-sealer",
+        action="append",
+        default=[],
+        metavar="DOMAIN",
+        help="a forwarder whose word that a message passed DMARC counts",
+    )
+    parser.add_argument(
+        "--arc-seal", metavar="DOMAIN:SELECTOR:KEYFILE", help="seal what aliases send elsewhere"
+    )
     parser.add_argument(
         "--unknown-client",
         action="append",
@@ -117,30 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dns-timeout", type=float, default=20.0, help="seconds a message")
     parser.add_argument("--nameserver", action="append", default=[], metavar="ADDRESS")
     parser.add_argument("--spool", type=Path, help="where large messages wait, on a disk")
-    options = parser.parse_args(arguments)
-    addresses = None
-    if options.addresses is not None:
-        try:
-            addresses = AddressFile(options.addresses)
-        except (OSError, ValueError) as error:
-            refuse_to_start([f"{options.addresses}: {error}"])
-    inbound = Inbound(
-        options.authserv_id,
-        DnsResolver(options.nameserver or None),
-        addresses=addresses,
-        spf=not options.no_spf and spf_check.available(),
-        unknown_clients=frozenset(options.unknown_client),
-        dns_timeout=options.dns_timeout,
-    )
-    if not inbound.spf:
-        log.info("SPF is not checked: %s", "--no-spf" if options.no_spf else "no pyspf here")
-    server = FilterServer(deadline=options.dns_timeout + 30, spool=options.spool)
-    server.on_ready(inbound.ready)
-    server.track_context()
-    if addresses is not None:
-        server.register_handler("filter", "rcpt-to", inbound.check_recipient)
-    server.register_message_filter(inbound.verify)
-    server.serve_forever()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

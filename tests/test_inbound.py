@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from filters.addresses import AddressBook, AddressFile
-from filters.inbound import Inbound, refuse_recipient
+from filters.inbound import Inbound, Policy
 from filters.mailauth.resolver import StaticResolver
+from filters.recipients import refuse_recipient
 from filters.smtpd import Session, Transaction
 
 BOOK = AddressBook.from_json(
@@ -94,7 +95,8 @@ def test_one_field_on_top_and_every_other_byte_as_it_was(
     client: str, unknown: tuple[str, ...], expected: bytes
 ) -> None:
     resolver = StaticResolver({"far.example": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]}})
-    inbound = Inbound("mail.example.org", resolver, unknown_clients=frozenset(unknown))
+    policy = Policy(unknown_clients=frozenset(unknown))
+    inbound = Inbound("mail.example.org", resolver, policy)
     session = Session(
         "s",
         client_address=client,

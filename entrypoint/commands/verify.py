@@ -1,50 +1,88 @@
-"""`signpost verify`: what the inbound filter would write, for any message, without a server."""
+"""`signpost verify`: how any message fares and why, without settings, /data or a server."""
 
 from __future__ import annotations
 
 import asyncio
-import re
+import json
 import sys
 from typing import BinaryIO
 
 import click
 
-from filters.mailauth.auth_results import format_field
-from filters.mailauth.authenticate import Envelope, authenticate
-from filters.mailauth.resolver import DnsResolver, Lookup
+from entrypoint.verifying.answer import as_json, as_text
+from entrypoint.verifying.ask import Judge
+from entrypoint.verifying.batch import run_batch
+from entrypoint.verifying.question import (
+    AUTHSERV_ID,
+    Question,
+    QuestionError,
+    envelope,
+    wire_form,
+)
+from entrypoint.verifying.zone_file import read_zone
+from filters.mailauth.policy import Enforce
 
 
 @click.command
-@click.argument("message", type=click.File("rb"), default="-")
-@click.option("--client", metavar="ADDRESS", help="The client's IP address, for SPF.")
-@click.option("--helo", default="", metavar="NAME", help="What the client called itself.")
-@click.option("--from", "sender", default="", metavar="ADDRESS", help="The envelope sender.")
-@click.option("--authserv-id", default="localhost", show_default=True)
+@click.argument("message", type=click.File("rb"), required=False)
+@click.option("--ip", metavar="ADDRESS", help="The client; else the topmost Received field's.")
+@click.option("--helo", metavar="NAME", help="What the client called itself.")
+@click.option("--mail-from", "sender", metavar="ADDRESS", help="The envelope sender.")
+@click.option("--zone", type=click.File("rb"), help="DNS from a JSON or YAML file.")
+@click.option("--now", type=float, metavar="EPOCH", help="Instead of the clock's time.")
+@click.option("--authserv-id", default=AUTHSERV_ID, show_default=True, metavar="ID")
+@click.option("--json", "machine", is_flag=True, help="The verdict as JSON.")
+@click.option("--batch", is_flag=True, help="A JSON request a line in, a verdict a line out.")
+@click.option(
+    "--dmarc-enforce",
+    "enforce",
+    type=click.Choice(["no", "quarantine", "yes"]),
+    default="yes",
+    show_default=True,
+)
+@click.option("--arc-trusted-sealer", "sealers", multiple=True, metavar="DOMAIN")
 @click.option("--nameserver", multiple=True, metavar="ADDRESS", help="Instead of the system's.")
-@click.option("--timeout", default=20.0, show_default=True, help="Seconds for all of DNS.")
+@click.option("--timeout", default=20.0, show_default=True, help="Seconds of DNS a message.")
 def command(
-    message: BinaryIO,
-    client: str | None,
-    helo: str,
-    sender: str,
+    message: BinaryIO | None,
+    ip: str | None,
+    helo: str | None,
+    sender: str | None,
+    zone: BinaryIO | None,
+    now: float | None,
     authserv_id: str,
+    machine: bool,
+    batch: bool,
+    enforce: Enforce,
+    sealers: tuple[str, ...],
     nameserver: tuple[str, ...],
     timeout: float,
 ) -> None:
-    """Verify the DKIM signatures of MESSAGE, and SPF where --client is given.
+    """Explain what SPF, DKIM, ARC and DMARC say of MESSAGE (- for standard input).
 
-    Prints the Authentication-Results field, and exits 1 unless something passed.
+    Exit status 0 once there is a verdict, whatever it is.
     """
-    # Files have any line ends; on the wire there is only CRLF (RFC 5321, 2.3.8).
-    raw = re.sub(rb"\r?\n", b"\r\n", message.read())
-
-    async def judge() -> bool:
-        envelope = Envelope(client_address=client, helo=helo, sender=sender)
-        lookup = Lookup(DnsResolver(list(nameserver) or None), seconds=timeout)
-        verdict = await authenticate(raw, envelope, lookup, spf=client is not None)
-        results = verdict.results()
-        field = format_field(authserv_id, results).decode("ascii").replace("\r\n", "\n")
-        click.echo(field, nl=False)
-        return any(result.result == "pass" for result in results)
-
-    sys.exit(0 if asyncio.run(judge()) else 1)
+    judge = Judge(enforce, frozenset(name.lower() for name in sealers), nameserver, timeout)
+    if batch:
+        if message is not None or zone is not None:
+            raise click.UsageError("--batch takes its messages and zones from standard input")
+        asyncio.run(run_batch(judge, sys.stdin.buffer, sys.stdout.buffer))
+        return
+    if message is None:
+        raise click.UsageError("name a MESSAGE file, or - for standard input")
+    try:
+        raw = wire_form(message.read())
+        question = Question(
+            raw,
+            envelope(raw, ip=ip, helo=helo, sender=sender),
+            authserv_id,
+            now,
+            None if zone is None else read_zone(zone.read(), zone.name),
+        )
+    except QuestionError as error:
+        raise click.UsageError(str(error)) from error
+    verdict, decision = asyncio.run(judge.ask(question))
+    if machine:
+        click.echo(json.dumps({"id": None, **as_json(question, verdict, decision)}, indent=2))
+    else:
+        click.echo(as_text(question, verdict, decision), nl=False)

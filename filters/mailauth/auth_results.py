@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from filters.mailauth.auth_results_parser import (
+    NAME,
     MethodResult,
     ParsedAuthResults,
+    parse_arc_field,
     parse_field,
 )
 from filters.mailauth.message import Field, Message
@@ -18,7 +20,9 @@ __all__ = [
     "MethodResult",
     "ParsedAuthResults",
     "forged",
+    "format_arc_field",
     "format_field",
+    "parse_arc_field",
     "parse_field",
 ]
 
@@ -42,10 +46,21 @@ def format_field(authserv_id: str, results: Sequence[MethodResult]) -> bytes:
     """Return the whole field, folded, with its CRLF; `; none` if there is no result.
 
     Every value that is no token is quoted; control and non-ASCII characters become `?`, and
-    values are cut after 400 characters, so that nothing hostile can be more than a value.
+    values are cut after 400 characters, so that nothing hostile can be more than a value. Raises
+    ValueError for a name that parse_field would not read.
     """
+    return _folded(f"Authentication-Results: {_identifier(authserv_id)};", results)
+
+
+def format_arc_field(instance: int, authserv_id: str, results: Sequence[MethodResult]) -> bytes:
+    """Return the whole ARC-Authentication-Results field, written likewise (RFC 8617 §4.1.1)."""
+    return _folded(
+        f"ARC-Authentication-Results: i={instance}; {_identifier(authserv_id)};", results
+    )
+
+
+def _folded(line: str, results: Sequence[MethodResult]) -> bytes:
     lines: list[str] = []
-    line = f"Authentication-Results: {_value(authserv_id)};"
     pieces = list(_pieces(results)) or [(False, "none")]
     for begins_result, piece in pieces:
         if begins_result or len(line) + 1 + len(piece) > _WIDTH:
@@ -63,11 +78,9 @@ def _pieces(results: Sequence[MethodResult]) -> Iterator[tuple[bool, str]]:
         pieces = [f"{_keyword(result.method)}={_keyword(result.result)}"]
         if result.comment:
             pieces.append(_comment(result.comment))
-        if result.reason:
+        if result.reason is not None:
             pieces.append(f"reason={_quoted(result.reason)}")
-        for name, value in result.properties:
-            ptype, _dot, prop = name.partition(".")
-            pieces.append(f"{_keyword(ptype)}.{_keyword(prop)}={_value(value)}")
+        pieces += [f"{_property(name)}={_value(value)}" for name, value in result.properties]
         if number < len(results) - 1:
             pieces[-1] += ";"
         yield True, pieces[0]
@@ -76,9 +89,15 @@ def _pieces(results: Sequence[MethodResult]) -> Iterator[tuple[bool, str]]:
 
 
 def _keyword(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?", text):
+    if not NAME.fullmatch(text):
         raise ValueError(f"not a keyword of RFC 8601: {text!r}")
     return text
+
+
+def _property(name: str) -> str:
+    if "." not in name:
+        raise ValueError(f"not a ptype and a property of RFC 8601: {name!r}")
+    return _keyword(name)
 
 
 def _safe(text: str) -> str:
@@ -92,6 +111,11 @@ def _value(text: str) -> str:
     if _TOKEN.fullmatch(safe) or _ADDRESS.fullmatch(safe):
         return safe
     return _quoted(text)
+
+
+def _identifier(text: str) -> str:
+    safe = _safe(text)
+    return safe if _TOKEN.fullmatch(safe) else _quoted(text)
 
 
 def _quoted(text: str) -> str:

@@ -1,13 +1,15 @@
-"""Reading an Authentication-Results field (RFC 8601 §2.2).
+"""Reading Authentication-Results (RFC 8601 §2.2) and ARC-Authentication-Results (RFC 8617 §4.1.1).
 
 Values are read a little more leniently than the grammar, as others write them unquoted
-(`header.b=a/b+c=`). It must not know who may be believed.
+(`header.b=a/b+c=`), and so are names. It must not know who may be believed.
 """
 
 import re
 from dataclasses import dataclass
 
 _TOKEN = re.compile(r"[^\s\x00-\x20()<>@,;:\\\"/\[\]?=\x7f]+")
+# Names of methods, results and properties: the grammar has letters, digits and hyphens only.
+NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,100}")
 # Unquoted pvalues run to white space, a semicolon or a comment.
 _PVALUE = re.compile(r"[^\s\x00-\x20();\"\x7f]+")
 _BAD = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -51,6 +53,23 @@ def parse_field(value: bytes) -> ParsedAuthResults | None:
         return None
 
 
+def parse_arc_field(value: bytes) -> tuple[int, ParsedAuthResults | None] | None:
+    """Read everything after the colon of an ARC-Authentication-Results field.
+
+    Return its instance, 0 to 99, and what follows, None where that cannot be read; None where
+    there is no instance: RFC 8617 judges a chain by the instances alone.
+    """
+    if len(value) > _LONGEST:
+        return None
+    unfolded = value.replace(b"\r\n", b"")
+    reader = _Reader(unfolded.decode("latin-1"))
+    try:
+        instance = reader.instance()
+    except _SyntaxError:
+        return None
+    return instance, parse_field(unfolded[reader.at :])
+
+
 class _Reader:
     """A cursor over the text; every method reads one element of the grammar."""
 
@@ -65,7 +84,7 @@ class _Reader:
         self.space()
         version = None
         if self.at < len(self.text) and self.text[self.at] != ";":
-            digits = self.token()
+            digits = self.name()
             if not re.fullmatch(r"[0-9]{1,9}", digits):
                 raise _SyntaxError
             version = int(digits)
@@ -78,7 +97,7 @@ class _Reader:
             self.space()
             if self.at == len(self.text):
                 break  # a last semicolon is common
-            method = self.token()
+            method = self.name()
             self.space()
             if method.lower() == "none" and not results and self.at == len(self.text):
                 none = True
@@ -88,20 +107,34 @@ class _Reader:
             raise _SyntaxError
         return ParsedAuthResults(authserv_id, version, tuple(results))
 
+    def instance(self) -> int:
+        self.space()
+        if self.name() != "i":
+            raise _SyntaxError
+        self.space()
+        self.expect("=")
+        self.space()
+        digits = self.name()
+        if not re.fullmatch(r"[0-9]{1,2}", digits):
+            raise _SyntaxError
+        self.space()
+        self.expect(";")
+        return int(digits)
+
     def result(self, method: str) -> MethodResult:
         if self.peek() == "/":
             self.at += 1
             self.space()
-            self.token()
+            self.name()
             self.space()
         self.expect("=")
         self.space()
-        word = self.token()
+        word = self.name()
         self.space()
         reason: str | None = None
         properties: list[tuple[str, str]] = []
         while self.peek() not in {"", ";"}:
-            name = self.token()
+            name = self.name()
             self.space()
             self.expect("=")
             self.space()
@@ -123,8 +156,8 @@ class _Reader:
             raise _SyntaxError
         self.at += 1
 
-    def token(self) -> str:
-        match = _TOKEN.match(self.text, self.at)
+    def name(self) -> str:
+        match = NAME.match(self.text, self.at)
         if match is None:
             raise _SyntaxError
         self.at = match.end()

@@ -5,25 +5,56 @@ signatures. The classes have the interface of dkimpy's, so that they can be hand
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-BLOCK = 256 * 1024
+# Bytes that are canonicalised in one go. Blocks without white space, as of base64, cost next to
+# nothing, so small ones pay; what is made of one stays in the processor's cache.
+BLOCK = 16 * 1024
 
 _TAB_TO_SPACE = bytes.maketrans(b"\t", b" ")
+_LINE_END = (b"", b"\r", b"\n")
 
 Headers = Sequence[tuple[bytes, bytes]]
 
 
 def _single_spaces(text: bytes) -> bytes:
-    """Return the text with each run of white space as one space; each pass halves the runs."""
-    text = text.translate(_TAB_TO_SPACE)
-    while b"  " in text:
-        text = text.replace(b"  ", b" ")
-    return text
+    """Return the text with each run of white space as one space."""
+    if b"\t" in text:
+        text = text.translate(_TAB_TO_SPACE)
+    if b"  " not in text:
+        return text
+    if len(text) > 4 * BLOCK:
+        # A list of parts would take many times the text; each pass halves the runs.
+        while b"  " in text:
+            text = text.replace(b"  ", b" ")
+        return text
+    # One search for all pairs; what is left of longer runs stands at the beginning of the parts.
+    first, *rest = text.split(b"  ")
+    parts = [first, *filter(None, (part.lstrip(b" ") for part in rest))]
+    return b" ".join(parts) + (b" " if text.endswith(b"  ") else b"")
+
+
+def _reduced(lines: bytes) -> bytes:
+    """Return whole lines with white space as the relaxed body has it (§3.4.4, item a)."""
+    if b" " not in lines and b"\t" not in lines:
+        return lines
+    return _single_spaces(lines).replace(b" \r\n", b"\r\n")
+
+
+def _blocks(text: bytes, start: int, block: int) -> Iterator[bytes]:
+    """Yield whole lines, of about `block` bytes; the last one has a CRLF whatever it had."""
+    while start < len(text):
+        end = text.find(b"\r\n", start + block)
+        end = len(text) if end < 0 else end + 2
+        part = text[start:end]
+        yield part if part.endswith(b"\r\n") else part + b"\r\n"
+        start = end
 
 
 def _end_of_content(body: bytes) -> int:
     """Return where the line ends at the end of the body begin: its last one and empty lines'."""
+    if body.endswith(b"\r\n") and body[-3:-2] not in _LINE_END:
+        return len(body) - 2
     end = len(body.rstrip(b"\r\n"))
     # A bare CR is no line end: only whole CRLF pairs may go.
     tail = body[end:].replace(b"\r\n", b"\0").rstrip(b"\0").replace(b"\0", b"\r\n")
@@ -71,9 +102,7 @@ class Relaxed:
     @staticmethod
     def canonicalize_body(body: bytes) -> bytes:
         """Return the body with white space reduced; an empty one stays empty (§3.4.4)."""
-        if body and not body.endswith(b"\r\n"):
-            body += b"\r\n"
-        return _without_last_lines(_single_spaces(body).replace(b" \r\n", b"\r\n"))
+        return _without_last_lines(b"".join(map(_reduced, _blocks(body, 0, BLOCK))))
 
 
 def relaxed_body_digest(message: bytes, start: int, *, block: int = BLOCK) -> bytes:
@@ -85,13 +114,8 @@ def relaxed_body_digest(message: bytes, start: int, *, block: int = BLOCK) -> by
     # Line ends that count only if something follows them.
     held = 0
     empty = True
-    while start < len(message):
-        end = message.find(b"\r\n", start + block)
-        end = len(message) if end < 0 else end + 2
-        part = message[start:end]
-        if end == len(message) and not part.endswith(b"\r\n"):
-            part += b"\r\n"
-        lines = _single_spaces(part).replace(b" \r\n", b"\r\n")
+    for part in _blocks(message, start, block):
+        lines = _reduced(part)
         content = _end_of_content(lines)
         if content:
             empty = False
@@ -99,7 +123,6 @@ def relaxed_body_digest(message: bytes, start: int, *, block: int = BLOCK) -> by
             digest.update(memoryview(lines)[:content])
             held = 0
         held += (len(lines) - content) // 2
-        start = end
     if not empty:
         digest.update(b"\r\n")
     return digest.digest()

@@ -1,13 +1,13 @@
 """Whether a key made a signature over a message (RFC 6376 §6.1.3).
 
-dkimpy hashes what we hand it, already canonicalised; OpenSSL checks the signature. It must not
-know DNS, nor which signatures are to be believed.
+dkimpy hashes what we hand it, already selected and canonical; OpenSSL checks the signature. It must
+not know DNS, nor which signatures are to be believed.
 """
 
 import asyncio
 import base64
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable
 from typing import Any
 
 import dkim
@@ -17,6 +17,8 @@ from filters.mailauth.canonical import ALGORITHMS
 from filters.mailauth.dkim_key import PublicKey
 from filters.mailauth.dkim_signature import Signature, SignatureError
 from filters.mailauth.message import Field, Message
+
+_LOG = logging.getLogger("dkimpy")
 
 
 class TestedError(SignatureError):
@@ -32,9 +34,15 @@ class Work:
         self.message = message
         # One thread a message: the others would canonicalise the same body.
         self.lock = asyncio.Lock()
-        self.count = Counter(field.key for field in message.fields)
+        self._places: dict[bytes, list[int]] = {}
+        for place, field in enumerate(message.fields):
+            self._places.setdefault(field.key, []).append(place)
         self._bodies: dict[bytes, bytes] = {}
-        self._headers: dict[bytes, Sequence[tuple[bytes, bytes]]] = {}
+        self._fields: dict[tuple[bytes, int], bytes] = {}
+
+    def count(self, name: bytes) -> int:
+        """Return how many fields have this name (lower case)."""
+        return len(self._places.get(name, ()))
 
     def body(self, algorithm: bytes) -> bytes:
         """Return the canonical body."""
@@ -43,12 +51,25 @@ class Work:
             self._bodies[algorithm] = canonical
         return self._bodies[algorithm]
 
-    def headers(self, algorithm: bytes) -> Sequence[tuple[bytes, bytes]]:
-        """Return the canonical fields, as (name, value)."""
-        if algorithm not in self._headers:
-            written = [(field.name, field.value) for field in self.message.fields]
-            self._headers[algorithm] = ALGORITHMS[algorithm].canonicalize_headers(written)
-        return self._headers[algorithm]
+    def selected(self, names: Iterable[bytes], algorithm: bytes) -> bytes:
+        """Return the canonical fields that h= names, each from the bottom up (§5.4.2)."""
+        left: dict[bytes, list[int]] = {}
+        chosen: list[bytes] = []
+        for name in names:
+            places = left.get(name)
+            if places is None:
+                places = left[name] = list(self._places.get(name, ()))
+            if places:  # a name that occurs no more adds nothing
+                chosen.append(self._field(places.pop(), algorithm))
+        return b"".join(chosen)
+
+    def _field(self, place: int, algorithm: bytes) -> bytes:
+        canonical = self._fields.get((algorithm, place))
+        if canonical is None:
+            field = self.message.fields[place]
+            canonical = b":".join(_canonical(field.name, field.value, algorithm))
+            self._fields[algorithm, place] = canonical
+        return canonical
 
     def check(self, field: Field, signature: Signature, keys: Iterable[PublicKey]) -> PublicKey:
         """Return the key that verifies the signature. Raises SignatureError."""
@@ -56,11 +77,11 @@ class Work:
         if signature.length is not None and signature.length > len(body):
             raise SignatureError("permerror", "l= is more than there is of the body")
         value = tags.without_value(field.value, b"b")
-        own = ALGORITHMS[signature.header_canon].canonicalize_headers([(field.name, value)])[0]
+        own = _canonical(field.name, value, signature.header_canon)
         if dkim.RE_BTAG.sub(rb"\1", own[1]).rstrip() != own[1].rstrip():
             # dkimpy would cut this too, and no other verifier would.
             raise SignatureError("neutral", "a tag of the signature holds another b=")
-        verifier = _Verifier(self.headers(signature.header_canon), body)
+        verifier = _Verifier(self.selected(signature.names, signature.header_canon), body)
         last: SignatureError | None = None
         for key in keys:
             try:
@@ -70,6 +91,10 @@ class Work:
             else:
                 return key
         raise last or SignatureError("permerror", "no key for the signature")
+
+
+def _canonical(name: bytes, value: bytes, algorithm: bytes) -> tuple[bytes, bytes]:
+    return ALGORITHMS[algorithm].canonicalize_headers([(name, value)])[0]
 
 
 class _Adapter:
@@ -84,11 +109,16 @@ class _Adapter:
 
 
 class _Verifier(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
-    """dkimpy's verifier, given canonical headers and body and a key that was fetched before."""
+    """dkimpy's verifier, given canonical fields and body and a key that was fetched before.
 
-    def __init__(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
-        super().__init__(None)
-        self.headers: Any = headers
+    dkimpy sees the fields that are signed as a single one: it hashes the same bytes, and does not
+    search for each of the names.
+    """
+
+    def __init__(self, signed: bytes, body: bytes) -> None:
+        super().__init__(None, logger=_LOG)
+        name, _colon, value = signed.partition(b":")
+        self.headers: Any = [(name, value)] if signed else []
         self.body: Any = body
         self.ktag = b"ed25519"
         self.pk: Any = None
@@ -96,7 +126,6 @@ class _Verifier(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
     def run(self, signature: Signature, own: tuple[bytes, bytes], key: PublicKey) -> None:
         """Raise SignatureError unless the key verifies the signature."""
         self.pk = _Adapter(key)
-        present = {name.lower() for name, _value in self.headers}
         # Everything is canonical already, so dkimpy must change nothing: simple, except that its
         # simple would make a line of a relaxed body that is empty.
         fields = {
@@ -107,8 +136,7 @@ class _Verifier(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
         }
         if signature.length is not None:
             fields[b"l"] = str(signature.length).encode("ascii")
-        # A name that does not occur adds nothing to the hash, and a search for it takes time.
-        names = [name for name in signature.names if name in present]
+        names = [name.lower() for name, _value in self.headers]
         try:
             self.verify_sig_process(fields, names, own, None)
         except dkim.ValidationError:

@@ -5,6 +5,7 @@ OpenSSL does the arithmetic. It must not know messages, nor where records come f
 
 import base64
 import binascii
+import functools
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -19,6 +20,8 @@ from filters.mailauth import tags
 
 # An RSA key of 8192 bits takes 1,412 characters; what is longer is not even decoded.
 _LONGEST_RECORD = 4_000
+
+_PADDING, _HASH = PKCS1v15(), Prehashed(SHA256())
 
 
 class KeyRecordError(Exception):
@@ -39,7 +42,7 @@ class PublicKey:
             if isinstance(self.key, Ed25519PublicKey):
                 self.key.verify(signature, digest)
             else:
-                self.key.verify(signature, digest, PKCS1v15(), Prehashed(SHA256()))
+                self.key.verify(signature, digest, _PADDING, _HASH)
         except (InvalidSignature, ValueError):
             return False
         return True
@@ -49,6 +52,11 @@ def read_record(record: bytes, algorithm: str) -> PublicKey:
     """Read a key record for a signature of this a=. Raises KeyRecordError."""
     if len(record) > _LONGEST_RECORD:
         raise KeyRecordError("the key record is too long")
+    return _read(record, algorithm)
+
+
+@functools.lru_cache(maxsize=512)  # loading a key takes longer than a check with it
+def _read(record: bytes, algorithm: str) -> PublicKey:
     try:
         found = tags.parse(record)
     except tags.TagListError as error:

@@ -1,18 +1,16 @@
 """Signing with DKIM (RFC 6376, RFC 8463) and the record that goes with a key.
 
-dkimpy writes and hashes the field; OpenSSL computes the signature. It must not know how a key
-was chosen for a message, nor where keys are stored.
+dkimpy writes the field (signature_layout.py); OpenSSL computes the signature. It must not know
+how a key was chosen for a message, nor where keys are stored.
 """
 
 import base64
 import hashlib
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import dkim
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -24,13 +22,15 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from dkim.canonicalization import CanonicalizationPolicy
 
 from filters.mailauth.canonical import Relaxed, relaxed_body_digest
-from filters.mailauth.message import Message
+from filters.mailauth.message import Field, Message
 from filters.mailauth.names import ldh
+from filters.mailauth.signature_layout import layout
 
 Algorithm = Literal["rsa-sha256", "ed25519-sha256"]
+_Private = RSAPrivateKey | Ed25519PrivateKey
+_PADDING, _DIGESTED = PKCS1v15(), Prehashed(SHA256())
 
 # Signed once more than they occur, so that nobody can add one (RFC 6376 §8.15).
 _OVERSIGNED = (b"from", b"to", b"cc", b"subject", b"reply-to")
@@ -77,7 +77,7 @@ class SigningKey:
     domain: str
     selector: str
     algorithm: Algorithm
-    private: RSAPrivateKey | Ed25519PrivateKey
+    private: _Private
 
 
 def load_signing_key(domain: str, selector: str, pem: bytes) -> SigningKey:
@@ -124,73 +124,64 @@ def sign(message: Message, keys: Sequence[SigningKey]) -> bytes:
 
     relaxed/relaxed. Raises ValueError for a message without a From field (RFC 6376 §5.4).
     """
+    found = _by_name(message)
+    names = tuple(_names(found))
+    # The lowest field of a name first (RFC 6376 §5.4.2); a name too many adds nothing.
+    covered = [found[name].pop() for name in names if found.get(name)]
+    header = Relaxed.canonicalize_headers([(field.key, field.value) for field in covered])
+    digest = hashlib.sha256(b"".join([b":".join(pair) for pair in header]))
     body_hash = base64.b64encode(relaxed_body_digest(message.raw, message.body_start))
-    signer = _Signer(message, body_hash)
-    return b"".join(signer.field(key) for key in keys)
+    moment = b"%d" % int(time.time())
+    fields = []
+    for key in keys:
+        form = layout(key.algorithm, key.domain, key.selector, names, _size(key.private))
+        whole = digest.copy()
+        whole.update(form.to_hash(moment, body_hash))
+        signature = base64.b64encode(_signature(key.private, whole.digest()))
+        fields.append(form.field(moment, body_hash, signature))
+    return b"".join(fields)
 
 
-def _signed_names(message: Message) -> list[bytes]:
-    count = Counter(field.key for field in message.fields)
-    if not count[b"from"]:
+def _by_name(message: Message) -> dict[bytes, list[Field]]:
+    found: dict[bytes, list[Field]] = {}
+    for field in message.fields:
+        found.setdefault(field.key, []).append(field)
+    return found
+
+
+def _names(found: Mapping[bytes, Sequence[Field]]) -> list[bytes]:
+    if b"from" not in found:
         raise ValueError("a message without a From field cannot be signed")
     names: list[bytes] = []
     for name in _OVERSIGNED:
-        names += [name] * (min(count[name], _MOST_OF_ONE_FIELD) + 1)
+        names += [name] * (min(len(found.get(name, ())), _MOST_OF_ONE_FIELD) + 1)
     for name in _SIGNED:
-        names += [name] * min(count[name], _MOST_OF_ONE_FIELD)
+        if name in found:
+            names += [name] * min(len(found[name]), _MOST_OF_ONE_FIELD)
     return names
+
+
+def _signed_names(message: Message) -> list[bytes]:
+    return _names(_by_name(message))
+
+
+def _size(private: _Private) -> int:
+    return 64 if isinstance(private, Ed25519PrivateKey) else (private.key_size + 7) // 8
+
+
+def _signature(private: _Private, digest: bytes) -> bytes:
+    if isinstance(private, Ed25519PrivateKey):
+        return private.sign(digest)
+    return private.sign(digest, _PADDING, _DIGESTED)
 
 
 class _Adapter:
     """What dkimpy takes for an Ed25519 key: sign(digest).signature."""
 
-    def __init__(self, private: RSAPrivateKey | Ed25519PrivateKey) -> None:
+    def __init__(self, private: _Private) -> None:
         self._private = private
         self.signature = b""
 
     def sign(self, digest: bytes) -> "_Adapter":
-        if isinstance(self._private, Ed25519PrivateKey):
-            self.signature = self._private.sign(digest)
-        else:
-            self.signature = self._private.sign(digest, PKCS1v15(), Prehashed(SHA256()))
+        self.signature = _signature(self._private, digest)
         return self
-
-
-class _Signer(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
-    """dkimpy's signer, given our parse, our canonicalisation and OpenSSL."""
-
-    def __init__(self, message: Message, body_hash: bytes) -> None:
-        super().__init__(None, signature_algorithm=b"ed25519-sha256")
-        self.headers: list[Any] = [
-            (field.name.rstrip(b" \t\r\n"), field.value) for field in message.fields if field.key
-        ]
-        self.hasher = hashlib.sha256
-        self._names = _signed_names(message)
-        self._body_hash = body_hash
-
-    def field(self, key: SigningKey) -> bytes:
-        domain = key.domain.encode("ascii")
-        tags = [
-            (b"v", b"1"),
-            (b"a", key.algorithm.encode("ascii")),
-            (b"c", b"relaxed/relaxed"),
-            (b"d", domain),
-            (b"i", b"@" + domain),
-            (b"q", b"dns/txt"),
-            (b"s", key.selector.encode("ascii")),
-            (b"t", str(int(time.time())).encode("ascii")),
-            (b"h", b" : ".join(self._names)),
-            (b"bh", self._body_hash),
-            # A place-holder that folds like a signature, so that folding again changes nothing.
-            (b"b", b"0" * 60),
-        ]
-        # dkimpy asks the key to sign(digest) in its Ed25519 branch: a= is written already, so
-        # the same branch serves RSA, and its RSA in Python stays unused.
-        value: bytes = self.gen_header(
-            tags,
-            self._names,
-            CanonicalizationPolicy(Relaxed, Relaxed),
-            b"DKIM-Signature",
-            _Adapter(key.private),
-        )
-        return b"DKIM-Signature: " + value

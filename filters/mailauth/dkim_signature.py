@@ -18,7 +18,12 @@ Result = Literal["pass", "fail", "neutral", "none", "policy", "temperror", "perm
 
 _REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
 _DIGITS = re.compile(rb"[0-9]+")
-_FIELD_NAME = re.compile(rb"[\x21-\x39\x3c-\x7e]+")
+_FIELD_NAMES = re.compile(rb"[\x21-\x39\x3c-\x7e]+(?::[\x21-\x39\x3c-\x7e]+)*")
+# What may be written into a report.
+_DOMAIN = re.compile(r"[A-Za-z0-9.-]+")
+_WRITABLE_IDENTITY = re.compile(r"[^\x00-\x20\x7f\ufffd]*@[A-Za-z0-9.-]+")
+_ALGORITHM = re.compile(r"[A-Za-z0-9-]{1,40}")
+_ENCODED = re.compile(r"[A-Za-z0-9+/=]+")
 _IDENTITY = re.compile(rb"[\x21-\x3a\x3c-\x7e\x80-\xff]*@[A-Za-z0-9.-]+")
 _LONGEST_FIELD = 16_384
 _CLOCK_SKEW = 300  # seconds
@@ -63,36 +68,51 @@ class Claims:
     signature: str = ""
 
 
-def claims(value: bytes) -> Claims:
-    """Return what the field claims, as far as it can be read and is safe to write."""
-    try:
-        found = tags.parse(value[:_LONGEST_FIELD])
-    except tags.TagListError:
-        return Claims()
+class SignatureField:
+    """A DKIM-Signature field: what it claims, and what it says if it is well-formed.
 
-    def text(tag: str, pattern: str) -> str:
+    value: all after the colon.
+    """
+
+    def __init__(self, value: bytes) -> None:
+        self._tags: dict[str, bytes] = {}
+        self._refusal: str | None = None
+        if len(value) > _LONGEST_FIELD:
+            self._refusal = "the signature field is too long"
+            value = value[:_LONGEST_FIELD]
+        try:
+            self._tags = tags.parse(value)
+        except tags.TagListError as error:
+            self._refusal = self._refusal or f"the signature is malformed: {error}"
+
+    def claims(self) -> Claims:
+        """Return what the field claims, as far as it can be read and is safe to write."""
+        return _claims(self._tags)
+
+    def read(self, now: float) -> Signature:
+        """Return what it says. now: seconds since 1970. Raises SignatureError."""
+        if self._refusal is not None:
+            raise SignatureError("neutral", self._refusal)
+        return _signature(self._tags, now)
+
+
+def _claims(found: dict[str, bytes]) -> Claims:
+    def text(tag: str, pattern: re.Pattern[str]) -> str:
         data = found.get(tag, b"").decode("utf-8", "replace")
-        return data if re.fullmatch(pattern, data) else ""
+        return data if pattern.fullmatch(data) else ""
 
-    domain = ldh(text("d", r"[A-Za-z0-9.-]+")) or ""
+    domain = ldh(text("d", _DOMAIN)) or ""
     encoded = tags.compact(found.get("b", b"")).decode("ascii", "replace")
     return Claims(
         domain=domain,
-        identity=text("i", r"[^\x00-\x20\x7f\ufffd]*@[A-Za-z0-9.-]+") or (domain and f"@{domain}"),
-        selector=ldh(text("s", r"[A-Za-z0-9.-]+")) or "",
-        algorithm=text("a", r"[A-Za-z0-9-]{1,40}").lower(),
-        signature=encoded if re.fullmatch(r"[A-Za-z0-9+/=]+", encoded) else "",
+        identity=text("i", _WRITABLE_IDENTITY) or (domain and f"@{domain}"),
+        selector=ldh(text("s", _DOMAIN)) or "",
+        algorithm=text("a", _ALGORITHM).lower(),
+        signature=encoded if _ENCODED.fullmatch(encoded) else "",
     )
 
 
-def read_signature(value: bytes, now: float) -> Signature:
-    """Read the field's value. now: seconds since 1970. Raises SignatureError."""
-    if len(value) > _LONGEST_FIELD:
-        raise SignatureError("neutral", "the signature field is too long")
-    try:
-        found = tags.parse(value)
-    except tags.TagListError as error:
-        raise SignatureError("neutral", f"the signature is malformed: {error}") from None
+def _signature(found: dict[str, bytes], now: float) -> Signature:
     missing = [tag for tag in _REQUIRED if tag not in found]
     if missing:
         raise SignatureError("permerror", f"the signature lacks {missing[0]}=")
@@ -157,7 +177,7 @@ def _selector(value: bytes) -> str:
 
 def _names(value: bytes) -> tuple[bytes, ...]:
     names = tags.items(value)
-    if not all(_FIELD_NAME.fullmatch(name) for name in names):
+    if not _FIELD_NAMES.fullmatch(b":".join(names)):
         raise SignatureError("neutral", "the signature's h= is no list of field names")
     if b"from" not in names:
         raise SignatureError("permerror", "the signature does not cover From")

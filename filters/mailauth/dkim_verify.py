@@ -9,20 +9,21 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from filters.mailauth import tags
 from filters.mailauth.dkim_check import TestedError, Work
 from filters.mailauth.dkim_key import KeyRecordError, PublicKey, read_record
 from filters.mailauth.dkim_signature import (
+    Claims,
     Result,
     Signature,
     SignatureError,
-    claims,
-    read_signature,
+    SignatureField,
 )
+from filters.mailauth.dmarc_discovery import record_at
 from filters.mailauth.dns_types import DnsTemporaryError, Resolver
 from filters.mailauth.message import Field, Message, author
+from filters.mailauth.together import together
 
 MOST_SIGNATURES = 5
 _MOST_KEY_RECORDS = 3
@@ -65,44 +66,45 @@ async def verify(
     """
     moment = time.time() if now is None else now
     fields = message.named(b"dkim-signature")
-    blank = _claimed(fields)
-    refusal = _refusal(message) if fields else None
-    evaluated = fields[:MOST_SIGNATURES]
+    if not fields:
+        return ()
+    signatures = [(field, SignatureField(field.value)) for field in fields]
+    evaluated = signatures[:MOST_SIGNATURES]
+    refusal = _refusal(message)
     if refusal is not None:
-        first = [(refusal, False) for _ in evaluated]
+        outcomes = [(refusal, False) for _ in evaluated]
     else:
         work = Work(message)
-        first = list(
-            await asyncio.gather(*(_one(work, field, resolver, moment) for field in evaluated))
+        outcomes = await together(
+            *(_one(work, field, read, resolver, moment) for field, read in evaluated)
         )
     limit = f"only the first {MOST_SIGNATURES} signatures are verified"
-    outcomes = first + [(SignatureError("policy", limit), False)] * (len(fields) - len(first))
+    outcomes += [(SignatureError("policy", limit), False)] * (len(fields) - len(outcomes))
     return tuple(
-        replace(claim, result=error.result, reason=str(error), testing=testing)
-        for claim, (error, testing) in zip(blank, outcomes, strict=True)
+        DkimResult(
+            error.result,
+            claim.domain,
+            claim.identity,
+            claim.selector,
+            claim.algorithm,
+            prefix,
+            str(error),
+            testing,
+        )
+        for (claim, prefix), (error, testing) in zip(
+            _claims([read for _field, read in signatures]), outcomes, strict=True
+        )
     )
 
 
-def _claimed(fields: Sequence[Field]) -> list[DkimResult]:
-    """Return a result for each field with what it claims, and its unique part of b=."""
-    found = [claims(field.value) for field in fields]
+def _claims(signatures: Sequence[SignatureField]) -> list[tuple[Claims, str]]:
+    """Return what each field claims, and its unique part of b= (RFC 6008 §4)."""
+    found = [signature.claims() for signature in signatures]
     prefixes = Counter(claim.signature[:8] for claim in found)
-    results = []
-    for claim in found:
-        shared = prefixes[claim.signature[:8]] > 1
-        unique = claim.signature[:400] if shared else claim.signature[:8]
-        results.append(
-            DkimResult(
-                "neutral",
-                claim.domain,
-                claim.identity,
-                claim.selector,
-                claim.algorithm,
-                unique,
-                "",
-            )
-        )
-    return results
+    return [
+        (claim, claim.signature[: 400 if prefixes[claim.signature[:8]] > 1 else 8])
+        for claim in found
+    ]
 
 
 def _refusal(message: Message) -> SignatureError | None:
@@ -118,11 +120,11 @@ def _refusal(message: Message) -> SignatureError | None:
 
 
 async def _one(
-    work: Work, field: Field, resolver: Resolver, now: float
+    work: Work, field: Field, read: SignatureField, resolver: Resolver, now: float
 ) -> tuple[SignatureError, bool]:
     """Return the outcome of one signature, and whether its key is for testing only."""
     try:
-        signature = read_signature(field.value, now)
+        signature = read.read(now)
         keys = await _keys(signature, resolver)
         if len(work.message.raw) > _LARGE:
             async with work.lock:
@@ -169,19 +171,11 @@ async def _keys(signature: Signature, resolver: Resolver) -> list[PublicKey]:
 async def _is_public_suffix(domain: str, resolver: Resolver) -> bool:
     """Say whether the domain's own DMARC record says psd=y (RFC 9989): nobody's to sign for."""
     try:
-        answer = await resolver.query(f"_dmarc.{domain}", "TXT")
+        record = await record_at(domain, resolver)
     except DnsTemporaryError:
         # The signature is good; that this cannot be known does not make it bad.
         return False
-    records = []
-    for text in answer.texts[:20]:
-        try:
-            found = tags.parse(text[:4_000])
-        except tags.TagListError:
-            continue
-        if found.get("v") == b"DMARC1" and next(iter(found)) == "v":
-            records.append(found)
-    return len(records) == 1 and records[0].get("psd", b"").lower() == b"y"
+    return record is not None and record.psd == "y"
 
 
 def _check_coverage(work: Work, signature: Signature) -> None:
@@ -192,6 +186,6 @@ def _check_coverage(work: Work, signature: Signature) -> None:
             raise SignatureError("policy", "l= leaves the end of the body unsigned")
     signed = Counter(signature.names)
     for name in _SHOWN:
-        if 0 < signed[name] < work.count[name]:
+        if 0 < signed[name] < work.count(name):
             shown = name.decode("ascii").capitalize()
             raise SignatureError("policy", f"an unsigned second {shown} above the signed one")

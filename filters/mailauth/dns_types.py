@@ -6,6 +6,7 @@ asked.
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,6 +49,10 @@ class Answer:
         return tuple(record for record in self.records if isinstance(record, tuple))
 
 
+Outcome = Answer | DnsTemporaryError
+Question = tuple[str, str]
+Known = Callable[[str, str], Outcome | None]
+
 # No name of more characters has 253 octets; hostile text does not stay in the cache.
 _LONGEST_TEXT = 254
 
@@ -61,6 +66,13 @@ class Resolver(Protocol):
         A name that cannot exist (too long, an empty label) is an NXDOMAIN like any other.
         Raises DnsTemporaryError and nothing else.
         """
+
+
+class Remembering(Protocol):
+    """What a Resolver may be too: one that says at once what it knows."""
+
+    def cached(self, name: str, rdtype: str) -> Outcome | None:
+        """Return what query() would answer, or raise, without waiting; None if it had to wait."""
 
 
 def labels(name: str) -> tuple[bytes, ...] | None:
@@ -78,3 +90,11 @@ def _labels(name: str) -> tuple[bytes, ...] | None:
     if len(data) > 253 or any(not 0 < len(part) <= 63 for part in parts):
         return None
     return parts
+
+
+def question(name: str, rdtype: str) -> Question:
+    """Return the same name and type for whatever is the same question.
+
+    Only ASCII letters have a second case in DNS; str.lower() would take a Kelvin sign for a k.
+    """
+    return (name.lower() if name.isascii() else name).removesuffix("."), rdtype

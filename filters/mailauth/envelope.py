@@ -10,7 +10,8 @@ class Envelope:
     client_address: the client's IP address as text, None if there is none (a local socket).
     helo: the argument of HELO or EHLO. sender: the envelope sender, "" for the null sender.
     user: the authenticated login. client_unknown: the address is a proxy's, not the client's, so
-    SPF can say nothing.
+    SPF can say nothing. client_name: the name that the address has, None for none; reverse: whether
+    that name leads back to it, "pass", "fail" or "error", None where nobody looked.
     """
 
     client_address: str | None
@@ -19,3 +20,5 @@ class Envelope:
     recipients: tuple[str, ...] = ()
     user: str | None = None
     client_unknown: bool = False
+    client_name: str | None = None
+    reverse: str | None = None

@@ -7,9 +7,9 @@ is refused with a reason. It must not know messages, only the value of one field
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header
+from typing import NamedTuple
 
 from filters.mailauth.names import a_label
 
@@ -17,14 +17,18 @@ _ATOM = re.compile(r'[^\s()<>\[\]:;@\\,."]+')
 _DOT_ATOM = re.compile(r"[^\s()<>\[\]:;@\\,.\"]+(?:\.[^\s()<>\[\]:;@\\,.\"]+)*")
 _ENCODED_WORD = re.compile(r"=\?[^?]*\?[A-Za-z]\?[^?]*\?=")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# `"Alice" <a@example.org>` or `a@example.org`: nearly all mail, and what needs no second look.
+_PLAIN = re.compile(
+    r'[ \t]*+(?P<phrase>(?:"[^"\\]*+"|[^\s()<>\[\]:;@\\,"]++|[ \t]++)*+<)?'
+    rf"(?P<local>{_DOT_ATOM.pattern})@(?P<domain>{_DOT_ATOM.pattern})(?(phrase)>)[ \t]*+"
+)
 
 
 class UnreadableError(Exception):
     """The field does not say one thing to every reader; the text says why."""
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(NamedTuple):
     kind: str  # "atom", "quoted", "literal" or the special character itself
     text: str
     spaced: bool  # white space or a comment stands before it
@@ -38,10 +42,14 @@ def mailboxes(value: bytes) -> tuple[tuple[str, str | None], ...]:
     text = value.replace(b"\r\n", b"").decode("utf-8", "surrogateescape")
     if _CONTROL.search(text):
         raise UnreadableError("a control character in the From field")
-    found: list[tuple[str, str | None]] = []
-    for element in _elements(list(_tokens(text))):
-        found.append(_mailbox(element))
-    return tuple(found)
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None and "=?" not in text:
+        return ((plain["local"], _host(plain["domain"])),)
+    return _parsed(text)
+
+
+def _parsed(text: str) -> tuple[tuple[str, str | None], ...]:
+    return tuple(_mailbox(element) for element in _elements(list(_tokens(text))))
 
 
 def _tokens(text: str) -> Iterator[_Token]:
@@ -188,10 +196,14 @@ def _addr_spec(tokens: list[_Token]) -> tuple[str, str | None]:
         raise UnreadableError("an encoded word in place of a local part in the From field")
     if len(right) == 1 and right[0].kind == "literal":
         return local, None
-    domain = a_label(_dot_atom(right))
+    return local, _host(_dot_atom(right))
+
+
+def _host(text: str) -> str:
+    domain = a_label(text)
     if domain is None:
         raise UnreadableError("a domain of the From field that is no host name")
-    return local, domain
+    return domain
 
 
 def _dot_atom(tokens: list[_Token]) -> str:

@@ -7,7 +7,9 @@ in CRLF; bare CR and 8-bit bytes may stand anywhere. It must not know DNS or any
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 from filters.mailauth.mailboxes import UnreadableError, mailboxes, written
 
@@ -16,10 +18,11 @@ _FIELD_END = re.compile(rb"\r\n(?![ \t])")
 # Nobody needs as many fields; what follows them is kept as one line that is no field.
 _MOST_FIELDS = 10_000
 _NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+")
+# Longer names than this are not remembered.
+_LONGEST_KNOWN_NAME = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One header field and where it stands: raw[start:end], its CRLF included.
 
     name: the bytes before the colon, as written, white space before the colon included.
@@ -45,10 +48,11 @@ class Message:
     fields: from the top, at most 10,000; whole says whether those are all.
     """
 
-    __slots__ = ("_header_end", "body_start", "fields", "raw", "whole")
+    __slots__ = ("_author", "_header_end", "body_start", "fields", "raw", "whole")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
+        self._author: Author | None = None  # once it has been asked for
         if raw.startswith(b"\r\n"):
             self._header_end, self.body_start = 0, 2
         else:
@@ -93,10 +97,19 @@ def _field(raw: bytes, start: int, end: int) -> Field:
     colon = text.find(b":")
     if colon < 0:
         return Field(text, b"", start, end, text)
+    name = text[:colon]
+    key = _known_key(name) if colon <= _LONGEST_KNOWN_NAME else _key(name)
+    return Field(name, key, start, end, text)
+
+
+def _key(name: bytes) -> bytes:
     # `From : x` and `From` folded before its colon are From to some readers, so to us too.
-    name = text[:colon].rstrip(b" \t\r\n")
-    key = name.lower() if _NAME.fullmatch(name) else b""
-    return Field(text[:colon], key, start, end, text)
+    bare = name.rstrip(b" \t\r\n")
+    return bare.lower() if _NAME.fullmatch(bare) else b""
+
+
+# Mail has few names, and each of them in every message.
+_known_key = lru_cache(maxsize=1024)(_key)
 
 
 def remove(raw: bytes, fields: Iterable[Field]) -> bytes:
@@ -127,6 +140,12 @@ class Author:
 
 def author(message: Message) -> Author:
     """Return the author of the message (RFC 9989 §4.3: the domain of RFC 5322's From)."""
+    if message._author is None:
+        message._author = _read_author(message)
+    return message._author
+
+
+def _read_author(message: Message) -> Author:
     if not message.whole:
         return Author(None, (), "too many header fields", well_formed=False)
     found = message.named(b"from")

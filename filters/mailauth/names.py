@@ -3,6 +3,7 @@
 It must not know DNS, messages or any of the protocols.
 """
 
+import functools
 import re
 
 # RFC 5890 §2.3.1; no underscore: neither an author domain nor d= or s= may hold one.
@@ -15,9 +16,12 @@ _DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d\u3002\uff0e\uff61")
 
 def ldh(text: str) -> str | None:
     """Return the lower-case domain if every label is an LDH label, else None."""
+    return _ldh(text) if 0 < len(text) <= 253 and text.isascii() else None
+
+
+@functools.lru_cache(maxsize=2048)  # a message names the same few domains again and again
+def _ldh(text: str) -> str | None:
     lower = text.lower()
-    if not lower.isascii() or not 0 < len(lower) <= 253:
-        return None
     return lower if all(_LABEL.fullmatch(label) for label in lower.split(".")) else None
 
 

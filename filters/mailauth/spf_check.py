@@ -1,21 +1,24 @@
 """Evaluating SPF (RFC 7208): pyspf decides, our resolver answers.
 
-pyspf runs again from the start whenever it needs an answer that is not here yet, so it never
-blocks and no thread is needed. It must not know messages or how results are written. Without
-pyspf installed, available() is False and nothing else here may be called.
+pyspf runs once where every answer is in the cache, and again from the start whenever it needs one
+that is not here yet: it never blocks, and no thread is needed. It must not know messages or how
+results are written. Without pyspf installed, available() is False and nothing else here may be
+called.
 """
 
-import asyncio
 import ipaddress
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal, get_args
 
-from filters.mailauth.dns_types import Answer, DnsTemporaryError, Resolver, labels
+from filters.mailauth.dns_types import DnsTemporaryError, Question, Resolver, labels
 from filters.mailauth.envelope import Envelope
+from filters.mailauth.lookup import Lookup
 from filters.mailauth.names import a_label
+from filters.mailauth.together import together
 
 Result = Literal["pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"]
 _RESULTS: dict[str, Result] = {word: word for word in get_args(Result)}
@@ -97,26 +100,20 @@ async def _evaluate(
 ) -> tuple[Result, str, str]:
     from filters.mailauth.spf_query import Evaluation, MissingError
 
-    answers: dict[tuple[str, str], Answer | DnsTemporaryError] = {}
-
-    async def fetch(name: str, rdtype: str) -> None:
-        try:
-            answers[name, rdtype] = await resolver.query(name, rdtype)
-        except DnsTemporaryError as error:
-            answers[name, rdtype] = error
-
+    lookup = resolver if isinstance(resolver, Lookup) else Lookup(resolver)
     for _ in range(_MOST_RUNS):
         evaluation = Evaluation(
-            address, local or "postmaster", domain, envelope.sender, envelope.helo, answers
+            address, local or "postmaster", domain, envelope.sender, envelope.helo, lookup.cached
         )
         try:
             word, reason, explanation = evaluation.run()
         except MissingError as missing:
-            first, *others = missing.questions
-            if others:
-                await asyncio.gather(*(fetch(*question) for question in missing.questions))
-            else:
-                await fetch(*first)
+            await together(*(_ask(lookup, question) for question in missing.questions))
         else:
             return _RESULTS[word], reason, explanation
     return "permerror", "the SPF record needs too many look-ups", ""
+
+
+async def _ask(lookup: Lookup, question: Question) -> None:
+    with suppress(DnsTemporaryError):  # the Lookup remembers it
+        await lookup.query(*question)

@@ -1,23 +1,28 @@
 """pyspf's evaluator with our answers in it, and bounds where pyspf has none.
 
-Import it only where pyspf is installed. It must not know resolvers: it is given answers, and
-says which it lacks.
+Import it only where pyspf is installed. It must not know resolvers: it is told what is known, and
+says what it lacks.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Any
 
 import spf
 
-from filters.mailauth.dns_types import Answer, DnsTemporaryError, labels
+from filters.mailauth.dns_types import (
+    Answer,
+    DnsTemporaryError,
+    Known,
+    Question,
+    labels,
+    question,
+)
 
 # pyspf's patterns are quadratic in a term, and its evaluation runs over all terms again and again.
 _LONGEST_TERM = 1_000
 _LONGEST_RECORDS = 16_384  # octets of all records of one check together
 _MOST_HOSTS = 10  # RFC 7208 §4.6.4
-
-Question = tuple[str, str]
-Answers = Mapping[Question, Answer | DnsTemporaryError]
 
 
 class MissingError(BaseException):
@@ -36,15 +41,18 @@ class _Explanation(str):
 
 
 class Evaluation(spf.query):  # type: ignore[misc]  # pyspf has no types
-    """One run of check_host() (RFC 7208 §4) over the answers known so far."""
+    """One run of check_host() (RFC 7208 §4) over the answers known so far.
+
+    known: the outcome of a question (name, type), None where it has to be asked first.
+    """
 
     def __init__(
-        self, address: str, local: str, domain: str, sender: str, helo: str, answers: Answers
+        self, address: str, local: str, domain: str, sender: str, helo: str, known: Known
     ) -> None:
         super().__init__(address, sender or f"postmaster@{helo}", helo)
         # pyspf splits at the first @, and a quoted local part may hold one.
         self.l, self.o, self.d = local, domain, domain
-        self._answers = answers
+        self._known = known
         self._octets = 0
 
     def run(self) -> tuple[str, str, str]:
@@ -115,7 +123,7 @@ class Evaluation(spf.query):  # type: ignore[misc]  # pyspf has no types
         self._need((host, self.A) for host in hosts)
         found: list[str] = []
         for host in hosts:
-            answer = self._answers.get(_question(host, self.A))
+            answer = self._known(host, self.A)
             exists = isinstance(answer, Answer) and not answer.nxdomain
             found += self.dns(host, self.A, ignore_void=exists)
         return found
@@ -136,14 +144,27 @@ class Evaluation(spf.query):  # type: ignore[misc]  # pyspf has no types
                 continue
         return found
 
+    def cidrmatch(self, ipaddrs: Iterable[str], n: int) -> bool:
+        """Say whether the client is in a network, n bits long, of one of these addresses.
+
+        They are of the client's family; pyspf's own networks take most of its time.
+        """
+        rest = self.cidrmax - n
+        network = int(self.ipaddr) >> rest
+        try:
+            return any(int(ip_address(text)) >> rest == network for text in ipaddrs)
+        except ValueError:
+            raise spf.PermError("an address that is none") from None
+
     def dns(
         self, name: str, qtype: str, cnames: object = None, ignore_void: bool = False
     ) -> list[Any]:
         """Answer from what has been fetched; aliases were followed by the resolver."""
         if labels(name) is None:
             return []
-        self._need([(name, qtype)])
-        answer = self._answers[_question(name, qtype)]
+        answer = self._known(name, qtype)
+        if answer is None:
+            raise MissingError([question(name, qtype)])
         if isinstance(answer, DnsTemporaryError):
             raise spf.TempError(answer.reason)
         if not answer.records and not ignore_void:
@@ -155,11 +176,6 @@ class Evaluation(spf.query):  # type: ignore[misc]  # pyspf has no types
         return list(answer.records)
 
     def _need(self, wanted: Iterable[Question]) -> None:
-        questions = [_question(*question) for question in wanted if labels(question[0])]
-        missing = [question for question in questions if question not in self._answers]
+        missing = [question(*one) for one in wanted if labels(one[0]) and self._known(*one) is None]
         if missing:
             raise MissingError(dict.fromkeys(missing))
-
-
-def _question(name: str, rdtype: str) -> Question:
-    return name.lower().removesuffix("."), rdtype

@@ -130,11 +130,15 @@ def test_no_error_holds_a_piece_of_a_secret(left: str, between: str, right: str)
                 assert right not in "\n".join(outcome)
 
 
+# What isprintable() takes; a space may stand inside.
+PRINTABLE = st.characters(exclude_categories=["C", "Z"])
+PASSWORDS = st.builds("{}{}{}".format, PRINTABLE, st.text(PRINTABLE | st.just(" ")), PRINTABLE)
+
+
 @unhurried
-@given(st.text(min_size=1, max_size=40))
+@given(PASSWORDS)
 def test_a_plain_password_is_kept_to_the_letter(password: str) -> None:
-    assume(not set(password) & set("\0\r\n") and password == password.strip())
-    assume(not password.startswith(("$", "{")) and password.isprintable())
+    assume(not password.startswith(("$", "{")))
     loaded = load(
         {"DOMAINS": "example.org", "ACCOUNTS": f"alice@example.org:{password}\n#"}, host=HOST
     )

@@ -72,11 +72,12 @@ def craft(
     message: bytes,
     key: Key,
     *,
+    name: str = "DKIM-Signature",
     names: Sequence[str] = SIGNED,
     tags: Mapping[str, str | None] | None = None,
     after: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Return a DKIM-Signature field. tags: written before signing (None leaves one out);
+    """Return a signature field. tags: written before signing (None leaves one out);
     after: replaced once the signature is made.
     """
     values: dict[str, str | None] = {
@@ -96,26 +97,31 @@ def craft(
     digest = (hashlib.sha1 if sha1 else hashlib.sha256)(body).digest()
     values.setdefault("bh", base64.b64encode(digest).decode())
     values["b"] = ""
-    bare = field(values)
+    bare = field(values, name)
     stack = fields_of(message)
     chosen = b""
-    for name in names:
+    for wanted in names:
         for at in range(len(stack) - 1, -1, -1):
-            if stack[at].partition(b":")[0].strip().lower() == name.lower().encode():
+            if stack[at].partition(b":")[0].strip().lower() == wanted.lower().encode():
                 found = stack.pop(at)
                 chosen += relaxed_field(found) if header_canon == "relaxed" else found
                 break
     own = relaxed_field(bare) if header_canon == "relaxed" else bare
     chosen += own.removesuffix(b"\r\n")
-    if isinstance(key, Ed25519PrivateKey):
-        signature = key.sign(hashlib.sha256(chosen).digest())
-    else:
-        signature = key.sign(chosen, PKCS1v15(), SHA1() if sha1 else SHA256())
-    values["b"] = base64.b64encode(signature).decode()
+    values["b"] = signature(chosen, key, sha1=sha1)
     values |= after or {}
-    return field(values)
+    return field(values, name)
 
 
-def field(values: Mapping[str, str | None]) -> bytes:
+def signature(data: bytes, key: Key, *, sha1: bool = False) -> str:
+    """Return what stands in b=."""
+    if isinstance(key, Ed25519PrivateKey):
+        made = key.sign(hashlib.sha256(data).digest())
+    else:
+        made = key.sign(data, PKCS1v15(), SHA1() if sha1 else SHA256())
+    return base64.b64encode(made).decode()
+
+
+def field(values: Mapping[str, str | None], name: str = "DKIM-Signature") -> bytes:
     written = [f"{tag}={value}" for tag, value in values.items() if value is not None]
-    return ("DKIM-Signature: " + ";\r\n\t".join(written) + "\r\n").encode("latin-1")
+    return (f"{name}: " + ";\r\n\t".join(written) + "\r\n").encode("latin-1")

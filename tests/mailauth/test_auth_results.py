@@ -3,10 +3,18 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from filters.mailauth.auth_results import MethodResult, forged, format_field, parse_field
+from filters.mailauth.auth_results import (
+    MethodResult,
+    ParsedAuthResults,
+    forged,
+    format_arc_field,
+    format_field,
+    parse_arc_field,
+    parse_field,
+)
 from filters.mailauth.message import Message
 
 ID = "mx.example.net"
@@ -59,8 +67,68 @@ def test_hostile_values_stay_values(reason: str, comment: str, values: list[str]
 
 
 def test_only_words_of_the_standard_are_written() -> None:
-    with pytest.raises(ValueError, match="keyword"):
-        format_field(ID, [MethodResult("spf; dkim", "pass")])
+    for bad in (
+        MethodResult("spf; dkim", "pass"),
+        MethodResult("spf", ""),
+        MethodResult("spf", "pass", properties=(("smtp.a=b c", "x"),)),
+        MethodResult("sp\xe4f", "pass"),
+        MethodResult("x" * 101, "pass"),
+    ):
+        with pytest.raises(ValueError, match="keyword"):
+            format_field(ID, [bad])
+    with pytest.raises(ValueError, match="ptype"):
+        format_field(ID, [MethodResult("spf", "pass", properties=(("mailfrom", "x"),))])
+
+
+# What the grammar is made of, so that much of what is drawn can be read.
+elements = st.sampled_from(
+    [*'aZ0_.-=/;()\\"@+?,:<>[] \t', "\r\n ", "\x7f", "\xe4", "reason=", "none", "x.y=", "spf=pass"]
+)
+readable = st.lists(elements, max_size=25).map("".join)
+
+
+@given(readable, st.lists(readable, min_size=1, max_size=3))
+@example("a@b.example", ['reason=""'])
+@example("a_b", ["x_y.z_=1 .=2", "x=y_"])
+def test_whatever_was_read_can_be_written_and_read_again(front: str, results: list[str]) -> None:
+    for authserv_id in ("a.example", front, '"' + front + '"'):
+        value = ";".join([authserv_id, *(f" spf=pass {result}" for result in results)])
+        read = parse_field(value.encode("utf-8"))
+        if read is not None:
+            again = parse_field(format_field(read.authserv_id, read.results).partition(b":")[2])
+            assert again == as_written(read)
+            arc = format_arc_field(7, read.authserv_id, read.results)
+            assert parse_arc_field(arc.partition(b":")[2]) == (7, as_written(read))
+
+
+def as_written(read: ParsedAuthResults) -> ParsedAuthResults:
+    """What was read, without its version, and each character that is not written as ?."""
+
+    def safe(text: str) -> str:
+        return re.sub(r"[^\x20-\x7e]", "?", text)
+
+    return ParsedAuthResults(
+        safe(read.authserv_id),
+        None,
+        tuple(
+            MethodResult(
+                result.method,
+                result.result,
+                None if result.reason is None else safe(result.reason),
+                safe(result.comment),
+                tuple((name, safe(value)) for name, value in result.properties),
+            )
+            for result in read.results
+        ),
+    )
+
+
+def test_the_field_of_an_arc_set() -> None:
+    result = MethodResult("arc", "pass", None, "", (("smtp.remote-ip", "2001:db8::1"),))
+    assert format_arc_field(2, ID, [result]) == (
+        b"ARC-Authentication-Results: i=2; mx.example.net;\r\n"
+        b'\tarc=pass smtp.remote-ip="2001:db8::1"\r\n'
+    )
 
 
 READ = [

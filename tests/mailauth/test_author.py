@@ -1,7 +1,12 @@
 """The author of a message, read from hostile From fields (the facts' "author domain")."""
 
-import pytest
+from collections.abc import Callable
 
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from filters.mailauth.mailboxes import UnreadableError, _parsed, mailboxes
 from filters.mailauth.message import Message, author
 
 READ = [
@@ -112,3 +117,29 @@ def test_no_from() -> None:
 def test_a_long_hostile_field_takes_linear_time() -> None:
     for value in (b"(" * 200_000, b"a," * 100_000, b'"' + b"\\a" * 100_000, b"=?" * 100_000):
         assert read(value).domain is None
+
+
+PIECES = [*'a@<>,:;"()[\\ \t.', "b.c", "@x.org", "=?utf-8?q?a?=", "=?"]
+PIECES += ["\u00e9", "\u00a0", "\udcff"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=9).map("".join))
+@example('"Alice, B." <a@example.org>')
+@example(" Alice B. <a@example.org> ")
+@example("a.b@example.org")
+def test_the_short_way_to_an_address_reads_what_the_parser_reads(text: str) -> None:
+    value = text.encode("utf-8", "surrogateescape")
+
+    def outcome(read: Callable[[], object]) -> object:
+        try:
+            return read()
+        except UnreadableError as error:
+            return str(error)
+
+    assert outcome(lambda: mailboxes(value)) == outcome(lambda: _parsed(text))
+
+
+@pytest.mark.parametrize("value", [b" " * 60_000, b'"' * 60_000, b"a " * 30_000, b"a." * 30_000])
+def test_reading_an_author_takes_linear_time(value: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        mailboxes(value)

@@ -1,10 +1,10 @@
 """Every folder under cases/: a message, its envelope and a zone, and what must come out.
 
-message.eml: the bytes. envelope.toml: Envelope's fields, and `now` and `authserv_id`.
-zone.yaml: the zone of filters.mailauth.zone. expected.json: `author_domain`, `spf` and `dkim`
-(every field of the results that is named there), `authentication_results` (the field, unfolded),
-`questions` (what may be asked at most), `stamped` (how the stamped message goes on after our
-field).
+message.eml: the bytes. envelope.toml: Envelope's fields, and `now`, `authserv_id`, `enforce` and
+`trusted_sealers`. zone.yaml: the zone of filters.mailauth.zone. expected.json: `author_domain`,
+`spf`, `dkim`, `dmarc` and `arc` (every field of the results that is named there), `disposition`,
+`authentication_results` (the field, unfolded), `questions` (what may be asked at most), `stamped`
+(how the stamped message goes on after our field).
 """
 
 import asyncio
@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from filters.mailauth.authenticate import Envelope, authenticate, stamp
+from filters.mailauth.policy import decide
 from filters.mailauth.resolver import StaticResolver
 
 CASES = sorted(path for path in (Path(__file__).parent / "cases").iterdir() if path.is_dir())
@@ -34,11 +35,15 @@ def test_case(case: Path) -> None:
     zone = StaticResolver(yaml.safe_load((case / "zone.yaml").read_text()) or {})
     expected = json.loads((case / "expected.json").read_text())
     now, authserv_id = facts.pop("now", None), facts.pop("authserv_id", "mx.example.net")
+    enforce, sealers = facts.pop("enforce", "yes"), facts.pop("trusted_sealers", [])
+    facts["recipients"] = tuple(facts.get("recipients", ()))
+    envelope = Envelope(**{"client_address": None, **facts})
     assert expected.keys() <= {
-        "about", "author_domain", "spf", "dkim", "authentication_results", "questions", "stamped"
+        "about", "author_domain", "spf", "dkim", "dmarc", "arc", "disposition",
+        "authentication_results", "questions", "stamped",
     }  # fmt: skip
 
-    verdict = asyncio.run(authenticate(message, Envelope(**facts), zone, now=now))
+    verdict = asyncio.run(authenticate(message, envelope, zone, now=now))
 
     if "author_domain" in expected:
         assert verdict.author.domain == expected["author_domain"]
@@ -50,6 +55,13 @@ def test_case(case: Path) -> None:
             for result, wanted in zip(verdict.dkim, expected["dkim"], strict=True)
         ]
         assert found == expected["dkim"]
+    if "dmarc" in expected:
+        assert named(verdict.dmarc, expected["dmarc"]) == expected["dmarc"]
+    if "arc" in expected:
+        assert named(verdict.arc, expected["arc"]) == expected["arc"]
+    if "disposition" in expected:
+        decision = decide(verdict, envelope, enforce=enforce, trusted_sealers=frozenset(sealers))
+        assert decision.disposition == expected["disposition"]
     if "questions" in expected:
         assert len(zone.asked) <= expected["questions"]
     stamped = stamp(message, verdict, authserv_id)

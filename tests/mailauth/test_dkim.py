@@ -74,6 +74,23 @@ def test_what_is_signed_verifies_and_a_changed_byte_does_not(
     assert "pass" not in words(fields + changed)
 
 
+@given(
+    st.lists(st.sampled_from(["Subject", "subject", "X", "To"]), max_size=6),
+    st.lists(st.sampled_from(["subject", "x", "TO", "cc"]), max_size=6),
+    st.sampled_from(["simple/simple", "relaxed/simple"]),
+)
+def test_fields_are_selected_from_the_bottom_up(
+    present: list[str], names: list[str], canonicalisation: str
+) -> None:
+    """A name may stand in h= more and less often than in the message (RFC 6376 §5.4.2)."""
+    header = "".join(f"{name}:  {at}\r\n" for at, name in enumerate(present))
+    message = header.encode() + b"From: a@example.org\r\n\r\nbody\r\n"
+    key = {"mail._domainkey.example.org": {"TXT": [record(ED)]}}
+    field = craft(message, ED, names=["from", *names], tags={"c": canonicalisation})
+    (found,) = results(field + message, key)
+    assert found.result == "pass" or "an unsigned second" in found.reason
+
+
 def test_dkimpy_itself_verifies_what_we_sign() -> None:
     record = public_record(KEYS[0]).encode()
     signed = sign(Message(MESSAGE), KEYS[:1]) + MESSAGE

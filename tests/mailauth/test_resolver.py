@@ -142,19 +142,13 @@ def test_a_server_that_fails_is_a_temporary_error(rcode: dns.rcode.Rcode) -> Non
         ask(records(rcode=rcode))
 
 
-def test_silence_is_a_temporary_error() -> None:
-    with pytest.raises(DnsTemporaryError, match="timed out"):
-        ask(lambda _question, _tcp: None)
+def test_silence_is_a_temporary_error_after_two_questions() -> None:
+    async def body(resolver: DnsResolver, server: NameServer) -> None:
+        with pytest.raises(DnsTemporaryError, match="timed out for TXT of a"):
+            await resolver.query("a.example", "TXT")
+        assert len(server.asked) == 2
 
-
-def test_a_reply_to_another_question_is_ignored() -> None:
-    def reply(question: dns.message.Message, _over_tcp: bool) -> dns.message.Message:
-        response = dns.message.make_response(question)
-        response.id ^= 1
-        return response
-
-    with pytest.raises(DnsTemporaryError, match="timed out"):
-        ask(reply)
+    run(lambda _question, _tcp: None, body)
 
 
 def test_a_truncated_reply_is_asked_again_over_tcp() -> None:
@@ -263,6 +257,40 @@ def test_name_servers_must_be_addresses() -> None:
         DnsResolver(["ns.example"])
 
 
+def test_what_is_in_the_cache_is_known_at_once() -> None:
+    async def body(resolver: DnsResolver, _server: NameServer) -> None:
+        assert resolver.cached("a.example", "TXT") is None
+        assert resolver.cached("a..example", "TXT") == Answer(nxdomain=True)
+        answer = await resolver.query("a.example", "TXT")
+        assert resolver.cached("A.Example.", "TXT") is answer
+        assert resolver.cached("a.example", "A") is None
+
+    run(records('a.example. 60 IN TXT "x"'), body)
+
+
+def test_a_failure_in_the_cache_is_known_too() -> None:
+    async def body(resolver: DnsResolver, _server: NameServer) -> None:
+        with pytest.raises(DnsTemporaryError):
+            await resolver.query("a.example", "TXT")
+        known = resolver.cached("a.example", "TXT")
+        assert isinstance(known, DnsTemporaryError)
+        assert known.reason == "SERVFAIL for TXT of a.example"
+
+    run(records(rcode=dns.rcode.SERVFAIL), body)
+
+
+def test_a_letter_outside_ascii_is_no_other_case_of_one_inside() -> None:
+    kelvin = "\u212a.example"
+
+    async def main() -> None:
+        lookup = Lookup(StaticResolver({"k.example": {"TXT": ["x"]}}))
+        assert (await lookup.query("K.example", "TXT")).texts == (b"x",)
+        assert lookup.cached("k.example", "TXT") is not None
+        assert lookup.cached(kelvin, "TXT") is None
+
+    asyncio.run(main())
+
+
 class Silent:
     """A resolver that never answers."""
 
@@ -302,6 +330,31 @@ def test_the_budget_counts_different_questions() -> None:
             await lookup.query("c", "TXT")
         assert (await lookup.query("a", "TXT")).texts == (b"x",)
         assert zone.asked == [("a", "TXT"), ("b", "TXT")]
+
+    asyncio.run(main())
+
+
+class Knowing:
+    """A resolver that knows every answer."""
+
+    def cached(self, name: str, rdtype: str) -> Answer:
+        return Answer((b"x",))
+
+    async def query(self, name: str, rdtype: str) -> Answer:
+        raise AssertionError
+
+
+def test_the_budget_counts_what_others_have_asked_before() -> None:
+    """What becomes of a message must not depend on the mail before it."""
+
+    async def main() -> None:
+        lookup = Lookup(Knowing(), queries=2)
+        for name in ("a", "A.", "a", "b"):
+            assert (await lookup.query(name, "TXT")).texts == (b"x",)
+        assert isinstance(lookup.cached("c", "TXT"), DnsTemporaryError)
+        with pytest.raises(DnsTemporaryError, match="more DNS look-ups"):
+            await lookup.query("c", "TXT")
+        assert (await lookup.query("a", "TXT")).texts == (b"x",)
 
     asyncio.run(main())
 

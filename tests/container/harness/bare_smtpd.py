@@ -73,7 +73,7 @@ class Client:
     """A connection to the server; nothing is added to what is said."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._socket = connection
+        self.socket = connection
         self._stream = connection.makefile("rb")
 
     def __enter__(self) -> Client:
@@ -86,11 +86,11 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self._stream.close()
-        self._socket.close()
+        self.socket.close()
 
     def send(self, raw: bytes) -> None:
         """Bytes, as they are."""
-        self._socket.sendall(raw)
+        self.socket.sendall(raw)
 
     def reply(self) -> Reply:
         """The next reply."""
@@ -143,9 +143,7 @@ class BareSmtpd:
 
     def __enter__(self) -> BareSmtpd:
         configuration = Path(self._folder.name) / "smtpd.conf"
-        configuration.write_text(
-            CONFIGURATION.format(program=self.program, user=USER, hash=hash_password(PASSWORD))
-        )
+        configuration.write_text(self.configuration())
         # smtpd looks for a client's name before it greets: in /etc/hosts, and on no name server.
         names = Path(self._folder.name) / "resolv.conf"
         names.write_text("lookup file\n")
@@ -154,6 +152,7 @@ class BareSmtpd:
             ROOT / "tests/container/filters": "/programs",
             configuration: "/etc/smtpd-test.conf",
             names: "/etc/resolv.conf",
+            **self.more_mounts(),
         }
         try:
             run(
@@ -168,6 +167,14 @@ class BareSmtpd:
             self.remove()
             raise
         return self
+
+    def configuration(self) -> str:
+        """smtpd.conf; a subclass may have another."""
+        return CONFIGURATION.format(program=self.program, user=USER, hash=hash_password(PASSWORD))
+
+    def more_mounts(self) -> dict[Path, str]:
+        """Files of this machine by their place in the container; a subclass may add some."""
+        return {}
 
     def __exit__(self, *exception: object) -> None:
         self.remove()

@@ -183,28 +183,32 @@ class Signpost:
             message=message,
         )
 
-    def read_mail(self, address: str) -> list[bytes]:
-        """The messages in an address's Maildir, as the files are (lines end in LF)."""
+    def read_mail(self, address: str, folder: str = "Maildir") -> list[bytes]:
+        """The messages in an address's Maildir, or in one of its folders such as Maildir/.Junk,
+        as the files are (lines end in LF).
+        """
         local, _, domain = address.partition("@")
         # The engine copies it: nothing in the container needs the right to read every file.
-        folder = f"{self.container}:/data/mail/{domain}/{local}/Maildir"
-        archive = attempt("docker", "cp", folder, "-")
+        path = f"{self.container}:/data/mail/{domain}/{local}/Maildir"
+        archive = attempt("docker", "cp", path, "-")
         if archive.returncode:
             return []
         found = []
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
             for member in sorted(files, key=lambda member: member.mtime):
-                if member.isfile() and re.match(r"Maildir/(new|cur)/", member.name):
+                if member.isfile() and re.match(rf"{re.escape(folder)}/(new|cur)/", member.name):
                     content = files.extractfile(member)
                     assert content is not None
                     found.append(content.read())
         return found
 
-    def wait_for_mail(self, address: str, token: str, timeout: float = 20) -> bytes:
+    def wait_for_mail(
+        self, address: str, token: str, timeout: float = 20, folder: str = "Maildir"
+    ) -> bytes:
         """The message in an address's Maildir that has `token` in it, when it has come."""
 
         def look() -> bytes | None:
-            return next((m for m in self.read_mail(address) if token.encode() in m), None)
+            return next((m for m in self.read_mail(address, folder) if token.encode() in m), None)
 
         try:
             message = wait_until(look, f"mail for {address} with {token} in it", timeout)

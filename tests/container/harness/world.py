@@ -87,6 +87,10 @@ class World:
         lines = self.exec_client("dkim-verify", stdin=message).decode().splitlines()
         return [(d, s, a, r) for d, s, a, r in (line.split(" ", 3) for line in lines)]
 
+    def verify_arc(self, message: bytes) -> str:
+        """What Mail::DKIM says of the message's ARC chain."""
+        return self.exec_client("arc-verify", stdin=message).decode().strip()
+
     def sign(self, message: bytes, domain: str, selector: str, private: bytes) -> bytes:
         """The message with a signature by Mail::DKIM in front."""
         self.exec_client("sh", "-c", "cat > /tmp/key.pem", stdin=private)

@@ -1,0 +1,255 @@
+"""Every check of one server, made side by side and within a bounded time.
+
+The probes say where this server is to be looked at; tests have them look elsewhere. It must not
+know how findings are shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from entrypoint.doctor import clients, clock, disk, queue
+from entrypoint.doctor.addresses import check_addresses, check_ptr, families
+from entrypoint.doctor.dkim import check_dkim
+from entrypoint.doctor.dmarc import check_dmarc
+from entrypoint.doctor.facts import Facts
+from entrypoint.doctor.finding import Finding
+from entrypoint.doctor.listeners import LISTENERS, Listener, Look, look, trusting
+from entrypoint.doctor.mx import check_mx
+from entrypoint.doctor.outbound import check_outbound, check_relay_host
+from entrypoint.doctor.ports import judge_local, judge_public
+from entrypoint.doctor.relaying import check_relaying
+from entrypoint.doctor.served import judge_certificate
+from entrypoint.doctor.spf import check_spf
+from entrypoint.settings import Settings
+from filters.mailauth.dkim_sign import SigningKey
+from filters.mailauth.resolver import Lookup, Resolver
+
+T = TypeVar("T")
+
+SECONDS = 45.0  # for everything
+_DNS_SECONDS = 20.0
+_DNS_QUESTIONS = 300  # for one domain; include: can lead to many
+_AT_ONCE = 20  # domains
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Where to look.
+
+    smtp_port: that of our public addresses and of foreign MXs. now: Unix time, None for the
+    clock's. connect_to: which address to take in another's place.
+    """
+
+    loopback: str = "127.0.0.1"
+    listeners: tuple[Listener, ...] = LISTENERS
+    smtp_port: int = 25
+    trust: ssl.SSLContext = field(default_factory=trusting)
+    data: Path = Path("/data")
+    spool: Path = Path("/var/spool/smtpd")
+    clients: Path = clients.CLIENTS
+    built: Path = clock.BUILT
+    queue: Sequence[str] = queue.SMTPCTL
+    now: float | None = None
+    connect_to: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, address: str) -> str:
+        """Where to connect to for an address."""
+        return self.connect_to.get(address, address)
+
+    def time(self) -> float:
+        """Unix time."""
+        return time.time() if self.now is None else self.now
+
+
+class Checkup:
+    """One run of all checks over a configuration."""
+
+    def __init__(
+        self, settings: Settings, keys: list[SigningKey], resolver: Resolver, probes: Probes
+    ) -> None:
+        self._settings = settings
+        self._facts = Facts.of(settings, keys)
+        self._resolver = resolver
+        self._probes = probes
+        self._few = asyncio.Semaphore(_AT_ONCE)
+        self._end = 0.0
+
+    async def run(self) -> list[Finding]:
+        """All findings, domain by domain, the host's own last. Nothing is raised."""
+        self._end = asyncio.get_running_loop().time() + SECONDS
+        if self._settings.demo:
+            return [_DEMO, *_flat(await asyncio.gather(self._local(), self._here()))]
+        lookup = self._lookup()
+        # Everything else is compared with our addresses.
+        found = await self._bounded("address", None, self._addresses(lookup))
+        addressed, ours = found if isinstance(found, tuple) else (found, ())
+        names = [self._name(name, owner, ours) for name, owner in self._facts.names]
+        host = [*(self._ptr(address) for address in ours), self._outside(ours), self._here()]
+        of_names, of_host = await asyncio.gather(asyncio.gather(*names), asyncio.gather(*host))
+        owned = zip(self._facts.names, of_names, strict=True)
+        both = [(owner, findings) for (_, owner), findings in owned]
+        return [
+            *_flat(findings for owner, findings in both if owner is not None),
+            *addressed,
+            *_flat(findings for owner, findings in both if owner is None),
+            *_flat(of_host),
+        ]
+
+    # -- DNS --------------------------------------------------------------------------------
+
+    async def _addresses(self, lookup: Lookup) -> tuple[list[Finding], tuple[str, ...]]:
+        found = await families(self._facts, lookup)
+        ours = tuple(address for family in found for address in family.ours)
+        return check_addresses(self._facts, found), ours
+
+    async def _name(self, name: str, owner: str | None, ours: Sequence[str]) -> list[Finding]:
+        """Everything that DNS says of a name that sends mail."""
+        facts, lookup = self._facts, self._lookup()
+        checks: list[Awaitable[list[Finding]]] = []
+        async with self._few:
+            if owner is not None:
+                checks.append(self._one("mx", owner, check_mx(name, facts, ours, lookup)))
+            checks.append(self._many("spf", owner, check_spf(name, facts, ours, lookup)))
+            checks += [
+                self._one("dkim", owner, check_dkim(key, facts, lookup))
+                for key in facts.keys
+                if key.domain == name
+            ]
+            checks.append(self._many("dmarc", owner, check_dmarc(name, facts, lookup)))
+            return _flat(await asyncio.gather(*checks))
+
+    async def _ptr(self, address: str) -> list[Finding]:
+        return await self._one("ptr", None, check_ptr(self._facts, address, self._lookup()))
+
+    def _lookup(self) -> Lookup:
+        return Lookup(self._resolver, seconds=_DNS_SECONDS, queries=_DNS_QUESTIONS)
+
+    # -- sockets ----------------------------------------------------------------------------
+
+    async def _outside(self, ours: Sequence[str]) -> list[Finding]:
+        settings, probes = self._settings, self._probes
+        host, domains = settings.mail_hostname, settings.domains
+        return _flat(
+            await asyncio.gather(
+                self._many("port", None, self._ports(ours)),
+                *(
+                    self._one(
+                        "open-relay",
+                        None,
+                        check_relaying(
+                            address, host, domains, at=probes.at(address), port=probes.smtp_port
+                        ),
+                    )
+                    for address in ours
+                ),
+                self._one("outbound", None, self._outbound()),
+            )
+        )
+
+    async def _ports(self, ours: Sequence[str]) -> list[Finding]:
+        """The ports here and at our addresses, and the certificates that are served there."""
+        host = self._settings.mail_hostname
+        local, *public = await asyncio.gather(
+            *(self._look(address) for address in (self._probes.loopback, *ours))
+        )
+        reached = [judge_public(ip, seen, host) for ip, seen in zip(ours, public, strict=True)]
+        greeting = [each for seen in (local, *public) for each in seen if not each.error]
+        now = datetime.fromtimestamp(self._probes.time(), UTC)
+        certificates = [
+            judge_certificate(seen, host, now)
+            for listener in self._probes.listeners
+            if (seen := [each for each in greeting if each.listener == listener])
+        ]
+        return [*judge_local(local), *reached, *certificates]
+
+    async def _local(self) -> list[Finding]:
+        return await self._many("port", None, self._local_ports())
+
+    async def _local_ports(self) -> list[Finding]:
+        return judge_local(await self._look(self._probes.loopback))
+
+    async def _look(self, address: str) -> list[Look]:
+        host, trust = self._settings.mail_hostname, self._probes.trust
+        return await asyncio.gather(
+            *(
+                look(self._probes.at(address), listener, host, trust)
+                for listener in self._probes.listeners
+            )
+        )
+
+    async def _outbound(self) -> Finding:
+        settings = self._settings
+        if settings.relay_host is not None:
+            listener = Listener(settings.relay_port, settings.relay_implicit_tls)
+            return await check_relay_host(settings.relay_host, listener)
+        return await check_outbound(
+            settings.doctor_probe_domain, self._lookup(), self._probes.smtp_port, self._probes.at
+        )
+
+    # -- this machine -----------------------------------------------------------------------
+
+    async def _here(self) -> list[Finding]:
+        probes, settings = self._probes, self._settings
+        now = probes.time()
+
+        async def at_once() -> list[Finding]:
+            largest = settings.message_size_limit
+            return [
+                *([] if settings.demo else [clients.check_clients(probes.clients)]),
+                clock.check_clock(probes.data, probes.spool, now, probes.built),
+                disk.check_disk(probes.data, largest),
+                disk.check_disk(probes.spool, largest),
+            ]
+
+        return [
+            *await self._many("local", None, at_once()),
+            *await self._one("queue", None, queue.check_queue(now, probes.queue)),
+        ]
+
+    # -- bounds -----------------------------------------------------------------------------
+
+    async def _one(self, check: str, domain: str | None, made: Awaitable[Finding]) -> list[Finding]:
+        found = await self._bounded(check, domain, made)
+        return [found] if isinstance(found, Finding) else found
+
+    async def _many(
+        self, check: str, domain: str | None, made: Awaitable[list[Finding]]
+    ) -> list[Finding]:
+        return await self._bounded(check, domain, made)
+
+    async def _bounded(
+        self, check: str, domain: str | None, made: Awaitable[T]
+    ) -> T | list[Finding]:
+        """What a check returns; a warning where it does not end, or ends in an error of ours."""
+        try:
+            async with asyncio.timeout_at(self._end):
+                return await made
+        except TimeoutError:
+            why, cure = f"not finished within {SECONDS:g} s", "try again later"
+        except Exception as error:
+            why, cure = (
+                f"it could not be made ({type(error).__name__}: {error})",
+                "tell us about it",
+            )
+        return [Finding(check, domain, "warn", why, cure)]
+
+
+_DEMO = Finding(
+    "demo",
+    None,
+    "ok",
+    "this is a demo that nobody outside sends mail to: only what is local is checked",
+    "set DOMAINS and ACCOUNTS for a server of your own",
+)
+
+
+def _flat(lists: Iterable[list[Finding]]) -> list[Finding]:
+    return [finding for each in lists for finding in each]

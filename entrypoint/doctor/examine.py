@@ -1,0 +1,39 @@
+"""One look of the doctor at the real thing: the keys in /data, the name servers, this container."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from entrypoint import state
+from entrypoint.doctor.checkup import Checkup, Probes
+from entrypoint.doctor.finding import Finding
+from entrypoint.problems import ConfigurationError
+from entrypoint.settings import Settings
+from filters.mailauth.dkim_sign import SigningKey
+from filters.mailauth.resolver import DnsResolver
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All findings; it takes less than a minute."""
+    # Peers that break off TLS are findings, and no events of a log.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    keys: list[SigningKey] = []
+    unusable: list[Finding] = []
+    try:
+        # A demo's mail does not leave, so nobody looks its key up.
+        keys = [] if settings.demo else state.signing_keys(settings)
+    except ConfigurationError as error:
+        unusable = [
+            Finding("keys", None, "fail", line, "mail is not signed with it: see the start's log")
+            for line in error.errors
+        ]
+    return [*unusable, *asyncio.run(_run(settings, keys))]
+
+
+async def _run(settings: Settings, keys: list[SigningKey]) -> list[Finding]:
+    resolver = DnsResolver(settings.dns_servers or None)
+    try:
+        return await Checkup(settings, keys, resolver, Probes()).run()
+    finally:
+        await resolver.close()

@@ -1,0 +1,58 @@
+"""What the doctor compares the world with: the facts of this server.
+
+It must not know DNS, nor what is compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entrypoint.records import Record, records
+from entrypoint.settings import Settings
+from filters.mailauth.dkim_sign import SigningKey
+
+
+@dataclass(frozen=True)
+class Facts:
+    """host: MAIL_HOSTNAME, which is also what we say in HELO. given: PUBLIC_IPV4 and PUBLIC_IPV6,
+    None where unset. keys: those whose records are to be published. records: what to publish.
+    """
+
+    host: str
+    domains: tuple[str, ...]
+    signing_domains: tuple[str, ...]
+    given: tuple[str | None, str | None]
+    relay_host: str | None
+    keys: tuple[SigningKey, ...]
+    records: tuple[Record, ...]
+
+    @classmethod
+    def of(cls, settings: Settings, keys: list[SigningKey]) -> Facts:
+        """The facts of a configuration and the keys that are in use with it."""
+        listed = records(settings, keys)
+        return cls(
+            host=settings.mail_hostname,
+            domains=settings.domains,
+            signing_domains=settings.signing_domains,
+            given=(settings.public_ipv4, settings.public_ipv6),
+            relay_host=settings.relay_host,
+            keys=tuple(keys),
+            records=tuple(record for of_domain in listed.values() for record in of_domain),
+        )
+
+    @property
+    def names(self) -> tuple[tuple[str, str | None], ...]:
+        """Every name that sends mail, and whose findings its own are: None means the host's."""
+        own = () if self.host in self.domains else ((self.host, None),)
+        return (*((domain, domain) for domain in self.domains), *own)
+
+    def owner(self, name: str) -> str | None:
+        """Whose the findings about a name are: the domain's, or None for the host's."""
+        return name if name in self.domains else None
+
+    def publish(self, name: str, rdtype: str) -> str:
+        """The advice to publish the record of this name and type that we would print."""
+        for record in self.records:
+            if (record.name, record.type) == (name, rdtype):
+                return f"publish: {record.zone_line()}"
+        return "publish what `signpost dns` prints"

@@ -1,0 +1,83 @@
+"""One result of the doctor, and what all of them amount to.
+
+A finding holds printable ASCII only, whoever wrote what it tells of. It must not know any check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from entrypoint.neutral import neutral
+
+Status = Literal["ok", "warn", "fail"]
+
+# From the best to the worst; the place of the worst one found is the command's exit status.
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+_LONGEST_DETAIL = 800  # characters
+_LONGEST_QUOTE = 120
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    domain: whose it is, None for the host's own. cure: what to do, "" where nothing is to be done.
+    subject: which one it is where a check has several findings for a domain (a port, an address).
+    """
+
+    check: str
+    domain: str | None
+    status: Status
+    detail: str
+    cure: str = ""
+    subject: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", _cut(_ascii(self.detail), _LONGEST_DETAIL))
+        # Our own words and records: a key's record is long, and is to be pasted whole.
+        object.__setattr__(self, "cure", _ascii(self.cure))
+
+    def as_json(self) -> dict[str, str | None]:
+        """The finding as `signpost doctor --json` has it."""
+        return {
+            "check": self.check,
+            "domain": self.domain,
+            "status": self.status,
+            "detail": self.detail,
+            "cure": self.cure,
+        }
+
+
+def worst(findings: Iterable[Finding]) -> Status:
+    """The worst status among them; ok if there are none."""
+    return max((each.status for each in findings), key=STATUSES.index, default="ok")
+
+
+def unasked(check: str, domain: str | None, reason: str, subject: str = "") -> Finding:
+    """DNS gave no answer, so nothing is known: no failure of this server's."""
+    return Finding(
+        check,
+        domain,
+        "warn",
+        f"not checked: {reason}",
+        "try again later; if it stays so, check DNS_SERVERS and the domain's name servers",
+        subject,
+    )
+
+
+def quote(text: str | bytes) -> str:
+    """A stranger's text in double quotes, cut to a readable length."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "backslashreplace")
+    return f'"{_cut(_ascii(text), _LONGEST_QUOTE)}"'
+
+
+def _ascii(text: str) -> str:
+    return neutral(text).encode("ascii", "backslashreplace").decode("ascii")
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."

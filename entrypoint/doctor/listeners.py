@@ -1,0 +1,112 @@
+"""Looking at the ports 25, 465 and 587: who greets, and which certificate is served.
+
+It only looks; ports.py and served.py judge. It must not know settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from dataclasses import dataclass, replace
+
+from entrypoint.banners import IMPLICIT_TLS, PORTS
+from entrypoint.doctor.smtp_dialog import Dialog, DialogError, dialog
+
+SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A port, and whether TLS begins with the first byte (RFC 8314 §3.3)."""
+
+    port: int
+    implicit_tls: bool
+
+
+LISTENERS = tuple(Listener(port, port in IMPLICIT_TLS) for port in PORTS)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What there was to see at an address and a port.
+
+    error: why there is no greeting. greeting: its text, a stranger's. certificate: DER, b"" where
+    there is none, and then tls_error says why. distrust: why its chain does not verify.
+    """
+
+    address: str
+    listener: Listener
+    error: str = ""
+    greeting: str = ""
+    certificate: bytes = b""
+    tls_error: str = ""
+    distrust: str = ""
+
+
+async def look(address: str, listener: Listener, host: str, trust: ssl.SSLContext) -> Look:
+    """Connect once or twice. host: the name to ask for. trust: verifies chains, not names."""
+    seen = await _look(address, listener, host, trust)
+    if seen.distrust:
+        blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        blind.check_hostname = False
+        blind.verify_mode = ssl.CERT_NONE
+        seen = replace(await _look(address, listener, host, blind), distrust=seen.distrust)
+    return seen
+
+
+def trusting(cafile: str | None = None) -> ssl.SSLContext:
+    """A context that verifies chains with the system's authorities, or with those of a file."""
+    context = ssl.create_default_context(cafile=cafile)
+    context.check_hostname = False
+    return context
+
+
+async def _look(address: str, listener: Listener, host: str, context: ssl.SSLContext) -> Look:
+    seen = Look(address, listener)
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await (_implicit if listener.implicit_tls else _explicit)(seen, host, context)
+    except TimeoutError:
+        return replace(seen, error=f"no answer within {SECONDS:g} s")
+    except (OSError, DialogError) as error:
+        return replace(seen, error=reason(error))
+
+
+async def _implicit(seen: Look, host: str, context: ssl.SSLContext) -> Look:
+    try:
+        async with dialog(seen.address, seen.listener.port, tls=context, name=host) as said:
+            return replace(await _greeted(seen, said), certificate=said.certificate())
+    except ssl.SSLCertVerificationError as error:
+        return replace(seen, distrust=error.verify_message)
+
+
+async def _explicit(seen: Look, host: str, context: ssl.SSLContext) -> Look:
+    async with dialog(seen.address, seen.listener.port) as said:
+        seen = await _greeted(seen, said)
+        try:
+            # RFC 3207 §4: STARTTLS is offered in the reply to EHLO.
+            await said.say(f"EHLO {host}")
+            await said.start_tls(context, host)
+        except ssl.SSLCertVerificationError as error:
+            return replace(seen, distrust=error.verify_message)
+        except (OSError, DialogError) as error:
+            return replace(seen, tls_error=reason(error))
+        return replace(seen, certificate=said.certificate())
+
+
+async def _greeted(seen: Look, said: Dialog) -> Look:
+    greeting = await said.reply()
+    if greeting.code != 220:
+        raise DialogError(f"it greets with {greeting.code} {greeting.text}")
+    return replace(seen, greeting=greeting.text)
+
+
+def reason(error: Exception) -> str:
+    """An error of the network in a few words."""
+    if isinstance(error, ssl.SSLError):
+        return f"TLS fails ({error.reason or 'no reason given'})"
+    if isinstance(error, OSError):
+        # Not strerror: asyncio puts an address there.
+        return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
+    return str(error)

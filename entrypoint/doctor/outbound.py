@@ -1,0 +1,94 @@
+"""Can mail leave? Port 25 of a foreign MX, or the relay host; only their greeting is read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from entrypoint.doctor.addresses import addresses_of
+from entrypoint.doctor.finding import Finding, Status, quote, unasked
+from entrypoint.doctor.listeners import Listener, Look, look, reason, trusting
+from entrypoint.doctor.smtp_dialog import DialogError, dialog
+from filters.mailauth.resolver import DnsTemporaryError, Resolver
+
+SECONDS = 10.0
+_MOST_HOSTS, _MOST_ADDRESSES = 3, 6
+
+
+def _finding(status: Status, detail: str, cure: str = "") -> Finding:
+    return Finding("outbound", None, status, detail, cure)
+
+
+async def check_relay_host(host: str, listener: Listener) -> Finding:
+    """Does RELAY_HOST greet on its port? Its certificate is smtpd's to verify."""
+    seen: Look = await look(host, listener, host, trusting())
+    where = f"the relay host {host} port {listener.port}"
+    if seen.error:
+        return _finding(
+            "fail",
+            f"{where} does not answer: {seen.error}",
+            "check RELAY_HOST and RELAY_PORT, and whether a firewall lets it through",
+        )
+    return _finding("ok", f"{where} answers")
+
+
+async def check_outbound(
+    probe: str | None, resolver: Resolver, port: int, at: Callable[[str], str]
+) -> Finding:
+    """probe: DOCTOR_PROBE_DOMAIN. at: where to connect to for an address."""
+    if probe is None:
+        # Nothing is wrong, and nobody is to get used to a warning: so this is ok.
+        return _finding(
+            "ok", "skipped: DOCTOR_PROBE_DOMAIN is not set, and so no foreign server is asked"
+        )
+    try:
+        addresses = await _exchangers(probe, resolver)
+    except DnsTemporaryError as error:
+        return unasked("outbound", None, error.reason)
+    if not addresses:
+        return _finding(
+            "warn",
+            f"not tested: {probe} has no mail server",
+            "set DOCTOR_PROBE_DOMAIN to a domain that takes mail",
+        )
+    tried = await asyncio.gather(*(_greeting(at(address), port) for address in addresses))
+    for address, (code, _) in zip(addresses, tried, strict=True):
+        if code == 220:
+            return _finding("ok", f"the MX of {probe} ({address}) answers on port {port}")
+    for address, (code, text) in zip(addresses, tried, strict=True):
+        if code:
+            return _finding(
+                "warn",
+                f"the MX of {probe} ({address}) does not want us: {code} {quote(text)}",
+                "its text says why; the address may be on a block list",
+            )
+    said = ", ".join(
+        f"{address} ({text})" for address, (_, text) in zip(addresses, tried, strict=True)
+    )
+    return _finding(
+        "fail",
+        f"no MX of {probe} answers on port {port}: {said}",
+        "most providers block port 25 until they are asked: have it opened, or set RELAY_HOST",
+    )
+
+
+async def _exchangers(domain: str, resolver: Resolver) -> Sequence[str]:
+    """Addresses of the domain's mail exchangers, the first choice first (RFC 5321 §5.1)."""
+    exchanges = sorted((await resolver.query(domain, "MX")).exchanges)
+    hosts = [host for _, host in exchanges if host] if exchanges else [domain]
+    found: list[str] = []
+    for host in hosts[:_MOST_HOSTS]:
+        found += await addresses_of(host, ("A", "AAAA"), resolver)
+    return found[:_MOST_ADDRESSES]
+
+
+async def _greeting(address: str, port: int) -> tuple[int, str]:
+    """The code and text of the greeting; code 0 and the reason where there is none."""
+    try:
+        async with asyncio.timeout(SECONDS), dialog(address, port) as said:
+            answer = await said.reply()
+            return answer.code, answer.text
+    except TimeoutError:
+        return 0, f"no answer within {SECONDS:g} s"
+    except (OSError, DialogError) as error:
+        return 0, reason(error)

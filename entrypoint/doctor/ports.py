@@ -1,0 +1,66 @@
+"""Do the ports answer: here, and at the public addresses as far as they can be seen from inside?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from entrypoint.doctor.finding import Finding, quote
+from entrypoint.doctor.listeners import Look
+
+
+def judge_local(looks: Iterable[Look]) -> list[Finding]:
+    """A finding a port, as seen on the loopback address."""
+    return [
+        Finding("port", None, "ok", f"port {each.listener.port} answers", subject=_port(each))
+        if not each.error
+        else Finding(
+            "port",
+            None,
+            "fail",
+            f"port {each.listener.port} does not answer: {each.error}",
+            "the container's log says why; `signpost start` must be running",
+            _port(each),
+        )
+        for each in looks
+    ]
+
+
+def judge_public(address: str, looks: Sequence[Look], host: str) -> Finding:
+    """One finding for a public address and all its ports."""
+
+    others = [each for each in looks if not each.error and not _is_ours(each, host)]
+    silent = [each for each in looks if each.error]
+    if others:
+        return Finding(
+            "reach",
+            None,
+            "fail",
+            f"{address} {_ports(others)}: another server answers: {quote(others[0].greeting)}",
+            f"lead the ports to this container, or correct the address of {host}",
+            address,
+        )
+    if silent:
+        return Finding(
+            "reach",
+            None,
+            "warn",
+            f"{address} {_ports(silent)}: no answer from inside ({silent[0].error})",
+            "try it from another network; if it fails there, too, publish the ports and open the "
+            "firewall",
+            address,
+        )
+    return Finding("reach", None, "ok", f"{address} answers on {_ports(looks)}", subject=address)
+
+
+def _is_ours(seen: Look, host: str) -> bool:
+    """Does the greeting name us (RFC 5321 §4.2)?"""
+    return seen.greeting.split(" ", 1)[0].lower() == host
+
+
+def _ports(looks: Sequence[Look]) -> str:
+    numbers = ", ".join(map(_port, looks))
+    return f"port{'s' if len(looks) > 1 else ''} {numbers}"
+
+
+def _port(seen: Look) -> str:
+    return str(seen.listener.port)

@@ -1,0 +1,127 @@
+"""Has the doctor look every now and then (DOCTOR_EVERY), and logs what has changed.
+
+    python -m entrypoint.doctor.watch --every 3600 --format text --level info SETTINGS
+
+Each look is a process of its own, so that this one stays small and nothing in a look can end or
+stop it. Standard library only: it is in memory as long as the server runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from entrypoint.logline import LEVELS, Level, write_log
+
+# supervisor needs no watch that dies at once again and again; smtpd needs a moment.
+_FIRST_AFTER = 30.0  # seconds
+_LOOK_WITHIN = 120.0
+_LEVEL: Mapping[str, Level] = {"ok": "info", "warn": "warning", "fail": "error"}
+
+_Finding = Mapping[str, Any]
+_Key = tuple[str, str | None, int]
+
+
+class Changes:
+    """Remembers the last look. A message is (level, text)."""
+
+    def __init__(self) -> None:
+        self._last: dict[_Key, _Finding] | None = None
+
+    def since_last(self, findings: Sequence[_Finding]) -> Iterator[tuple[Level, str]]:
+        """What is new; of the first look, whatever is not well, and how many checks there were.
+
+        Numbers change from look to look, so they alone are no change.
+        """
+        now, last = _by_key(findings), self._last
+        self._last = now
+        before = last or {}
+        for key, finding in now.items():
+            old = before.get(key)
+            if finding["status"] == "ok" and (old is None or old["status"] == "ok"):
+                continue
+            if old is None or _essence(old) != _essence(finding):
+                yield _LEVEL[finding["status"]], _told(finding)
+        for key, old in before.items():
+            if key not in now and old["status"] != "ok":
+                yield "info", f"{_name(old)}: no longer checked"
+        if last is None:
+            well = sum(finding["status"] == "ok" for finding in now.values())
+            yield "info", f"{well} of {len(now)} checks are well"
+
+
+def _by_key(findings: Sequence[_Finding]) -> dict[_Key, _Finding]:
+    """By check, domain and place: several ports or addresses come in the same order each time."""
+    seen: Counter[tuple[str, str | None]] = Counter()
+    found: dict[_Key, _Finding] = {}
+    for finding in findings:
+        key = finding["check"], finding["domain"]
+        found[(*key, seen[key])] = finding
+        seen[key] += 1
+    return found
+
+
+def _essence(finding: _Finding) -> tuple[str, str]:
+    return finding["status"], re.sub(r"\d+", "0", finding["detail"])
+
+
+def _name(finding: _Finding) -> str:
+    return f"{finding['check']} of {finding['domain']}" if finding["domain"] else finding["check"]
+
+
+def _told(finding: _Finding) -> str:
+    well = "well again: " if finding["status"] == "ok" else ""
+    cure = f"; {finding['cure']}" if finding["cure"] else ""
+    return f"{_name(finding)}: {well}{finding['detail']}{cure}"
+
+
+def look(command: Sequence[str]) -> list[_Finding]:
+    """The findings that a command prints as JSON. Raises OSError or ValueError."""
+    try:
+        done = subprocess.run(  # noqa: S603 -- ourselves
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LOOK_WITHIN, check=True
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(f"no end within {_LOOK_WITHIN:g} s") from None
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode("utf-8", "backslashreplace").strip().splitlines()
+        raise OSError(said[-1] if said else f"exit status {error.returncode}") from None
+    findings = json.loads(done.stdout)
+    if not isinstance(findings, list):
+        raise ValueError("no list of findings")
+    return findings
+
+
+def main() -> None:
+    """Run until a signal."""
+    parser = argparse.ArgumentParser("entrypoint.doctor.watch")
+    parser.add_argument("--every", type=float, required=True, metavar="SECONDS")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--level", choices=LEVELS, default="info")
+    parser.add_argument("settings")
+    options = parser.parse_args()
+    command = [sys.executable, "-m", "entrypoint.doctor", options.settings]
+    least = LEVELS.index(options.level)
+    changes = Changes()
+    time.sleep(_FIRST_AFTER)
+    while True:
+        begin = time.monotonic()
+        try:
+            messages = list(changes.since_last(look(command)))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            messages = [("error", f"the doctor could not look: {error}")]
+        for level, text in messages:
+            if LEVELS.index(level) >= least:
+                write_log(options.format, level, "doctor", text)
+        time.sleep(max(1.0, options.every - (time.monotonic() - begin)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""ARC seals for mail that an alias forwards to another domain (RFC 8617).
+
+It knows the alias table and the sealing key, and not how a chain is verified.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from filters.addresses import AddressFile
+from filters.keyring import KeyRing
+from filters.mailauth.arc_seal import seal
+from filters.mailauth.authenticate import Verdict
+from filters.mailauth.message import Message
+
+log = logging.getLogger(__name__)
+
+
+class Forwarding:
+    """Seals with the one key in `keys` what `addresses` sends elsewhere."""
+
+    def __init__(self, keys: KeyRing, addresses: AddressFile) -> None:
+        self._keys = keys
+        self._addresses = addresses
+
+    def concerns(self, recipients: Iterable[str]) -> bool:
+        """Whether mail for any of these goes to another domain, too."""
+        book = self._addresses.book
+        return any(book.leaves(address) for address in recipients)
+
+    async def seal(self, stamped: bytes, verdict: Verdict, authserv_id: str) -> bytes:
+        """The set to put on top of a message that is otherwise as it leaves; b"" for none."""
+        (domain,) = self._keys.domains
+        try:
+            # In a thread: it hashes the whole message.
+            return await asyncio.to_thread(
+                seal,
+                Message(stamped),
+                chain=verdict.arc,
+                authserv_id=authserv_id,
+                results=verdict.results(),
+                key=self._keys.keys_for(domain)[0],
+            )
+        except Exception as error:
+            # Forwarded without a seal the message is worse off; not forwarded it is lost.
+            log.error("a message could not be sealed: %s: %s", type(error).__name__, error)
+            return b""

@@ -1,0 +1,213 @@
+"""A deployment that the doctor looks at: DNS as a value, small servers, files, a queue.
+
+`doctor/good.toml` describes one in which all is well; a case of `doctor/broken/*.toml` says what is
+different in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+import tomllib
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+from entrypoint import environ
+from entrypoint.doctor.checkup import Checkup, Probes
+from entrypoint.doctor.finding import Finding
+from entrypoint.doctor.listeners import Listener
+from entrypoint.self_signed import self_signed
+from entrypoint.settings import HostFacts
+from filters.mailauth.dkim_sign import SigningKey, public_record
+from filters.mailauth.resolver import StaticResolver
+
+from .certificates import Authority, server_context
+from .smtp_servers import Manner, serving
+
+FOLDER = Path(__file__).parent / "doctor"
+HOST = "mail.example.org"
+# Every address of the deployment and where the test's servers stand for it.
+HERE, PUBLIC_V4, PUBLIC_V6, FAR = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"
+NOBODY = "127.0.0.5"
+CONNECT_TO = {
+    "203.0.113.25": PUBLIC_V4,
+    "2001:db8::25": PUBLIC_V6,
+    "198.51.100.25": FAR,
+    "203.0.113.26": NOBODY,
+    "192.168.1.25": NOBODY,
+}
+
+KEYS = [
+    SigningKey("example.org", "mail", "rsa-sha256", rsa.generate_private_key(65537, 2048)),
+    SigningKey("example.net", "mail", "ed25519-sha256", ed25519.Ed25519PrivateKey.generate()),
+]
+# A key that nobody uses.
+OTHER = SigningKey("example.org", "mail", "rsa-sha256", rsa.generate_private_key(65537, 2048))
+
+
+@dataclass
+class Seen:
+    """What the doctor found, and what the servers heard. words: what stands for changing text."""
+
+    findings: list[Finding]
+    heard: dict[str, list[str]]
+    words: dict[str, str]
+
+    def lines(self) -> list[str]:
+        """`status check domain: detail -> cure`; disks differ from machine to machine."""
+        return [self.named(_line(each)) for each in self.findings if each.check != "disk"]
+
+    def named(self, text: str) -> str:
+        """The text with words in place of what changes from run to run."""
+        for word, value in self.words.items():
+            text = text.replace(value, f"{{{word}}}")
+        return text
+
+
+def good() -> dict[str, Any]:
+    return tomllib.loads((FOLDER / "good.toml").read_text())
+
+
+def look(case: Mapping[str, Any], folder: Path) -> Seen:
+    """Build the deployment in a folder, and have the doctor look at it."""
+    return asyncio.run(_look(case, folder))
+
+
+async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
+    base, now = good(), int(time.time())
+    words = {
+        "rsa": public_record(KEYS[0]),
+        "ed25519": public_record(KEYS[1]),
+        "other": public_record(OTHER),
+    }
+    # A record in two strings, and as much of it as the doctor quotes.
+    words |= {"cut": words["rsa"][:255], "rest": words["rsa"][255:], "begin": words["rsa"][:117]}
+    ends = datetime.fromtimestamp(now, UTC) + timedelta(days=case.get("days_left", 90), hours=1)
+    authority = Authority.make(folder)
+    tls = _tls(case.get("certificate", "good"), authority, ends)
+    async with AsyncExitStack() as stack:
+        heard: dict[str, list[str]] = {}
+        at: dict[str, int] = {}  # the same for all addresses, as 25, 465 and 587 are
+
+        async def serve(name: str, address: str, changes: Mapping[str, Any]) -> None:
+            if changes.get("silent"):
+                return
+            manner = Manner(tls=tls, implicit_tls=name == "465")
+            given = {key: value for key, value in changes.items() if key in ("greeting", "rcpt")}
+            manner = Manner(**{**manner.__dict__, **given})
+            if changes.get("no_tls"):
+                manner = Manner(**{**manner.__dict__, "tls": None})
+            context = serving(address, at.get(name, 0), manner)
+            at[name], heard[f"{address}:{name}"] = await stack.enter_async_context(context)
+
+        # A port that nobody listens at is taken first, so that it is known.
+        for name in ("25", "465", "587"):
+            async with serving(HERE, 0, Manner()) as (free, _):
+                at[name] = free
+        servers = case.get("servers", {})
+        for where, address in (("here", HERE), ("v4", PUBLIC_V4), ("v6", PUBLIC_V6)):
+            for name in ("25", "465", "587"):
+                await serve(name, address, servers.get(where, {}).get(name, {}))
+        await serve("25", FAR, {"greeting": "220 mx.far.example", **servers.get("far", {})})
+        environment = {
+            key: value.format(relay_port=at["25"])
+            for key, value in {**base["environ"], **case.get("environ", {})}.items()
+        }
+        settings = environ.load(environment, host=HostFacts(ipv6=True))
+        probes = Probes(
+            loopback=HERE,
+            listeners=tuple(Listener(at[name], name == "465") for name in ("25", "465", "587")),
+            smtp_port=at["25"],
+            trust=authority.trust(),
+            data=folder / "data",
+            spool=folder / "spool",
+            clients=folder / "clients.json",
+            built=folder / "built",
+            queue=_lister(case.get("queue", ""), folder),
+            now=now + case.get("clock_is_ahead", 0),
+            connect_to=CONNECT_TO,
+        )
+        _files(case, folder, now)
+        resolver = StaticResolver(_zone(base["zone"], case.get("zone", {}), words))
+        findings = await Checkup(settings, KEYS, resolver, probes).run()
+    words |= {f"port {name}": str(at[name]) for name in at}
+    words["in ten years"] = f"{datetime.now(UTC) + timedelta(days=3650):%Y-%m-%d}"
+    words["ends"] = f"{ends:%Y-%m-%d}"
+    words["now"] = _utc(probes.time())
+    words["built"] = _utc(now)
+    words["later"] = _utc(now + case.get("written_in", 0))
+    words["folder"] = str(folder)
+    return Seen(findings, heard, words)
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+def _tls(kind: str, authority: Authority, ends: datetime) -> Any:
+    if kind == "self-signed":
+        return server_context(authority.folder, *self_signed(HOST))
+    if kind == "unknown authority":
+        (authority.folder / "other").mkdir()
+        return Authority.make(authority.folder / "other", "nobody").server(HOST, ends)
+    return authority.server("other.example.org" if kind == "other name" else HOST, ends)
+
+
+def _zone(
+    base: Mapping[str, Any], changes: Mapping[str, Any], words: Mapping[str, str]
+) -> dict[str, Any]:
+    zone: dict[str, Any] = {name: dict(node) for name, node in base.items()}
+    for name, change in changes.items():
+        if change == "NXDOMAIN":
+            del zone[name]
+        elif isinstance(change, str):
+            zone[name] = change
+        else:
+            zone[name] = {**zone.get(name, {}), **change}
+    for node in zone.values():
+        if isinstance(node, dict) and isinstance(texts := node.get("TXT"), list):
+            for word, value in words.items():
+                texts = [text.replace(f"{{{word}}}", value) for text in texts]
+            node["TXT"] = texts
+    return zone
+
+
+def _lister(listing: str, folder: Path) -> tuple[str, ...]:
+    """A command that prints the queue's listing, {ago:N} being N seconds ago."""
+    if listing == "fails":
+        return (sys.executable, "-c", "import sys; sys.exit('smtpctl: no daemon \\x1b[31m')")
+    for_now = int(time.time())
+    while "{ago:" in listing:
+        before, _, rest = listing.partition("{ago:")
+        seconds, _, after = rest.partition("}")
+        listing = f"{before}{for_now - int(seconds)}{after}"
+    (folder / "queue").write_text(listing)
+    return ("/bin/cat", str(folder / "queue"))
+
+
+def _files(case: Mapping[str, Any], folder: Path, now: int) -> None:
+    mailbox = folder / "data/mail/example.org/alice/Maildir/new"
+    for path in (mailbox, folder / "spool/queue"):
+        path.mkdir(parents=True, exist_ok=True)
+    (folder / "built").touch()
+    os.utime(folder / "built", (now, now))
+    if case.get("written_in"):
+        later = now + case["written_in"]
+        os.utime(mailbox, (later, later))
+    (folder / "clients.json").write_text(
+        case.get("clients", '{"clients": {"gateway": 1, "other": 41}, "only": null, "since": 1}')
+    )
+
+
+def _line(finding: Finding) -> str:
+    owner = f" {finding.domain}" if finding.domain else ""
+    cure = f" -> {finding.cure}" if finding.cure else ""
+    return f"{finding.status} {finding.check}{owner}: {finding.detail}{cure}"
