@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable
 
 from filters.addresses import AddressFile
+from filters.bare_addresses import complete
 from filters.keyring import KeyRing
 from filters.mailauth.arc_seal import seal
 from filters.mailauth.authenticate import Verdict
@@ -30,14 +31,20 @@ class Forwarding:
         book = self._addresses.book
         return any(book.leaves(address) for address in recipients)
 
-    async def seal(self, stamped: bytes, verdict: Verdict, authserv_id: str) -> bytes:
-        """The set to put on top of a message that is otherwise as it leaves; b"" for none."""
+    async def seal(
+        self, stamped: bytes, verdict: Verdict, authserv_id: str, hostname: str
+    ) -> bytes:
+        """The message under a set of ours; it must be as it leaves otherwise."""
+        # In a thread: it hashes the whole message.
+        return await asyncio.to_thread(self._seal, stamped, verdict, authserv_id, hostname)
+
+    def _seal(self, stamped: bytes, verdict: Verdict, authserv_id: str, hostname: str) -> bytes:
         (domain,) = self._keys.domains
         try:
-            # In a thread: it hashes the whole message.
-            return await asyncio.to_thread(
-                seal,
-                Message(stamped),
+            # As smtpd would after us, and break the seal with it.
+            message = complete(Message(stamped), hostname)
+            arc_set = seal(
+                message,
                 chain=verdict.arc,
                 authserv_id=authserv_id,
                 results=verdict.results(),
@@ -46,4 +53,5 @@ class Forwarding:
         except Exception as error:
             # Forwarded without a seal the message is worse off; not forwarded it is lost.
             log.error("a message could not be sealed: %s: %s", type(error).__name__, error)
-            return b""
+            return stamped
+        return arc_set + message.raw

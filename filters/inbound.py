@@ -97,7 +97,7 @@ class Inbound:
         if decision.disposition == "quarantine":
             stamped = SPAM + stamped
         if self.forwarding is not None and self.forwarding.concerns(envelope.recipients):
-            return await self.forwarding.seal(stamped, verdict, authserv_id) + stamped
+            return await self.forwarding.seal(stamped, verdict, authserv_id, session.hostname)
         return stamped
 
     def _envelope(self, session: Session) -> Envelope:

@@ -2,15 +2,25 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from filters.addresses import AddressBook, AddressFile
+from filters.bare_addresses import complete
+from filters.forwarding import Forwarding
 from filters.inbound import Inbound, Policy
+from filters.keyring import KeyRing, KeySpec
+from filters.mailauth import arc_verify
+from filters.mailauth.dkim_sign import public_record
+from filters.mailauth.message import Message
 from filters.mailauth.resolver import StaticResolver
 from filters.recipients import refuse_recipient
-from filters.smtpd import Session, Transaction
+from filters.smtpd import Reject, Session, Transaction
 
 BOOK = AddressBook.from_json(
     json.dumps(
@@ -113,3 +123,112 @@ def test_one_field_on_top_and_every_other_byte_as_it_was(
     assert field.startswith(b"Authentication-Results: mail.example.org;")
     assert field.lower().count(b"authentication-results") == 1
     assert expected in field
+
+
+REJECTS = StaticResolver(
+    {
+        "far.example": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]},
+        "_dmarc.far.example": {"TXT": ["v=DMARC1; p=reject"]},
+        "junk.example": {"TXT": ["v=spf1 -all"]},
+        "_dmarc.junk.example": {"TXT": ["v=DMARC1; p=quarantine"]},
+        "late.example": {"TXT": "TIMEOUT"},
+        "_dmarc.late.example": {"TXT": ["v=DMARC1; p=reject"]},
+    }
+)
+
+
+def arriving(sender: str, client: str = "192.0.2.9", to: str = "alice@example.org") -> Session:
+    return Session(
+        "s",
+        client_address=client,
+        helo="h.example",
+        hostname="mail.example.org",
+        transaction=Transaction("01234567", sender, [to]),
+    )
+
+
+def letter(author: str) -> bytes:
+    return f"From: {author}\r\nMessage-ID: <a\x1bb@c>\r\n\r\nbody\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("author", "client", "code", "said"),
+    [
+        ("x@far.example", "192.0.2.9", 550, "5.7.26 refused by the DMARC policy of far.example: "),
+        ("x@late.example", "192.0.2.9", 451, "4.7.5 late.example cannot be verified now, "),
+        ("x@a.example, y@b.example", "192.0.2.9", 550, "5.7.26 the author cannot be verified: "),
+        ("x@far.example", "192.0.2.1", None, ""),
+        ("x@junk.example", "192.0.2.9", None, "X-Spam: yes"),
+    ],
+)
+def test_the_policy_becomes_a_reply_and_one_line_in_the_log(
+    author: str, client: str, code: int | None, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbound = Inbound("mail.example.org", REJECTS, Policy())
+    with caplog.at_level("INFO"):
+        answer = asyncio.run(inbound.verify(arriving(author, client), letter(author)))
+    if code is None:
+        assert isinstance(answer, bytes)
+        assert answer.startswith(said.encode())
+        assert answer.endswith(letter(author))
+    else:
+        assert isinstance(answer, Reject)
+        assert answer.code == code
+        assert answer.text.startswith(said)
+        assert len(answer.text) > len(said)
+    (line,) = [record.getMessage() for record in caplog.records]
+    for part in ("msgid=01234567", f"client={client}", "spf=", "dkim=none", "disposition="):
+        assert part in line
+
+
+def test_a_seal_stands_on_what_smtpd_completes_and_only_on_what_leaves(tmp_path: Path) -> None:
+    path = tmp_path / "addresses.json"
+    path.write_text(
+        json.dumps(
+            {
+                "domains": ["example.org"],
+                "owners": {"alice@example.org": ["alice@example.org"], "away@example.org": []},
+                "forwards": ["away@example.org"],
+            }
+        )
+    )
+    private = Ed25519PrivateKey.generate()
+    key = tmp_path / "arc.pem"
+    key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    ring = KeyRing([KeySpec("mail.example.org", "arc", key)])
+    addresses = AddressFile(path)
+    inbound = Inbound("mail.example.org", REJECTS, Policy(), forwarding=Forwarding(ring, addresses))
+    record = public_record(ring.keys_for("mail.example.org")[0])
+    zone = StaticResolver({"arc._domainkey.mail.example.org": {"TXT": [record]}})
+    message = b"From: x@none.example\r\nTo: alice\r\nCc: (bob) carol\r\n\r\nbody\r\n"
+    for to, result in (("alice@example.org", "none"), ("AWAY@example.org", "pass")):
+        sealed = asyncio.run(inbound.verify(arriving("x@none.example", to=to), message))
+        assert isinstance(sealed, bytes)
+        completed = complete(Message(sealed), "mail.example.org")
+        assert asyncio.run(arc_verify.verify(completed, zone)).result == result
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--arc-seal", "a:b:/nowhere/key.pem", "--addresses", "{addresses}"], "/nowhere/key.pem"),
+        (["--arc-seal", "nonsense", "--addresses", "{addresses}"], "DOMAIN:SELECTOR:KEYFILE"),
+        (["--addresses", "/nowhere/addresses.json"], "/nowhere/addresses.json"),
+    ],
+)
+def test_it_does_not_start_with_what_it_cannot_use(
+    arguments: list[str], error: str, tmp_path: Path
+) -> None:
+    addresses = tmp_path / "addresses.json"
+    addresses.write_text('{"domains": [], "owners": {}}')
+    command = [argument.replace("{addresses}", str(addresses)) for argument in arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", "filters.inbound", *command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert error in done.stderr

@@ -46,5 +46,7 @@ def _print(host: str, findings: Sequence[Finding], *, coloured: bool) -> None:
     for line in table(host, findings):
         mark: str = line.mark or ""
         if coloured and line.mark is not None:
-            mark = click.style(mark, fg=_PAINT[line.mark], bold=line.mark == "fail")
+            mark = click.style(
+                mark, fg=_PAINT[line.mark], bold=True if line.mark == "fail" else None
+            )
         click.echo(f"{line.before}{mark}{line.after}")

@@ -4,8 +4,9 @@ The inbound filter counts, in a file of its own:
 
     {"clients": {"gateway": 41, "other": 0}, "only": "172.18.0.1", "since": 1764041367}
 
-gateway: connections from the container's default gateways, other: from anywhere else; the
-container's own (local, 127.0.0.1, ::1) count as neither. only: the one address that all of them
+gateway: messages from the container's default gateways, other: from anywhere else; the
+container's own (local, 127.0.0.1, ::1) count as neither, nor do connections without a message:
+health checks and this doctor make those. only: the one address that all of them
 came from, null as soon as there were two. since: when the count began, Unix time. It must not know
 who writes it: the writer reads the mail of strangers, so nothing in the file is trusted.
 """
@@ -22,9 +23,9 @@ from pathlib import Path
 from entrypoint.doctor.finding import Finding, Status
 
 CLIENTS = Path("/var/spool/smtpd/filters/verifier/clients.json")
-_ENOUGH = 10  # connections; from fewer nothing follows
+_ENOUGH = 10  # messages; from fewer nothing follows
 _LARGEST = 4_096  # bytes of the file
-_MANY = 0.2  # of all connections: more than the host's own programs make
+_MANY = 0.2  # of all messages: more than the host's own programs send
 
 
 class ClientsError(Exception):
@@ -33,7 +34,7 @@ class ClientsError(Exception):
 
 @dataclass(frozen=True)
 class Clients:
-    """Connections so far, as the file has them."""
+    """Messages so far, as the file has them."""
 
     gateway: int = 0
     other: int = 0
@@ -77,29 +78,29 @@ def check_clients(path: Path) -> Finding:
         "IPv6 enabled in the container's network, or network_mode: host"
     )
     if total < _ENOUGH:
-        return _finding("ok", f"{total} connections so far: too few to tell")
+        return _finding("ok", f"{total} messages so far: too few to tell")
     if clients.gateway and not clients.other:
         where = f"the gateway {clients.only}" if clients.only else "gateways"
         return _finding(
             "fail",
-            f"all {total} connections so far came from {where}: a NAT hides who sends",
+            f"all {total} messages so far came from {where}: a NAT hides who sends",
             cure,
         )
     if clients.only is not None:
         return _finding(
             "warn",
-            f"all {total} connections so far came from {clients.only}",
+            f"all {total} messages so far came from {clients.only}",
             "if this is a proxy or a NAT and no mail server, SPF is checked against the wrong "
             "address",
         )
     if clients.gateway > _MANY * total:
         return _finding(
             "warn",
-            f"{clients.gateway} of {total} connections so far came from a gateway: a NAT hides "
+            f"{clients.gateway} of {total} messages so far came from a gateway: a NAT hides "
             "some of those who send, perhaps those with IPv6",
             cure,
         )
-    return _finding("ok", f"{total} connections so far came from several addresses")
+    return _finding("ok", f"{total} messages so far came from several addresses")
 
 
 def _finding(status: Status, detail: str, cure: str = "") -> Finding:

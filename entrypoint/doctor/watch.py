@@ -20,8 +20,8 @@ from typing import Any
 
 from entrypoint.logline import LEVELS, Level, write_log
 
-# supervisor needs no watch that dies at once again and again; smtpd needs a moment.
-_FIRST_AFTER = 30.0  # seconds
+# smtpd needs a moment; and what dies five times within a minute ends the container.
+_FIRST_AFTER = 15.0  # seconds
 _LOOK_WITHIN = 120.0
 _LEVEL: Mapping[str, Level] = {"ok": "info", "warn": "warning", "fail": "error"}
 

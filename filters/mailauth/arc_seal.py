@@ -17,7 +17,7 @@ from filters.mailauth.arc_result import ArcResult
 from filters.mailauth.arc_set import MOST_SETS, Chain, covered, newest_first, read_chain
 from filters.mailauth.auth_results import MethodResult, format_arc_field
 from filters.mailauth.canonical import Relaxed, relaxed_body_digest
-from filters.mailauth.dkim_sign import SigningKey, _Adapter, _signed_names
+from filters.mailauth.dkim_sign import Adapter, SigningKey, signed_names
 from filters.mailauth.message import Message
 
 _MOST_DKIM_SIGNATURES = 20
@@ -61,7 +61,7 @@ def seal(
 def _message_signature(message: Message, instance: int, key: SigningKey, moment: bytes) -> bytes:
     signatures = len(message.named(b"dkim-signature"))
     # §4.1.2: DKIM's signatures too; never A-R or ARC's own fields.
-    names = _signed_names(message)
+    names = signed_names(message)
     names += [b"dkim-signature"] * min(signatures, _MOST_DKIM_SIGNATURES)
     digest = relaxed_body_digest(message.raw, message.body_start)
     tags = _tags(instance, key, moment)
@@ -121,5 +121,5 @@ class _Writer(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
         tags = [*tags, (b"b", b"0" * 60)]
         # As in dkim_sign.py, dkimpy's Ed25519 branch serves RSA too: it asks for sign(digest).
         policy = CanonicalizationPolicy(Relaxed, Relaxed)
-        value: bytes = self.gen_header(tags, names, policy, name, _Adapter(key.private))
+        value: bytes = self.gen_header(tags, names, policy, name, Adapter(key.private))
         return name + b": " + value

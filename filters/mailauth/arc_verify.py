@@ -16,7 +16,7 @@ from filters.mailauth.arc_set import SEAL, ArcSet, Chain, covered, newest_first,
 from filters.mailauth.auth_results import parse_arc_field
 from filters.mailauth.dkim_check import Work
 from filters.mailauth.dkim_signature import Signature, SignatureError, SignatureField
-from filters.mailauth.dkim_verify import _check_coverage, _keys, _refusal
+from filters.mailauth.dkim_verify import check_coverage, fetch_keys, refusal_of
 from filters.mailauth.dns_types import DnsTemporaryError, Resolver
 from filters.mailauth.message import Field, Message
 
@@ -42,7 +42,7 @@ async def verify(message: Message, resolver: Resolver, *, now: float | None = No
             return ArcResult("none", 0, None, "")
         if chain.problem:
             raise SignatureError("fail", chain.problem)
-        if refusal := _refusal(message):
+        if refusal := refusal_of(message):
             raise refusal
         moment = time.time() if now is None else now
         await _signature(message, chain.sets[-1], resolver, moment)
@@ -90,7 +90,7 @@ async def _signature(message: Message, newest: ArcSet, resolver: Resolver, now: 
             raise SignatureError("fail", "h= holds ARC-Seal")
         work = Work(message)
         await _check(work, newest.signature, signature, resolver)
-        _check_coverage(work, signature)
+        check_coverage(work, signature)
     except SignatureError as error:
         raise _located("ARC-Message-Signature", newest, error) from None
 
@@ -115,7 +115,7 @@ async def _seals(sets: Sequence[ArcSet], resolver: Resolver, now: float) -> None
 
 
 async def _check(work: Work, field: Field, signature: Signature, resolver: Resolver) -> None:
-    keys = await _keys(signature, resolver)
+    keys = await fetch_keys(signature, resolver)
     if len(work.message.raw) > _LARGE:
         await asyncio.to_thread(work.check, field, signature, keys)
     else:

@@ -3,10 +3,11 @@
 It must not know OpenSMTPD, where resolvers come from, nor what is done with a message.
 """
 
-import asyncio
 import logging
+from typing import cast
 
 from filters.mailauth import arc_verify, dkim_verify, dmarc, spf_check
+from filters.mailauth.arc_result import ArcResult
 from filters.mailauth.auth_results import forged, format_field
 from filters.mailauth.dkim_verify import DkimResult
 from filters.mailauth.dmarc_discovery import Discovery, discover
@@ -15,9 +16,12 @@ from filters.mailauth.envelope import Envelope
 from filters.mailauth.lookup import Lookup
 from filters.mailauth.message import Author, Message, author, remove
 from filters.mailauth.spf_check import SpfResult
+from filters.mailauth.together import together
 from filters.mailauth.verdict import Verdict
 
 __all__ = ["Envelope", "Verdict", "authenticate", "stamp"]
+
+_Found = tuple[Discovery | None, tuple[DkimResult, ...], SpfResult | None, ArcResult]
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,12 +45,13 @@ async def authenticate(
     written = author(parsed)
     # SPF and ARC last: the few questions of the others are asked before their many can spend the
     # budget.
-    discovery, dkim, checked, arc = await asyncio.gather(
+    found = await together(
         _discover(written, lookup),
         _verify(parsed, lookup, now),
         _check(envelope, lookup) if spf and spf_check.available() else _nothing(),
         arc_verify.verify(parsed, lookup, now=now),
     )
+    discovery, dkim, checked, arc = cast(_Found, tuple(found))
     judged = await dmarc.evaluate(written, discovery, checked, dkim, lookup)
     return Verdict(checked, dkim, written, judged, arc, envelope)
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 BLOCK = 16 * 1024
 
 _TAB_TO_SPACE = bytes.maketrans(b"\t", b" ")
+# Bytes for each pair of spaces that make it worth while to cut a text at the pairs.
+_SPARSE = 64
 _LINE_END = (b"", b"\r", b"\n")
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -23,15 +25,16 @@ def _single_spaces(text: bytes) -> bytes:
         text = text.translate(_TAB_TO_SPACE)
     if b"  " not in text:
         return text
-    if len(text) > 4 * BLOCK:
-        # A list of parts would take many times the text; each pass halves the runs.
-        while b"  " in text:
-            text = text.replace(b"  ", b" ")
-        return text
-    # One search for all pairs; what is left of longer runs stands at the beginning of the parts.
-    first, *rest = text.split(b"  ")
-    parts = [first, *filter(None, (part.lstrip(b" ") for part in rest))]
-    return b" ".join(parts) + (b" " if text.endswith(b"  ") else b"")
+    most = len(text) // _SPARSE
+    first, *rest = text.split(b"  ", most)
+    if len(rest) < most:
+        # One search has found all pairs; the rest of a longer run is at the beginning of a part.
+        parts = [first, *filter(None, (part.lstrip(b" ") for part in rest))]
+        return b" ".join(parts) + (b" " if text.endswith(b"  ") else b"")
+    # So many that a list of parts would cost more: each pass halves the runs.
+    while b"  " in text:
+        text = text.replace(b"  ", b" ")
+    return text
 
 
 def _reduced(lines: bytes) -> bytes:

@@ -161,7 +161,8 @@ def _names(found: Mapping[bytes, Sequence[Field]]) -> list[bytes]:
     return names
 
 
-def _signed_names(message: Message) -> list[bytes]:
+def signed_names(message: Message) -> list[bytes]:
+    """Return what h= lists for this message, in lower case and in order."""
     return _names(_by_name(message))
 
 
@@ -175,13 +176,14 @@ def _signature(private: _Private, digest: bytes) -> bytes:
     return private.sign(digest, _PADDING, _DIGESTED)
 
 
-class _Adapter:
+class Adapter:
     """What dkimpy takes for an Ed25519 key: sign(digest).signature."""
 
     def __init__(self, private: _Private) -> None:
         self._private = private
         self.signature = b""
 
-    def sign(self, digest: bytes) -> "_Adapter":
+    def sign(self, digest: bytes) -> "Adapter":
+        """Sign a digest; dkimpy reads `signature` of what it gets back."""
         self.signature = _signature(self._private, digest)
         return self

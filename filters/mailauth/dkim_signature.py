@@ -11,6 +11,7 @@ from typing import Literal
 
 from filters.mailauth import tags
 from filters.mailauth.canonical import ALGORITHMS
+from filters.mailauth.dkim_claims import Claims, claims
 from filters.mailauth.names import ldh
 
 # RFC 8601 §2.7.1.
@@ -19,11 +20,6 @@ Result = Literal["pass", "fail", "neutral", "none", "policy", "temperror", "perm
 _REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
 _DIGITS = re.compile(rb"[0-9]+")
 _FIELD_NAMES = re.compile(rb"[\x21-\x39\x3c-\x7e]+(?::[\x21-\x39\x3c-\x7e]+)*")
-# What may be written into a report.
-_DOMAIN = re.compile(r"[A-Za-z0-9.-]+")
-_WRITABLE_IDENTITY = re.compile(r"[^\x00-\x20\x7f\ufffd]*@[A-Za-z0-9.-]+")
-_ALGORITHM = re.compile(r"[A-Za-z0-9-]{1,40}")
-_ENCODED = re.compile(r"[A-Za-z0-9+/=]+")
 _IDENTITY = re.compile(rb"[\x21-\x3a\x3c-\x7e\x80-\xff]*@[A-Za-z0-9.-]+")
 _LONGEST_FIELD = 16_384
 _CLOCK_SKEW = 300  # seconds
@@ -57,17 +53,6 @@ class Signature:
     signature: bytes
 
 
-@dataclass(frozen=True)
-class Claims:
-    """What can be told of a signature that may be malformed, for the report: "" if unknown."""
-
-    domain: str = ""
-    identity: str = ""
-    selector: str = ""
-    algorithm: str = ""
-    signature: str = ""
-
-
 class SignatureField:
     """A DKIM-Signature field: what it claims, and what it says if it is well-formed.
 
@@ -87,29 +72,13 @@ class SignatureField:
 
     def claims(self) -> Claims:
         """Return what the field claims, as far as it can be read and is safe to write."""
-        return _claims(self._tags)
+        return claims(self._tags)
 
     def read(self, now: float) -> Signature:
         """Return what it says. now: seconds since 1970. Raises SignatureError."""
         if self._refusal is not None:
             raise SignatureError("neutral", self._refusal)
         return _signature(self._tags, now)
-
-
-def _claims(found: dict[str, bytes]) -> Claims:
-    def text(tag: str, pattern: re.Pattern[str]) -> str:
-        data = found.get(tag, b"").decode("utf-8", "replace")
-        return data if pattern.fullmatch(data) else ""
-
-    domain = ldh(text("d", _DOMAIN)) or ""
-    encoded = tags.compact(found.get("b", b"")).decode("ascii", "replace")
-    return Claims(
-        domain=domain,
-        identity=text("i", _WRITABLE_IDENTITY) or (domain and f"@{domain}"),
-        selector=ldh(text("s", _DOMAIN)) or "",
-        algorithm=text("a", _ALGORITHM).lower(),
-        signature=encoded if _ENCODED.fullmatch(encoded) else "",
-    )
 
 
 def _signature(found: dict[str, bytes], now: float) -> Signature:

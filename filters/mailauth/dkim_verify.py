@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from filters.mailauth.dkim_check import TestedError, Work
+from filters.mailauth.dkim_claims import Claims
 from filters.mailauth.dkim_key import KeyRecordError, PublicKey, read_record
 from filters.mailauth.dkim_signature import (
-    Claims,
     Result,
     Signature,
     SignatureError,
@@ -70,7 +70,7 @@ async def verify(
         return ()
     signatures = [(field, SignatureField(field.value)) for field in fields]
     evaluated = signatures[:MOST_SIGNATURES]
-    refusal = _refusal(message)
+    refusal = refusal_of(message)
     if refusal is not None:
         outcomes = [(refusal, False) for _ in evaluated]
     else:
@@ -107,7 +107,7 @@ def _claims(signatures: Sequence[SignatureField]) -> list[tuple[Claims, str]]:
     ]
 
 
-def _refusal(message: Message) -> SignatureError | None:
+def refusal_of(message: Message) -> SignatureError | None:
     """Return why no signature of this message can pass, if so."""
     if len(message.fields) > _MOST_FIELDS or message.body_start > _LARGEST_HEADER:
         return SignatureError("policy", "the header section is too large")
@@ -125,7 +125,7 @@ async def _one(
     """Return the outcome of one signature, and whether its key is for testing only."""
     try:
         signature = read.read(now)
-        keys = await _keys(signature, resolver)
+        keys = await fetch_keys(signature, resolver)
         if len(work.message.raw) > _LARGE:
             async with work.lock:
                 key = await asyncio.to_thread(work.check, field, signature, keys)
@@ -134,7 +134,7 @@ async def _one(
         testing = key.testing
         if await _is_public_suffix(signature.domain, resolver):
             return SignatureError("policy", "the signature's d= is a public suffix"), testing
-        _check_coverage(work, signature)
+        check_coverage(work, signature)
     except SignatureError as error:
         return error, isinstance(error, TestedError)
     except DnsTemporaryError as error:
@@ -145,7 +145,7 @@ async def _one(
     return SignatureError("pass", "the key is for testing only" if testing else ""), testing
 
 
-async def _keys(signature: Signature, resolver: Resolver) -> list[PublicKey]:
+async def fetch_keys(signature: Signature, resolver: Resolver) -> list[PublicKey]:
     """Return the keys that may have made the signature; at least one."""
     answer = await resolver.query(f"{signature.selector}._domainkey.{signature.domain}", "TXT")
     if not answer.texts:
@@ -178,7 +178,7 @@ async def _is_public_suffix(domain: str, resolver: Resolver) -> bool:
     return record is not None and record.psd == "y"
 
 
-def _check_coverage(work: Work, signature: Signature) -> None:
+def check_coverage(work: Work, signature: Signature) -> None:
     """Raise where a good signature leaves what the reader sees unsigned."""
     if signature.length is not None:
         length = len(work.body(signature.body_canon))

@@ -14,6 +14,7 @@ that fits no question. The system picks each port at random.
 import asyncio
 import os
 import socket
+from contextlib import suppress
 from typing import NamedTuple
 
 from filters.mailauth import dns_wire
@@ -115,7 +116,8 @@ class _Port:
         self._open[ident] = _Question(asked, future)
         timer = self._loop.call_later(seconds, _expire, future)
         try:
-            self._socket.send(dns_wire.query(ident, asked, edns=edns))
+            with suppress(BlockingIOError):  # no room: a datagram that is lost
+                self._socket.send(dns_wire.query(ident, asked, edns=edns))
             return await future
         finally:
             timer.cancel()

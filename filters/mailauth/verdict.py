@@ -100,8 +100,10 @@ def _signature(result: DkimResult) -> MethodResult:
 
 
 def _arc(arc: ArcResult, envelope: Envelope) -> tuple[MethodResult, ...]:
-    """RFC 8617 §10.2; a message without a chain says nothing of it, as it always was."""
-    if arc.result == "none":
+    """RFC 8617 §10.2. Without a chain there is nothing to say, and of one that DNS could not
+    tell of there is no word: whoever seals next would take fail for an answer.
+    """
+    if arc.result == "none" or arc.temporary:
         return ()
     comment = f"i={arc.instances}" + (f" sealer={arc.sealer}" if arc.sealer else "")
     address = envelope.client_address

@@ -130,7 +130,7 @@ class TestDisk:
     @pytest.mark.parametrize(
         ("room", "status", "detail"),
         [
-            (Room(100 * GIB, 50 * GIB, 10**6, 10**6), "ok", "50.0 GiB of 100.0 GiB are free"),
+            (Room(100 * GIB, 50 * GIB, 10**6, 10**6), "ok", "are free, 1000000 of 1000000 inodes"),
             (Room(1000 * GIB, 20 * GIB, 0, 0), "ok", "20.0 GiB of 1000.0 GiB are free"),
             (Room(2 * GIB, GIB, 0, 0), "ok", "1.0 GiB of 2.0 GiB are free"),
             (Room(100 * GIB, 9 * GIB, 0, 0), "warn", "9.0 GiB of 100.0 GiB are free"),

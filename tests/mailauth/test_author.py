@@ -127,6 +127,8 @@ PIECES += ["\u00e9", "\u00a0", "\udcff"]
 @example('"Alice, B." <a@example.org>')
 @example(" Alice B. <a@example.org> ")
 @example("a.b@example.org")
+@example("a@example.org>")
+@example("<a@example.org")
 def test_the_short_way_to_an_address_reads_what_the_parser_reads(text: str) -> None:
     value = text.encode("utf-8", "surrogateescape")
 

@@ -178,10 +178,10 @@ def by_mallory(header: bytes) -> Verdict:
 def test_no_from_field_makes_mallory_the_bank(pieces: list[bytes]) -> None:
     verdict = by_mallory(b"From: " + b"".join(pieces))
     if verdict.dmarc.result == "pass":
-        assert verdict.dmarc.author_domain == "evil.example"
-        assert {address.rpartition("@")[2] for address in verdict.author.addresses} == {
-            "evil.example"
-        }
+        # Mallory's own names may look as they like: bank.example.evil.example is evil.example's.
+        (domain,) = {address.rpartition("@")[2] for address in verdict.author.addresses}
+        assert domain == verdict.dmarc.author_domain
+        assert f".{domain}".endswith(".evil.example")
 
 
 def test_mallory_passes_for_mallory() -> None:
