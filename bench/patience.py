@@ -29,6 +29,10 @@ class Patience:
         """Every probe of the idle server."""
         return [value for one in self.cycles for value in one.idle[port(variant)]]
 
+    def held(self, variant: Variant) -> list[float]:
+        """Every probe with as many sessions open that have not ended their messages."""
+        return [value for one in self.cycles for value in one.held[port(variant)]]
+
     def stuck(self, variant: Variant) -> list[float]:
         """Every probe with the stuck messages in hand."""
         return [value for one in self.cycles for value in one.stuck[port(variant)]]

@@ -1,7 +1,8 @@
 """Other people's mail while 1,000 messages wait for a name server that never answers.
 
-Probes go out at a fixed pace, whatever becomes of those before them, first to an idle server,
-then while the stuck messages are in hand. It must not know which filters it asks.
+Probes go out at a fixed pace, whatever becomes of those before them: to an idle server, to one
+with as many clients who have not finished their messages (what those sessions cost smtpd itself),
+and while the stuck messages are in hand. It must not know which filters it asks.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Cycle:
     """Seconds from MAIL to the last reply of every probe, by port; and the stuck ones' fate."""
 
     idle: dict[int, list[float]] = field(default_factory=dict)
+    held: dict[int, list[float]] = field(default_factory=dict)
     stuck: dict[int, list[float]] = field(default_factory=dict)
     in_hand: int = 0
     window: float = 0.0
@@ -62,14 +64,23 @@ class _Client:
     async def deliver(self, mail: Mail, sent: Callable[[], None] = lambda: None) -> float:
         """Seconds until the reply to the message; `sent` is called when all of it is written."""
         start = time.perf_counter()
+        await self.begin(mail)
+        await self.finish(sent)
+        return time.perf_counter() - start
+
+    async def begin(self, mail: Mail) -> None:
+        """All of a message but its last dot."""
         await self._command(f"MAIL FROM:<{mail.sender}>".encode(), b"250")
         await self._command(f"RCPT TO:<{mail.recipient}>".encode(), b"250")
         await self._command(b"DATA", b"354")
-        self._writer.write(mail.data + b".\r\n")
+        self._writer.write(mail.data)
+
+    async def finish(self, sent: Callable[[], None] = lambda: None) -> None:
+        """The last dot and its reply."""
+        self._writer.write(b".\r\n")
         await self._writer.drain()
         sent()
         await self._expect(b"250")
-        return time.perf_counter() - start
 
     async def close(self) -> None:
         await self._command(b"QUIT", b"221")
@@ -97,8 +108,15 @@ async def cycle(probes: Sequence[Mail], stuck: Sequence[Mail]) -> Cycle:
             for _ in range(PROBES):
                 pool.put_nowait(await _Client.open(port))
         answered = asyncio.Event()
-        outcome.idle, _ = await _probe(pools, probes, answered, LONGEST_WINDOW / 2)
         gate = asyncio.Semaphore(AT_ONCE)
+        outcome.idle, _ = await _probe(pools, probes, answered, LONGEST_WINDOW / 2)
+        # Those who only hold their sessions send what the probes send: it is judged at once.
+        held = [Mail(mail.port, probes[0].sender, mail.recipient, probes[0].data) for mail in stuck]
+        clients = await asyncio.gather(*(_hold(mail, gate) for mail in held))
+        outcome.held, _ = await _probe(pools, probes, answered, LONGEST_WINDOW / 2)
+        for client in clients:
+            await client.finish()
+            await client.close()
         sent: list[Mail] = []
         ends = [asyncio.create_task(_stick(mail, gate, sent, answered)) for mail in stuck]
         while len(sent) < len(stuck) and not answered.is_set():
@@ -140,6 +158,13 @@ async def _probe(
     for port, task in tasks:
         found[port].append(await task)
     return found, window
+
+
+async def _hold(mail: Mail, gate: asyncio.Semaphore) -> _Client:
+    async with gate:
+        client = await _Client.open(mail.port)
+        await client.begin(mail)
+    return client
 
 
 async def _stick(

@@ -230,7 +230,7 @@ class Checkup:
     ) -> T | list[Finding]:
         """What a check returns; a warning where it does not end, or ends in an error of ours."""
         try:
-            async with asyncio.timeout_at(self._end + 100):
+            async with asyncio.timeout_at(self._end):
                 return await made
         except TimeoutError:
             why, cure = f"not finished within {SECONDS:g} s", "try again later"
