@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filters.addresses import AddressFile
+from filters.client_counts import ClientCounts
 from filters.forwarding import Forwarding
 from filters.keyring import KeyRing, KeySpec
 from filters.mailauth import spf_check
@@ -62,12 +63,14 @@ class Inbound:
         *,
         addresses: AddressFile | None = None,
         forwarding: Forwarding | None = None,
+        counts: ClientCounts | None = None,
     ) -> None:
         self.authserv_id = authserv_id
         self.resolver = resolver
         self.policy = policy
         self.addresses = addresses
         self.forwarding = forwarding
+        self.counts = counts
 
     def ready(self, handshake: Handshake) -> None:
         """Take the authserv-id from smtpd's `admd` unless the operator named one."""
@@ -83,6 +86,8 @@ class Inbound:
         """At the end of DATA: the message under its Authentication-Results field, or a refusal."""
         policy, parsed = self.policy, Message(message)
         envelope = self._envelope(session)
+        if self.counts is not None:
+            self.counts.note(envelope.client_address, unknown=envelope.client_unknown)
         lookup = Lookup(self.resolver, seconds=policy.dns_timeout)
         verdict = await authenticate(parsed, envelope, lookup, spf=policy.spf)
         decision = decide(
@@ -183,6 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         policy,
         addresses=addresses,
         forwarding=forwarding,
+        counts=ClientCounts(options.spool / "clients.json") if options.spool else None,
     )
     server = FilterServer(deadline=options.dns_timeout + 30, spool=options.spool)
     server.on_ready(inbound.ready)
