@@ -26,6 +26,9 @@ from filters.smtpd import PROCEED, FilterServer, Reject, Request, Session, Verdi
 
 log = logging.getLogger(__name__)
 
+# The host name completes addresses, the login is checked; nothing else of a Session is asked for.
+LOOKED_AT = ("link-greeting", "link-auth")
+
 
 class Submission:
     """The decisions about one message that leaves. `addresses` None: nobody is checked."""
@@ -150,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         refuse_to_start(errors)
     submission = Submission(ring, addresses, required=options.required)
     server = FilterServer(spool=options.spool)
-    server.track_context()
+    server.track_context(LOOKED_AT)
     if addresses is not None:
         server.register_handler("filter", "mail-from", submission.check_sender)
     if options.local_only:

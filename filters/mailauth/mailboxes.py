@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 from filters.mailauth.names import a_label
 
+# A thousand authors have room in it. Reading takes a microsecond a byte.
+_LONGEST = 65_536
+
 _ATOM = re.compile(r'[^\s()<>\[\]:;@\\,."]+')
 _DOT_ATOM = re.compile(r"[^\s()<>\[\]:;@\\,.\"]+(?:\.[^\s()<>\[\]:;@\\,.\"]+)*")
 _ENCODED_WORD = re.compile(r"=\?[^?]*\?[A-Za-z]\?[^?]*\?=")
@@ -39,6 +42,8 @@ def mailboxes(value: bytes) -> tuple[tuple[str, str | None], ...]:
 
     The domain is a lower-case A-label, or None for an address literal. Raises UnreadableError.
     """
+    if len(value) > _LONGEST:
+        raise UnreadableError("a From field that is too long")
     text = value.replace(b"\r\n", b"").decode("utf-8", "surrogateescape")
     if _CONTROL.search(text):
         raise UnreadableError("a control character in the From field")

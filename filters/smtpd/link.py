@@ -9,19 +9,45 @@ from collections.abc import Callable
 HIGH_WATER = 1 << 20
 
 
+class Outlet:
+    """Where answers go: `target` takes the bytes, `room` is set while smtpd keeps up.
+
+    Small answers are held until the whole read has been worked on, for each write wakes smtpd.
+    """
+
+    def __init__(self) -> None:
+        self.target: Callable[[bytes], None] = lambda data: None
+        self.room = asyncio.Event()
+        self.room.set()
+        self._held: list[bytes] = []
+
+    def hold(self, answer: bytes) -> None:
+        """Write it with the next `write` or `flush`, in its turn."""
+        self._held.append(answer)
+
+    def write(self, data: bytes) -> None:
+        """Write it now, behind what is held."""
+        if self._held:
+            data = b"".join([*self._held, data])
+            self._held.clear()
+        self.target(data)
+
+    def flush(self) -> None:
+        """Write what is held."""
+        if self._held:
+            self.write(b"")
+
+
 class Link(asyncio.Protocol):
     """Hands what arrives to `receive(data, write)`; `closed` is done at end of input."""
 
-    def __init__(self, receive: Callable[[bytes, Callable[[bytes], None]], None]) -> None:
+    def __init__(
+        self, receive: Callable[[bytes, Callable[[bytes], None]], None], outlet: Outlet
+    ) -> None:
         self._receive = receive
+        self._outlet = outlet
         self._write: Callable[[bytes], None] = lambda data: None
-        self._room = asyncio.Event()
-        self._room.set()
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def writable(self) -> None:
-        """Wait until smtpd has taken most of what was written."""
-        await self._room.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to write."""
@@ -35,14 +61,14 @@ class Link(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """More than HIGH_WATER waits."""
-        self._room.clear()
+        self._outlet.room.clear()
 
     def resume_writing(self) -> None:
         """smtpd has caught up."""
-        self._room.set()
+        self._outlet.room.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End of input."""
-        self._room.set()
+        self._outlet.room.set()
         if not self.closed.done():
             self.closed.set_result(None)

@@ -141,6 +141,11 @@ def test_the_short_way_to_an_address_reads_what_the_parser_reads(text: str) -> N
     assert outcome(lambda: mailboxes(value)) == outcome(lambda: _parsed(text))
 
 
+def test_a_from_field_may_have_a_thousand_authors_and_not_a_million() -> None:
+    assert len(read(b",".join([b"a@example.org"] * 1_000)).addresses) == 1_000
+    assert read(b",".join([b"a@example.org"] * 10_000)).reason == "a From field that is too long"
+
+
 @pytest.mark.parametrize("value", [b" " * 60_000, b'"' * 60_000, b"a " * 30_000, b"a." * 30_000])
 def test_reading_an_author_takes_linear_time(value: bytes) -> None:
     with pytest.raises(UnreadableError):

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.smtpd.messages import BLOCK, SPOOL_ABOVE, MessageStore, data_lines, sendable
-from filters.smtpd.wire import DataLines, longest_payload, parse_line
+from filters.smtpd.messages import MOST_LINES, SPOOL_ABOVE, MessageStore
+from filters.smtpd.outgoing import BLOCK, data_lines, in_front, lines_again, sendable
+from filters.smtpd.wire import DataLines, Version, longest_payload, parse_line
 
 
 def stuff(line: bytes) -> bytes:
@@ -65,6 +66,55 @@ def test_lines_across_blocks(lengths: list[int], fill: int) -> None:
     longest = max(len(stuff(payload)) for payload in payloads)
     _, refusal = sendable(message, (0, 7))
     assert (refusal is not None) == (longest > longest_payload((0, 7)))
+
+
+heads = st.lists(
+    st.sampled_from([b"A: b", b"\r\n", b"\n", b"\r", b".", b"..", b"\0", b"x" * 2_000]), max_size=6
+).map(b"".join)
+
+
+@given(lines, heads, st.sampled_from([(0, 6), (0, 7)]))
+def test_lines_that_have_not_changed_go_back_as_they_came(
+    payloads: list[bytes], head: bytes, version: Version
+) -> None:
+    """The short way of `in_front` and `lines_again` says what the long one says, or nothing."""
+    came = [stuff(payload) for payload in payloads] or [b""]
+    raw = b"".join(payload + b"\r\n" for payload in payloads) or b"\r\n"
+    found = in_front(head + raw, raw, version)
+    if found is None:
+        assert not head.endswith(b"\r\n") or set(head) & set(b"\0\n") or len(head) > 1_900
+    else:
+        message, refusal = sendable(head + raw, version)
+        assert refusal is None
+        assert lines_again(found, came, b"P|") == b"".join(data_lines(message, b"P|"))
+
+
+def test_a_nul_goes_the_long_way() -> None:
+    assert in_front(b"A: \0\r\nline\r\n", b"line\r\n", (0, 7)) is None
+    assert in_front(b"A: b\r\nl\0ne\r\n", b"l\0ne\r\n", (0, 7)) is None
+
+
+@pytest.mark.parametrize("changed", [b"x", b"\r\n", b"head\nx\r\n", b"line\r\nx"])
+def test_what_has_changed_behind_its_head_goes_the_long_way(changed: bytes) -> None:
+    assert in_front(changed, b"line\r\n", (0, 7)) is None
+
+
+def test_a_line_too_long_goes_the_long_way() -> None:
+    long = b"x" * (longest_payload((0, 7)) + 1) + b"\r\n"
+    assert in_front(b"A: b\r\n" + long, long, (0, 7)) is None
+    assert in_front(b"A: b\r\n" + long[1:], long[1:], (0, 7)) == b"A: b\r\n"
+
+
+@pytest.mark.parametrize("number", [MOST_LINES - 1, MOST_LINES, MOST_LINES + 1, 3 * MOST_LINES])
+def test_only_so_many_lines_are_kept_apart(number: int) -> None:
+    store = MessageStore()
+    payloads = [b"..x", b"", b"y"] * (number // 3) + [b"z"] * (number % 3)
+    for payload in payloads:
+        store.add(DataLines((0, 7), "s", "t", [payload]))
+    message = store.add(DataLines((0, 7), "s", "t", [b"."]))
+    assert message is not None
+    assert (message.lines == payloads) if number <= MOST_LINES else (message.lines is None)
+    assert message.read() == b"".join(payload.removeprefix(b".") + b"\r\n" for payload in payloads)
 
 
 def test_what_is_large_goes_to_disk_and_comes_back_byte_for_byte(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from filters.smtpd import PROCEED, FilterServer, Reject, Session
 from filters.smtpd.budget import Budget
+from filters.smtpd.connection import ENDED_SESSIONS, Connection
 
 SESSION = "0123456789abcdef"
 READY = b"config|admd|mail.example.org\nconfig|ready\n"
@@ -138,6 +139,7 @@ def test_a_dead_session_is_not_answered_and_its_work_ends() -> None:
             smtpd.report(b"link-disconnect")
             async with asyncio.timeout(10):
                 await ended.wait()
+            smtpd.report(b"link-connect", b"x", b"pass", b"192.0.2.1:1", b"192.0.2.2:25")
             smtpd.request(b"noop", b"bb")
             assert await smtpd.line() == result(b"bb", b"proceed")
 
@@ -235,7 +237,8 @@ def test_a_large_message_is_filtered_in_its_turn_while_others_go_on(
             smtpd.request(b"commit", b"bb")
             verdict = {"changed": b"proceed", "refused": b"reject|550 ", "raises": b"reject|451 "}
             assert (await smtpd.line()).startswith(result(b"bb", verdict[what]))
-        assert server._budget.free == server._budget.total
+        assert server._message_filter is not None
+        assert server._message_filter.budget.free == server._message_filter.budget.total
 
     asyncio.run(main())
 
@@ -296,6 +299,24 @@ def test_a_line_feed_of_the_handlers_own_is_no_line_of_the_protocol() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("came", "back"),
+    [([], [b"A: b"]), ([b""], [b"A: b", b""]), ([b"", b"..x"], [b"A: b", b"", b"..x"])],
+)
+def test_what_is_put_in_front_is_all_that_is_added(came: list[bytes], back: list[bytes]) -> None:
+    server = FilterServer()
+    server.register_message_filter(lambda session, message: b"A: b\r\n" + message)
+    said = bytearray()
+    server.receive(READY, said.extend)
+    said.clear()
+    sid = SESSION.encode()
+    for payload in [*came, b"."]:
+        line = b"filter|0.7|1|smtp-in|data-line|" + sid + b"|aa|" + payload + b"\n"
+        server.receive(line, said.extend)
+    prefix = b"filter-dataline|" + sid + b"|aa|"
+    assert bytes(said) == b"".join(prefix + payload + b"\n" for payload in [*back, b"."])
+
+
 def test_the_context_knows_the_client_and_is_freed() -> None:
     async def main() -> None:
         seen: list[Session] = []
@@ -332,6 +353,7 @@ def test_the_context_knows_the_client_and_is_freed() -> None:
             assert session.transaction.recipients == ["c@example.org"]
             smtpd.report(b"tx-reset", b"01234567")
             smtpd.report(b"link-disconnect")
+            smtpd.report(b"link-connect", b"x", b"pass", b"192.0.2.1:1", b"192.0.2.2:25")
             smtpd.message(b"bb", b"Subject: y")
             await smtpd.until(b"filter-dataline|" + SESSION.encode() + b"|bb|.")
             assert seen[1] is not session
@@ -358,10 +380,75 @@ def test_dropped_messages_leave_nothing_behind() -> None:
     )
     for number in range(100_000):
         server.receive(dropped.replace(sid, b"%016x" % number), said.extend)
-    assert not server._sessions
-    assert not len(server._messages)
-    assert not server._tasks
-    assert not server._connection.open_requests
+    assert held(server) == 0
+
+
+def held(server: FilterServer) -> int:
+    """Sessions, messages and requests that a server has memory for."""
+    assert server._message_filter is not None
+    return (
+        len(server._sessions) + len(server._message_filter.store) + server._connection.open_requests
+    )
+
+
+BEHIND_THE_END = {
+    "a request": [b"filter|0.7|1|smtp-in|noop|SID|bb|"],
+    "a whole message": [
+        b"filter|0.7|1|smtp-in|data-line|SID|aa|Subject: x",
+        b"filter|0.7|1|smtp-in|data-line|SID|aa|.",
+        b"filter|0.7|1|smtp-in|commit|SID|cc|",
+    ],
+    "half a message": [b"filter|0.7|1|smtp-in|data-line|SID|aa|Subject: x"],
+    "reports": [
+        b"report|0.7|1|smtp-in|tx-begin|SID|01234567",
+        b"report|0.7|1|smtp-in|tx-reset|SID|01234567",
+        b"report|0.7|1|smtp-in|link-disconnect|SID",
+    ],
+}
+
+
+@pytest.mark.parametrize("what", BEHIND_THE_END)
+@pytest.mark.parametrize("manner", ["in the same read", "in a read of its own"])
+def test_what_comes_behind_a_sessions_end_is_passed_over(what: str, manner: str) -> None:
+    server = FilterServer()
+    server.register_handler("filter", "noop", lambda context, request: PROCEED)
+    server.register_message_filter(lambda session, message: message)
+    said = bytearray()
+    server.receive(READY, said.extend)
+    said.clear()
+    before = [
+        b"report|0.7|1|smtp-in|link-connect|SID|x|pass|192.0.2.1:1|192.0.2.2:25",
+        b"filter|0.7|1|smtp-in|noop|SID|bb|",
+        b"report|0.7|1|smtp-in|link-disconnect|SID",
+    ]
+    lines = [line.replace(b"SID", SESSION.encode()) + b"\n" for line in before]
+    behind = [line.replace(b"SID", SESSION.encode()) + b"\n" for line in BEHIND_THE_END[what]]
+    if manner == "in the same read":
+        server.receive(b"".join(lines + behind), said.extend)
+    else:
+        for line in lines + behind:
+            server.receive(line, said.extend)
+    assert bytes(said) == result(b"bb", b"proceed") + b"\n"  # to what came before its end
+    assert held(server) == 0
+
+
+def test_the_ends_of_sessions_are_not_kept_for_ever() -> None:
+    connection = Connection()
+    for number in range(2 * ENDED_SESSIONS):
+        connection.forget(f"{number:016x}")
+    assert len(connection._ended) == ENDED_SESSIONS
+
+
+def test_a_filter_hears_of_the_events_only_that_it_looks_at() -> None:
+    server = FilterServer()
+    server.track_context(["link-auth"])
+    server.register_message_filter(lambda session, message: message)
+    said = bytearray()
+    server.receive(READY, said.extend)
+    heard = [line.split(b"|")[-1] for line in said.split(b"\n") if b"|report|" in line]
+    assert heard == [b"tx-reset", b"link-disconnect", b"link-auth"]
+    with pytest.raises(ValueError, match="smtpd knows no such event"):
+        server.track_context(["wiz"])
 
 
 @pytest.mark.parametrize(
