@@ -9,16 +9,19 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bench import memory, patience, throughput
-from bench.load import LOADS
+from bench.load import LOADS, Load
 from bench.report import results
 from bench.scene import PLAIN, SIGNED, name_server, prepare
 from bench.throughput import GROUPS, Group, Plan
 from bench.variants import ALL, DKIMSIGN, SIGN_RSA, VERIFY
 from bench.versions import processor, versions
 
+AS_DEBIAN = "Throughput, with smtpd as Debian starts it"
+AS_IMAGE = "Throughput, with smtpd as the image starts it (libevent's list of changes)"
 PARTS = ("throughput", "stuck", "memory")
 # Large messages at once, and messages that are stuck.
 AT_ONCE = 40
@@ -37,22 +40,24 @@ def main() -> None:
     loads = [load for load in LOADS if not options.load or load.name in options.load]
     rounds, seconds = (2, 0.4) if options.quick else (5, 1.2)
     rounds = options.rounds or rounds
-    plan = Plan(
-        loads,
+
+    def plan(some: Sequence[Load], *, plain: bool) -> Plan:
         # A message of 10 MB takes a second: fewer rounds.
-        {load.name: rounds if load.size < 1_000_000 else (rounds + 1) // 2 for load in loads},
-        options.seconds or seconds,
-        _groups(options.only),
-    )
+        each = {load.name: rounds if load.size < 1_000_000 else (rounds + 1) // 2 for load in some}
+        return Plan(some, each, options.seconds or seconds, _groups(options.only), plain=plain)
+
     sizes = {load.size for load in loads} | {memory.SMALL, patience.SIZE}
     if "memory" not in options.skip:
         sizes.add(memory.LARGE)
     say("keys, messages, a name server")
-    rates = waited = None
-    footprints = []
+    rates, waited, footprints = [], None, []
     with name_server(prepare(sorted(sizes))):
         if "throughput" not in options.skip:
-            rates = throughput.measure(plan, say)
+            say("smtpd as Debian starts it")
+            rates.append((AS_DEBIAN, throughput.measure(plan(loads, plain=True), say)))
+            say("smtpd as the image starts it")
+            many = [load for load in loads if load.connections > 1]
+            rates.append((AS_IMAGE, throughput.measure(plan(many, plain=False), say)))
         if "stuck" not in options.skip:
             waited = patience.measure(STUCK, 1 if options.quick else 2, say)
         if "memory" not in options.skip:

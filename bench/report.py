@@ -182,18 +182,20 @@ def memory_table(footprints: Sequence[Footprint]) -> str:
 def results(
     facts: Sequence[tuple[str, str]],
     versions: Sequence[tuple[str, str]],
-    rates: Rates | None,
+    measured: Sequence[tuple[str, Rates]],
     patience: Patience | None,
     footprints: Sequence[Footprint],
 ) -> str:
     """The whole page."""
     parts = ["# What a filter costs\n", table(["run", ""], [list(fact) for fact in facts])]
-    if rates is not None:
+    if measured:
         parts.append(
-            "## Throughput\n\nMessages per second: **median** (lowest-highest of the rounds), and"
-            " the share of the bare echo's. `4 KB x 10` is messages of 4 KB over 10 connections"
-            " at a time, each of which carries many.\n"
+            "Messages per second: **median** (lowest-highest of the rounds), and the share of the"
+            " bare echo's. `4 KB x 10` is messages of 4 KB over 10 connections at a time, each of"
+            " which carries many.\n"
         )
+    for title, rates in measured:
+        parts.append(f"## {title}\n")
         for group in GROUPS:
             if any(key[0] == group.title for key in rates.found):
                 parts.append(

@@ -173,14 +173,13 @@ class Smtpd(Server):
     """smtpd with a fresh queue and a listener for each variant.
 
     Deliveries are paused from the start: a message has arrived when it is in the queue, and
-    what a delivery would cost has nothing to do with filters. It runs as in the image, see
-    templates/supervisord.conf.j2; BENCH_EVENTS=plain is Debian's own way.
+    what a delivery would cost has nothing to do with filters. It runs as in the image, with
+    libevent's list of changes (templates/supervisord.conf.j2), or `plain`, as Debian starts it.
     """
 
-    environment = {} if os.environ.get("BENCH_EVENTS") == "plain" else CHANGELIST
-
-    def __init__(self, variants: Sequence[Variant]) -> None:
+    def __init__(self, variants: Sequence[Variant], *, plain: bool = False) -> None:
         self._conf = RUN / "smtpd.conf"
+        self.environment = {} if plain else CHANGELIST
         self._variants = variants
         super().__init__("smtpd", ["smtpd", "-dF", "-P", "mda", "-f", str(self._conf)])
 
