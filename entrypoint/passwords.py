@@ -5,17 +5,15 @@ It must not know where a password comes from, and no text of an error here holds
 
 from __future__ import annotations
 
-import ctypes
 import re
 import secrets
 import string
-import threading
 import time
 
 from entrypoint.problems import BrokenRuleError
+from filters.crypt_hash import LONGEST_PASSWORD, crypt
 
 HASH_PREFIXES = ("$y$", "$6$", "$5$", "$2b$")
-LONGEST_PASSWORD = 511  # bytes; crypt(3) refuses a longer one
 
 _B64 = "./0-9A-Za-z"
 _ROUNDS = r"(?:rounds=(?P<rounds>[1-9][0-9]{3,8})\$)?"
@@ -48,8 +46,6 @@ _CURE = (
     "(mkpasswd -m sha512crypt)"
 )
 _MEASURED_ROUNDS, _MEASURED_BCRYPT, _MEASURED_YESCRYPT = 5000, 6, "9"
-
-_crypt_lock = threading.Lock()  # crypt() returns a buffer of its own
 
 
 def is_hash(secret: str) -> bool:
@@ -131,12 +127,7 @@ def verify_seconds(hashed: str) -> float:
 
 
 def _crypt(phrase: str, setting: str) -> str:
-    library = ctypes.CDLL("libcrypt.so.1")
-    library.crypt.restype = ctypes.c_char_p
-    library.crypt.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
-    with _crypt_lock:
-        result: bytes | None = library.crypt(phrase.encode(), setting.encode())
-    # A failure is NULL or a token that begins with "*" (crypt(3)).
-    if not result or result.startswith(b"*"):
+    made = crypt(phrase.encode(), setting.encode())
+    if made is None:
         raise ValueError("crypt(3) does not take this password or this hash")
-    return result.decode("ascii")
+    return made.decode("ascii")

@@ -26,7 +26,7 @@ class DnsTemporaryError(Exception):
 class Answer:
     """The records of one name and type, aliases followed; empty if there are none.
 
-    records: TXT as bytes, A, AAAA, PTR and CNAME as str without a trailing dot, MX as
+    records: TXT as bytes, A, AAAA, PTR, NS and CNAME as str without a trailing dot, MX as
     (preference, host) with host "" for the null MX. nxdomain: the name itself does not exist.
     """
 

@@ -11,6 +11,7 @@ import dns.rdata
 import dns.rdatatype
 from dns.rdtypes.ANY.CNAME import CNAME
 from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.NS import NS
 from dns.rdtypes.ANY.PTR import PTR
 from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.IN.A import A
@@ -103,7 +104,7 @@ def _record(rdata: dns.rdata.Rdata) -> Record:
             return str(rdata.address)
         case MX():
             return int(rdata.preference), _host(rdata.exchange)
-        case PTR() | CNAME():
+        case PTR() | CNAME() | NS():
             return _host(rdata.target)
     raise dns.exception.FormError
 

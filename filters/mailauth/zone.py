@@ -1,10 +1,10 @@
 """DNS as a value: a zone in a mapping, for tests and for explaining a message offline.
 
 The format, as JSON or YAML give it: name → {"TXT": ["…"], "A": ["…"], "AAAA": ["…"],
-"MX": [[10, "host"]], "PTR": ["…"], "CNAME": "…"} or "SERVFAIL", "TIMEOUT", "NODATA"; a type may
-be "SERVFAIL" or "TIMEOUT" by itself. A TXT value may be a list of character-strings; U+DC80 to
-U+DCFF stand for raw bytes; MX host "." is the null MX. Names ignore case and a last dot; other
-names are NXDOMAIN. "TIMEOUT" fails at once. It must not know the network.
+"MX": [[10, "host"]], "PTR": ["…"], "NS": ["…"], "CNAME": "…"} or "SERVFAIL",
+"TIMEOUT", "NODATA"; a type may be "SERVFAIL" or "TIMEOUT" by itself. A TXT value may be a list of
+character-strings; U+DC80 to U+DCFF stand for raw bytes; MX host "." is the null MX. Names ignore
+case and a last dot; other names are NXDOMAIN. "TIMEOUT" fails at once. It must not know the network.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from filters.mailauth.dns_types import Answer, DnsTemporaryError, Record, labels
 
 _FAILURES = {"SERVFAIL": "SERVFAIL", "TIMEOUT": "the DNS look-up timed out"}
-_TYPES = {"TXT", "A", "AAAA", "MX", "PTR", "CNAME"}
+_TYPES = {"TXT", "A", "AAAA", "MX", "NS", "PTR", "CNAME"}
 
 _Node = dict[str, "tuple[Record, ...] | str"] | str
 

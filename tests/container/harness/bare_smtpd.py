@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from entrypoint.passwords import hash_password
 
@@ -141,7 +142,7 @@ class BareSmtpd:
         base = f"BASE=debian:{suite}-slim"
         run("docker", "build", "-q", "--build-arg", base, "-t", _image(suite), str(context))
 
-    def __enter__(self) -> BareSmtpd:
+    def __enter__(self) -> Self:
         configuration = Path(self._folder.name) / "smtpd.conf"
         configuration.write_text(self.configuration())
         # smtpd looks for a client's name before it greets: in /etc/hosts, and on no name server.

@@ -1,0 +1,77 @@
+"""When each password was last used: a small JSON file that one process writes.
+
+    {"alice@example.org": {"": 1795591560, "phone": 1795590000}}
+
+Seconds since the epoch. It is replaced as a whole, so a reader never sees half of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from filters.login_book import LoginBook
+
+log = logging.getLogger(__name__)
+
+
+def read_last_used(path: Path) -> dict[str, dict[str, int]]:
+    """By login and by the password's name; empty where there is no file yet. Raises ValueError."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    try:
+        return {
+            login: {name: int(when) for name, when in times.items()}
+            for login, times in found.items()
+        }
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"no times of last use: {error!r}") from error
+
+
+class LastUsed:
+    """What `filters.logins` keeps of it; a file that cannot be read is begun afresh."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.changed = False
+        self._times: dict[str, dict[str, int]] = {}
+        try:
+            self._times = read_last_used(path)
+        except (OSError, ValueError) as error:
+            log.error("%s: begun afresh: %s", path, error)
+
+    def note(self, login: str, name: str, when: int) -> None:
+        """This password has just been right. Costs no I/O."""
+        self._times.setdefault(login, {})[name] = when
+        self.changed = True
+
+    def write(self, book: LoginBook) -> None:
+        """Replace the file, without passwords that are no longer in the book. Never raises."""
+        self.changed = False
+        self._times = _kept(self._times, book)
+        try:
+            handle, name = tempfile.mkstemp(prefix=".last-used-", dir=self._path.parent)
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump(self._times, file, indent=1, sort_keys=True)
+                Path(name).replace(self._path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            log.error("%s: the times of last use are not written: %s", self._path, error)
+
+
+def _kept(times: Mapping[str, Mapping[str, int]], book: LoginBook) -> dict[str, dict[str, int]]:
+    kept = {}
+    for login, by_name in times.items():
+        names = {password.name for password in book.passwords_of(login.encode())}
+        if left := {name: when for name, when in by_name.items() if name in names}:
+            kept[login] = left
+    return kept

@@ -1,0 +1,396 @@
+"""Who may log in: the book of passwords, what a check costs and remembers, and the program."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filters.crypt_hash import crypt, matches
+from filters.last_good import LastGood
+from filters.last_used import LastUsed, read_last_used
+from filters.login_book import MOST_PASSWORDS, LoginBook
+from filters.login_check import REMEMBERED, LoginChecker
+from filters.logins import LONGEST_QUESTION, RIGHT, WRONG, LoginServer
+
+ROOT = Path(__file__).parents[1]
+OWN = "Own: pass|wörd"
+PHONE, LAPTOP = "abcd-efgh-ijkl-mnop", "qrst-uvwx-yzab-cdef"
+
+
+def hashed(plain: str, setting: str = "$5$rounds=1000$") -> str:
+    made = crypt(plain.encode(), f"{setting}{'saltsalt'}$".encode())
+    assert made is not None
+    return made.decode()
+
+
+def entry(**passwords: str) -> dict[str, list[dict[str, str]]]:
+    """A login's entry; the password called `own` gets no name."""
+    named = {"" if name == "own" else name: value for name, value in passwords.items()}
+    return {"hashes": [{"name": name, "hash": value} for name, value in named.items()]}
+
+
+ALICE = entry(own=hashed(OWN, "$6$rounds=1000$"), phone=hashed(PHONE), laptop=hashed(LAPTOP))
+BOB = entry(own=hashed("bob's"))
+
+
+def text(**logins: object) -> str:
+    return json.dumps({"logins": {f"{name}@example.org": value for name, value in logins.items()}})
+
+
+def book(**logins: object) -> LoginBook:
+    return LoginBook.from_json(text(**logins))
+
+
+@pytest.fixture(scope="module")
+def checker() -> LoginChecker:
+    both = book(alice=ALICE, bob=BOB)
+    return LoginChecker(lambda: both)
+
+
+@pytest.mark.parametrize(
+    ("login", "password", "name"),
+    [
+        ("alice@example.org", OWN, ""),
+        ("alice@example.org", PHONE, "phone"),
+        ("alice@example.org", LAPTOP, "laptop"),
+        ("ALICE@Example.ORG", LAPTOP, "laptop"),
+        ("bob@example.org", "bob's", ""),
+    ],
+)
+def test_each_password_of_a_login_is_right(
+    checker: LoginChecker, login: str, password: str, name: str
+) -> None:
+    for _ in range(2):  # the second time from memory
+        found = checker.check(login.encode(), password.encode())
+        assert found is not None
+        assert found.name == name
+
+
+@pytest.mark.parametrize(
+    ("login", "password"),
+    [
+        ("alice@example.org", OWN.lower()),
+        ("alice@example.org", PHONE.upper()),
+        ("alice@example.org", "bob's"),
+        ("bob@example.org", PHONE),
+        ("alice@example.org", ""),
+        ("", PHONE),
+        ("nobody@example.org", PHONE),
+        ("alice@example.orga", "bcd-efgh-ijkl-mnop"),
+        ("alice@example.org", "x" * 511),
+        ("alice@example.org", "x" * 512),
+        ("älice@example.org", PHONE),
+    ],
+)
+def test_everything_else_is_wrong(checker: LoginChecker, login: str, password: str) -> None:
+    for _ in range(2):
+        assert checker.check(login.encode(), password.encode()) is None
+
+
+@pytest.mark.parametrize("password", [b"x\0y", b"\xff", b"a\nb"])
+def test_crypt_takes_bytes_but_no_nul(password: bytes) -> None:
+    made = crypt(password, b"$5$rounds=1000$salt$")
+    assert (made is None) == (b"\0" in password)
+    assert matches(password, made or b"$5$") == (made is not None)
+
+
+def test_a_hash_that_is_none_matches_nothing() -> None:
+    assert not matches(b"x", b"")
+    assert not matches(b"x", b"*0")
+    assert not matches(b"x", b"nonsense")
+    assert not matches(b"x", b"$5$rounds=1000$salt$")
+
+
+def test_a_password_that_is_taken_out_ends_at_once_and_a_new_one_begins() -> None:
+    now = book(alice=ALICE)
+    checker = LoginChecker(lambda: now)
+    assert checker.check(b"alice@example.org", PHONE.encode())
+    assert not checker.check(b"alice@example.org", b"new-one")
+    now = book(alice=entry(own=ALICE["hashes"][0]["hash"], new=hashed("new-one")))
+    assert not checker.check(b"alice@example.org", PHONE.encode())
+    assert checker.check(b"alice@example.org", b"new-one")
+
+
+def test_a_login_that_gets_anothers_hash_does_not_keep_its_own_password() -> None:
+    now = book(alice=ALICE, bob=BOB)
+    checker = LoginChecker(lambda: now)
+    assert checker.check(b"alice@example.org", OWN.encode())
+    now = book(alice=BOB, bob=ALICE)
+    assert not checker.check(b"alice@example.org", OWN.encode())
+    assert checker.check(b"alice@example.org", b"bob's")
+
+
+def test_one_login_is_not_taken_for_another_with_a_longer_password() -> None:
+    same = entry(own=hashed("xsecret"))
+    both = LoginBook.from_json(json.dumps({"logins": {"al": same, "alx": same}}))
+    checker = LoginChecker(lambda: both)
+    assert checker.check(b"al", b"xsecret")
+    assert not checker.check(b"alx", b"secret")
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    now = LoginBook({})  # nothing to hash, so that many questions cost little
+    checker = LoginChecker(lambda: now)
+    for number in range(REMEMBERED + 50):
+        checker.check(b"alice@example.org", str(number).encode())
+    assert len(checker._wrong) == REMEMBERED
+
+
+HASHES = st.sampled_from(
+    ["$6$a$x", "$6$b$x", "$6$rounds=1000$a$x", "$5$a$x", "$2b$05$x", "$2b$12$x", "$y$j9T$a$x", "?"]
+)
+
+
+@given(st.lists(st.lists(HASHES, max_size=5), max_size=5))
+def test_a_wrong_password_costs_the_same_for_every_login_and_for_none(
+    hashes: list[list[str]],
+) -> None:
+    logins = {
+        f"u{n}": entry(**{f"p{i}": each for i, each in enumerate(of)})
+        for n, of in enumerate(hashes)
+    }
+    found = book(**logins)
+
+    def cost(login: bytes) -> Counter[str]:
+        tried = [password.hash for password in found.passwords_of(login)] + found.decoys(login)
+        return Counter(each.decode().rpartition("$")[0].rstrip("ab$") for each in tried)
+
+    unknown = cost(b"nobody@example.org")
+    for login in found.logins:
+        assert cost(login) == unknown
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"logins": []}',
+        '{"logins": {"a": {}}}',
+        '{"logins": {"a": {"hashes": [{"name": ""}]}}}',
+        '{"logins": {"a": {"hashes": [{"name": "", "hash": 1}]}}}',
+        '{"logins": {"a": {"hashes": [{"name": "", "hash": "\\u00e4"}]}}}',
+        text(alice=entry(**{f"p{n}": "$5$" for n in range(MOST_PASSWORDS + 1)})),
+        text(alice={"hashes": [{"name": "x", "hash": "$5$"}] * 2}),
+    ],
+)
+def test_a_broken_book_is_refused_and_the_last_good_one_stays(broken: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        LoginBook.from_json(broken)
+    file = tmp_path / "logins.json"
+    file.write_text(text(bob=BOB))
+    kept = LastGood(file, LoginBook.from_json)
+    good = kept.content
+    file.write_text(broken)
+    assert kept.content is good
+    file.write_text(text(alice=ALICE))
+    assert kept.content.passwords_of(b"alice@example.org")
+    file.unlink()
+    assert kept.content.passwords_of(b"alice@example.org")
+
+
+class TestLastUse:
+    def test_is_kept_over_a_restart_and_ends_with_the_password(self, tmp_path: Path) -> None:
+        file = tmp_path / "last-used.json"
+        used = LastUsed(file)
+        used.note("alice@example.org", "phone", 1000)
+        used.note("alice@example.org", "", 1001)
+        used.note("bob@example.org", "", 1002)
+        used.write(book(alice=ALICE, bob=BOB))
+        assert not used.changed
+        again = LastUsed(file)
+        again.note("alice@example.org", "", 2000)
+        again.write(book(alice=entry(own="$5$")))
+        assert read_last_used(file) == {"alice@example.org": {"": 2000}}
+        assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+    @pytest.mark.parametrize("broken", ["", "[]", '{"a": 1}', '{"a": {"b": "c"}}', "\xff"])
+    def test_a_broken_file_is_begun_afresh(self, tmp_path: Path, broken: str) -> None:
+        file = tmp_path / "last-used.json"
+        file.write_bytes(broken.encode("latin-1"))
+        used = LastUsed(file)
+        used.note("bob@example.org", "", 1)
+        used.write(book(bob=BOB))
+        assert read_last_used(file) == {"bob@example.org": {"": 1}}
+
+    def test_a_file_that_cannot_be_written_harms_nobody(self, tmp_path: Path) -> None:
+        used = LastUsed(tmp_path / "missing" / "last-used.json")
+        used.note("bob@example.org", "", 1)
+        used.write(book(bob=BOB))
+
+
+class TestTheAnswer:
+    @pytest.fixture
+    def server(self, tmp_path: Path) -> LoginServer:
+        file = tmp_path / "logins.json"
+        file.write_text(text(alice=ALICE))
+        return LoginServer(LastGood(file, LoginBook.from_json))
+
+    @pytest.mark.parametrize(
+        ("question", "answer"),
+        [
+            (b"alice@example.org\0" + PHONE.encode(), RIGHT),
+            (b"alice@example.org\0" + OWN.encode(), RIGHT),
+            (b"alice@example.org\0" + PHONE.encode() + b"\0", WRONG),
+            (b"alice@example.org\0" + PHONE.encode() + b"\n", WRONG),
+            (b"alice@example.org" + PHONE.encode(), WRONG),
+            (b"", WRONG),
+            (b"\0", WRONG),
+            (b"\0\0", WRONG),
+            (b"\0" + PHONE.encode(), WRONG),
+        ],
+    )
+    def test_is_right_or_wrong(self, server: LoginServer, question: bytes, answer: bytes) -> None:
+        assert server.answer(question) == answer
+
+    @given(question=st.binary(max_size=60))
+    def test_to_any_bytes_is_wrong(self, question: bytes) -> None:
+        both = book(bob=BOB)
+
+        class Fixed:
+            content = both
+
+        assert LoginServer(Fixed()).answer(question) == WRONG  # type: ignore[arg-type]
+
+
+class Program:
+    """`python -m filters.logins` in a process of its own, and `filters/pam/ask-logins` to ask it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.book, self.socket = folder / "logins.json", folder / "socket"
+        self.last_used = folder / "last-used.json"
+        self.book.write_text(text(alice=ALICE))
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "filters.logins", str(self.book)]
+        command += ["--socket", str(self.socket), "--last-used", str(self.last_used)]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"info: 1 logins\n"
+        return process
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.communicate(timeout=30)
+        return self.process.returncode
+
+    def ask(self, login: str, password: bytes, wanted: str = "right") -> bool:
+        command = [str(ROOT / "filters/pam/ask-logins"), str(self.socket), wanted]
+        environ = {"PAM_USER": login, "PATH": os.defpath}
+        done = subprocess.run(
+            command, input=password, env=environ, capture_output=True, check=False, timeout=30
+        )
+        assert (done.stdout, done.stderr) == (b"", b"")
+        return done.returncode == 0
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    program = Program(tmp_path)
+    yield program
+    program.stop()
+
+
+class TestTheProgram:
+    def test_tells_right_from_wrong(self, program: Program) -> None:
+        assert program.ask("alice@example.org", PHONE.encode())
+        assert program.ask("Alice@example.org", OWN.encode())
+        assert not program.ask("alice@example.org", PHONE.encode(), "wrong")
+        for login, password in (
+            ("alice@example.org", b"no"),
+            ("alice@example.org", b""),
+            ("", b"x"),
+            ("alice@example.org\n", PHONE.encode()),
+            ("alice@example.org", PHONE.encode() + b"\n"),
+            ("a" * 255, b"\xff" * 512),
+        ):
+            assert not program.ask(login, password)
+            assert program.ask(login, password, "wrong")
+
+    def test_that_does_not_run_gives_neither_answer(self, program: Program) -> None:
+        program.stop()
+        assert not program.ask("alice@example.org", PHONE.encode())
+        assert not program.ask("alice@example.org", PHONE.encode(), "wrong")
+        program.process = program.start()  # over its old socket
+        assert program.ask("alice@example.org", PHONE.encode())
+
+    def test_writes_the_last_use_at_once_and_when_it_is_told_to_end(self, program: Program) -> None:
+        begun = int(time.time())
+        assert program.ask("alice@example.org", PHONE.encode())
+        # A question later, the first has long been written down; this one waits for its turn.
+        while not program.last_used.exists():
+            assert program.ask("nobody@example.org", b"x", "wrong")
+        assert program.ask("Alice@example.org", OWN.encode())
+        assert set(read_last_used(program.last_used)["alice@example.org"]) == {"phone"}
+        assert program.stop() == 0
+        times = read_last_used(program.last_used)["alice@example.org"]
+        assert set(times) == {"", "phone"}
+        assert all(begun <= when <= time.time() for when in times.values())
+
+    def test_reads_a_changed_book(self, program: Program) -> None:
+        assert program.ask("alice@example.org", PHONE.encode())
+        program.book.write_text(text(alice=entry(own=hashed("another"))))
+        assert not program.ask("alice@example.org", PHONE.encode())
+        assert program.ask("alice@example.org", b"another")
+
+    def test_answers_others_while_one_keeps_silent_or_talks_too_much(
+        self, program: Program
+    ) -> None:
+        async def scene() -> None:
+            silent = await asyncio.open_unix_connection(program.socket)
+            silent[1].write(b"alice@example.org\0")
+            left = await asyncio.open_unix_connection(program.socket)
+            left[1].close()
+            reader, writer = await asyncio.open_unix_connection(program.socket)
+            writer.write(b"x" * (LONGEST_QUESTION + 1))
+            assert await reader.read() == WRONG
+            writer.close()
+            assert await asyncio.to_thread(program.ask, "alice@example.org", PHONE.encode())
+            assert await silent[0].read() == b""  # its time is over
+            silent[1].close()
+
+        asyncio.run(scene())
+
+    @pytest.mark.parametrize("cut", range(0, 40, 3))
+    def test_takes_a_question_in_pieces(self, program: Program, cut: int) -> None:
+        question = b"alice@example.org\0" + PHONE.encode()
+
+        async def scene() -> bytes:
+            reader, writer = await asyncio.open_unix_connection(program.socket)
+            for piece in (question[:cut], question[cut:]):
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)
+            writer.write_eof()
+            try:
+                return await reader.read()
+            finally:
+                writer.close()
+
+        assert asyncio.run(scene()) == RIGHT
+
+    @pytest.mark.parametrize("content", [None, "{"])
+    def test_refuses_to_start_without_a_good_book(
+        self, tmp_path: Path, content: str | None
+    ) -> None:
+        file = tmp_path / "broken.json"
+        if content is not None:
+            file.write_text(content)
+        command = [sys.executable, "-m", "filters.logins", str(file), "--socket", "s"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {file}: ".encode())
