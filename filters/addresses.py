@@ -12,14 +12,11 @@ All of it is lower case with domains as A-labels. It knows neither smtpd nor the
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from filters.file_stamp import file_stamp
-
-log = logging.getLogger(__name__)
+from filters.last_good import LastGood
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +74,13 @@ class AddressBook:
         return login.lower() in self.logins_of(address)
 
 
-class AddressFile:
+class AddressFile(LastGood[AddressBook]):
     """The address book in a file, read again when the file changes; a broken one is refused."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp = file_stamp(path)
-        self._book = AddressBook.from_json(path.read_text("utf-8"))
+        super().__init__(path, AddressBook.from_json)
 
     @property
     def book(self) -> AddressBook:
         """The newest good content."""
-        stamp = file_stamp(self._path)
-        if stamp != self._stamp:
-            self._stamp = stamp
-            try:
-                self._book = AddressBook.from_json(self._path.read_text("utf-8"))
-            except (OSError, ValueError) as error:
-                log.error("%s: the changed file is not used: %s", self._path, error)
-        return self._book
+        return self.content
