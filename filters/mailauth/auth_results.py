@@ -130,10 +130,11 @@ def forged(message: Message, authserv_id: str) -> tuple[Field, ...]:
     """Return the fields that only we may have written: delete them on entry (RFC 8601 §5).
 
     Those are Authentication-Results fields that bear our authserv-id or cannot be parsed, and
-    Received-SPF fields that name us as the receiver or are none (RFC 7208 §9.1).
+    Received-SPF fields that name us as the receiver or are none (RFC 7208 §9.1); and a first line
+    that begins with white space, since it would continue the field that we put above it.
     """
     ours = _comparable(authserv_id)
-    found = []
+    found = list(message.fields[:1]) if message.raw[:1] in {b" ", b"\t"} else []
     for number, field in enumerate(message.starting(_CANDIDATE)):
         if number >= _MOST_READ:
             found.append(field)

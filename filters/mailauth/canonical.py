@@ -96,7 +96,7 @@ class Relaxed:
         """Return names in lower case and values unfolded, white space reduced (§3.4.2)."""
         return [
             (
-                name.lower().rstrip(b" \t\r\n"),
+                name.lower().replace(b"\r\n", b"").rstrip(b" \t"),
                 _single_spaces(value.replace(b"\r\n", b"")).strip(b" ") + b"\r\n",
             )
             for name, value in headers

@@ -145,6 +145,18 @@ def author(message: Message) -> Author:
     return message._author
 
 
+# To some readers a bare CR or LF ends a line, and the white space of a first line is none.
+_HIDDEN = re.compile(rb"(?:\A[ \t]+|(?<!\r)\n[ \t]*|\r(?!\n)[ \t]*)from[ \t]*:", re.IGNORECASE)
+
+
+def _hides_a_from(message: Message) -> bool:
+    header = message.raw[: message.body_start]
+    ends = header.count(b"\r\n")
+    if ends == header.count(b"\n") == header.count(b"\r") and header[:1] not in b" \t":
+        return False
+    return _HIDDEN.search(header) is not None
+
+
 def _read_author(message: Message) -> Author:
     if not message.whole:
         return Author(None, (), "too many header fields", well_formed=False)
@@ -159,6 +171,8 @@ def _read_author(message: Message) -> Author:
         boxes = mailboxes(field.value)
     except UnreadableError as unreadable:
         return Author(None, (), str(unreadable), well_formed=False)
+    if _hides_a_from(message):
+        return Author(None, (), "a second From behind a bare line end", well_formed=False)
     addresses = tuple(written(local, domain) for local, domain in boxes)
     domains = {domain for _local, domain in boxes}
     if not boxes:

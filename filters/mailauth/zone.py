@@ -4,7 +4,8 @@ The format, as JSON or YAML give it: name → {"TXT": ["…"], "A": ["…"], "AA
 "MX": [[10, "host"]], "PTR": ["…"], "NS": ["…"], "CNAME": "…"} or "SERVFAIL",
 "TIMEOUT", "NODATA"; a type may be "SERVFAIL" or "TIMEOUT" by itself. A TXT value may be a list of
 character-strings; U+DC80 to U+DCFF stand for raw bytes; MX host "." is the null MX. Names ignore
-case and a last dot; other names are NXDOMAIN. "TIMEOUT" fails at once. It must not know the network.
+case and a last dot; other names are NXDOMAIN. "TIMEOUT" fails at once. It must not know the
+network.
 """
 
 from collections.abc import Mapping

@@ -44,6 +44,21 @@ def record(key: Key, prefix: str = "v=DKIM1; ", suffix: str = "") -> str:
     return f"{prefix}k={kind}; p={base64.b64encode(public_data(key)).decode()}{suffix}"
 
 
+def rsa_record(modulus: int, exponent: int) -> str:
+    """A key record with PKCS #1's RSAPublicKey, by hand: libraries refuse to hold such keys."""
+
+    def der(tag: int, data: bytes) -> bytes:
+        size = len(data)
+        head = bytes([size]) if size < 128 else b"\x82" + size.to_bytes(2, "big")
+        return bytes([tag]) + head + data
+
+    def integer(number: int) -> bytes:
+        return der(2, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+    sequence = der(0x30, integer(modulus) + integer(exponent))
+    return "v=DKIM1; p=" + base64.b64encode(sequence).decode()
+
+
 def relaxed_field(field: bytes) -> bytes:
     name, _colon, value = field.partition(b":")
     value = re.sub(rb"[ \t]+", b" ", value.replace(b"\r\n", b"")).strip(b" ")

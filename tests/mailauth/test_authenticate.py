@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 
 import pytest
 from hypothesis import given
@@ -72,14 +71,6 @@ def test_a_broken_resolver_is_a_result(caplog: pytest.LogCaptureFixture) -> None
 texts = st.text(max_size=40) | st.sampled_from(["a@example.org", "@", "<>", "a@b@c", "\0\r\n"])
 
 
-@given(st.binary(max_size=200), texts, texts, st.none() | texts)
-def test_nothing_is_raised(message: bytes, helo: str, sender: str, client: str | None) -> None:
-    for start in (b"", b"From: a@example.org\r\nDKIM-Signature: "):
-        whole = start + message
-        verdict = run(whole, Envelope(client, helo, sender))
-        stamp(whole, verdict, "mx.example.net")
-
-
 @given(st.text(max_size=80), texts)
 def test_no_record_makes_spf_raise(record: str, sender: str) -> None:
     zone = StaticResolver({"example.org": {"TXT": ["v=spf1 " + record]}})
@@ -100,46 +91,3 @@ def test_only_our_field_is_added() -> None:
         )
         + MESSAGE
     )
-
-
-def test_a_header_of_millions_of_fields_is_bounded() -> None:
-    fake = b"Authentication-Results: mx.example.net; spf=pass\r\n"
-    message = b"a:\r\n" * 2_000_000 + fake * 20_000 + MESSAGE
-    before = time.process_time()
-    verdict = run(message)
-    stamped = stamp(message, verdict, "mx.example.net")
-    assert verdict.author.reason == "too many header fields"
-    assert stamped.count(b"Authentication-Results") == 1
-    assert stamped.endswith(b"a:\r\n" + MESSAGE)
-    assert time.process_time() - before < 4
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        "a:" + "x" * 16_000,
-        "a:" + ".x" * 8_000,
-        "exists:" + "%{i}." * 3_000 + "org",
-        "unknown=" + "%{d}." * 3_000,
-        "ip4:192.0.2.9 " * 1_100,
-        " ".join(["a:" + "x" * 900 + "!"] * 15),
-    ],
-    ids=["label", "dots", "macros", "modifier", "terms", "long terms"],
-)
-def test_a_hostile_record_ends_soon(record: str) -> None:
-    zone = StaticResolver({"example.org": {"TXT": ["v=spf1 " + record]}})
-    before = time.process_time()
-    assert run(resolver=zone).spf is not None
-    assert time.process_time() - before < 2
-
-
-def test_the_worst_fan_out_stays_within_the_budget() -> None:
-    """RFC 7208 §4.6.4 allows ten terms of ten hosts each: 112 questions."""
-    hosts = {f"h{n}.{m}.org": {"A": ["192.0.2.7"]} for n in range(10) for m in range(10)}
-    exchanges = {f"{m}.org": {"MX": [[n, f"h{n}.{m}.org"] for n in range(10)]} for m in range(10)}
-    record = "v=spf1 " + " ".join(f"mx:{m}.org" for m in range(10)) + " -all exp=e.org"
-    zone = StaticResolver({"example.org": {"TXT": [record]}, **hosts, **exchanges})
-    spf = run(resolver=zone).spf
-    assert spf is not None
-    assert spf.result == "fail"
-    assert len([name for name, _type in zone.asked if not name.startswith("_dmarc.")]) == 112

@@ -150,3 +150,28 @@ def test_a_from_field_may_have_a_thousand_authors_and_not_a_million() -> None:
 def test_reading_an_author_takes_linear_time(value: bytes) -> None:
     with pytest.raises(UnreadableError):
         mailboxes(value)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b" From: m@bank.example\r\nFrom: a@evil.example\r\n",
+        b"From: a@evil.example\r\nSubject: x\nFrom: m@bank.example\r\n",
+        b"From: a@evil.example\r\nSubject: x\rFrom : m@bank.example\r\n",
+        b"Subject: x\n\tfrom: m@bank.example\r\nFrom: a@evil.example\r\n",
+    ],
+)
+def test_a_from_that_only_some_readers_see_is_one_too_many(header: bytes) -> None:
+    assert author(Message(header + b"\r\nbody\r\n")).domain is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Subject: x\r\n From: m@bank.example\r\nFrom: a@evil.example\r\n",
+        b"Subject: x\rfrom m@bank.example\r\nFrom: a@evil.example\r\n",
+        b"X-From: m@bank.example\r\nFrom: a@evil.example\r\n",
+    ],
+)
+def test_and_what_nobody_takes_for_one_is_none(header: bytes) -> None:
+    assert author(Message(header + b"\r\nbody\nFrom: m@bank.example\r\n")).domain == "evil.example"

@@ -1,10 +1,8 @@
 """Signing and verifying: keys, records, what is covered, and the bounds on work."""
 
 import asyncio
-import base64
 import hashlib
 import re
-import time
 from collections.abc import Callable
 
 import dkim
@@ -12,7 +10,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as ec_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -27,7 +24,7 @@ from filters.mailauth.dkim_sign import BadKey, SigningKey, load_signing_key, pub
 from filters.mailauth.dkim_verify import DkimResult, verify
 from filters.mailauth.message import Message
 from filters.mailauth.resolver import StaticResolver
-from tests.mailauth.crafting import canonical_body, craft, pem, record, rsa_key
+from tests.mailauth.crafting import canonical_body, craft, pem, record, rsa_key, rsa_record
 
 RSA = rsa_key()
 ED = Ed25519PrivateKey.generate()
@@ -100,7 +97,7 @@ def test_dkimpy_itself_verifies_what_we_sign() -> None:
 
 def test_a_record_with_a_bare_rsa_public_key_serves_too() -> None:
     numbers = RSA.public_key().public_numbers()
-    zone = {"mail._domainkey.example.org": {"TXT": [rsa_record(numbers)]}}
+    zone = {"mail._domainkey.example.org": {"TXT": [rsa_record(numbers.n, numbers.e)]}}
     assert words(craft(MESSAGE, RSA) + MESSAGE, zone) == ["pass"]
 
 
@@ -203,21 +200,6 @@ def test_signature_b_is_unique_in_the_message() -> None:
     assert len(found[2].signature_b) == 8
 
 
-def rsa_record(numbers: RSAPublicNumbers) -> str:
-    """Write PKCS #1's RSAPublicKey by hand: libraries refuse to hold such keys."""
-
-    def der(tag: int, data: bytes) -> bytes:
-        size = len(data)
-        head = bytes([size]) if size < 128 else b"\x82" + size.to_bytes(2, "big")
-        return bytes([tag]) + head + data
-
-    def integer(number: int) -> bytes:
-        return der(2, number.to_bytes(number.bit_length() // 8 + 1, "big"))
-
-    sequence = der(0x30, integer(numbers.n) + integer(numbers.e))
-    return "v=DKIM1; p=" + base64.b64encode(sequence).decode()
-
-
 @pytest.mark.parametrize(
     ("e", "n", "reason"),
     [
@@ -227,45 +209,6 @@ def rsa_record(numbers: RSAPublicNumbers) -> str:
     ids=["modulus", "exponent"],
 )
 def test_keys_that_cost_too_much_are_refused(e: int, n: int, reason: str) -> None:
-    zone = {"mail._domainkey.example.org": {"TXT": [rsa_record(RSAPublicNumbers(e, n))]}}
+    zone = {"mail._domainkey.example.org": {"TXT": [rsa_record(n, e)]}}
     (found,) = results(craft(MESSAGE, RSA) + MESSAGE, zone)
     assert (found.result, found.reason) == ("permerror", reason)
-
-
-def hostile() -> dict[str, tuple[bytes, object]]:
-    zone = {"mail._domainkey.example.org": {"TXT": [record(RSA)]}}
-    spaces = HEADER + b"\r\n" + b" " * 65_000 + b"x\r\n" + b"\r\n" * 500_000
-    mega = HEADER + b"\r\n" + (b"word \t word  " * 6 + b"\r\n") * 130_000
-    b_spaces = craft(MESSAGE, RSA, after={"b": "AAAA" + " " * 32_000 + "="})
-    c_spaces = craft(MESSAGE, RSA, tags={"n": "b" + " b" * 7_000 + " " * 1_000})
-    folded = b"X: " + b"\r\n y" * 75_000 + b"\r\n" + MESSAGE
-    many = b"".join(b"X%d: y\r\n" % n for n in range(900)) + MESSAGE
-    names = ("from", *(f"x{n}" for n in range(900)))
-    modulus = 2**16_384 - 2**8_000 - 1
-    numbers = RSAPublicNumbers(e=2**16_383 + 1, n=modulus)
-    return {
-        "65,000 spaces and 500,000 empty lines": (craft(spaces, RSA) + spaces, zone),
-        "10 MB": (craft(mega, RSA) * 5 + mega, zone),
-        "b= with spaces": (b_spaces * 5 + MESSAGE, zone),
-        "n= with many b": (c_spaces * 5 + MESSAGE, zone),
-        "75,000 lines in one field": (craft(folded, RSA) * 5 + folded, zone),
-        "900 fields, each signed": (craft(many, RSA, names=names) * 5 + many, zone),
-        "990 signatures": (craft(MESSAGE, RSA) * 990 + MESSAGE, zone),
-        "5,000 signatures": (craft(MESSAGE, RSA) * 5_000 + MESSAGE, zone),
-        "a key of 16,384 bits": (
-            craft(MESSAGE, RSA) + MESSAGE,
-            {"mail._domainkey.example.org": {"TXT": [rsa_record(numbers)]}},
-        ),
-    }
-
-
-HOSTILE = hostile()
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_input_ends_soon(name: str) -> None:
-    message, zone = HOSTILE[name]
-    before = time.process_time()
-    assert results(message, zone)
-    # Seconds where dkimpy alone takes minutes; generous, as machines differ.
-    assert time.process_time() - before < 4
