@@ -25,21 +25,36 @@ RUN /opt/signpost/bin/pip install --no-cache-dir --no-deps --no-build-isolation 
 
 FROM ${BASE}
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates opensmtpd python3 tzdata \
+    && apt-get install -y --no-install-recommends ca-certificates certbot opensmtpd python3 tzdata \
+        dovecot-imapd dovecot-lmtpd dovecot-managesieved dovecot-pop3d \
     && apt-get clean \
     && rm -rf /var/lib/apt/lists/* /etc/smtpd.conf \
     && ln -sf /run/signpost/mailname /etc/mailname \
+    && ln -sf /run/signpost/dovecot/dovecot.conf /etc/dovecot/dovecot.conf \
     # smtpd looks for a .forward in the home of whom it delivers as, and root needs to read it.
     && useradd --system --user-group --no-create-home --home-dir /data \
         --shell /usr/sbin/nologin vmail \
-    && for user in signer verifier extra; do \
+    && for user in signer verifier logins extra web; do \
         useradd --system --user-group --no-create-home --home-dir /nonexistent \
             --shell /usr/sbin/nologin "$user" || exit 1; \
     done
+# Who delivers, who sends for Sieve, who may log in; and the scripts that go with every person's,
+# compiled, because no user could keep them so.
+COPY --chmod=755 templates/dovecot/deliver templates/dovecot/sieve-send /usr/local/libexec/
+COPY --chmod=755 filters/pam/ask-logins /usr/local/libexec/
+COPY --chmod=644 filters/pam/smtpd /etc/pam.d/
+COPY templates/dovecot/pam/ /etc/pam.d/
+COPY templates/dovecot/*.sieve /usr/local/share/signpost/
+RUN printf '%s\n' 'dovecot_config_version = 2.4.0' 'dovecot_storage_version = 2.4.0' \
+        'sieve_extensions {' '  special-use = yes' '}' >/tmp/sieve.conf \
+    && for script in /usr/local/share/signpost/*.sieve; do \
+        sievec -c /tmp/sieve.conf "$script" || exit 1; \
+    done \
+    && rm /tmp/sieve.conf
 COPY --from=build /opt/signpost /opt/signpost
 ENV PATH=/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     LANG=C.UTF-8
-EXPOSE 25 465 587
+EXPOSE 25 80 143 443 465 587 993 995 4190
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=60s --timeout=20s --start-period=20s CMD ["signpost", "health"]
 ENTRYPOINT ["signpost"]

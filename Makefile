@@ -41,7 +41,7 @@ down:
 
 # An engine that is started for the tests ends with them. Nothing is printed after pytest's summary.
 test: lint
-	tests/engine.sh run $(PYTHON) -m pytest
+	tests/engine.sh run $(PYTHON) -m pytest --numprocesses 3 --dist loadfile
 
 lint: $(VENV)/.complete
 	$(PYTHON) -m ruff check --quiet .

@@ -1,4 +1,4 @@
-"""ACCOUNTS: `address:secret` entries → Account values.
+"""ACCOUNTS: `address:secret` or `address:secret:quota=SIZE` entries → Account values.
 
 Everything here may be a secret, a mistyped address too: an error names the place of an entry, and
 the address only where it cannot be a piece of a password.
@@ -6,7 +6,7 @@ the address only where it cannot be a piece of a password.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from pydantic import SecretStr
@@ -15,9 +15,12 @@ from entrypoint.addresses_parse import own_address
 from entrypoint.entries import Entry, entries
 from entrypoint.passwords import HASH_PREFIXES, is_hash
 from entrypoint.problems import BrokenRuleError, Problems
+from entrypoint.scalars import quota
 from entrypoint.settings import Account
 
 _BY_LINE = "put one account a line: a password with a comma needs that"
+_OUTSIDE = "an account outside DOMAINS"
+_QUOTA = ":quota="
 
 
 @dataclass(frozen=True)
@@ -68,39 +71,54 @@ def read_accounts(
             problems.add(place, "an account that is there already", "take one of the two", visible)
             continue
         addresses.add(address)
-        _check_address(place, address, visible, domains, delimiter, problems)
+        for rule in account_rules(address, domains, delimiter):
+            hidden = rule.rule == _OUTSIDE and not visible
+            cure = f"{rule.cure}; {_BY_LINE}" if hidden else rule.cure
+            problems.add(place, rule.rule, cure, visible)
+        secret, size = _without_quota(secret)
         if secret.strip().startswith(HASH_PREFIXES):
             secret = secret.strip()
         try:
+            limit = None if size is None else quota_or_none(size)
             hashed = is_hash(secret)
         except BrokenRuleError as error:
             problems.broken(place, error, visible)
             continue
-        accounts.append(Account(address=address, secret=SecretStr(secret), hashed=hashed))
+        accounts.append(
+            Account(address=address, secret=SecretStr(secret), hashed=hashed, quota=limit)
+        )
     return ReadAccounts(tuple(accounts), frozenset(addresses), complete)
 
 
-def _check_address(
-    place: str,
-    address: str,
-    visible: str | None,
-    domains: Collection[str] | None,
-    delimiter: str | None,
-    problems: Problems,
-) -> None:
+def account_rules(
+    address: str, domains: Collection[str] | None, delimiter: str | None
+) -> Iterator[BrokenRuleError]:
+    """The rules that the address of an account breaks; None is not known, and breaks none."""
     local, _, domain = address.partition("@")
     if domains is not None and domain not in domains:
-        cure = "add its domain to DOMAINS, or correct it"
-        problems.add(
-            place, "an account outside DOMAINS", cure if visible else f"{cure}; {_BY_LINE}", visible
-        )
+        yield BrokenRuleError(_OUTSIDE, "add its domain to DOMAINS, or correct it")
     if delimiter is not None and delimiter in local:
-        problems.add(
-            place,
+        yield BrokenRuleError(
             f"the local part holds the delimiter {delimiter}, so mail would go to another",
             "choose another address, or another RECIPIENT_DELIMITER",
-            visible,
         )
+
+
+def quota_or_none(text: str) -> int:
+    """A quota in bytes, or `none`: 0, no limit."""
+    if text.lower() == "none":
+        return 0
+    try:
+        return quota(text)
+    except BrokenRuleError as error:
+        cure = "write quota=5G or quota=none; give a password that ends like this by its hash"
+        raise BrokenRuleError(f"the quota is {error.rule}", cure) from None
+
+
+def _without_quota(secret: str) -> tuple[str, str | None]:
+    """A password may hold colons: the quota is the last field, and begins with `quota=`."""
+    before, mark, size = f":{secret}".rpartition(_QUOTA)
+    return (before[1:], size.strip()) if mark and ":" not in size else (secret, None)
 
 
 def _without_argon2_pieces(found: list[Entry]) -> list[Entry]:

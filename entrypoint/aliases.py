@@ -5,7 +5,7 @@ It must not know passwords.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 
 from entrypoint.addresses_parse import foreign_address, own_address
 from entrypoint.domain_names import domain_name
@@ -22,7 +22,7 @@ def read_aliases(
     accounts: Collection[str],
     problems: Problems,
 ) -> dict[str, Alias]:
-    """Read the entries and note each mistake; the result is by place, such as `line 3`.
+    """Read the entries and note each mistake; the result is by place, as `ALIASES: line 3`.
 
     `domains` is None where they are not known, having mistakes of their own.
     """
@@ -41,19 +41,12 @@ def read_aliases(
             )
             continue
         try:
-            address = _source(written.strip())
+            address = alias_address(written.strip())
         except BrokenRuleError as error:
             problems.broken(place, error, written.strip())
             continue
-        if domains is not None and address.rpartition("@")[2] not in domains:
-            problems.add(
-                place,
-                "an alias outside DOMAINS",
-                "add its domain to DOMAINS, or correct it",
-                address,
-            )
-        if address in accounts:
-            problems.add(place, "an alias that is an account too", "take one of the two", address)
+        for rule in alias_rules(address, domains, accounts):
+            problems.broken(place, rule, address)
         if address in seen:
             problems.add(
                 place, "an alias that is there already", "write all targets in one entry", address
@@ -61,12 +54,25 @@ def read_aliases(
         seen.add(address)
         targets = _targets(place, address, rest, problems)
         if targets:
-            aliases[entry.place] = Alias(address=address, targets=targets)
+            aliases[place] = Alias(address=address, targets=targets)
     return aliases
 
 
-def _source(text: str) -> str:
+def alias_address(text: str) -> str:
+    """An address that others can stand behind: one that is to exist here, or `@domain`."""
     return f"@{domain_name(text[1:])}" if text.startswith("@") else own_address(text)
+
+
+def alias_rules(
+    address: str, domains: Collection[str] | None, accounts: Collection[str]
+) -> Iterator[BrokenRuleError]:
+    """The rules that the address of an alias breaks; None is not known, and breaks none."""
+    if domains is not None and address.rpartition("@")[2] not in domains:
+        yield BrokenRuleError(
+            "an alias outside DOMAINS", "add its domain to DOMAINS, or correct it"
+        )
+    if address in accounts:
+        yield BrokenRuleError("an alias that is an account too", "take one of the two")
 
 
 def _targets(place: str, address: str, text: str, problems: Problems) -> tuple[str, ...]:
@@ -87,15 +93,13 @@ def _targets(place: str, address: str, text: str, problems: Problems) -> tuple[s
     return tuple(targets)
 
 
-def check_targets(
-    where: str, aliases: dict[str, Alias], routes: Routes, problems: Problems
-) -> None:
+def check_targets(aliases: Mapping[str, Alias], routes: Routes, problems: Problems) -> None:
     """Does every target in a domain of ours have somebody who takes its mail?"""
     for place, alias in aliases.items():
         for target in alias.targets:
             if routes.is_ours(target) and routes.entry(target) is None:
                 problems.add(
-                    f"{where}: {place}",
+                    place,
                     "an alias that goes nowhere: nobody takes mail for its target",
                     "add that account, or correct the target",
                     target,
@@ -103,17 +107,16 @@ def check_targets(
 
 
 def check_circles(
-    where: str, aliases: dict[str, Alias], routes: Routes, problems: Problems
+    where: str, aliases: Mapping[str, Alias], routes: Routes, problems: Problems
 ) -> None:
-    """Does every way along the aliases end?"""
+    """Does every way along the aliases end? where: the place of a circle without any of them."""
     places = {alias.address: place for place, alias in aliases.items()}
     for circle in routes.circles():
         # The roles' implied aliases have no place of their own; a circle has a written one too.
         first = min(range(len(circle)), key=lambda at: circle[at] not in places)
         way = circle[first:] + circle[:first] + (circle[first],)
-        place = places.get(circle[first])
         problems.add(
-            where if place is None else f"{where}: {place}",
+            places.get(circle[first], where),
             "an alias that goes in a circle",
             "give one of them another target",
             " -> ".join(way),

@@ -1,7 +1,7 @@
 """Is a certificate of one's own fit to serve: does it load, match its key, name us, and last?
 
-It reads the two files and judges them. It must not know which variable named them, and no text
-of an error holds anything of the key.
+It parses and judges. It must not know which variable named a file, and no text of an error holds
+anything of the key.
 """
 
 from __future__ import annotations
@@ -11,29 +11,44 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_pem_private_key,
 )
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from entrypoint.problems import BrokenRuleError
 
+_LEAST_RSA_BITS = 2048  # Debian's OpenSSL takes no shorter key (security level 2)
+# Those that TLS has signature schemes for (RFC 8446 §4.2.3).
+_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+
 
 def load_certificate(path: Path) -> x509.Certificate:
-    """The first certificate of a PEM file, which is the server's own (RFC 8446 §4.4.2)."""
+    """The server's own certificate in a PEM file."""
+    return parse_chain(read_pem(path))
+
+
+def load_key(path: Path) -> PrivateKeyTypes:
+    """The private key in a PEM file, which must not be encrypted."""
+    return parse_key(read_pem(path))
+
+
+def parse_chain(content: bytes) -> x509.Certificate:
+    """The first certificate of a chain in PEM, which is the server's own (RFC 8446 §4.4.2)."""
     try:
-        return x509.load_pem_x509_certificates(_content(path))[0]
+        return x509.load_pem_x509_certificates(content)[0]
     except ValueError:
         raise BrokenRuleError(
             "no PEM certificate in this file", "give the full chain, the server's own first"
         ) from None
 
 
-def load_key(path: Path) -> PrivateKeyTypes:
-    """The private key in a PEM file, which must not be encrypted."""
-    content = _content(path)
+def parse_key(content: bytes) -> PrivateKeyTypes:
+    """An unencrypted private key in PEM."""
     try:
         return load_pem_private_key(content, password=None)
     except TypeError:
@@ -54,6 +69,19 @@ def check_pair(certificate: x509.Certificate, key: PrivateKeyTypes) -> None:
             "give the key that the certificate was made for, and the server's own certificate "
             "first in its file",
         )
+
+
+def check_kind(certificate: x509.Certificate) -> None:
+    """Can smtpd serve a key of this kind? With another one 7.6 does not start."""
+    key = certificate.public_key()
+    cure = "get one with an RSA key of 2048 bits or an ECDSA key on P-256"
+    if isinstance(key, rsa.RSAPublicKey):
+        if certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS:
+            raise BrokenRuleError("smtpd cannot serve an RSA-PSS key", cure)
+        if key.key_size < _LEAST_RSA_BITS:
+            raise BrokenRuleError(f"an RSA key of {key.key_size} bits is too short", cure)
+    elif not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, _CURVES):
+        raise BrokenRuleError("smtpd cannot serve a key of this kind", cure)
 
 
 def check_name(certificate: x509.Certificate, host_name: str) -> None:
@@ -90,7 +118,8 @@ def _der(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _content(path: Path) -> bytes:
+def read_pem(path: Path) -> bytes:
+    """What a file of one's own holds, be it PEM or not."""
     try:
         if not path.is_file():
             raise BrokenRuleError("no such file", "mount it, and give its path in the container")

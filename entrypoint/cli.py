@@ -18,10 +18,15 @@ COMMANDS = {
     "check": "Check the configuration and the rendered smtpd.conf, and change nothing.",
     "render": "Print every file that a start would write, secrets masked.",
     "dns": "Print the DNS records to publish.",
+    "keys": "Look at the DKIM keys and change them.",
     "verify": "Explain what SPF, DKIM, ARC and DMARC say of a message.",
     "dmarc-report": "Read DMARC aggregate reports, the mail that rua= asks for.",
     "doctor": "Check what the world sees of this server, each line with its cure.",
-    "health": "Ask the ports 25, 465 and 587 for their greeting.",
+    "health": "Is mail taken, and does what leaves have its signature?",
+    "account": "Look at the accounts; add, change and remove some.",
+    "alias": "Look at the aliases; add and remove some.",
+    "app-password": "Further passwords of an account, each for one device.",
+    "blocked": "Who is shut out for failed logins, and for how long.",
     "queue": "Look at the queue and act on it.",
 }
 

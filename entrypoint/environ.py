@@ -15,15 +15,18 @@ from typing import get_args
 from pydantic import SecretStr
 
 from entrypoint import scalars
+from entrypoint.acme_variables import read_acme
+from entrypoint.dkim_variables import read_dkim
 from entrypoint.domain_names import domain_name
 from entrypoint.entries import lines, words
 from entrypoint.environ_sources import gather, note_unknown
+from entrypoint.guard_variables import greylist, rate
 from entrypoint.host import gateways_v4, gateways_v6, has_ipv6
 from entrypoint.people import read_people
 from entrypoint.problems import ConfigurationError, Problems
 from entrypoint.reading import Reading
 from entrypoint.relay import read_relay
-from entrypoint.settings import HostFacts, LogFormat, LogLevel, Settings
+from entrypoint.settings import HostFacts, LogFormat, LogLevel, MtaSts, Settings
 from entrypoint.tls_files import read_tls_files
 from entrypoint.variables import VARIABLES
 
@@ -33,12 +36,19 @@ __all__ = ["ConfigurationError", "host_facts", "load"]
 _SINGLE: Mapping[str, Callable[[str], object]] = {
     "recipient_delimiter": scalars.delimiter,
     "message_size_limit": scalars.size,
-    "dkim_selector": scalars.selector,
+    "default_quota": scalars.quota,
+    "enable_imap": scalars.boolean,
+    "enable_pop3": scalars.boolean,
+    "enable_autoconfig": scalars.boolean,
+    "mta_sts": partial(scalars.choice, allowed=get_args(MtaSts)),
+    "dkim_rotate_days": partial(scalars.number, least=14, most=3650),
     "dkim_required": scalars.boolean,
     "dns_timeout": partial(scalars.number, least=1, most=120),
     "spf": scalars.boolean,
     "dmarc_enforce": scalars.enforcement,
     "arc_seal": scalars.boolean,
+    "greylist": greylist,
+    "message_ratelimit": rate,
     "public_ipv4": partial(scalars.ip_address_of, version=4),
     "public_ipv6": partial(scalars.ip_address_of, version=6),
     "doctor_probe_domain": domain_name,
@@ -67,6 +77,7 @@ def load(environ: Mapping[str, str] | None = None, *, host: HostFacts | None = N
         if value is not None:
             values[field] = value
     values["dns_servers"] = _each(reading, "dns_servers", words, scalars.ip_address)
+    values["dnsbl"] = _each(reading, "dnsbl", words, domain_name)
     values["arc_trusted_sealers"] = _each(reading, "arc_trusted_sealers", words, domain_name)
     for field in ("extra_filters_inbound", "extra_filters_submission"):
         values[field] = _each(reading, field, lines, scalars.filter_command)
@@ -76,9 +87,18 @@ def load(environ: Mapping[str, str] | None = None, *, host: HostFacts | None = N
     people = read_people(reading, _delimiter(reading, values))
     host_name = _host_name(reading, people["domains"])
     values |= people | {"mail_hostname": host_name}
+    if values.get("enable_imap") is False and values.get("enable_pop3"):
+        reading.note("enable_pop3", "POP3 without IMAP", "set ENABLE_IMAP=yes, or leave this out")
+    if values.get("enable_imap") is False and values.get("enable_autoconfig"):
+        reading.note(
+            "enable_autoconfig",
+            "mail programs need a mailbox to be set up for",
+            "set ENABLE_IMAP=yes, or leave this out",
+        )
     values |= read_relay(reading)
     values |= read_tls_files(reading, host_name, datetime.now(UTC))
-    _check_key_names(reading, values)
+    values |= read_acme(reading)
+    values |= read_dkim(reading, people["domains"], host_name)
     problems.raise_any()
     return Settings.model_validate({**values, "host": host_facts() if host is None else host})
 
@@ -122,11 +142,3 @@ def _host_name(reading: Reading, domains: object) -> str | None:
         reading.note("domains", f"no room for mail. before {domains[0]}", "set MAIL_HOSTNAME")
         return None
     return name
-
-
-def _check_key_names(reading: Reading, values: Mapping[str, object]) -> None:
-    """Does a DKIM key's record have a name that DNS can hold, for every domain?"""
-    selector, domains = values.get("dkim_selector", "mail"), values["domains"]
-    for domain in domains if isinstance(domains, tuple) else ():
-        if len(f"{selector}._domainkey.{domain}") > _LONGEST_NAME:
-            reading.note("dkim_selector", f"too long for {domain}", "take a shorter one")

@@ -11,6 +11,7 @@ Standard library only: it is in memory as long as the server runs.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import signal
 import subprocess
@@ -18,6 +19,8 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from entrypoint import dovecot_log
+from entrypoint.acting import acting_as
 from entrypoint.logline import LEVELS, write_log
 
 CAUSES = Path("/run/signpost")
@@ -38,7 +41,10 @@ _FILTER = re.compile(r"((?:extra-)?(?:inbound|submission)(?:-\d+)?): +")
 
 
 def classify(program: str, line: str) -> tuple[str, str, str]:
-    """(level, program, message) of a line that smtpd or one of its filters wrote."""
+    """(level, program, message) of a line that smtpd, one of its filters or Dovecot wrote."""
+    if program == "dovecot":
+        level, message = dovecot_log.classify(line)
+        return level, program, message
     level = "info"
     if match := _PREFIX.match(line):
         level, line = _LEVEL[match[1]], line[match.end() :]
@@ -56,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("entrypoint.logpipe")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--level", choices=LEVELS, default="info")
+    parser.add_argument("--user", help="who runs the program; its group has the same name")
     parser.add_argument("name")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
@@ -68,14 +75,21 @@ def main() -> None:
     cause = CAUSES / f"{options.name}.cause"
     cause.unlink(missing_ok=True)
     process = subprocess.Popen(  # noqa: S603 -- the command is the rendered configuration's
-        options.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        options.command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        user=options.user,
+        group=options.user,
+        extra_groups=[] if options.user else None,
     )
     stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal stopping
         stopping = True
-        process.terminate()
+        # Root without KILL may signal nobody else's process.
+        with acting_as(options.user) if options.user else contextlib.nullcontext():
+            process.terminate()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)

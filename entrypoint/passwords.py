@@ -1,10 +1,11 @@
-"""Passwords and their crypt(3) hashes, by the same library that smtpd checks them with.
+"""Passwords and their crypt(3) hashes, by the same library that logins are checked with.
 
 It must not know where a password comes from, and no text of an error here holds one.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
 import string
@@ -15,6 +16,7 @@ from filters.crypt_hash import LONGEST_PASSWORD, crypt
 
 HASH_PREFIXES = ("$y$", "$6$", "$5$", "$2b$")
 
+_LETTERS = "abcdefghjkmnpqrstuvwxyz"
 _B64 = "./0-9A-Za-z"
 _ROUNDS = r"(?:rounds=(?P<rounds>[1-9][0-9]{3,8})\$)?"
 # crypt(5). The last character of a hash carries fewer bits than the others; a hash with any other
@@ -27,6 +29,7 @@ _SHAPES = {
         rf"\$2b\$(?P<cost>0[4-9]|[12][0-9]|3[01])\$[{_B64}]{{21}}[.Oeu][{_B64}]{{31}}"
     ),
 }
+_COST = re.compile(r"\$(?:(?P<bcrypt>2b\$[0-9]{2})|y\$[^$]*|[56](?:\$rounds=[0-9]+)?)\$")
 # Whole hashes of schemes that are not taken. What only begins like one is a plain password.
 _REFUSED = (
     (re.compile(r"\$argon2(id|i|d)\$.*"), "smtpd cannot check Argon2 (crypt(3) does not know it)"),
@@ -88,23 +91,51 @@ def well_formed(hashed: str) -> bool:
 def hash_password(plain: str) -> str:
     """The `$6$` hash (SHA-512-crypt) of a password of 1 to 511 bytes without NUL, CR or LF.
 
-    smtpd verifies in the process that carries all filter traffic, so a hash must verify within
-    10 ms: the usual 5,000 rounds take about 2 ms. The cost grows with the password's length,
-    hence fewer rounds for one so long that nobody guesses it.
+    Logins are checked one after the other, so a hash must verify within 10 ms: the usual 5,000
+    rounds take about 2 ms. The cost grows with the password's length, hence fewer rounds for one
+    so long that nobody guesses it.
     """
     if not plain or any(char in plain for char in "\0\r\n"):
         raise ValueError("a password is not empty and holds no NUL, CR or LF")
-    salt = "".join(secrets.choice("./" + string.digits + string.ascii_letters) for _ in range(16))
     rounds = "rounds=1000$" if len(plain.encode()) >= 128 else ""
-    return _crypt(plain, f"$6${rounds}{salt}$")
+    return _crypt(plain, f"$6${rounds}{_salt()}$")
+
+
+def generate_password() -> str:
+    """Sixteen letters in groups of four, such as `kxqm-dapw-zeub-htrs`: 72 bits.
+
+    i, l and o are not among them: a person types it from a screen.
+    """
+    letters = [secrets.choice(_LETTERS) for _ in range(16)]
+    return "-".join("".join(letters[start : start + 4]) for start in range(0, 16, 4))
+
+
+def hash_generated(plain: str) -> str:
+    """The `$5$` hash of a generated password: what nobody can guess needs the fewest rounds.
+
+    A wrong password is tried against each of an account's hashes.
+    """
+    return _crypt(plain, f"$5$rounds=1000${_salt()}$")
+
+
+def _salt() -> str:
+    return "".join(secrets.choice("./" + string.digits + string.ascii_letters) for _ in range(16))
 
 
 def verify_seconds(hashed: str) -> float:
-    """How long smtpd will take to check a password against this well-formed hash, in seconds.
+    """How long it takes to check a password against this well-formed hash, in seconds.
 
-    One crypt() of the same scheme is measured. A costly hash is measured at a lower cost and
-    scaled up, for bcrypt's highest cost would take days.
+    One crypt() of the same scheme and cost is measured, once for all hashes of it. A costly one is
+    measured at a lower cost and scaled up, for bcrypt's highest cost would take days.
     """
+    cost = _COST.match(hashed)
+    if cost is None:
+        raise ValueError("not a hash")
+    return _measured_seconds(cost[0] + ("saltsaltsaltsaltsaltsu" if cost["bcrypt"] else "salt$"))
+
+
+@functools.cache
+def _measured_seconds(hashed: str) -> float:
     setting, factor = hashed, 1.0
     if bcrypt := re.match(r"\$2b\$([0-9]{2})\$", hashed):
         cost = int(bcrypt[1])

@@ -108,5 +108,5 @@ def _check_routes(
     whole = Routes(routes.domains, routes.accounts, {**routes.aliases, **implied}, routes.delimiter)
     given = reading.raw("aliases")
     where = given.name if given else "POSTMASTER_ADDRESS"
-    check_targets(where, aliases, whole, reading.problems)
+    check_targets(aliases, whole, reading.problems)
     check_circles(where, aliases, whole, reading.problems)

@@ -1,14 +1,30 @@
-"""The DNS records that a person has to publish: computed from the settings and the keys."""
+"""The DNS records that a person has to publish: computed from the settings and the keys.
+
+Never one that the server would not honour: no service that does not listen, no key that is gone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import ipaddress
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from entrypoint.settings import Settings
+from entrypoint.ports import served_ports
+from entrypoint.settings import Settings, home_of
+from entrypoint.web.published import web_records
 from filters.mailauth.dkim_sign import SigningKey, public_record
 
-_STRING = 255  # octets of one character-string of a TXT record (RFC 1035, 3.3)
+_STRING = 255  # octets of one character-string of a TXT record (RFC 1035 §3.3)
+_SIGNS = "the key that verifies our DKIM signatures or ARC seals"
+
+# The services that mail programs look up (RFC 6186 §3, RFC 8314 §5.1), and where they listen if
+# that is served. `_imap`, STARTTLS on 143, is there for old ones and not to be found.
+_SERVICES = (
+    ("_submissions", 465, "mail programs send here, TLS from the first byte"),
+    ("_submission", 587, "mail programs send here, STARTTLS"),
+    ("_imaps", 993, "mail programs read here, IMAP"),
+    ("_pop3s", 995, "mail programs read here, POP3"),
+)
 
 
 @dataclass(frozen=True)
@@ -21,25 +37,60 @@ class Record:
     purpose: str
 
     def zone_line(self) -> str:
-        """The record in the form of a zone file (RFC 1035, 5.1)."""
-        value = " ".join(strings(self.value)) if self.type == "TXT" else f"{self.value}."
+        """The record in the form of a zone file (RFC 1035 §5.1)."""
+        value = self.value
+        if self.type == "TXT":
+            value = " ".join(strings(value))
+        elif self.type in ("CNAME", "MX", "SRV"):
+            value = f"{value}."
         return f"{self.name}. IN {self.type} {value}"
+
+    def value_line(self) -> str:
+        """Name, type and the whole value, as most providers' web forms want it."""
+        return f"{self.name} {self.type} {self.value}"
+
+    def string_line(self) -> str:
+        """The same, TXT as quoted strings, for web forms that take no long value."""
+        value = " ".join(strings(self.value)) if self.type == "TXT" else self.value
+        return f"{self.name} {self.type} {value}"
 
 
 def strings(value: str) -> list[str]:
     """A TXT value as quoted character-strings of at most 255 octets."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return [f'"{escaped[at : at + _STRING]}"' for at in range(0, len(escaped), _STRING)]
+    pieces = (value[at : at + _STRING] for at in range(0, len(value), _STRING))
+    return ['"' + piece.replace("\\", "\\\\").replace('"', '\\"') + '"' for piece in pieces]
 
 
-def records(settings: Settings, keys: Sequence[SigningKey]) -> dict[str, list[Record]]:
-    """The records of every domain, and of the host where it signs for itself, by domain."""
+def key_record(key: SigningKey, purpose: str = _SIGNS) -> Record:
+    """The record of a DKIM or ARC key."""
+    return Record(f"{key.selector}._domainkey.{key.domain}", "TXT", public_record(key), purpose)
+
+
+def records(
+    settings: Settings,
+    keys: Iterable[SigningKey],
+    purposes: Mapping[tuple[str, str], str] | None = None,
+    passing: Collection[str] = (),
+) -> dict[str, list[Record]]:
+    """The records of every domain, and of the host where it signs for itself, by domain.
+
+    keys: those whose records are to be published. purposes: what is to be said of some of them, by
+    domain and selector. passing: the domains whose MTA-STS policy the served certificate passes.
+    """
+    of_keys: dict[str, list[Record]] = {}
+    for key in keys:
+        purpose = (purposes or {}).get((key.domain, key.selector), _SIGNS)
+        of_keys.setdefault(key.domain, []).append(key_record(key, purpose))
+    host = settings.mail_hostname
+    served = {
+        port.number for port in served_ports(imap=settings.enable_imap, pop3=settings.enable_pop3)
+    }
     listed: dict[str, list[Record]] = {}
     for domain in settings.domains:
         listed[domain] = [
-            Record(domain, "MX", f"10 {settings.mail_hostname}", "mail for the domain comes here"),
-            Record(domain, "TXT", "v=spf1 mx -all", "SPF: only the MX may send"),
-            *_dkim(keys, domain),
+            Record(domain, "MX", f"10 {host}", "mail for the domain comes here"),
+            Record(domain, "TXT", _spf("mx", settings), _spf_purpose(settings)),
+            *of_keys.get(domain, ()),
             # A name below the domain has no record of its own: it inherits this one.
             Record(
                 f"_dmarc.{domain}",
@@ -47,26 +98,48 @@ def records(settings: Settings, keys: Sequence[SigningKey]) -> dict[str, list[Re
                 f"v=DMARC1; p=quarantine; rua=mailto:postmaster@{domain}",
                 "DMARC: what others do with mail that fails both",
             ),
+            *(
+                Record(f"{service}._tcp.{domain}", "SRV", f"0 1 {port} {host}", purpose)
+                for service, port, purpose in _SERVICES
+                if port in served
+            ),
+            *(Record(*parts) for parts in web_records(settings, domain, passing)),
         ]
-    host = settings.mail_hostname
-    of_host = [
-        Record(host, "TXT", "v=spf1 a -all", "SPF of the name that bounces come from"),
-        *(_dkim(keys, host) if host not in settings.domains else ()),
-    ]
+    of_host = list(_addresses(settings))
     if host not in settings.domains:
-        home = next((name for name in settings.domains if f".{host}".endswith(f".{name}")), host)
-        listed.setdefault(home, []).extend(of_host)
-    return listed
-
-
-def _dkim(keys: Iterable[SigningKey], domain: str) -> list[Record]:
-    return [
-        Record(
-            f"{key.selector}._domainkey.{domain}",
-            "TXT",
-            public_record(key),
-            "the key that verifies our DKIM signatures or ARC seals",
+        of_host.append(
+            Record(host, "TXT", _spf("a", settings), "SPF of the name that bounces come from")
         )
-        for key in keys
-        if key.domain == domain
-    ]
+        of_host += of_keys.get(host, ())
+    listed.setdefault(home_of(host, settings.domains) or host, []).extend(of_host)
+    return {domain: of_domain for domain, of_domain in listed.items() if of_domain}
+
+
+def _addresses(settings: Settings) -> Iterator[Record]:
+    host = settings.mail_hostname
+    if settings.public_ipv4 is not None:
+        yield Record(host, "A", settings.public_ipv4, "this server's address")
+    if settings.public_ipv6 is not None:
+        yield Record(host, "AAAA", settings.public_ipv6, "this server's IPv6 address")
+
+
+def _spf(own: str, settings: Settings) -> str:
+    """RFC 7208; `own` is the mechanism that stands for this server."""
+    if settings.relay_host is None:
+        return f"v=spf1 {own} -all"
+    # From which addresses a relay host sends only its operator knows: what is missing must not
+    # make mail fail.
+    return f"v=spf1 {own} {_relay(settings.relay_host)}~all"
+
+
+def _relay(host: str) -> str:
+    try:
+        return f"ip{ipaddress.ip_address(host).version}:{host} "
+    except ValueError:
+        return f"a:{host} " if "." in host else ""  # a name of one label is known here only
+
+
+def _spf_purpose(settings: Settings) -> str:
+    if settings.relay_host is None:
+        return "SPF: only the MX may send"
+    return "SPF: this server and the relay host may send; add what the relay's operator says"

@@ -6,6 +6,7 @@ the Settings and nothing else. It must not know the environment or what is in /d
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,11 +17,19 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import SecretStr
 
+from entrypoint.ports import served_ports, to_text
 from entrypoint.routes import routes_of
 from entrypoint.settings import Settings
+from entrypoint.web.published import site_of
+from filters.login_book import LoginBook
 
 RUN = Path("/run/signpost")
+WEB = RUN / "web"  # there only if the web service is to run
+WEBROOT = RUN / "acme"  # whose .well-known/acme-challenge it serves then
 MASK = "********"
+DKIM_KEYS = "dkim-keys"
+PORTS = "ports"
+LOGINS = "logins.json"
 
 
 @dataclass(frozen=True)
@@ -41,9 +50,12 @@ _TEMPLATES = (
     ("mailname.j2", "mailname", "root", "root", 0o644),
     ("domains.j2", "tables/domains", "root", "opensmtpd", 0o640),
     ("virtuals.j2", "tables/virtuals", "root", "opensmtpd", 0o640),
-    ("credentials.j2", "tables/credentials", "root", "opensmtpd", 0o640),
     ("relaysecrets.j2", "tables/relaysecrets", "root", "opensmtpd", 0o640),
-    ("dkim-keys.j2", "dkim-keys", "root", "signer", 0o640),
+    ("dkim-keys.j2", DKIM_KEYS, "root", "signer", 0o640),
+)
+_DOVECOT = (
+    ("dovecot-users.j2", "dovecot/users", "root", "dovecot", 0o640),
+    ("dovecot.conf.j2", "dovecot/dovecot.conf", "root", "root", 0o644),
 )
 
 
@@ -52,12 +64,20 @@ def render(settings: Settings) -> list[RenderedFile]:
     return _render(settings, SecretStr.get_secret_value)
 
 
+def render_dkim_keys(settings: Settings) -> RenderedFile:
+    """The one file that changes while the server runs: which keys sign."""
+    (found,) = (each for each in _TEMPLATES if each[1] == DKIM_KEYS)
+    template, name, owner, group, mode = found
+    text = _environment(SecretStr.get_secret_value).get_template(template).render(settings=settings)
+    return RenderedFile(RUN / name, text, owner, group, mode)
+
+
 def render_masked(settings: Settings) -> list[RenderedFile]:
     """The same files with every secret masked, for a person to read."""
     return _render(settings, lambda secret: MASK)
 
 
-def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[RenderedFile]:
+def _environment(reveal: Callable[[SecretStr], str]) -> Environment:
     environment = Environment(
         loader=PackageLoader("templates", ""),
         undefined=StrictUndefined,
@@ -66,18 +86,39 @@ def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[Rend
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"quoted": quoted, "reveal": reveal, "relay_url": relay_url}
+    environment.filters |= {
+        "quoted": quoted,
+        "reveal": reveal,
+        "relay_url": relay_url,
+        "dovecot_size": dovecot_size,
+    }
+    return environment
+
+
+def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[RenderedFile]:
+    environment = _environment(reveal)
 
     def text(template: str) -> str:
         return environment.get_template(template).render(settings=settings)
 
+    # Dovecot's first: smtpd knows nobody whom it does not know.
     files = [
         RenderedFile(RUN / name, text(template), owner, group, mode)
-        for template, name, owner, group, mode in _TEMPLATES
+        for template, name, owner, group, mode in (
+            *(_DOVECOT if settings.enable_imap else ()),
+            *_TEMPLATES,
+        )
     ]
     book = json.dumps(address_book(settings), indent=1) + "\n"
     # Both filters read it; it holds addresses and no secret.
     files.append(RenderedFile(RUN / "addresses.json", book, "root", "root", 0o644))
+    ports = to_text(served_ports(imap=settings.enable_imap, pop3=settings.enable_pop3))
+    files.append(RenderedFile(RUN / PORTS, ports, "root", "root", 0o644))
+    if settings.serves_web:
+        site = site_of(settings).to_json()
+        files.append(RenderedFile(WEB / "site.json", site, "root", "root", 0o644))
+    logins = json.dumps(login_book(settings, reveal), indent=1) + "\n"
+    files.append(RenderedFile(RUN / LOGINS, logins, "root", "logins", 0o640))
     if settings.doctor_every is not None:
         # The doctor that looks by itself has no environment to read; pydantic masks the secrets.
         dump = settings.model_dump_json(indent=1) + "\n"
@@ -90,6 +131,11 @@ def quoted(text: str) -> str:
     if any(char in text for char in '"\\') or not text.isprintable():
         raise ValueError("a quote, a backslash or a control character in a quoted string")
     return f'"{text}"'
+
+
+def dovecot_size(size: int | None) -> str:
+    """Bytes as Dovecot reads them; None and 0 are no limit."""
+    return f"{size}B" if size else "unlimited"
 
 
 def relay_url(settings: Settings) -> str:
@@ -119,6 +165,38 @@ def address_book(settings: Settings) -> dict[str, object]:
     }
 
 
+def login_book(settings: Settings, reveal: Callable[[SecretStr], str]) -> dict[str, object]:
+    """What `filters.login_book` reads: every account's hashes, its own without a name."""
+    return {
+        "logins": {
+            account.address: {
+                "hashes": [
+                    {"name": "", "hash": reveal(account.secret)},
+                    *(
+                        {"name": each.name, "hash": reveal(each.hash)}
+                        for each in account.app_passwords
+                    ),
+                ]
+            }
+            for account in settings.accounts
+        }
+    }
+
+
+def rendered_hashes(run: Path = RUN) -> dict[str, str]:
+    """The hashes of accounts' own passwords as they were rendered last, by address."""
+    try:
+        logins = LoginBook.from_json((run / LOGINS).read_text("utf-8")).logins
+    except (OSError, ValueError):
+        return {}
+    return {
+        login.decode(): each.hash.decode("ascii")
+        for login, passwords in logins.items()
+        for each in passwords
+        if not each.name
+    }
+
+
 def _probe(entry: str) -> str:
     """An address that the entry takes; nothing else takes that of a catch-all."""
     return f"*{entry}" if entry.startswith("@") else entry
@@ -135,11 +213,15 @@ def write(files: Iterable[RenderedFile], run: Path = RUN) -> None:
 
 
 def write_certificate(run: Path, certificate: bytes, key: bytes) -> None:
-    """What smtpd serves: it refuses a key that is not root's alone, so it reads this copy."""
+    """What is served. smtpd refuses a key that is not root's alone, so it reads this copy."""
     folder = run / "tls"
     folder.mkdir(mode=0o700, exist_ok=True)
     write_file(folder / "cert.pem", certificate, "root", "root", 0o600)
     write_file(folder / "key.pem", key, "root", "root", 0o600)
+    if (run / WEB.name).is_dir():
+        # The web service can read no file of root's, and must never read half a change: one file.
+        pair = key + b"\n" + certificate
+        write_file(run / WEB.name / "pair.pem", pair, "root", "web", 0o640)
 
 
 def write_file(path: Path, content: bytes, owner: str, group: str, mode: int) -> None:
@@ -154,7 +236,26 @@ def write_file(path: Path, content: bytes, owner: str, group: str, mode: int) ->
             os.fsync(stream.fileno())
         temporary.chmod(mode)
         shutil.chown(temporary, owner, group)
+        _be_seen_to_change(temporary, path)
         temporary.replace(path)
+        _sync(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _be_seen_to_change(new: Path, old: Path) -> None:
+    """Dovecot looks at the whole seconds of a file's time: a second change within one is lost."""
+    with contextlib.suppress(FileNotFoundError):
+        before = int(old.stat().st_mtime)
+        if int(new.stat().st_mtime) <= before:
+            os.utime(new, (before + 1, before + 1))
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder outlast a loss of power: a file's own fsync does not."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

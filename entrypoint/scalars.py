@@ -15,6 +15,7 @@ from entrypoint.problems import BrokenRuleError
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _SMALLEST, _LARGEST = 64 * 1024, 1024**3
+_SMALLEST_QUOTA, _LARGEST_QUOTA = 1024**2, 1000 * 1024**4
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _TRUE, _FALSE = ("yes", "true", "1"), ("no", "false", "0")
 _DELIMITERS = "+-_=."
@@ -59,6 +60,17 @@ def size(text: str) -> int:
     value = int(match[1]) * _UNITS[match[2].upper()]
     if not _SMALLEST <= value <= _LARGEST:
         raise BrokenRuleError("a size out of the range 64K to 1G", "write it like 35M")
+    return value
+
+
+def quota(text: str) -> int:
+    """A mailbox's size in bytes, 1M to 1000T: digits, then K, M, G or T (powers of 1024)."""
+    match = re.fullmatch(r"([0-9]{1,15})([KMGT]?)", text, re.IGNORECASE)
+    if not match:
+        raise BrokenRuleError("not a size", "write it like 5G")
+    value = int(match[1]) * (_UNITS | {"T": 1024**4})[match[2].upper()]
+    if not _SMALLEST_QUOTA <= value <= _LARGEST_QUOTA:
+        raise BrokenRuleError("a size out of the range 1M to 1000T", "write it like 5G")
     return value
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, SecretStr
 
@@ -18,8 +18,12 @@ from entrypoint.guarded import Guarded
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 RelayTls = Literal["yes", "no-verify", "no"]
-SslType = Literal["self-signed", "manual"]
+SslType = Literal["self-signed", "manual", "acme"]
 DmarcEnforce = Literal["no", "quarantine", "yes"]
+MtaSts = Literal["no", "testing", "enforce", "withdraw"]
+KeyType = Literal["rsa", "ed25519"]
+
+KEY_TYPES: tuple[KeyType, ...] = get_args(KeyType)
 
 # RFC 5321 §4.5.1 (postmaster) and RFC 2142 §2, §4 (abuse): always accepted.
 ROLE_LOCAL_PARTS = ("postmaster", "abuse")
@@ -36,12 +40,24 @@ class Variable:
     secret: bool = False
 
 
+class AppPassword(Guarded):
+    """A further password of an account, by its crypt(3) hash."""
+
+    name: str
+    hash: SecretStr
+
+
 class Account(Guarded):
-    """A mailbox and its login: `secret` is a crypt(3) hash if `hashed`, else a plain password."""
+    """A mailbox and its login: `secret` is a crypt(3) hash if `hashed`, else a plain password.
+
+    quota: bytes; 0 is no limit, and None what DEFAULT_QUOTA says.
+    """
 
     address: str
     secret: SecretStr
     hashed: bool
+    quota: int | None = None
+    app_passwords: tuple[AppPassword, ...] = ()
 
     @property
     def local_part(self) -> str:
@@ -59,6 +75,49 @@ class Alias(Guarded):
 
     address: str
     targets: tuple[str, ...]
+
+
+class DomainSelector(Guarded):
+    """The selector of one domain."""
+
+    domain: str
+    selector: str
+
+
+class Selectors(Guarded):
+    """The DKIM selectors that are asked for: of all domains, and of some that have their own."""
+
+    general: str = "mail"
+    own: tuple[DomainSelector, ...] = ()
+
+    def of(self, domain: str) -> str:
+        """The selector of a domain."""
+        own = {each.domain: each.selector for each in self.own}
+        return own.get(domain, self.general)
+
+
+class BroughtKey(Guarded):
+    """A DKIM key that a person keeps elsewhere, such as in a secret."""
+
+    domain: str
+    selector: str
+    type: KeyType
+    path: Path
+
+
+class KeyFile(Guarded):
+    """A DKIM key that signs, as the signer finds it."""
+
+    domain: str
+    selector: str
+    path: Path
+
+
+class RateLimit(Guarded):
+    """How many recipients an account may write to in a time; 0 for no limit."""
+
+    recipients: int
+    seconds: int
 
 
 class HostFacts(Guarded):
@@ -80,7 +139,13 @@ class Settings(Guarded):
     accounts: Annotated[tuple[Account, ...], Variable(("ACCOUNTS",), "none", secret=True)] = Field(
         description="`address:password` or `address:hash`, one a line (or by comma on one line). "
         "A hash is crypt(3)'s `$y$`, `$6$`, `$5$` or `$2b$`; in compose.yaml write each `$` as "
-        "`$$`. Needed with `DOMAINS`."
+        "`$$`. `:quota=5G` or `:quota=none` behind it is the account's own quota. Needed with "
+        "`DOMAINS`; `signpost account` adds more."
+    )
+    default_quota: Annotated[int | None, Variable(("DEFAULT_QUOTA",), "none")] = Field(
+        default=None,
+        description="What the mail of an account without a quota of its own may take, in bytes or "
+        "with K, M, G or T (1M to 1000T).",
     )
     aliases: Annotated[tuple[Alias, ...], Variable(("ALIASES",), "none")] = Field(
         default=(),
@@ -99,9 +164,18 @@ class Settings(Guarded):
         description="The largest message in bytes, or with K, M or G (64K to 1G). A file grows by "
         "a third when it is attached.",
     )
+    enable_imap: Annotated[bool, Variable(("ENABLE_IMAP",), "`yes`")] = Field(
+        default=True,
+        description="Mailboxes for mail programs: IMAP on 993 and 143 (STARTTLS), Sieve scripts by "
+        "ManageSieve on 4190. `no`: mail is only stored; the files are the same.",
+    )
+    enable_pop3: Annotated[bool, Variable(("ENABLE_POP3",), "`no`")] = Field(
+        default=False, description="`yes`: POP3, too, on 995. It needs `ENABLE_IMAP`."
+    )
     ssl_type: Annotated[SslType, Variable(("SSL_TYPE",), "`self-signed`")] = Field(
         default="self-signed",
-        description="`self-signed`, or `manual` for a certificate of your own.",
+        description="`self-signed`; `manual` for a certificate of your own; `acme` for one from "
+        "Let's Encrypt or another ACME server, got and renewed by itself.",
     )
     ssl_cert_path: Annotated[Path | None, Variable(("SSL_CERT_PATH",), "none")] = Field(
         default=None,
@@ -109,11 +183,63 @@ class Settings(Guarded):
         "container sees it.",
     )
     ssl_key_path: Annotated[Path | None, Variable(("SSL_KEY_PATH",), "none")] = Field(
-        default=None, description="With `manual`: the PEM file of its private key."
+        default=None,
+        description="With `manual`: the PEM file of its private key. Both files are watched, and a "
+        "new certificate goes live by itself.",
     )
-    dkim_selector: Annotated[str, Variable(("DKIM_SELECTOR",), "`mail`")] = Field(
-        default="mail",
-        description="The name of the DKIM key: the record is `SELECTOR._domainkey.DOMAIN`.",
+    acme_server: Annotated[str, Variable(("ACME_SERVER",), "Let's Encrypt's")] = Field(
+        default="https://acme-v02.api.letsencrypt.org/directory",
+        description="With `acme`: the URL of the ACME server's directory.",
+    )
+    acme_email: Annotated[str | None, Variable(("ACME_EMAIL",), "`POSTMASTER_ADDRESS`")] = Field(
+        default=None, description="With `acme`: the address that the ACME server may write to."
+    )
+    acme_ca_file: Annotated[Path | None, Variable(("ACME_CA_FILE",), "none")] = Field(
+        default=None,
+        description="With `acme`: a PEM file of the authorities that the ACME server's own "
+        "certificate is checked with, for a private one.",
+    )
+    acme_dns_hook: Annotated[str | None, Variable(("ACME_DNS_HOOK",), "none")] = Field(
+        default=None,
+        description="With `acme`: prove the name in DNS, not on port 80. A command, with its "
+        "program's whole path, that is run with `present` or `cleanup`, the TXT record's name and "
+        "its value.",
+    )
+    enable_autoconfig: Annotated[bool, Variable(("ENABLE_AUTOCONFIG",), "`no`")] = Field(
+        default=False,
+        description="`yes`: mail programs find their settings by themselves, on the ports 80 and "
+        "443: Mozilla's autoconfig, Outlook's autodiscover, Apple's profile.",
+    )
+    mta_sts: Annotated[MtaSts, Variable(("MTA_STS",), "`no`")] = Field(
+        default="no",
+        description="`testing` or `enforce`: an MTA-STS policy on port 443, and records for it and "
+        "for TLS-RPT as soon as the certificate would pass it. `withdraw` takes it back; leave it "
+        "so for two weeks before `no`.",
+    )
+    dkim_selector: Annotated[Selectors, Variable(("DKIM_SELECTOR",), "`mail`")] = Field(
+        default=Selectors(),
+        description="The name of the DKIM keys: the RSA key's record is "
+        "`SELECTOR._domainkey.DOMAIN`, the Ed25519 key's has `SELECTOR-ed25519`. A domain can have "
+        "its own: `mail, example.org=s2026`. Changed later, it names the next keys, which sign "
+        "when DNS serves them.",
+    )
+    dkim_key_types: Annotated[
+        tuple[KeyType, ...], Variable(("DKIM_KEY_TYPES",), "`rsa, ed25519`")
+    ] = Field(
+        default=KEY_TYPES,
+        description="The kinds of keys that each domain signs with: `rsa`, `ed25519` or both.",
+    )
+    dkim_keys: Annotated[
+        tuple[BroughtKey, ...], Variable(("DKIM_KEYS",), "made at the first start", secret=True)
+    ] = Field(
+        default=(),
+        description="Keys of your own: `DOMAIN:SELECTOR:/path/to/secret.pem`, one a line. Of "
+        "several of a kind the last is the one to sign with, once DNS serves it.",
+    )
+    dkim_rotate_days: Annotated[int | None, Variable(("DKIM_ROTATE_DAYS",), "off")] = Field(
+        default=None,
+        description="Make the next DKIM keys when the ones that sign are so many days old (14 to "
+        "3650). The log has the records to publish.",
     )
     dkim_required: Annotated[bool, Variable(("DKIM_REQUIRED",), "`no`")] = Field(
         default=False,
@@ -162,15 +288,31 @@ class Settings(Guarded):
     )
     arc_seal: Annotated[bool, Variable(("ARC_SEAL",), "`no`")] = Field(
         default=False,
-        description="`yes`: mail that an alias forwards to another domain gets an ARC seal. Publish "
-        "the key's record, too (`signpost dns`).",
+        description="`yes`: mail that an alias forwards to another domain gets an ARC seal. "
+        "Publish the key's record, too (`signpost dns`).",
     )
-    arc_trusted_sealers: Annotated[
-        tuple[str, ...], Variable(("ARC_TRUSTED_SEALERS",), "none")
-    ] = Field(
+    arc_trusted_sealers: Annotated[tuple[str, ...], Variable(("ARC_TRUSTED_SEALERS",), "none")] = (
+        Field(
+            default=(),
+            description="The sealing domains of forwarders whose word that a message passed DMARC "
+            "counts, by comma, space or newline.",
+        )
+    )
+    dnsbl: Annotated[tuple[str, ...], Variable(("DNSBL",), "none")] = Field(
         default=(),
-        description="The sealing domains of forwarders whose word that a message passed DMARC "
-        "counts, by comma, space or newline.",
+        description="DNS blocklists such as `zen.spamhaus.org`, by comma, space or newline: a "
+        "client on port 25 that one of them has is refused. Read their terms first; most refuse "
+        "questions that come through a public resolver.",
+    )
+    greylist: Annotated[int, Variable(("GREYLIST",), "`no`")] = Field(
+        default=0,
+        description="`yes`: who sends mail here for the first time is asked to try again after a "
+        "minute, which most spammers do not; or another time, such as `5m` (1s to 1h).",
+    )
+    message_ratelimit: Annotated[RateLimit, Variable(("MESSAGE_RATELIMIT",), "`300/h`")] = Field(
+        default=RateLimit(recipients=300, seconds=3600),
+        description="To how many recipients an account may send in a minute, an hour or a day "
+        "(`300/h`, `2000/d`), so that a stolen password sends no spam; `no`: no limit.",
     )
     public_ipv4: Annotated[
         str | None, Variable(("PUBLIC_IPV4",), "the A record of `MAIL_HOSTNAME`")
@@ -217,6 +359,9 @@ class Settings(Guarded):
         description="No DOMAINS are set: one account at signpost.test, and no mail leaves."
     )
     host: HostFacts
+    signing: tuple[KeyFile, ...] = Field(
+        default=(), description="The DKIM keys that sign, as the state in /data has it."
+    )
 
     @property
     def mail_names(self) -> tuple[str, ...]:
@@ -232,8 +377,7 @@ class Settings(Guarded):
 
         Bounces come from MAILER-DAEMON@ the host.
         """
-        below = any(f".{self.mail_hostname}".endswith(f".{domain}") for domain in self.domains)
-        return self.domains if below else (*self.domains, self.mail_hostname)
+        return signing_domains(self.domains, self.mail_hostname)
 
     @property
     def arc_selector(self) -> str:
@@ -241,7 +385,8 @@ class Settings(Guarded):
 
         It is no domain's DKIM key: the filter that reads everybody's mail holds it.
         """
-        return f"{self.dkim_selector}-arc"
+        home = home_of(self.mail_hostname, self.domains) or self.mail_hostname
+        return f"{self.dkim_selector.of(home)}-arc"
 
     @property
     def implied_aliases(self) -> tuple[Alias, ...]:
@@ -261,6 +406,11 @@ class Settings(Guarded):
         return self.aliases + self.implied_aliases
 
     @property
+    def serves_web(self) -> bool:
+        """Is there anything to serve on the ports 80 and 443?"""
+        return self.enable_autoconfig or self.mta_sts != "no"
+
+    @property
     def relay_authenticated(self) -> bool:
         """Is there a login at the relay host? Then only a verified certificate will do."""
         return self.relay_user is not None
@@ -269,3 +419,13 @@ class Settings(Guarded):
     def relay_implicit_tls(self) -> bool:
         """Port 465 speaks TLS from the first byte (RFC 8314 §3.3); others by STARTTLS."""
         return self.relay_port == 465
+
+
+def home_of(host: str, domains: tuple[str, ...]) -> str | None:
+    """The first of the domains that the host is, or is below."""
+    return next((name for name in domains if f".{host}".endswith(f".{name}")), None)
+
+
+def signing_domains(domains: tuple[str, ...], host: str) -> tuple[str, ...]:
+    """The domains that have DKIM keys."""
+    return domains if home_of(host, domains) else (*domains, host)

@@ -6,39 +6,46 @@ returns the Settings completed with what the state knows: generated secrets and 
 
 from __future__ import annotations
 
-import os
-import pwd
 import secrets
 import shutil
-import stat
 import string
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
 from entrypoint.complete import completed
+from entrypoint.keys.key_files import KeyFiles
+from entrypoint.keys.lifecycle import day
+from entrypoint.keys.model import DomainKeys, Key
+from entrypoint.keys.store import Store
+from entrypoint.mailboxes import store as mailboxes
+from entrypoint.mailboxes.merge import merged
 from entrypoint.problems import ConfigurationError
 from entrypoint.render import write_file
-from entrypoint.self_signed import pem, self_signed
 from entrypoint.settings import Settings
+from entrypoint.tls.sources import ensure_self_signed
 from filters.mailauth.dkim_sign import BadKey, SigningKey, load_signing_key
 
 DATA = Path("/data")
-SIGNER, VERIFIER = "signer", "verifier"
+VERIFIER = "verifier"
 DEMO_PASSWORD_FILE = "secrets/demo-password"  # noqa: S105 -- a file's name
-_RSA_BITS = 2048  # RFC 8301, 3.2
-_RENEW_BEFORE = timedelta(days=30)
+_VERIFIERS = KeyFiles(VERIFIER)
 
 
-def ensure(settings: Settings, version: str, data: Path = DATA) -> Settings:
+def ensure(
+    settings: Settings,
+    version: str,
+    data: Path = DATA,
+    say: Callable[[str, str], None] | None = None,
+    hashes: Mapping[str, str] | None = None,
+) -> Settings:
     """Make everything that the settings need; the completed settings.
 
-    Raises OSError where /data cannot be written. Whether the keys load, `signing_keys` tells.
+    say: hears level and text of what happened to DKIM keys and is no ordinary start, and of kept
+    accounts that do not fit. hashes: the last run's, by address. Raises OSError where /data cannot
+    be written, ConfigurationError where a DKIM key or the file of accounts cannot be used.
     """
     _directory(data, "root", "root", 0o755)
     _directory(data / "mail", "vmail", "vmail", 0o700)
@@ -46,104 +53,107 @@ def ensure(settings: Settings, version: str, data: Path = DATA) -> Settings:
         _directory(data / private, "root", "root", 0o700)
     for public in ("dkim", *(["arc"] if settings.arc_seal else [])):
         _directory(data / public, "root", "root", 0o755)
-    for owner, _, _, path in _keys(settings, data):
-        _ensure_key(path, owner)
-    if settings.ssl_type == "self-signed":
-        _ensure_certificate(data / "tls", settings.mail_hostname)
+    store = Store(settings, data / "dkim")
+    with store.locked():
+        for note in store.reconcile(int(time.time())):
+            if say is not None and note.level != "info":
+                say(note.level, note.text)
+        signing = store.signing(store.load())
+    if settings.arc_seal:
+        path = _arc_key(settings, data)
+        _VERIFIERS.folder(path.parent)
+        _VERIFIERS.make(path, "rsa")
+        _VERIFIERS.claim(path)
+    ensure_self_signed(settings, data)
     srs = settings.srs_secret or SecretStr(_kept(data / "secrets/srs", 40))
     demo_password = _kept(data / DEMO_PASSWORD_FILE, 20) if settings.demo else ""
     write_file(data / "VERSION", f"{version}\n".encode(), "root", "root", 0o644)
-    return completed(settings, srs=srs, demo_password=SecretStr(demo_password))
-
-
-def certificate_paths(settings: Settings, data: Path = DATA) -> tuple[Path, Path]:
-    """The certificate and the key that smtpd is to serve."""
-    if settings.ssl_cert_path is not None and settings.ssl_key_path is not None:
-        return settings.ssl_cert_path, settings.ssl_key_path
-    return data / "tls/self-signed.cert.pem", data / "tls/self-signed.key.pem"
+    whole = completed(
+        settings,
+        srs=srs,
+        demo_password=SecretStr(demo_password),
+        signing=signing,
+        hashes=hashes or {},
+    )
+    accounts = mailboxes.Store(data / "accounts")
+    accounts.prepare()
+    whole, unfit = merged(whole, accounts.load())
+    for problem in unfit:
+        if say is not None:
+            say("warning", f"{accounts.path}: passed over: {problem}")
+    return whole
 
 
 def signing_keys(settings: Settings, data: Path = DATA) -> list[SigningKey]:
-    """The keys whose records are to be published: DKIM's of all signing domains, and ARC's.
+    """The keys in use: those that sign for the domains, and ARC's.
 
     Raises ConfigurationError that names every bad one.
     """
-    keys, errors = [], []
-    for owner, domain, selector, path in _keys(settings, data):
-        try:
-            with _acting_as(owner):
-                keys.append(load_signing_key(domain, selector, path.read_bytes()))
-        except FileNotFoundError:
-            errors.append(f"{path}: there is no such key yet; run `signpost start` first")
-        except (OSError, BadKey) as error:
-            errors.append(f"{path}: {error}")
+    return [*_load(settings, data, ("signing",))[0], *_arc_keys(settings, data)]
+
+
+def published_keys(
+    settings: Settings, data: Path = DATA
+) -> tuple[list[SigningKey], dict[tuple[str, str], str]]:
+    """The keys whose records are to be published, and what those are for that do not sign, by
+    domain and selector. Raises ConfigurationError that names every bad one.
+    """
+    keys, purposes = _load(settings, data, ("signing", "next", "old"))
+    return [*keys, *_arc_keys(settings, data)], purposes
+
+
+def _load(
+    settings: Settings, data: Path, statuses: Sequence[str]
+) -> tuple[list[SigningKey], dict[tuple[str, str], str]]:
+    store = Store(settings, data / "dkim")
+    keys: list[SigningKey] = []
+    purposes: dict[tuple[str, str], str] = {}
+    errors: list[str] = []
+    state = store.load()
+    for domain in settings.signing_domains:
+        of_domain = state.get(domain, DomainKeys())
+        if not of_domain.signing:
+            errors.append(f"{domain}: there is no DKIM key yet; run `signpost start` first")
+        chosen = [key for status in statuses for key in of_domain.keys if key.status == status]
+        for key in chosen:
+            try:
+                keys.append(store.read(domain, key))
+            except ConfigurationError as error:
+                errors += error.errors
+            if key.status != "signing":
+                purposes[domain, key.selector] = _purpose(key)
     if errors:
         raise ConfigurationError(errors)
-    return keys
+    return keys, purposes
 
 
-def _keys(settings: Settings, data: Path) -> Iterator[tuple[str, str, str, Path]]:
-    """Owner, domain, selector and file of every key that the settings need."""
-    for domain in settings.signing_domains:
-        selector = settings.dkim_selector
-        yield SIGNER, domain, selector, data / "dkim" / domain / f"{selector}.pem"
-    if settings.arc_seal:
-        domain, selector = settings.mail_hostname, settings.arc_selector
-        yield VERIFIER, domain, selector, data / "arc" / domain / f"{selector}.pem"
+def _purpose(key: Key) -> str:
+    if key.status == "next":
+        return "the next DKIM key: mail is signed with it once every name server has this record"
+    return f"an old DKIM key: keep the record until {day(key.until or 0)}"
+
+
+def _arc_key(settings: Settings, data: Path) -> Path:
+    return data / "arc" / settings.mail_hostname / f"{settings.arc_selector}.pem"
+
+
+def _arc_keys(settings: Settings, data: Path) -> list[SigningKey]:
+    if not settings.arc_seal:
+        return []
+    path = _arc_key(settings, data)
+    try:
+        pem = _VERIFIERS.read(path)
+        return [load_signing_key(settings.mail_hostname, settings.arc_selector, pem)]
+    except FileNotFoundError:
+        problem = "there is no such key yet; run `signpost start` first"
+    except (OSError, BadKey) as error:
+        problem = str(error)
+    raise ConfigurationError([f"{path}: {problem}"])
 
 
 def demo_password(data: Path = DATA) -> str:
     """The one secret that is ever shown."""
     return (data / DEMO_PASSWORD_FILE).read_text("ascii").strip()
-
-
-def _ensure_key(path: Path, owner: str) -> None:
-    """The directory and the key belong to the owner alone, also a key that was brought."""
-    _directory(path.parent, owner, owner, 0o700)
-    with _acting_as(owner):
-        exists = path.exists()
-    if not exists:
-        key = rsa.generate_private_key(65537, _RSA_BITS)
-        with _acting_as(owner):
-            write_file(path, pem(key), owner, owner, 0o600)
-        return
-    _claim(path, owner)
-
-
-def _claim(path: Path, owner: str) -> None:
-    """Give a key that was brought to its owner, and to nobody else."""
-    account = pwd.getpwnam(owner)
-    with _acting_as(owner):
-        status = path.lstat()
-    wanted = account.pw_uid, account.pw_gid, 0o600
-    if (
-        stat.S_ISLNK(status.st_mode)
-        or (status.st_uid, status.st_gid, status.st_mode & 0o777) == wanted
-    ):
-        return
-    # Root without DAC_OVERRIDE may not enter the owner's directory: it is root's for a moment.
-    shutil.chown(path.parent, "root", "root")
-    try:
-        shutil.chown(path, owner, owner)
-        path.chmod(0o600)
-    finally:
-        shutil.chown(path.parent, owner, owner)
-
-
-def _ensure_certificate(directory: Path, hostname: str) -> None:
-    certificate_path = directory / "self-signed.cert.pem"
-    key_path = directory / "self-signed.key.pem"
-    if certificate_path.exists() and key_path.exists():
-        certificate = x509.load_pem_x509_certificate(certificate_path.read_bytes())
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        if (
-            hostname in names.get_values_for_type(x509.DNSName)
-            and certificate.not_valid_after_utc - datetime.now(UTC) > _RENEW_BEFORE
-        ):
-            return
-    certificate_pem, key_pem = self_signed(hostname)
-    write_file(key_path, key_pem, "root", "root", 0o600)
-    write_file(certificate_path, certificate_pem, "root", "root", 0o644)
 
 
 def _kept(path: Path, length: int) -> str:
@@ -159,20 +169,3 @@ def _directory(path: Path, owner: str, group: str, mode: int) -> None:
     path.mkdir(mode=mode, exist_ok=True)
     path.chmod(mode)
     shutil.chown(path, owner, group)
-
-
-@contextmanager
-def _acting_as(user: str) -> Iterator[None]:
-    """Files are the user's for a while: without DAC_OVERRIDE root may not read theirs."""
-    account = pwd.getpwnam(user)
-    before = os.geteuid(), os.getegid()
-    if before == (account.pw_uid, account.pw_gid):
-        yield
-        return
-    os.setegid(account.pw_gid)
-    os.seteuid(account.pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(before[0])
-        os.setegid(before[1])

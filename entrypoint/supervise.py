@@ -20,8 +20,12 @@ from supervisor.options import ServerOptions
 from supervisor.supervisord import Supervisor
 
 from entrypoint.banners import check_banners
+from entrypoint.logins_answer import check_logins
 from entrypoint.logline import write_log
 from entrypoint.logpipe import CAUSES
+from entrypoint.ports import SMTP_PORTS, listed, rendered_ports
+from entrypoint.render import PORTS, RUN
+from entrypoint.restarts import Restarts
 
 # A program that comes up and dies again this often is not being kept running.
 _MOST_EXITS = 5
@@ -41,7 +45,8 @@ class Watch:
     def subscribe(self) -> None:
         """Take part in the events; supervisor forgets every subscription when it starts to run."""
         events.subscribe(events.ProcessStateFatalEvent, self._fatal)
-        # Exited: it ran for a while. Backoff: it died before it counted as started.
+        # Exited: it ran for a while. Backoff: it died before it counted as started. One that
+        # was told to stop is neither.
         events.subscribe(events.ProcessStateExitedEvent, self._exited)
         events.subscribe(events.ProcessStateBackoffEvent, self._exited)
 
@@ -72,10 +77,14 @@ class Watch:
 
     def tell_when_ready(self) -> None:
         """Wait for the banners of all ports, then say so once."""
+        ports = rendered_ports(RUN / PORTS)
+        told = f"mail is accepted on the ports {listed(SMTP_PORTS)}"
+        if mailboxes := [port for port in ports if port not in SMTP_PORTS]:
+            told += f", and read on {listed(mailboxes)}"
         deadline = time.monotonic() + _READY_WITHIN
         while not self.failed and time.monotonic() < deadline:
-            if not check_banners(timeout=2.0):
-                self.say("info", "signpost ready: mail is accepted on the ports 25, 465 and 587")
+            if not check_banners(ports, timeout=2.0) and not check_logins(timeout=2.0):
+                self.say("info", f"signpost ready: {told}")
                 return
             time.sleep(0.2)
 
@@ -83,13 +92,25 @@ class Watch:
 class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
     """supervisor, watched from the moment on that it listens to subscribers."""
 
-    def __init__(self, options: Any, watch: Watch) -> None:
+    def __init__(self, options: Any, watch: Watch, restarts: Restarts) -> None:
         super().__init__(options)
         self._watch = watch
+        self._restarts = restarts
 
     def runforever(self) -> None:
         self._watch.subscribe()
+        self._restarts.forget(list(self._processes()))
         super().runforever()
+
+    def tick(self, now: float | None = None) -> None:
+        """Supervisor's own turn, about once a second."""
+        super().tick(now)
+        if self.options.mood == states.SupervisorStates.RUNNING:
+            self._restarts.look(self._processes())
+
+    def _processes(self) -> dict[str, Any]:
+        groups = self.process_groups.values()
+        return {name: process for group in groups for name, process in group.processes.items()}
 
 
 def main() -> None:
@@ -102,7 +123,7 @@ def main() -> None:
     options.first, options.test = True, False
     # supervisor's way to say that every program has ended.
     with contextlib.suppress(asyncore.ExitNow):
-        _Supervisor(options, watch).main()
+        _Supervisor(options, watch, Restarts()).main()
     sys.exit(1 if watch.failed else 0)
 
 

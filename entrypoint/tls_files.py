@@ -13,6 +13,7 @@ from typing import TypeVar, get_args
 
 from entrypoint.certificate import (
     check_dates,
+    check_kind,
     check_name,
     check_pair,
     load_certificate,
@@ -63,6 +64,7 @@ def _check_files(
         return
     if key is not None:
         _noted(reading, "ssl_key_path", key_path, lambda _: check_pair(certificate, key))
+    _noted(reading, "ssl_cert_path", cert_path, lambda _: check_kind(certificate))
     if host_name is not None:
         _noted(reading, "ssl_cert_path", cert_path, lambda _: check_name(certificate, host_name))
     _noted(reading, "ssl_cert_path", cert_path, lambda _: check_dates(certificate, now))

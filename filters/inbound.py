@@ -18,6 +18,10 @@ from pathlib import Path
 from filters.addresses import AddressFile
 from filters.client_counts import ClientCounts
 from filters.forwarding import Forwarding
+from filters.guard.blocklists import Blocklists
+from filters.guard.greylist import WAIT
+from filters.guard.greylisting import Greylisting
+from filters.inbound_door import InboundDoor
 from filters.keyring import KeyRing, KeySpec
 from filters.mailauth import spf_check
 from filters.mailauth.authenticate import Envelope, Verdict, authenticate, stamp
@@ -25,7 +29,8 @@ from filters.mailauth.message import Message
 from filters.mailauth.policy import Decision, Enforce, decide
 from filters.mailauth.resolver import DnsResolver, Lookup, Resolver
 from filters.program import refuse_to_start, start_logging
-from filters.recipients import refuse_recipient
+from filters.quota_status import QuotaStatus
+from filters.recipients import mailboxes, refuse_recipient
 from filters.smtpd import PROCEED, FilterServer, Reject, Request, Session
 from filters.smtpd import Verdict as Reply
 from filters.smtpd.connection import Handshake
@@ -64,6 +69,8 @@ class Inbound:
         addresses: AddressFile | None = None,
         forwarding: Forwarding | None = None,
         counts: ClientCounts | None = None,
+        quotas: QuotaStatus | None = None,
+        door: InboundDoor | None = None,
     ) -> None:
         self.authserv_id = authserv_id
         self.resolver = resolver
@@ -71,16 +78,33 @@ class Inbound:
         self.addresses = addresses
         self.forwarding = forwarding
         self.counts = counts
+        self.quotas = quotas
+        self.door = door
 
     def ready(self, handshake: Handshake) -> None:
         """Take the authserv-id from smtpd's `admd` unless the operator named one."""
         self.authserv_id = self.authserv_id or handshake.admd or "localhost"
 
-    def check_recipient(self, session: Session, request: Request) -> Reply:
+    async def check_client(self, session: Session, request: Request) -> Reply:
+        """At connect: refuse a client that a DNS blocklist has."""
+        return (
+            PROCEED if self.door is None else await self.door.refuse_listed(self._envelope(session))
+        )
+
+    async def check_recipient(self, session: Session, request: Request) -> Reply:
         """At RCPT: refuse at once what cannot be delivered, with the reason."""
         if self.addresses is None:
             return PROCEED
-        return refuse_recipient(self.addresses.book, request.text) or PROCEED
+        book, address = self.addresses.book, request.text
+        refusal = refuse_recipient(book, address)
+        if refusal is not None:
+            return refusal
+        # Where one of several can take it, Dovecot refuses for the others.
+        if self.quotas is not None and await self.quotas.all_full(mailboxes(book, address)):
+            return Reject(552, f"5.2.2 <{address}>: the mailbox is full")
+        if self.door is not None:
+            return await self.door.refuse_new(self._envelope(session), address)
+        return PROCEED
 
     async def verify(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message under its Authentication-Results field, or a refusal."""
@@ -182,27 +206,49 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     if not policy.spf:
         log.info("SPF is not checked: %s", "--no-spf" if options.no_spf else "no pyspf here")
+    resolver = DnsResolver(options.nameserver or None)
+    greylisting = (
+        Greylisting(options.greylist, wait=options.greylist_wait) if options.greylist else None
+    )
+    door = InboundDoor(
+        resolver,
+        Blocklists(options.dnsbl, resolver) if options.dnsbl else None,
+        greylisting,
+        spf=policy.spf,
+    )
     inbound = Inbound(
         options.authserv_id,
-        DnsResolver(options.nameserver or None),
+        resolver,
         policy,
         addresses=addresses,
         forwarding=forwarding,
         counts=ClientCounts(options.spool / "clients.json") if options.spool else None,
+        quotas=QuotaStatus(options.quota_status) if options.quota_status else None,
+        door=door,
     )
     server = FilterServer(deadline=options.dns_timeout + 30, spool=options.spool)
     server.on_ready(inbound.ready)
     server.track_context()
     if addresses is not None:
         server.register_handler("filter", "rcpt-to", inbound.check_recipient)
+    if options.dnsbl:
+        server.register_handler("filter", "connect", inbound.check_client)
     server.register_message_filter(inbound.verify)
     server.serve_forever()
+    if greylisting is not None:
+        greylisting.finish()
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("filters.inbound", description=__doc__.splitlines()[0])
     parser.add_argument("authserv_id", nargs="?", help="default: smtpd's admd, its host name")
     parser.add_argument("--addresses", type=Path, help="our recipients (JSON)")
+    parser.add_argument(
+        "--quota-status",
+        type=Path,
+        metavar="SOCKET",
+        help="Dovecot's, to refuse for full mailboxes",
+    )
     parser.add_argument("--no-spf", action="store_true", help="say nothing of SPF")
     parser.add_argument(
         "--dmarc-enforce",
@@ -230,6 +276,19 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dns-timeout", type=float, default=20.0, help="seconds a message")
     parser.add_argument("--nameserver", action="append", default=[], metavar="ADDRESS")
     parser.add_argument("--spool", type=Path, help="where large messages wait, on a disk")
+    parser.add_argument(
+        "--dnsbl",
+        action="append",
+        default=[],
+        metavar="ZONE",
+        help="refuse a client that this DNS blocklist has",
+    )
+    parser.add_argument(
+        "--greylist", type=Path, metavar="FILE", help="who comes for the first time comes again"
+    )
+    parser.add_argument(
+        "--greylist-wait", type=int, default=WAIT, metavar="SECONDS", help="not before so long"
+    )
     return parser.parse_args(arguments)
 
 

@@ -54,6 +54,10 @@ class LoginChecker:
         _remember(self._wrong, digest, book)
         return None
 
+    def is_known_wrong(self, login: bytes, password: bytes) -> bool:
+        """Whether this very password was found wrong before, as far as that is remembered."""
+        return self._wrong.get(self._digest(login, password)) is self._book()
+
     def _digest(self, login: bytes, password: bytes) -> bytes:
         question = len(login).to_bytes(4, "big") + login + password
         return hmac.new(self._key, question, hashlib.sha256).digest()

@@ -1,11 +1,13 @@
 """Answers who may log in, for SMTP and IMAP alike: several passwords a login.
 
-    python -m filters.logins FILE --socket PATH [--last-used FILE]
+    python -m filters.logins FILE --socket PATH [--last-used FILE] [--guard PATH]
 
 smtpd's own tables hold one hash a login, and its table processes get passwords in lower case.
 So PAM asks: `pam/smtpd` runs `pam/ask-logins` beside this, which connects to the socket here, says
-`LOGIN NUL PASSWORD`, closes its side and reads `right` or `wrong` and a line feed. Whoever can
-reach the socket may try passwords; the folder that it lies in keeps others out.
+`LOGIN NUL PASSWORD`, closes its side and reads `right` or `wrong` and a line feed. Dovecot's PAM
+knows the client, and says `LOGIN NUL PASSWORD NUL ADDRESS`; who is blocked there gets `wrong`.
+Whoever can reach the socket may try passwords; the folder that it lies in keeps others out. The
+guard's socket is for those who know smtpd's clients: see `filters.guard.guard_server`.
 """
 
 from __future__ import annotations
@@ -17,9 +19,12 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 
+from filters.guard.guard_server import GuardServer
+from filters.guard.login_guard import LoginGuard
+from filters.guard.networks import address_of
 from filters.last_good import LastGood
 from filters.last_used import LastUsed
 from filters.login_book import LoginBook
@@ -36,22 +41,38 @@ WRITE_EVERY = 60.0
 
 
 class LoginServer:
-    """The program without its command line. `last_used` None: nobody wants to know."""
+    """The program without its command line. `last_used` None: nobody wants to know; `guard` None:
+    nobody counts failures.
+    """
 
-    def __init__(self, book: LastGood[LoginBook], last_used: LastUsed | None = None) -> None:
+    def __init__(
+        self,
+        book: LastGood[LoginBook],
+        last_used: LastUsed | None = None,
+        guard: GuardServer | None = None,
+    ) -> None:
         self._book = book
         self._checker = LoginChecker(lambda: book.content)
         self._last_used = last_used
+        self._guard = guard
         self._used = asyncio.Event()
 
     def answer(self, question: bytes) -> bytes:
         """RIGHT or WRONG; a question that is none gets WRONG."""
-        login, _, password = question.partition(b"\0")
+        login, password, address = _parts(question)
+        name = login.lower().decode("utf-8", "backslashreplace")
+        if self._guard is not None and self._guard.refused(address, name):
+            return WRONG
+        # A phone with an old password is a nuisance and no attack: the same one counts once.
+        known_wrong = self._checker.is_known_wrong(login, password)
         found = self._checker.check(login, password)
         if found is None:
+            if self._guard is not None and not known_wrong:
+                self._guard.failed(address, name)
             return WRONG
+        if self._guard is not None:
+            self._guard.passed(address, name)
         if self._last_used is not None:
-            name = login.lower().decode("utf-8", "backslashreplace")
             self._last_used.note(name, found.name, int(time.time()))
             self._used.set()
         return RIGHT
@@ -95,6 +116,14 @@ class LoginServer:
             await asyncio.sleep(WRITE_EVERY)
 
 
+def _parts(question: bytes) -> tuple[bytes, bytes, str | None]:
+    """Login, password and the client's address; None where the asker did not know it."""
+    login, _, rest = question.partition(b"\0")
+    password, _, last = rest.partition(b"\0")
+    address = last.decode("ascii", "backslashreplace")
+    return (login, password, address) if address_of(address) else (login, rest, None)
+
+
 def listen_at(path: Path) -> socket.socket:
     """A listening socket in the place of an old one; raises OSError."""
     listener = socket.socket(socket.AF_UNIX)
@@ -111,12 +140,12 @@ def listen_at(path: Path) -> socket.socket:
     return listener
 
 
-async def _serve_until_told(server: LoginServer, listener: socket.socket) -> None:
-    serving = asyncio.create_task(server.serve(listener))
+async def _serve_until_told(*serving: Coroutine[None, None, None]) -> None:
+    together = asyncio.gather(*serving)
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, together.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        await serving
+        await together
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -126,18 +155,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("file", type=Path, help="the passwords of every login (JSON)")
     parser.add_argument("--socket", type=Path, required=True, help="where to answer")
     parser.add_argument("--last-used", type=Path, help="where to write when each was last used")
+    parser.add_argument("--guard", type=Path, help="where to hear of failed logins, and tell")
+    parser.add_argument("--guard-state", type=Path, help="where blocks are kept over a restart")
+    parser.add_argument(
+        "--unknown-client",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="a client that appears at this address may be anyone (a NAT) and is not counted",
+    )
     options = parser.parse_args(arguments)
     try:
         book = LastGood(options.file, LoginBook.from_json)
     except (OSError, ValueError) as error:
         refuse_to_start([f"{options.file}: {error}"])
     last_used = LastUsed(options.last_used) if options.last_used is not None else None
-    try:
-        listener = listen_at(options.socket)
-    except OSError as error:
-        refuse_to_start([f"{options.socket}: {error}"])
+    guard = None
+    if options.guard is not None:
+        guard = GuardServer(LoginGuard(options.unknown_client), options.guard_state)
+    serving = [LoginServer(book, last_used, guard).serve(_listener(options.socket))]
+    if guard is not None:
+        serving.append(guard.serve(_listener(options.guard)))
     log.info("%d logins", len(book.content.logins))
-    asyncio.run(_serve_until_told(LoginServer(book, last_used), listener))
+    asyncio.run(_serve_until_told(*serving))
+
+
+def _listener(path: Path) -> socket.socket:
+    try:
+        return listen_at(path)
+    except OSError as error:
+        refuse_to_start([f"{path}: {error}"])
 
 
 if __name__ == "__main__":

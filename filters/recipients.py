@@ -24,3 +24,10 @@ def refuse_recipient(book: AddressBook, address: str) -> Reject | None:
     if book.entry(address) is None:
         return Reject(550, f"5.1.1 <{address}>: no such user here")
     return None
+
+
+def mailboxes(book: AddressBook, address: str) -> frozenset[str]:
+    """The accounts that mail for an address of ours is all for; none if it goes elsewhere, too."""
+    if address.lower().startswith(SRS_PREFIXES) or book.leaves(address):
+        return frozenset()
+    return book.logins_of(address)

@@ -12,32 +12,48 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from filters.addresses import AddressFile
 from filters.bare_addresses import complete
+from filters.guard.guard_client import GuardClient
+from filters.guard.sending_limit import SendingLimit
+from filters.in_turn import Handler, in_turn
 from filters.keyring import KeyRing, KeySpec
 from filters.mailauth.dkim_sign import SigningKey, sign
 from filters.mailauth.message import Message, author
 from filters.program import refuse_to_start, start_logging
+from filters.sieve_account import whose_script
 from filters.smtpd import PROCEED, FilterServer, Reject, Request, Session, Verdict
+from filters.submission_door import LoginDoor, SendingDoor
+from filters.unsigned_book import UnsignedBook
 
 log = logging.getLogger(__name__)
 
 # The host name completes addresses, the login is checked; nothing else of a Session is asked for.
 LOOKED_AT = ("link-greeting", "link-auth")
+# What the guard has to know, too.
+LOOKED_AT_BY_THE_GUARD = ("link-connect", *LOOKED_AT)
+# Whom Sieve's `reject` writes as, whoever's script it is in.
+_REJECTIONS = "mailer-daemon@"
 
 
 class Submission:
     """The decisions about one message that leaves. `addresses` None: nobody is checked."""
 
-    def __init__(self, keys: KeyRing, addresses: AddressFile | None, *, required: bool) -> None:
+    def __init__(
+        self,
+        keys: KeyRing,
+        addresses: AddressFile | None,
+        *,
+        required: bool,
+        unsigned: UnsignedBook | None = None,
+    ) -> None:
         self.keys = keys
         self.addresses = addresses
         self.required = required
-        self.unsigned: Counter[str] = Counter()
+        self.unsigned = unsigned or UnsignedBook(None)
 
     def check_sender(self, session: Session, request: Request) -> Verdict:
         """At MAIL: the envelope sender must be the login's own, or null (RFC 5321, 4.5.5)."""
@@ -57,21 +73,28 @@ class Submission:
     def sign(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message with its signatures in front, or the refusal."""
         parsed = complete(Message(message), session.hostname)
+        login = session.user
+        if login is None:
+            login, parsed = whose_script(parsed)
+            if _has_travelled(parsed):
+                # Anyone's mail that is handed in again must not leave with our signature.
+                return parsed.raw
         writer = author(parsed)
-        if self.addresses is not None and session.user is not None:
+        if self.addresses is not None and login is not None:
             if writer.domain is None:
                 return Reject(550, f"5.6.0 From: {writer.reason}; send with one author address")
             for address in writer.addresses:
-                refusal = self._owned(session.user, address)
+                if session.user is None and address.lower().startswith(_REJECTIONS):
+                    continue
+                refusal = self._owned(login, address)
                 if refusal is not None:
                     return refusal
-        if session.user is None and _has_travelled(parsed):
-            # Anyone's mail that is handed in again must not leave with our signature.
-            return parsed.raw
         if writer.domain is None:
             log.info("session=%s not signed: From: %s", session.id, writer.reason)
             return parsed.raw
         keys = self.keys.keys_for(writer.domain)
+        if not keys and self._is_ours(writer.domain):
+            return self._leave_unsigned(session, parsed, writer.domain, "there is no key for it")
         if not keys:
             log.info("session=%s not signed: %s is not ours", session.id, writer.domain)
             return parsed.raw
@@ -84,22 +107,30 @@ class Submission:
         try:
             signatures = sign(message, keys)
         except Exception as error:
-            # Whatever the cause, mail of ours that leaves bare is never silent.
-            self.unsigned[domain] += 1
-            log.error(
-                "session=%s domain=%s could not be signed: %s: %s (%d so far)%s",
-                session.id,
-                domain,
-                type(error).__name__,
-                error,
-                self.unsigned[domain],
-                "" if self.required else "; it leaves unsigned",
-            )
-            if self.required:
-                return Reject(451, f"4.7.5 mail from {domain} cannot be signed at the moment")
-            return message.raw
+            reason = f"{type(error).__name__}: {error}"
+            return self._leave_unsigned(session, message, domain, reason)
+        self.unsigned.signed(domain)
         log.debug("session=%s signed in %.2f ms", session.id, 1e3 * (time.perf_counter() - start))
         return signatures + message.raw
+
+    def _is_ours(self, domain: str) -> bool:
+        return self.addresses is not None and self.addresses.book.is_ours(domain)
+
+    def _leave_unsigned(
+        self, session: Session, message: Message, domain: str, reason: str
+    ) -> bytes | Reject:
+        """Whatever the cause, mail of ours that leaves bare is never silent."""
+        log.error(
+            "session=%s domain=%s could not be signed: %s (%d so far)%s",
+            session.id,
+            domain,
+            reason,
+            self.unsigned.unsigned(domain, reason),
+            "" if self.required else "; it leaves unsigned",
+        )
+        if self.required:
+            return Reject(451, f"4.7.5 mail from {domain} cannot be signed at the moment")
+        return message.raw
 
     def _owned(self, login: str, address: str) -> Reject | None:
         assert self.addresses is not None  # noqa: S101 -- both callers look first
@@ -127,7 +158,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="refuse recipients outside of our domains",
     )
     parser.add_argument("--required", action="store_true", help="451 rather than leave unsigned")
+    parser.add_argument(
+        "--unsigned", type=Path, metavar="FILE", help="where to write what had to leave unsigned"
+    )
     parser.add_argument("--spool", type=Path, help="where large messages wait, on a disk")
+    parser.add_argument(
+        "--guard", type=Path, metavar="SOCKET", help="who counts failed logins: filters.logins"
+    )
+    parser.add_argument(
+        "--rate-limit",
+        type=int,
+        nargs=2,
+        metavar=("RECIPIENTS", "SECONDS"),
+        help="how many recipients an account may write to in what time; --spool keeps the count",
+    )
     options = parser.parse_args(arguments)
     errors: list[str] = []
     specs, ring, addresses = [], None, None
@@ -151,16 +195,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         errors.append("--local-only needs --addresses")
     if errors or ring is None:
         refuse_to_start(errors)
-    submission = Submission(ring, addresses, required=options.required)
+    submission = Submission(
+        ring, addresses, required=options.required, unsigned=UnsignedBook(options.unsigned)
+    )
     server = FilterServer(spool=options.spool)
-    server.track_context(LOOKED_AT)
-    if addresses is not None:
-        server.register_handler("filter", "mail-from", submission.check_sender)
-    if options.local_only:
-        server.register_handler("filter", "rcpt-to", submission.refuse_other_domains)
+    server.track_context(LOOKED_AT_BY_THE_GUARD if options.guard else LOOKED_AT)
+    at_mail: list[Handler] = [] if addresses is None else [submission.check_sender]
+    at_rcpt: list[Handler] = [submission.refuse_other_domains] if options.local_only else []
+    limit = None
+    if options.guard is not None:
+        login_door = LoginDoor(GuardClient(options.guard))
+        login_door.register(server)
+        at_mail.insert(0, login_door.refuse_login)
+    if options.rate_limit is not None:
+        kept = options.spool / "sent.json" if options.spool else None
+        recipients, seconds = options.rate_limit
+        limit = SendingLimit(recipients, seconds, kept)
+        sending_door = SendingDoor(limit)
+        sending_door.register(server)
+        at_rcpt.append(sending_door.refuse_recipient)
+    for phase, handlers in (("mail-from", at_mail), ("rcpt-to", at_rcpt)):
+        if handlers:
+            server.register_handler("filter", phase, in_turn(handlers))
     server.register_message_filter(submission.sign)
     log.info("signing for %s", ", ".join(ring.domains))
     server.serve_forever()
+    if limit is not None:
+        limit.finish()
 
 
 if __name__ == "__main__":

@@ -267,7 +267,7 @@ class TestTheAnswer:
 
 
 class Program:
-    """`python -m filters.logins` in a process of its own, and `filters/pam/ask-logins` to ask it."""
+    """`python -m filters.logins` in a process of its own, and `ask-logins` to ask it."""
 
     def __init__(self, folder: Path) -> None:
         self.book, self.socket = folder / "logins.json", folder / "socket"

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
+from entrypoint.unsigned import check_unsigned
 from filters.addresses import AddressFile
 from filters.keyring import KeyRing, KeySpec
 from filters.mailauth.dkim_sign import load_signing_key, public_record
@@ -16,6 +18,7 @@ from filters.mailauth.message import Message
 from filters.mailauth.resolver import StaticResolver
 from filters.smtpd import PROCEED, Reject, Request, Session
 from filters.submission import Submission
+from filters.unsigned_book import UnsignedBook
 
 BOOK = {
     "delimiter": "+",
@@ -182,24 +185,46 @@ def test_the_local_socket_signs_bounces_and_never_what_has_travelled(
 
 
 def test_what_cannot_be_signed_is_loud_and_required_makes_it_wait(
-    ring: KeyRing, caplog: pytest.LogCaptureFixture
+    ring: KeyRing, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     class NoKey:
         """A key that fails when it is used."""
 
         domain, selector, algorithm = "example.org", "s1", "rsa-sha256"
 
-    ring._by_domain = {"example.org": (NoKey(),)}  # type: ignore[dict-item]
     raw = message("alice@example.org")
-    lax = Submission(ring, None, required=False)
+    path = tmp_path / "unsigned.json"
+    good = ring._by_domain
+    ring._by_domain = {"example.org": (NoKey(),)}  # type: ignore[dict-item]
+    lax = Submission(ring, None, required=False, unsigned=UnsignedBook(path))
     assert lax.sign(session(), raw) == raw
     assert lax.sign(session(), raw) == raw
-    assert lax.unsigned["example.org"] == 2
     assert "example.org" in caplog.text
+    told = check_unsigned(time.time(), path, tmp_path.owner())
+    assert "2 message(s) from example.org" in told[0]
+    ring._by_domain = good
+    assert lax.sign(session(), raw) != raw
+    assert not check_unsigned(time.time() + 901, path, tmp_path.owner())
+    ring._by_domain = {"example.org": (NoKey(),)}  # type: ignore[dict-item]
     assert "2 so far" in caplog.text
     refused = Submission(ring, None, required=True).sign(session(), raw)
     assert isinstance(refused, Reject)
     assert refused.code == 451
+
+
+def test_a_domain_of_ours_without_a_key_is_loud_too(
+    submission: Submission, ring: KeyRing, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "unsigned.json"
+    ring._by_domain = {}
+    silent = Submission(ring, submission.addresses, required=False, unsigned=UnsignedBook(path))
+    raw = message("alice@example.org")
+    assert silent.sign(session(), raw) == raw
+    assert "there is no key" in caplog.text
+    assert check_unsigned(time.time(), path, tmp_path.owner())
+    # Forwarded or handed in by somebody who is not ours: nothing of ours is missing.
+    assert silent.sign(session(None), message("x@far.example")) == message("x@far.example")
+    assert "far.example" not in path.read_text()
 
 
 def test_a_changed_key_is_used_and_a_broken_one_is_not(
@@ -238,3 +263,60 @@ def test_the_triples_may_stand_in_a_file(keys: Path, tmp_path: Path) -> None:
 def test_a_key_of_another_kind_is_refused() -> None:
     with pytest.raises(ValueError):
         load_signing_key("example.org", "s", b"-----BEGIN NOTHING-----\n")
+
+
+# -- what Sieve scripts send ---------------------------------------------------------------------
+
+MARK = b"X-Signpost-Account: alice@example.org\r\n"
+
+
+@pytest.mark.parametrize(
+    ("author", "sent"),
+    [
+        ("alice@example.org", True),
+        ("info@example.org", True),
+        ("MAILER-DAEMON@mail.example.org", True),
+        ("bob@example.net", False),
+        ("ceo@far.example", False),
+        ("alice@example.org, bob@example.net", False),
+    ],
+)
+def test_a_script_writes_in_its_accounts_name(
+    submission: Submission, ring: KeyRing, author: str, sent: bool
+) -> None:
+    result = submission.sign(session(None), MARK + message(author, "Received: by smtpd"))
+    if not sent:
+        assert isinstance(result, Reject)
+        assert result.code == 550
+        return
+    assert isinstance(result, bytes)
+    assert result.endswith(message(author, "Received: by smtpd"))
+    assert b"X-Signpost-Account" not in result
+    assert {result for _, _, result in signatures(result, ring)} == {"pass"}
+
+
+@pytest.mark.parametrize("author", ["bob@example.net", "alice@example.org", "ceo@far.example"])
+def test_what_a_script_redirects_is_not_signed_and_keeps_its_own_marks(
+    submission: Submission, author: str
+) -> None:
+    raw = b"X-Signpost-Account: x@far.example\r\n" + message(author, "Received: a", "Received: b")
+    assert submission.sign(session(None), MARK + raw) == raw
+
+
+def test_a_client_with_a_login_cannot_choose_another(submission: Submission) -> None:
+    mark = b"X-Signpost-Account: bob@example.net\r\n"
+    result = submission.sign(session(), mark + message("alice@example.org"))
+    assert isinstance(result, bytes)
+    assert mark in result
+    assert isinstance(submission.sign(session(), mark + message("bob@example.net")), Reject)
+
+
+def test_the_mark_on_top_counts(submission: Submission) -> None:
+    raw = MARK + b"X-Signpost-Account: bob@example.net\r\n" + message("bob@example.net")
+    assert isinstance(submission.sign(session(None), raw), Reject)
+
+
+@pytest.mark.parametrize("mark", [b"X-Signpost-Account:\r\n", b"X-Signpost-Account: \xff\r\n"])
+def test_a_mark_that_names_nobody_lets_nobody_write(submission: Submission, mark: bytes) -> None:
+    result = submission.sign(session(None), mark + message("alice@example.org"))
+    assert isinstance(result, Reject)

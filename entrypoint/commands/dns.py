@@ -1,4 +1,4 @@
-"""`signpost dns`: the records to publish, as a zone file or JSON."""
+"""`signpost dns`: the records to publish, for a zone file, for a web form, or as JSON."""
 
 from __future__ import annotations
 
@@ -10,16 +10,37 @@ import click
 from entrypoint import environ, state
 from entrypoint.domain_names import domain_name
 from entrypoint.problems import BrokenRuleError
-from entrypoint.records import records
+from entrypoint.records import Record, records
+from entrypoint.web.readiness import readiness
+
+_FORMS = {
+    "zone": Record.zone_line,
+    "values": Record.value_line,
+    "strings": Record.string_line,
+}
 
 
 @click.command
 @click.argument("domain", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable, values unsplit.")
-def command(domain: str | None, as_json: bool) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(_FORMS)),
+    default="zone",
+    show_default=True,
+    help="zone: lines of a zone file. values: name, type and the whole value, for a web form. "
+    "strings: the same with TXT as quoted strings of at most 255 characters.",
+)
+def command(domain: str | None, as_json: bool, form: str) -> None:
     """Print the DNS records to publish, of DOMAIN or of all domains."""
     settings = environ.load()
-    listed = records(settings, state.signing_keys(settings))
+    ready = readiness(settings)
+    passing = [name for name, objection in ready.items() if objection is None]
+    listed = records(settings, *state.published_keys(settings), passing)
+    for name, objection in ready.items():
+        if objection is not None:
+            click.echo(f"{name}: no MTA-STS record yet: {objection}", err=True)
     if domain is not None:
         try:
             name = domain_name(domain)
@@ -35,7 +56,8 @@ def command(domain: str | None, as_json: bool) -> None:
         ]
         click.echo(json.dumps(shaped if domain is None else shaped[0], indent=2))
         return
+    line = _FORMS[form]
     for name, of_domain in listed.items():
         click.echo(f"; {name}")
         for record in of_domain:
-            click.echo(f"; {record.purpose}\n{record.zone_line()}")
+            click.echo(f"; {record.purpose}\n{line(record)}")

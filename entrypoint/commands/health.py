@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import click
 
 from entrypoint.banners import check_banners
+from entrypoint.logins_answer import check_logins
+from entrypoint.ports import listed, rendered_ports
+from entrypoint.render import PORTS, RUN
+from entrypoint.unsigned import check_unsigned
 
 
 @click.command
 def command() -> None:
-    """Ask the ports 25, 465 and 587 for their greeting; exit 1 where one does not answer."""
-    problems = check_banners()
+    """Ask every port for its greeting, and who checks logins; look for mail that left unsigned.
+
+    Exit status 1 where one does not answer or mail of ours has no signature.
+    """
+    ports = rendered_ports(RUN / PORTS)
+    problems = [*check_banners(ports), *check_logins(), *check_unsigned(time.time())]
     for problem in problems:
         click.echo(f"unhealthy: {problem}")
     if problems:
         sys.exit(1)
-    click.echo("healthy: the ports 25, 465 and 587 greet")
+    click.echo(f"healthy: the ports {listed(ports)} greet")

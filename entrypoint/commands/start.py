@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +13,8 @@ from typing import NoReturn
 import click
 
 from entrypoint import environ, render, state
+from entrypoint.keeper.kept import keep
+from entrypoint.keeper.reload import all_told
 from entrypoint.logline import write_log
 from entrypoint.passwords import verify_seconds
 from entrypoint.problems import ConfigurationError
@@ -20,12 +22,14 @@ from entrypoint.records import records
 from entrypoint.resolv_conf import use_servers
 from entrypoint.settings import Settings
 from entrypoint.syntax import check_syntax
-from filters.mailauth.dkim_sign import SigningKey
+from entrypoint.tls import sources
+from entrypoint.web.readiness import readiness
 
 SPOOL = Path("/var/spool/smtpd")
+DOVECOT_RUN = Path("/run/dovecot")
 FILTER_USERS = ("signer", "verifier")
 PATH = "/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# smtpd checks a login's hash in the process that carries all filter lines (facts of 7.6).
+# filters.logins checks one login after the other, and smtpd's parent waits for its own.
 _SLOW_HASH = 0.010  # seconds
 
 
@@ -43,15 +47,15 @@ def command() -> None:
                 "warning",
                 f"{path} is no volume: what it holds is temporary and goes with this container",
             )
-    settings, keys = _prepare(settings, number)
-    _tell_records(settings, keys)
+    settings = _prepare(settings, number)
+    _tell_records(settings)
     if settings.demo:
         _tell_demo(settings)
     _become_supervisor(settings)
 
 
-def _prepare(settings: Settings, number: str) -> tuple[Settings, list[SigningKey]]:
-    """Write what the programs need, and read the keys that they will sign with.
+def _prepare(settings: Settings, number: str) -> Settings:
+    """Write what the programs need, and try the keys that they will sign with.
 
     Raises ConfigurationError where that is not possible.
     """
@@ -65,11 +69,21 @@ def _prepare(settings: Settings, number: str) -> tuple[Settings, list[SigningKey
         shutil.chown(SPOOL / "purge", "opensmtpq", "root")
         for user in FILTER_USERS:
             _make_filter_spool(user)
-        settings = state.ensure(settings, number)
-        keys = state.signing_keys(settings)
-        certificate, key = state.certificate_paths(settings)
+        # Left by a container that was killed: a number in it may be another process's now.
+        shutil.rmtree(DOVECOT_RUN, ignore_errors=True)
+        written = settings
+        settings = state.ensure(
+            written, number, say=partial(_say, settings), hashes=render.rendered_hashes()
+        )
+        state.signing_keys(settings)
+        served = sources.chosen(settings, state.DATA)
         render.write(render.render(settings))
-        render.write_certificate(render.RUN, certificate.read_bytes(), key.read_bytes())
+        all_told()
+        _make_logins_folder()
+        keep(os.environ, written, settings)
+        render.write_certificate(
+            render.RUN, served.certificate.read_bytes(), served.key.read_bytes()
+        )
     except OSError as error:
         raise ConfigurationError(
             [f"{error.filename}: cannot be written or read: {error.strerror}; mount it writable"]
@@ -81,10 +95,10 @@ def _prepare(settings: Settings, number: str) -> tuple[Settings, list[SigningKey
             _say(
                 settings,
                 "warning",
-                f"ACCOUNTS: {account.address}: checking its hash takes {1000 * seconds:.0f} ms, "
-                "and all mail waits meanwhile; a $6$ hash with the usual rounds is quicker",
+                f"{account.address}: checking its hash takes {1000 * seconds:.0f} ms, "
+                "and all logins wait meanwhile; a $6$ hash with the usual rounds is quicker",
             )
-    return settings, keys
+    return settings
 
 
 def _make_filter_spool(user: str) -> None:
@@ -96,8 +110,26 @@ def _make_filter_spool(user: str) -> None:
     shutil.chown(folder, user, user)
 
 
-def _tell_records(settings: Settings, keys: Sequence[SigningKey]) -> None:
-    listed = records(settings, keys)
+def _make_logins_folder() -> None:
+    """Where filters.logins answers: whoever can reach its socket may try passwords."""
+    folder = render.RUN / "logins"
+    folder.mkdir(mode=0o770, exist_ok=True)
+    folder.chmod(0o770)
+    shutil.chown(folder, "root", "logins")
+    # Where it counts failures, and the submission filter tells it of them.
+    guard = render.RUN / "guard"
+    guard.mkdir(mode=0o750, exist_ok=True)
+    guard.chmod(0o750)
+    shutil.chown(guard, "logins", "signer")
+
+
+def _tell_records(settings: Settings) -> None:
+    ready = readiness(settings)
+    for name, objection in ready.items():
+        if objection is not None:
+            _say(settings, "warning", f"{name}: no MTA-STS record yet: {objection}")
+    passing = [name for name, objection in ready.items() if objection is None]
+    listed = records(settings, *state.published_keys(settings), passing)
     _say(settings, "info", "DNS records to publish (`signpost dns` prints them again):")
     for of_domain in listed.values():
         for record in of_domain:

@@ -21,6 +21,7 @@ from entrypoint.doctor.dkim import check_dkim
 from entrypoint.doctor.dmarc import check_dmarc
 from entrypoint.doctor.facts import Facts
 from entrypoint.doctor.finding import Finding
+from entrypoint.doctor.imap_look import IMAPS, look_imaps
 from entrypoint.doctor.listeners import LISTENERS, Listener, Look, look, trusting
 from entrypoint.doctor.mx import check_mx
 from entrypoint.doctor.outbound import check_outbound, check_relay_host
@@ -50,6 +51,7 @@ class Probes:
 
     loopback: str = "127.0.0.1"
     listeners: tuple[Listener, ...] = LISTENERS
+    imaps: Listener = IMAPS
     smtp_port: int = 25
     trust: ssl.SSLContext = field(default_factory=trusting)
     data: Path = Path("/data")
@@ -157,24 +159,33 @@ class Checkup:
     async def _ports(self, ours: Sequence[str]) -> list[Finding]:
         """The ports here and at our addresses, and the certificates that are served there."""
         host = self._settings.mail_hostname
-        local, *public = await asyncio.gather(
-            *(self._look(address) for address in (self._probes.loopback, *ours))
+        imaps, local, *public = await asyncio.gather(
+            self._imaps(), *(self._look(address) for address in (self._probes.loopback, *ours))
         )
         reached = [judge_public(ip, seen, host) for ip, seen in zip(ours, public, strict=True)]
-        greeting = [each for seen in (local, *public) for each in seen if not each.error]
+        greeting = [each for seen in (local, *public, imaps) for each in seen if not each.error]
         now = datetime.fromtimestamp(self._probes.time(), UTC)
         certificates = [
             judge_certificate(seen, host, now)
-            for listener in self._probes.listeners
+            for listener in (*self._probes.listeners, self._probes.imaps)
             if (seen := [each for each in greeting if each.listener == listener])
         ]
-        return [*judge_local(local), *reached, *certificates]
+        return [*judge_local([*local, *imaps]), *reached, *certificates]
 
     async def _local(self) -> list[Finding]:
         return await self._many("port", None, self._local_ports())
 
     async def _local_ports(self) -> list[Finding]:
-        return judge_local(await self._look(self._probes.loopback))
+        local, imaps = await asyncio.gather(self._look(self._probes.loopback), self._imaps())
+        return judge_local([*local, *imaps])
+
+    async def _imaps(self) -> list[Look]:
+        """The port that mail programs read on, if there is one."""
+        probes, settings = self._probes, self._settings
+        if not settings.enable_imap:
+            return []
+        at = probes.at(probes.loopback)
+        return [await look_imaps(at, probes.imaps, settings.mail_hostname, probes.trust)]
 
     async def _look(self, address: str) -> list[Look]:
         host, trust = self._settings.mail_hostname, self._probes.trust

@@ -10,8 +10,8 @@ import os
 import ssl
 from dataclasses import dataclass, replace
 
-from entrypoint.banners import IMPLICIT_TLS, PORTS
 from entrypoint.doctor.smtp_dialog import Dialog, DialogError, dialog
+from entrypoint.ports import SMTP_PORTS
 
 SECONDS = 10.0
 
@@ -24,7 +24,7 @@ class Listener:
     implicit_tls: bool
 
 
-LISTENERS = tuple(Listener(port, port in IMPLICIT_TLS) for port in PORTS)
+LISTENERS = tuple(Listener(port.number, port.implicit_tls) for port in SMTP_PORTS)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def _judged(seen: Look, host: str, now: datetime) -> Finding:
         return finding(
             "warn",
             f"self-signed, {left}: mail programs will ask",
-            "get a certificate for the host's name and set SSL_TYPE=manual",
+            "set SSL_TYPE=acme, or manual with a certificate for the host's name",
         )
     if seen.distrust:
         return finding(
@@ -60,5 +60,5 @@ def _judged(seen: Look, host: str, now: datetime) -> Finding:
             "give the full chain in SSL_CERT_PATH, the server's own certificate first",
         )
     if ends - now < _SOON:
-        return finding("warn", left, "renew it, and restart the container")
+        return finding("warn", left, "renew it: a new one goes live by itself")
     return finding("ok", f"it is for {host}, {left}")

@@ -156,7 +156,7 @@ class TestSecrets:
         assert {mode for mode, _ in found.values()} <= {"400", "600"}, found
         # The signing keys are the signer's, and it is not root.
         signing = [owner for key, (_, owner) in found.items() if "/dkim/" in key]
-        assert len(signing) == 2
+        assert len(signing) == 4  # RSA and Ed25519 of each domain
         assert len(set(signing)) == 1
         assert "0" not in signing
 

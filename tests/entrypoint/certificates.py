@@ -10,6 +10,10 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import (
+    CertificateIssuerPrivateKeyTypes,
+    CertificatePublicKeyTypes,
+)
 
 _DAY = timedelta(days=1)
 
@@ -40,13 +44,21 @@ class Authority:
 
     def server(self, host: str, ends: datetime) -> ssl.SSLContext:
         """A server's context with a certificate for a host."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.DNSName(host)])
+        return server_context(self.folder, *self.pair(host, ends))
+
+    def pair(
+        self,
+        host: str,
+        ends: datetime,
+        key: CertificateIssuerPrivateKeyTypes | None = None,
+        more: tuple[str, ...] = (),
+    ) -> tuple[bytes, bytes]:
+        """A certificate for a host (and for more names) and its key, both PEM."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
+        names = x509.SubjectAlternativeName([x509.DNSName(name) for name in (host, *more)])
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
         made = _builder(subject, self.name, key.public_key(), ends).add_extension(names, False)
-        return server_context(
-            self.folder, _pem(made.sign(self.key, hashes.SHA256())), _private(key)
-        )
+        return _pem(made.sign(self.key, hashes.SHA256())), _private(key)
 
 
 def server_context(folder: Path, certificate: bytes, key: bytes) -> ssl.SSLContext:
@@ -58,7 +70,7 @@ def server_context(folder: Path, certificate: bytes, key: bytes) -> ssl.SSLConte
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, ends: datetime
+    subject: x509.Name, issuer: x509.Name, public: CertificatePublicKeyTypes, ends: datetime
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -75,7 +87,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _private(key: CertificateIssuerPrivateKeyTypes) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

@@ -100,7 +100,7 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
         async def serve(name: str, address: str, changes: Mapping[str, Any]) -> None:
             if changes.get("silent"):
                 return
-            manner = Manner(tls=tls, implicit_tls=name == "465")
+            manner = Manner(tls=tls, implicit_tls=name in ("465", "993"))
             given = {key: value for key, value in changes.items() if key in ("greeting", "rcpt")}
             manner = Manner(**{**manner.__dict__, **given})
             if changes.get("no_tls"):
@@ -109,13 +109,15 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
             at[name], heard[f"{address}:{name}"] = await stack.enter_async_context(context)
 
         # A port that nobody listens at is taken first, so that it is known.
-        for name in ("25", "465", "587"):
+        for name in ("25", "465", "587", "993"):
             async with serving(HERE, 0, Manner()) as (free, _):
                 at[name] = free
         servers = case.get("servers", {})
         for where, address in (("here", HERE), ("v4", PUBLIC_V4), ("v6", PUBLIC_V6)):
             for name in ("25", "465", "587"):
                 await serve(name, address, servers.get(where, {}).get(name, {}))
+        imaps = servers.get("here", {}).get("993", {})
+        await serve("993", HERE, {"greeting": "* OK [CAPABILITY IMAP4rev1] ready", **imaps})
         await serve("25", FAR, {"greeting": "220 mx.far.example", **servers.get("far", {})})
         environment = {
             key: value.format(relay_port=at["25"])
@@ -125,6 +127,7 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
         probes = Probes(
             loopback=HERE,
             listeners=tuple(Listener(at[name], name == "465") for name in ("25", "465", "587")),
+            imaps=Listener(at["993"], implicit_tls=True),
             smtp_port=at["25"],
             trust=authority.trust(),
             data=folder / "data",

@@ -233,7 +233,7 @@ def test_an_error_of_ours_takes_no_other_check_with_it(tmp_path: Path) -> None:
 
 def test_a_demo_is_looked_at_from_inside_only(tmp_path: Path) -> None:
     zone = StaticResolver({})
-    settings = environ.load({}, host=HostFacts(ipv6=True))
+    settings = environ.load({"ENABLE_IMAP": "no"}, host=HostFacts(ipv6=True))
     found = asyncio.run(Checkup(settings, [], zone, _probes(tmp_path)).run())
     assert zone.asked == []
     assert [each.check for each in found] == ["demo", "clock", "disk", "disk", "queue"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from pydantic import SecretStr, ValidationError
 
 from entrypoint.environ import load
-from entrypoint.settings import Account, Alias, HostFacts, Settings
+from entrypoint.self_signed import pem
+from entrypoint.settings import Account, Alias, BroughtKey, HostFacts, Settings
 
 HOST = HostFacts(ipv6=True, gateways=("192.0.2.1",))
 MINE = {"DOMAINS": "example.org", "ACCOUNTS": "alice@example.org:wonderland"}
@@ -36,11 +38,12 @@ def test_the_defaults_of_ones_own_domain() -> None:
     assert settings.postmaster_address == "alice@example.org"
     assert settings.recipient_delimiter == "+"
     assert settings.message_size_limit == 36_700_160
-    assert (settings.ssl_type, settings.dkim_selector, settings.dkim_required) == (
+    assert (settings.ssl_type, settings.dkim_selector.of("example.org")) == (
         "self-signed",
         "mail",
-        False,
     )
+    assert (settings.dkim_key_types, settings.dkim_keys) == (("rsa", "ed25519"), ())
+    assert (settings.dkim_rotate_days, settings.dkim_required) == (None, False)
     assert (settings.relay_host, settings.srs_secret, settings.dns_servers) == (None, None, ())
     assert (settings.dns_timeout, settings.spf, settings.tz) == (20, True, "UTC")
     assert (settings.log_level, settings.log_format) == ("info", "text")
@@ -84,6 +87,40 @@ def test_a_hash_is_told_from_a_password_that_only_begins_like_an_old_one() -> No
     )
     assert [account.hashed for account in settings.accounts] == [True, False]
     assert settings.accounts[0].secret.get_secret_value() == hashed
+
+
+@pytest.mark.parametrize(
+    ("written", "secret", "quota"),
+    [
+        ("wonderland", "wonderland", None),
+        ("wonderland:quota=5G", "wonderland", 5_368_709_120),
+        ("wonderland:quota=1048576", "wonderland", 1_048_576),
+        ("wonderland:quota=NONE ", "wonderland", 0),
+        ("wonder:land:quota=2t", "wonder:land", 2 * 1024**4),
+        # A password may hold all of this, but not at its end.
+        ("wonder:quota=5G:land", "wonder:quota=5G:land", None),
+        ("wonder:quota=5G:quota=6G", "wonder:quota=5G", 6 * 1024**3),
+        ("wonder:Quota=5G", "wonder:Quota=5G", None),
+        ("quota=5G:quota=none", "quota=5G", 0),
+    ],
+)
+def test_a_quota_stands_behind_the_password(written: str, secret: str, quota: int | None) -> None:
+    (account,) = loaded(DOMAINS="example.org", ACCOUNTS=f"a@example.org:{written}").accounts
+    assert (account.secret.get_secret_value(), account.quota) == (secret, quota)
+
+
+def test_a_quota_stands_behind_a_hash_and_in_the_form_by_comma() -> None:
+    hashed = "$6$abcdefghijklmnop$" + "a" * 85 + "."
+    settings = loaded(
+        DOMAINS="example.org",
+        ACCOUNTS=f"a@example.org:{hashed}:quota=5M, b@example.org:x:quota=6M",
+        DEFAULT_QUOTA="1000T",
+    )
+    assert [(each.hashed, each.quota) for each in settings.accounts] == [
+        (True, 5 * 1024**2),
+        (False, 6 * 1024**2),
+    ]
+    assert settings.default_quota == 1000 * 1024**4
 
 
 def test_aliases_on_one_line_with_its_newline_may_have_several_targets() -> None:
@@ -236,3 +273,44 @@ def test_secrets_do_not_show() -> None:
     settings = loaded(**MINE, SRS_SECRET="0123456789abcdef")
     assert "wonderland" not in repr(settings)
     assert "0123456789abcdef" not in repr(settings)
+
+
+def test_selectors_of_all_domains_and_of_some() -> None:
+    settings = loaded(
+        DOMAINS="example.org example.net",
+        ACCOUNTS="a@example.org:x",
+        DKIM_SELECTOR="Key, EXAMPLE.net=s2026",
+    )
+    selectors = settings.dkim_selector
+    assert (selectors.of("example.org"), selectors.of("example.net")) == ("key", "s2026")
+    assert settings.arc_selector == "key-arc"
+
+
+def test_the_arc_key_is_named_after_its_home_s_selector() -> None:
+    settings = loaded(**MINE, DKIM_SELECTOR="example.org=s2026")
+    assert settings.dkim_selector.general == "mail"
+    assert settings.arc_selector == "s2026-arc"
+    alone = loaded(**MINE, MAIL_HOSTNAME="mx.example.net", DKIM_SELECTOR="mx.example.net=host")
+    assert alone.signing_domains == ("example.org", "mx.example.net")
+    assert alone.arc_selector == "host-arc"
+
+
+@pytest.mark.parametrize(
+    ("written", "types"),
+    [("ed25519", ("ed25519",)), ("Ed25519 RSA", ("rsa", "ed25519")), ("rsa", ("rsa",))],
+)
+def test_key_types(written: str, types: tuple[str, ...]) -> None:
+    assert loaded(DKIM_KEY_TYPES=written).dkim_key_types == types
+
+
+def test_keys_from_elsewhere(tmp_path: Path) -> None:
+    rsa_key, ed_key = tmp_path / "rsa.pem", tmp_path / "a,b:c.pem"
+    rsa_key.write_bytes(pem(rsa.generate_private_key(65537, 2048)))
+    ed_key.write_bytes(pem(ed25519.Ed25519PrivateKey.generate()))
+    settings = loaded(
+        **MINE, DKIM_KEYS=f"\nExample.org:Corp:{rsa_key}\n# old\nexample.org:corp-ed:{ed_key}\n"
+    )
+    assert settings.dkim_keys == (
+        BroughtKey(domain="example.org", selector="corp", type="rsa", path=rsa_key),
+        BroughtKey(domain="example.org", selector="corp-ed", type="ed25519", path=ed_key),
+    )

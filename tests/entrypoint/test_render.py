@@ -14,8 +14,9 @@ from pydantic import SecretStr
 
 from entrypoint import environ, render
 from entrypoint.preview import preview
-from entrypoint.settings import HostFacts, Settings
+from entrypoint.settings import AppPassword, HostFacts, Settings
 from filters.addresses import AddressBook
+from filters.login_book import LoginBook
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.parent for path in GOLDEN.glob("*/environ.toml"))
@@ -84,3 +85,22 @@ def test_files_are_written_whole_with_their_mode(tmp_path: Path) -> None:
     assert path.read_bytes() == b"second"
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_book_of_logins_is_what_filters_logins_reads(tmp_path: Path) -> None:
+    settings = settings_of(GOLDEN / "two-domains")
+    phone = AppPassword(name="phone", hash=SecretStr("$5$rounds=1000$salt$hash"))
+    first = settings.accounts[0].model_copy(update={"app_passwords": (phone,)})
+    settings = settings.model_copy(update={"accounts": (first, *settings.accounts[1:])})
+    (file,) = (each for each in render.render(settings) if each.path.name == render.LOGINS)
+    passwords = LoginBook.from_json(file.content).passwords_of(first.address.encode())
+    assert [(each.name, each.hash.decode()) for each in passwords] == [
+        ("", first.secret.get_secret_value()),
+        ("phone", "$5$rounds=1000$salt$hash"),
+    ]
+    assert (file.owner, file.group, file.mode) == ("root", "logins", 0o640)
+    (tmp_path / render.LOGINS).write_text(file.content)
+    assert render.rendered_hashes(tmp_path) == {
+        account.address: account.secret.get_secret_value() for account in settings.accounts
+    }
+    assert render.rendered_hashes(tmp_path / "nowhere") == {}

@@ -15,10 +15,22 @@ PROMISED = [
     "ALIASES",
     "RECIPIENT_DELIMITER",
     "MESSAGE_SIZE_LIMIT",
+    "DEFAULT_QUOTA",
+    "ENABLE_IMAP",
+    "ENABLE_POP3",
     "SSL_TYPE",
     "SSL_CERT_PATH",
     "SSL_KEY_PATH",
+    "ACME_SERVER",
+    "ACME_EMAIL",
+    "ACME_CA_FILE",
+    "ACME_DNS_HOOK",
+    "ENABLE_AUTOCONFIG",
+    "MTA_STS",
     "DKIM_SELECTOR",
+    "DKIM_KEY_TYPES",
+    "DKIM_KEYS",
+    "DKIM_ROTATE_DAYS",
     "DKIM_REQUIRED",
     "RELAY_HOST",
     "RELAYHOST",
@@ -33,6 +45,9 @@ PROMISED = [
     "DMARC_ENFORCE",
     "ARC_SEAL",
     "ARC_TRUSTED_SEALERS",
+    "DNSBL",
+    "GREYLIST",
+    "MESSAGE_RATELIMIT",
     "PUBLIC_IPV4",
     "PUBLIC_IPV6",
     "DOCTOR_PROBE_DOMAIN",
@@ -50,7 +65,7 @@ def test_the_variables_are_those_promised() -> None:
 
 
 def test_every_field_comes_from_a_variable_of_its_name_or_from_none_at_all() -> None:
-    assert set(Settings.model_fields) - set(VARIABLES) == {"demo", "host"}
+    assert set(Settings.model_fields) - set(VARIABLES) == {"demo", "host", "signing"}
     assert all(field.upper() == variable.names[0] for field, variable in VARIABLES.items())
 
 
@@ -66,7 +81,9 @@ def test_the_table_has_one_whole_row_for_each() -> None:
 
 def test_defaults_in_the_table_are_those_of_the_model() -> None:
     fields = Settings.model_fields
-    for name in ("recipient_delimiter", "ssl_type", "dkim_selector", "relay_tls", "log_level"):
+    for name in ("recipient_delimiter", "ssl_type", "relay_tls", "log_level"):
         assert VARIABLES[name].default == f"`{fields[name].default}`"
+    assert VARIABLES["dkim_selector"].default == f"`{fields['dkim_selector'].default.general}`"
+    assert VARIABLES["dkim_key_types"].default == f"`{', '.join(fields['dkim_key_types'].default)}`"
     assert VARIABLES["message_size_limit"].default == "`35M`"
     assert fields["message_size_limit"].default == 35 * 1024**2

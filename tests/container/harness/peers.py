@@ -1,4 +1,4 @@
-"""The name server and the outside world's mail server. Knows nothing of Signpost."""
+"""The name servers, the ACME server, the outside world's mail server. Knows nothing of Signpost."""
 
 from __future__ import annotations
 
@@ -19,14 +19,20 @@ class NameServer:
     def __init__(self, container: str) -> None:
         self._container = container
         self._added: dict[str, list[str]] = defaultdict(list)
+        self._version = 0
 
     def publish(self, zone: str, *records: str) -> None:
         """Add zone file lines to a zone; back when they are served.
 
         A line whose owner name and type stand in an earlier addition does not replace that one.
         """
-        self._added[zone] += records
-        count = str(len(self._added[zone]))
+        self.replace(zone, *self._added[zone], *records)
+
+    def replace(self, zone: str, *records: str) -> None:
+        """Have these lines in a zone and no others beside its own; back when they are served."""
+        self._added[zone] = list(records)
+        self._version += 1
+        count = str(self._version)
         # The count tells when nsd has this version and not the one before.
         lines = [*self._added[zone], f'_version.{zone}. 1 IN TXT "{count}"', ""]
         run("docker", "exec", "-i", self._container, "zone", zone, stdin="\n".join(lines).encode())
@@ -39,10 +45,53 @@ class NameServer:
             f"nsd to serve the new {zone}",
         )
 
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Inside, it answers nothing."""
+        run("docker", "pause", self._container)
+        try:
+            yield
+        finally:
+            run("docker", "unpause", self._container)
+
     def ask(self, name: str, rdtype: str) -> list[str]:
         """The answers to a question, as dig prints them."""
         dig = run("docker", "exec", self._container, "dig", "@127.0.0.1", "+short", name, rdtype)
         return dig.decode().splitlines()
+
+
+class AcmeServer:
+    """pebble, at the name acme.test. Each start begins with no account and no certificate."""
+
+    long = "https://acme.test:14000/dir"
+    short = "https://acme.test:14001/dir"  # what it issues lasts a minute
+
+    def __init__(self, container: str) -> None:
+        self._container = container
+
+    def authority(self) -> bytes:
+        """The authority that signed its own certificate, PEM."""
+        return run("docker", "exec", self._container, "cat", "/tls/ca.pem")
+
+    def issued(self) -> int:
+        """How many certificates it has issued so far."""
+        return self.logs().count("Issued certificate serial")
+
+    def logs(self) -> str:
+        """pebble's log."""
+        done = attempt("docker", "logs", self._container)
+        return (done.stdout + done.stderr).decode(errors="replace")
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Inside, nothing listens."""
+        run("docker", "stop", "--time", "1", self._container)
+        try:
+            yield
+        finally:
+            starts = self.logs().count("Listening on")
+            run("docker", "start", self._container)
+            wait_until(lambda: self.logs().count("Listening on") >= starts + 2, "pebble to listen")
 
 
 @dataclass(frozen=True)

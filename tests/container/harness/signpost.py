@@ -63,6 +63,8 @@ class Signpost:
         self.v4, self.v6 = place.v4, place.v6
         self.environment = dict(environment)
         self.mounts = dict(mounts or {})
+        # More of compose's own settings.
+        self.service: dict[str, object] = {}
         self._environ = {**base, **place.environ()}
         self._project = fresh("signpost-test")
         self._folder = tempfile.TemporaryDirectory(prefix="signpost-test-")
@@ -258,7 +260,7 @@ class Signpost:
         return run("docker", "inspect", "--format", template, self.container).decode().strip()
 
     def _compose(self, *command: str) -> None:
-        service: dict[str, object] = {}
+        service = dict(self.service)
         if self.mounts:
             service["volumes"] = [f"{file}:{path}:ro" for path, file in self.mounts.items()]
         # JSON is YAML; a dollar would be compose's own variable.

@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from .peers import NameServer, Outside
+from .peers import AcmeServer, NameServer, Outside
 from .shell import CommandError, fresh, run
 from .signpost import COMPOSE, Place, Signpost, build
 from .swaks import Swaks
@@ -16,7 +16,9 @@ PEERS = Path(__file__).parents[1] / "peers" / "compose.yaml"
 
 
 class World:
-    """Name server, outside mail server and client in a network of their own.
+    """Name servers, outside mail server and client in a network of their own.
+
+    `ns2` is the second server of rotate.test; nothing else asks it.
 
     `allowed` and `stranger` are client addresses (IPv4, IPv6) that the zones' SPF records allow
     and do not know; `client` is the client's plain address.
@@ -56,6 +58,8 @@ class World:
                 if "overlap" not in str(error):
                     raise
         self.ns = NameServer(f"{self._project}-ns-1")
+        self.ns2 = NameServer(f"{self._project}-ns2-1")
+        self.acme = AcmeServer(f"{self._project}-acme-1")
         self.outside = Outside(f"{self._project}-outside-1")
         self.swaks = Swaks(f"{self._project}-client-1")
         self.client = self.address(10)

@@ -1,0 +1,168 @@
+"""`signpost account`: the accounts, and those that are kept without editing files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from typing import Any
+
+import click
+
+from entrypoint.acting import acting_as
+from entrypoint.mailboxes import changes, speaking
+from entrypoint.mailboxes.asking import asked_hash, generated_hash
+from entrypoint.mailboxes.last_use import last_uses, told
+from entrypoint.mailboxes.speaking import change, desk, look, refusals, table
+from entrypoint.settings import Account
+
+_VMAIL = "vmail"
+# Well-formed, and of no password.
+_PLACEHOLDER = f"$6$placeholder${'.' * 86}"
+_GENERATE = click.option("--generate", is_flag=True, help="Make a password, and print it.")
+
+
+@click.group
+def command() -> None:
+    """Look at the accounts; add, change and remove some.
+
+    Changes count at once. Accounts of ACCOUNTS are changed there. A password is asked for on the
+    terminal, or read from standard input: its first line.
+    """
+
+
+@command.command("list")
+@click.option("--json", "machine", is_flag=True, help="Machine-readable.")
+@click.pass_context
+def list_accounts(ctx: click.Context, machine: bool) -> None:
+    """List all accounts: where each is set, its quota, its app passwords, its last login."""
+    view = look(ctx)
+    uses = last_uses(desk(ctx).store)
+    ours = {account.address for account in view.settings.accounts}
+    rows: list[dict[str, Any]] = [
+        {
+            "address": account.address,
+            "kept": "ACCOUNTS" if account.address in ours else "here",
+            "quota": _quota(account, view.settings.default_quota),
+            "app_passwords": len(account.app_passwords),
+            "last_login": max(uses.get(account.address, {}).values(), default=None),
+        }
+        for account in view.whole.accounts
+    ]
+    if machine:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    heads = ("ADDRESS", "SET IN", "QUOTA", "APP PASSWORDS", "LAST LOGIN")
+    cells = [
+        (
+            row["address"],
+            row["kept"],
+            _size(row["quota"]),
+            str(row["app_passwords"]),
+            told(row["last_login"]),
+        )
+        for row in rows
+    ]
+    table([heads, *cells])
+
+
+@command.command()
+@click.argument("address", type=speaking.address)
+@click.option(
+    "--quota", type=speaking.quota, help="Such as 5G, or none; else DEFAULT_QUOTA counts."
+)
+@_GENERATE
+@click.pass_context
+def add(ctx: click.Context, address: str, quota: int | None, generate: bool) -> None:
+    """Add an account and set its password."""
+    with refusals():
+        # Whoever is refused is not asked for a password first.
+        view = look(ctx)
+        changes.add_account(view.settings, view.stored, address, _PLACEHOLDER, quota)
+        hashed = generated_hash() if generate else asked_hash()
+    change(
+        ctx,
+        lambda settings, stored: changes.add_account(settings, stored, address, hashed, quota),
+        f"{address} is there",
+    )
+
+
+@command.command()
+@click.argument("address", type=speaking.address)
+@_GENERATE
+@click.pass_context
+def passwd(ctx: click.Context, address: str, generate: bool) -> None:
+    """Set another password. App passwords stay."""
+    with refusals():
+        view = look(ctx)
+        changes.set_password(view.settings, view.stored, address, _PLACEHOLDER)
+        hashed = generated_hash() if generate else asked_hash()
+    change(
+        ctx,
+        lambda settings, stored: changes.set_password(settings, stored, address, hashed),
+        f"{address} has another password",
+    )
+
+
+@command.command()
+@click.argument("address", type=speaking.address)
+@click.argument("size")
+@click.pass_context
+def quota(ctx: click.Context, address: str, size: str) -> None:
+    """Set another quota: a SIZE such as 5G, `none`, or `default` for DEFAULT_QUOTA's."""
+    limit = None if size.lower() == "default" else speaking.quota(size)
+    change(
+        ctx,
+        lambda settings, stored: changes.set_quota(settings, stored, address, limit),
+        f"{address} has another quota: {size}",
+    )
+
+
+@command.command()
+@click.argument("address", type=speaking.address)
+@click.option("--delete-mail", is_flag=True, help="Delete all its mail, too.")
+@click.option("--yes", is_flag=True, help="Delete mail without asking.")
+@click.pass_context
+def remove(ctx: click.Context, address: str, delete_mail: bool, yes: bool) -> None:
+    """Remove an account and its app passwords. Its mail is kept unless told otherwise."""
+    local, _, domain = address.partition("@")
+    # /data/accounts lies beside /data/mail.
+    folder = desk(ctx).store.folder.parent / "mail" / domain / local
+    if delete_mail and not yes:
+        _confirm(address)
+    kept = "" if delete_mail else f"; its mail is kept in {folder}"
+    change(
+        ctx,
+        lambda settings, stored: changes.remove_account(settings, stored, address),
+        f"{address} is removed{kept}",
+    )
+    if delete_mail:
+        try:
+            with acting_as(_VMAIL):
+                shutil.rmtree(folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            click.echo(f"error: {error.filename}: {error.strerror}", err=True)
+            sys.exit(1)
+        click.echo("its mail is deleted", err=True)
+
+
+def _confirm(address: str) -> None:
+    if not sys.stdin.isatty():
+        click.echo("error: --delete-mail asks on a terminal; without one, add --yes", err=True)
+        sys.exit(1)
+    click.confirm(f"Delete all mail of {address}?", abort=True, err=True)
+
+
+def _quota(account: Account, default: int | None) -> int | None:
+    return (default if account.quota is None else account.quota) or None
+
+
+def _size(number: int | None) -> str:
+    if number is None:
+        return "none"
+    for unit, factor in (("T", 1024**4), ("G", 1024**3), ("M", 1024**2), ("K", 1024)):
+        if number % factor == 0:
+            return f"{number // factor}{unit}"
+    return str(number)

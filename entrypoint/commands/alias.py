@@ -1,0 +1,71 @@
+"""`signpost alias`: the aliases, and those that are kept without editing files."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from entrypoint.mailboxes import changes, speaking
+from entrypoint.mailboxes.speaking import change, look, table
+
+
+@click.group
+def command() -> None:
+    """Look at the aliases; add and remove some.
+
+    Changes count at once. Aliases of ALIASES are changed there.
+    """
+
+
+@command.command("list")
+@click.option("--json", "machine", is_flag=True, help="Machine-readable.")
+@click.pass_context
+def list_aliases(ctx: click.Context, machine: bool) -> None:
+    """List all aliases, those of the roles (postmaster@, abuse@) among them."""
+    view = look(ctx)
+    ours = {alias.address: "ALIASES" for alias in view.settings.aliases}
+    ours |= {alias.address: "implied" for alias in view.whole.implied_aliases}
+    rows: list[dict[str, Any]] = [
+        {
+            "address": alias.address,
+            "kept": ours.get(alias.address, "here"),
+            "targets": list(alias.targets),
+        }
+        for alias in view.whole.all_aliases
+    ]
+    if machine:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    cells = [(row["address"], row["kept"], ", ".join(row["targets"])) for row in rows]
+    table([("ADDRESS", "SET IN", "TARGETS"), *cells])
+
+
+@command.command()
+@click.argument("address", type=speaking.alias)
+@click.argument("targets", type=speaking.target, nargs=-1, required=True, metavar="TARGET...")
+@click.pass_context
+def add(ctx: click.Context, address: str, targets: tuple[str, ...]) -> None:
+    """Send mail for ADDRESS to each TARGET, and to those that it has; `@domain` is a catch-all."""
+    distinct = tuple(dict.fromkeys(targets))
+    change(
+        ctx,
+        lambda settings, stored: changes.add_alias(settings, stored, address, distinct),
+        f"{address} leads to {', '.join(distinct)}",
+    )
+
+
+@command.command()
+@click.argument("address", type=speaking.alias)
+@click.argument("targets", type=speaking.target, nargs=-1, metavar="[TARGET]...")
+@click.pass_context
+def remove(ctx: click.Context, address: str, targets: tuple[str, ...]) -> None:
+    """Remove an alias, or only some of its targets."""
+    change(
+        ctx,
+        lambda settings, stored: changes.remove_alias(settings, stored, address, targets),
+        f"{address} no longer leads to {', '.join(targets)}"
+        if targets
+        else f"{address} is removed",
+    )

@@ -1,0 +1,82 @@
+"""`signpost app-password`: further passwords of an account, each for one device or program."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from entrypoint.mailboxes import changes, speaking
+from entrypoint.mailboxes.last_use import last_uses, told
+from entrypoint.mailboxes.model import Stored, StoredPassword
+from entrypoint.mailboxes.speaking import change, desk, look, refusals, table
+from entrypoint.passwords import generate_password, hash_generated
+from entrypoint.settings import Settings
+
+
+@click.group
+def command() -> None:
+    """Further passwords of an account, each for one device or program.
+
+    Any of them logs in, for SMTP and IMAP alike. Each can be revoked by itself, and that counts at
+    once. They go with the accounts of ACCOUNTS, too.
+    """
+
+
+@command.command()
+@click.argument("address", type=speaking.address)
+@click.argument("name")
+@click.pass_context
+def add(ctx: click.Context, address: str, name: str) -> None:
+    """Make a password called NAME and print it; it is never shown again."""
+    plain, now = generate_password(), datetime.fromtimestamp(time.time(), UTC)
+    password = StoredPassword(name, hash_generated(plain), f"{now:%Y-%m-%dT%H:%M:%SZ}")
+
+    def alter(settings: Settings, stored: Stored) -> Stored:
+        return changes.add_app_password(settings, stored, address, password)
+
+    with refusals():
+        view = look(ctx)
+        alter(view.settings, view.stored)
+    # First of all: what is kept and could not be shown is of no use.
+    click.echo(plain)
+    change(ctx, alter, f"{address} can log in with this app password, {name}, from now on")
+
+
+@command.command("list")
+@click.argument("address", type=speaking.address)
+@click.option("--json", "machine", is_flag=True, help="Machine-readable.")
+@click.pass_context
+def list_passwords(ctx: click.Context, address: str, machine: bool) -> None:
+    """List the app passwords of ADDRESS: when each was made, and last used."""
+    view = look(ctx)
+    found = {account.address: account for account in view.whole.accounts}
+    with refusals():
+        if address not in found and address not in view.stored.app_passwords:
+            raise changes.RefusedError([f"{address}: no such account"])
+    uses = last_uses(desk(ctx).store).get(address, {})
+    rows: list[dict[str, Any]] = [
+        {"name": each.name, "created": each.created, "last_used": uses.get(each.name)}
+        for each in view.stored.app_passwords.get(address, ())
+    ]
+    if machine:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    cells = [(each["name"], each["created"][:10], told(each["last_used"])) for each in rows]
+    table([("NAME", "CREATED", "LAST USED"), *cells])
+
+
+@command.command()
+@click.argument("address", type=speaking.address)
+@click.argument("name")
+@click.pass_context
+def revoke(ctx: click.Context, address: str, name: str) -> None:
+    """Make the password called NAME worthless at once."""
+
+    def alter(settings: Settings, stored: Stored) -> Stored:
+        return changes.revoke_app_password(stored, address, name)
+
+    change(ctx, alter, f"the app password {name} of {address} is revoked")

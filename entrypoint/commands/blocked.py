@@ -1,0 +1,80 @@
+"""`signpost blocked`: who is shut out for failed logins; asks `filters.logins`."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from entrypoint.acting import acting_as
+
+SOCKET = Path("/run/signpost/guard/socket")
+_LARGEST = 64 * 1024**2  # bytes
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Who is shut out for failed logins, and for how long."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_blocks)
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_blocks(as_json: bool = False) -> None:
+    """List every block: the network, the login, how long it lasts and how often it was blocked."""
+    blocks = _ask("list")
+    if not isinstance(blocks, list):
+        _fail("filters.logins gave no list")
+    if not blocks and not as_json:
+        click.echo("nobody is blocked")
+    for network, login, seconds, level in blocks:
+        if as_json:
+            found = {"network": network, "login": login or None, "seconds": seconds, "time": level}
+            click.echo(json.dumps(found))
+        else:
+            who = _printable(login) if login else "every login"
+            click.echo(f"{network}  {who}  {_written(seconds)} left  (time {level})")
+
+
+@command.command()
+@click.argument("what")
+def lift(what: str) -> None:
+    """Let in again: a NETWORK or address, an account, or `all`. Its failures are forgotten."""
+    lifted = _ask("lift", what.lower())
+    if not lifted:
+        _fail(f"{what}: nothing was counted there; `signpost blocked list` shows who is blocked")
+    click.echo(f"{what}: let in again")
+
+
+def _ask(*question: str) -> object:
+    try:
+        # The folder is that of the user whose program answers.
+        with acting_as("logins"), socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(5.0)
+            link.connect(str(SOCKET))
+            link.sendall(json.dumps(question).encode() + b"\n")
+            with link.makefile("rb") as answers:
+                return json.loads(answers.readline(_LARGEST))
+    except (OSError, ValueError) as error:
+        _fail(f"{SOCKET}: {error}; does Signpost run?")
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(1)
+
+
+def _printable(text: str) -> str:
+    """What a stranger typed, without what could confuse a terminal."""
+    return text.encode("unicode_escape").decode("ascii")
+
+
+def _written(seconds: int) -> str:
+    minutes = max(1, -(-seconds // 60))
+    return f"{minutes // 60}h{minutes % 60:02}m" if minutes >= 60 else f"{minutes}m"

@@ -1,0 +1,45 @@
+"""The configuration as it is now goes live: read, completed, rendered, and smtpd told.
+
+Whoever calls it holds the lock of /data/accounts, so that what is older never comes last. It must
+not know why it is called.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from entrypoint import state
+from entrypoint.keeper.reload import Log, reload
+from entrypoint.keys.store import Store as Keys
+from entrypoint.problems import ConfigurationError
+from entrypoint.render import DKIM_KEYS, RUN, render, rendered_hashes
+from entrypoint.settings import Settings
+
+
+def go_live(settings: Settings, log: Log) -> Settings:
+    """Have these settings, as the environment says them, live; they are returned completed.
+
+    log takes a level and a line. Raises ConfigurationError where something cannot be used, written
+    or told; what can then stays as it was.
+    """
+    try:
+        whole = state.ensure(settings, version("signpost"), say=log, hashes=rendered_hashes())
+        # The keys have their own lock and their own way to the signer.
+        reload([file for file in render(whole) if file.path != RUN / DKIM_KEYS], log)
+        keys = Keys(whole)
+        with keys.locked():
+            keys.sync()
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(["smtpd does not answer in time"]) from None
+    except OSError as error:
+        raise ConfigurationError([told(error)]) from None
+    return whole
+
+
+def told(error: OSError) -> str:
+    """An OSError for a person."""
+    if error.filename is None:
+        return str(error)
+    return f"{Path(error.filename)}: {error.strerror}"

@@ -1,0 +1,146 @@
+"""certbot, the ACME client: its command line, its process, and what it says when it fails.
+
+It must not know when a certificate is wanted. It is polled and never waited for.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from entrypoint.render import WEBROOT
+from entrypoint.settings import Settings
+
+_PROGRAM = "/usr/bin/certbot"
+_MOST_SECONDS = 900.0  # with a hook, DNS may take its time
+_LONGEST = 300  # characters of what is said in the log
+# The last hook line, an ACME problem's two lines (RFC 8555 §6.7), an exception.
+_OF_HOOK = re.compile(r"^\s*signpost-dns: (.+)$", re.MULTILINE)
+_PROBLEM = re.compile(r"^\s*Type:\s+(\S+)\s+Detail:\s+(.+)$", re.MULTILINE)
+_UNEXPECTED = re.compile(r"^An unexpected error occurred:\s+(.+)$", re.MULTILINE)
+_NOISE = re.compile(
+    r"Saving debug log|Ask for help|Requesting a|Renewing an|Account registered|- -"
+)
+_RETRY_AFTER = re.compile(r"retry after (\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)")
+_LIMITED = re.compile(r"rateLimited|too many (?:certificates|failed|new|currently)", re.IGNORECASE)
+_STRANGER = re.compile(r"accountDoesNotExist|^Account \S+ not found", re.MULTILINE)
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """How it ended. problem: why there is no certificate, in one line; "" where there is one.
+
+    not_before: when the server may be asked again, if it said so (Unix time). stranger: the server
+    does not know our account.
+    """
+
+    problem: str = ""
+    not_before: float = 0.0
+    stranger: bool = False
+
+
+def command(settings: Settings, folder: Path) -> list[str]:
+    """The command that gets one certificate. folder: where accounts and certificates are kept."""
+    return [
+        *(_PROGRAM, "certonly", "--non-interactive", "--agree-tos", "--no-eff-email"),
+        # When is the plan's business: it is never told not to renew, nor to wait.
+        *("--force-renewal", "--no-random-sleep-on-renew", "--no-directory-hooks"),
+        *("--config-dir", str(folder), "--work-dir", str(folder / "work")),
+        *("--logs-dir", str(folder / "log"), "--max-log-backups", "0"),
+        *("--server", settings.acme_server),
+        *("--email", settings.acme_email or settings.postmaster_address),
+        *("--key-type", "ecdsa", "--elliptic-curve", "secp256r1"),
+        *("--cert-name", settings.mail_hostname, "--domain", settings.mail_hostname),
+        *(_by_dns(settings) if settings.acme_dns_hook else _by_http(settings)),
+    ]
+
+
+def _by_http(settings: Settings) -> list[str]:
+    """On port 80: the web service has it, or certbot listens itself while the server looks."""
+    way = ["--webroot", "--webroot-path", str(WEBROOT)] if settings.serves_web else ["--standalone"]
+    return [*way, "--preferred-challenges", "http"]
+
+
+def _by_dns(settings: Settings) -> list[str]:
+    """certbot runs a hook in a shell, with the name and the value in its environment."""
+
+    def hook(step: str) -> str:
+        ours = [sys.executable, "-m", "entrypoint.tls.dns_hook", step]
+        ours += [word for server in settings.dns_servers for word in ("--name-server", server)]
+        values = '"$CERTBOT_DOMAIN" "$CERTBOT_VALIDATION"'
+        return f"{shlex.join(ours)} {values} {shlex.join(str(settings.acme_dns_hook).split())}"
+
+    return [
+        *("--manual", "--preferred-challenges", "dns"),
+        *("--manual-auth-hook", hook("present"), "--manual-cleanup-hook", hook("cleanup")),
+    ]
+
+
+class Certbot:
+    """One run."""
+
+    def __init__(self, settings: Settings, folder: Path, environ: dict[str, str]) -> None:
+        """Start it. environ: its whole environment. Raises OSError."""
+        if settings.acme_ca_file is not None:
+            environ = environ | {"REQUESTS_CA_BUNDLE": str(settings.acme_ca_file)}
+        if settings.serves_web:
+            WEBROOT.mkdir(mode=0o755, exist_ok=True)
+        self._output = TemporaryFile()  # noqa: SIM115 -- closed when the run has ended
+        self._deadline = time.monotonic() + _MOST_SECONDS
+        self._process = subprocess.Popen(  # noqa: S603 -- a fixed program
+            command(settings, folder),
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            env=environ,
+        )
+
+    def poll(self) -> Result | None:
+        """How it ended; None while it runs."""
+        status = self._process.poll()
+        if status is None:
+            if time.monotonic() > self._deadline:
+                self._process.kill()
+            return None
+        self._output.seek(0)
+        said = self._output.read().decode("utf-8", "backslashreplace")
+        self._output.close()
+        return read_result(status, said, time.time())
+
+
+def read_result(status: int, said: str, now: float) -> Result:
+    """What an exit status and the lines before it mean."""
+    if status == 0:
+        return Result()
+    if status < 0:
+        return Result(f"certbot was ended by signal {-status}")
+    not_before = 0.0
+    if retry := _RETRY_AFTER.search(said):
+        moment = datetime.fromisoformat(retry[1]).replace(tzinfo=UTC)
+        not_before = min(moment.timestamp(), now + 7 * _DAY)
+    elif _LIMITED.search(said):
+        not_before = now + _DAY
+    problem = _short(said) or f"certbot exited with status {status}"
+    return Result(problem, not_before, bool(_STRANGER.search(said)))
+
+
+def _short(said: str) -> str:
+    if hook := _OF_HOOK.findall(said):
+        told = str(hook[-1])
+    elif problem := _PROBLEM.search(said):
+        told = f"{problem[1]}: {problem[2]}"
+    elif unexpected := _UNEXPECTED.search(said):
+        told = unexpected[1]
+    else:
+        lines = [line for line in said.splitlines() if line.strip() and not _NOISE.search(line)]
+        told = lines[-1] if lines else ""
+    told = " ".join(told.split())
+    return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}…"

@@ -1,0 +1,123 @@
+"""The web service: client set-up, the MTA-STS policy and ACME's challenges on ports 80 and 443.
+
+    python -m entrypoint.web --format text --level info FOLDER CHALLENGES
+
+FOLDER has `site.json` and `pair.pem`; both are looked at again when a connection comes, so a new
+certificate counts from the next one on. CHALLENGES is where the ACME client lays its answers.
+It runs as a user of its own. Standard library only: it is in memory as long as the server runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import socket
+import ssl
+import sys
+from functools import partial
+from pathlib import Path
+
+from entrypoint.logline import LEVELS, write_log
+from entrypoint.web.answer import respond
+from entrypoint.web.http import Request, Response
+from entrypoint.web.server import Server
+from entrypoint.web.site import Site
+from filters.last_good import LastGood
+
+log = logging.getLogger("entrypoint.web")
+
+_PORTS = ((80, False), (443, True))
+_LONGEST_WAIT = 60.0  # seconds between two tries to listen
+_MOST_CHALLENGE = 1024  # bytes of a key authorization (RFC 8555 §8.1)
+
+
+class _ToLog(logging.Handler):
+    """Lines of the container's log."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self._form = form
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = record.levelname.lower().replace("critical", "error")
+        write_log(self._form, level, "web", record.getMessage())
+
+
+def server_context(pair: Path) -> ssl.SSLContext:
+    """The context of a file with the key and the chain. Raises OSError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(pair)
+    return context
+
+
+def challenge(folder: Path, token: str) -> bytes | None:
+    """What the ACME client laid ready for a token, which is letters, digits, - and _."""
+    try:
+        with (folder / token).open("rb") as laid:
+            return laid.read(_MOST_CHALLENGE)
+    except OSError:
+        return None
+
+
+async def listening(port: int) -> socket.socket:
+    """A socket that listens on all addresses. Mail goes on without it, so it is tried for ever."""
+    wait, told = 1.0, ""
+    while True:
+        try:
+            return _listen(port)
+        except OSError as error:
+            if (text := str(error.strerror)) != told:
+                told = text
+                log.warning("port %d: %s; trying again", port, text)
+        await asyncio.sleep(wait)
+        wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def _listen(port: int) -> socket.socket:
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(
+            ("", port), family=socket.AF_INET6, backlog=128, dualstack_ipv6=True
+        )
+    return socket.create_server(("", port), backlog=128)
+
+
+async def run(folder: Path, challenges: Path) -> None:
+    """Serve for ever. Raises OSError or ValueError where the files are not fit at the start."""
+    site = LastGood(folder / "site.json", Site.from_json)
+    pair = folder / "pair.pem"
+    context = LastGood(pair, lambda _: server_context(pair))
+
+    def answer(request: Request) -> Response:
+        return respond(site.content, request, partial(challenge, challenges))
+
+    server = Server(answer, lambda: context.content)
+
+    async def serve(port: int, secure: bool) -> None:
+        await server.serve(await listening(port), secure=secure)
+
+    await asyncio.gather(*(serve(port, secure) for port, secure in _PORTS))
+
+
+def main() -> None:
+    """Run until a signal."""
+    parser = argparse.ArgumentParser("entrypoint.web")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--level", choices=LEVELS, default="info")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("challenges", type=Path)
+    options = parser.parse_args()
+    logging.basicConfig(level=options.level.upper(), handlers=[_ToLog(options.format)])
+    # asyncio's own lines hold what a client sent.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    try:
+        asyncio.run(run(options.folder, options.challenges))
+    except (OSError, ValueError) as error:
+        log.error("the web service cannot start: %s", error)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

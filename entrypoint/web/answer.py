@@ -1,0 +1,116 @@
+"""Request → Response: which path and which name of the host lead to what; all else is 404.
+
+It must not know sockets, nor log: a request may hold somebody's address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from entrypoint.addresses_parse import own_address
+from entrypoint.problems import BrokenRuleError
+from entrypoint.web import apple, autoconfig, autodiscover
+from entrypoint.web.http import Request, Response, plain
+from entrypoint.web.mta_sts import policy_host
+from entrypoint.web.site import Site
+
+# token: RFC 8555 §8.1, base64url. Returns what the ACME client has laid ready, or None.
+Challenge = Callable[[str], bytes | None]
+
+_CHALLENGE = re.compile(r"/\.well-known/acme-challenge/([A-Za-z0-9_-]{1,128})")
+_MOZILLA = frozenset({"/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"})
+_MICROSOFT = "/autodiscover/autodiscover.xml"
+_APPLE = "/apple.mobileconfig"
+_POLICY = "/.well-known/mta-sts.txt"
+
+
+def respond(site: Site, request: Request, challenge: Challenge) -> Response:
+    """What is answered to any request."""
+    if request.path.lower() == _MICROSOFT:  # Outlook writes it in two ways
+        return _microsoft(site, request) if site.services else plain(404)
+    if request.method == "POST":
+        return plain(405, ("Allow", "GET, HEAD")) if _is_known(request.path) else plain(404)
+    if token := _CHALLENGE.fullmatch(request.path):
+        laid = challenge(token[1])
+        return plain(404) if laid is None else Response(200, laid, "application/octet-stream")
+    if request.path == _POLICY:
+        return _policy(site, request)
+    if site.services and request.path in _MOZILLA:
+        return _mozilla(site, request)
+    if site.services and request.path == _APPLE:
+        return _apple(site, request)
+    return plain(404)
+
+
+def _is_known(path: str) -> bool:
+    return path in _MOZILLA or path in {_POLICY, _APPLE}
+
+
+def _policy(site: Site, request: Request) -> Response:
+    """RFC 8461 §3.3: by HTTPS only, so whoever gets it has found the certificate good."""
+    hosts = (policy_host(domain) for domain in site.domains)
+    if site.policy is None or not request.secure or request.host not in hosts:
+        return plain(404)
+    return Response(200, site.policy.encode())
+
+
+def _mozilla(site: Site, request: Request) -> Response:
+    domain = _domain(site, request, "autoconfig", request.query.get("emailaddress", ""))
+    if domain is None:
+        return plain(404)
+    return Response(200, autoconfig.client_config(site, domain), autoconfig.TYPE)
+
+
+def _microsoft(site: Site, request: Request) -> Response:
+    if not _is_ours(site, request.host, "autodiscover"):
+        return plain(404)
+    if not request.secure:
+        # Outlook's last way asks in clear where to go; there the certificate is for the host.
+        to = f"https://{site.host}{_MICROSOFT}"
+        return plain(404) if request.method == "POST" else plain(302, ("Location", to))
+    if request.method != "POST":
+        return plain(405, ("Allow", "POST"))
+    try:
+        address = own_address(autodiscover.asked_address(request.body))
+    except (ValueError, BrokenRuleError):
+        return plain(400)
+    if _of(address) not in site.domains:
+        return plain(404)
+    return Response(200, autodiscover.answer(site, address), autodiscover.TYPE)
+
+
+def _apple(site: Site, request: Request) -> Response:
+    # Unsigned, so only TLS says whose it is.
+    if not request.secure or not _is_ours(site, request.host, "autoconfig"):
+        return plain(404)
+    try:
+        address = own_address(request.query.get("email", ""))
+    except BrokenRuleError:
+        return plain(400)
+    if _of(address) not in site.domains:
+        return plain(404)
+    name = ("Content-Disposition", 'attachment; filename="mail.mobileconfig"')
+    return Response(200, apple.profile(site, address), apple.TYPE, (name,))
+
+
+def _is_ours(site: Site, host: str, prefix: str) -> bool:
+    names = (site.host, *site.domains)
+    return host in names or any(host == f"{prefix}.{name}" for name in names)
+
+
+def _domain(site: Site, request: Request, prefix: str, address: str) -> str | None:
+    """The domain that is asked about: by the address, if there is one, else by the host's name."""
+    if not _is_ours(site, request.host, prefix):
+        return None
+    if address:
+        domain = _of(address).lower()
+    else:
+        domain = request.host.removeprefix(f"{prefix}.")
+        if request.host in site.domains:
+            domain = request.host
+    return domain if domain in site.domains else None
+
+
+def _of(address: str) -> str:
+    return address.rpartition("@")[2]

@@ -1,0 +1,67 @@
+"""The counters of failed logins in a SQLite file, which one process writes.
+
+`load` puts what is there into a LoginGuard; `snapshot` and `write` take out what has changed. A
+file that cannot be read is put aside and begun afresh. Times are Unix seconds.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import astuple
+from pathlib import Path
+
+from filters.guard.database import open_database
+from filters.guard.login_guard import LoginGuard, Record
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS failed (
+    network TEXT, login TEXT, points REAL, at REAL, level INTEGER, until REAL,
+    PRIMARY KEY (network, login)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS trusted (
+    network TEXT, login TEXT, at REAL, PRIMARY KEY (network, login)) WITHOUT ROWID;
+"""
+
+Row = tuple[str, str, float, float, int, float]
+Trust = tuple[str, str, float]
+Keys = list[tuple[str, str]]
+# Rows to put in their place, and keys whose rows go, of each table.
+Snapshot = tuple[list[Row], Keys, list[Trust], Keys]
+
+
+class BlockStore:
+    """The file of one LoginGuard."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self, guard: LoginGuard) -> None:
+        """Fill an empty guard, the longest quiet first. Raises sqlite3.Error or OSError."""
+        with closing(open_database(self._path, _SCHEMA)) as database:
+            for network, login, *rest in database.execute("SELECT * FROM failed ORDER BY at"):
+                guard.load((network, login), Record(*rest))
+            for network, login, at in database.execute("SELECT * FROM trusted ORDER BY at"):
+                guard.load_trust((network, login), at)
+
+    def snapshot(self, guard: LoginGuard) -> Snapshot | None:
+        """What has changed since the last one; None for nothing."""
+        if not guard.changed and not guard.changed_trust:
+            return None
+        records, trusted = guard.records, guard.trusted
+        found: Snapshot = (
+            [(*key, *astuple(records[key])) for key in guard.changed if key in records],
+            [key for key in guard.changed if key not in records],
+            [(*key, trusted[key]) for key in guard.changed_trust if key in trusted],
+            [key for key in guard.changed_trust if key not in trusted],
+        )
+        guard.changed.clear()
+        guard.changed_trust.clear()
+        return found
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Bring the file up to date, in one transaction. Raises sqlite3.Error or OSError."""
+        rows, gone, trust, distrust = snapshot
+        with closing(open_database(self._path, _SCHEMA)) as database, database:
+            database.executemany("REPLACE INTO failed VALUES (?, ?, ?, ?, ?, ?)", rows)
+            database.executemany("DELETE FROM failed WHERE network = ? AND login = ?", gone)
+            database.executemany("REPLACE INTO trusted VALUES (?, ?, ?)", trust)
+            database.executemany("DELETE FROM trusted WHERE network = ? AND login = ?", distrust)

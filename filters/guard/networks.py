@@ -1,0 +1,60 @@
+"""Which addresses are one client: the network that is counted, and the one that is remembered.
+
+It must not know what is counted.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@functools.lru_cache(maxsize=4096)
+def address_of(text: str) -> Address | None:
+    """The address, IPv4 where it is mapped into IPv6 (RFC 4291 §2.5.5.2); None for no address."""
+    if len(text) > 64:
+        return None
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def client_network(text: str) -> str | None:
+    """What one client can move within, as text: the IPv4 address itself, or the IPv6 /64.
+
+    A whole IPv4 /24 would lock out an attacker's neighbours, who share no more than a provider with
+    him; behind one IPv4 address there is one household or one NAT already. An IPv6 client has a /64
+    at least and takes a new address whenever it likes (RFC 8981).
+    """
+    return _network(text, 32, 64)
+
+
+def sender_network(text: str) -> str | None:
+    """Where a mail server's next try may come from: the IPv4 /24, or the IPv6 /64 (RFC 6647 §5)."""
+    return _network(text, 24, 64)
+
+
+def _network(text: str, v4: int, v6: int) -> str | None:
+    address = address_of(text)
+    if address is None:
+        return None
+    length = v4 if address.version == 4 else v6
+    if length == address.max_prefixlen:
+        return str(address)
+    return str(ipaddress.ip_network((address, length), strict=False))
+
+
+def is_loopback(text: str) -> bool:
+    """Whether this is the machine itself."""
+    address = address_of(text)
+    return address is not None and address.is_loopback
+
+
+def is_public(text: str) -> bool:
+    """Whether the address is one of the Internet's: no private, shared or reserved one."""
+    address = address_of(text)
+    return address is not None and address.is_global and not address.is_multicast

@@ -1,0 +1,117 @@
+"""What the submission filter says of who logs in and how much is sent: blocks and rates.
+
+`filters.guard` decides; here the decision becomes a reply. A blocked client is refused at AUTH: at
+connect, it would be without TLS on port 465 where nobody could read why, and smtpd lets a session
+that is open guess for ever. smtpd hands AUTH's parameter over, too; nothing here looks at it, so
+that the login is known afterwards only. One that has to wait where others are welcome is refused
+at MAIL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from filters.guard.guard_client import GuardClient
+from filters.guard.sending_limit import SendingLimit
+from filters.smtpd import PROCEED, Disconnect, FilterServer, Reject, Report, Request, Session
+from filters.smtpd import Verdict as Reply
+
+log = logging.getLogger(__name__)
+
+# Wrong passwords in one session: who needs more is no person.
+MOST_FAILURES = 3
+
+_WAITS, _FAILED, _HELD = "guard: seconds to wait", "guard: failures", "limit: recipients held"
+
+
+class LoginDoor:
+    """Tells the guard of every login, and shuts out whom it names."""
+
+    def __init__(self, guard: GuardClient) -> None:
+        self.guard = guard
+
+    def register(self, server: FilterServer) -> None:
+        """Look at clients and logins; `refuse_login` is for the handler of MAIL."""
+        server.register_handler("filter", "auth", self.refuse_client)
+        server.register_handler("report", "link-auth", self.note_login)
+
+    async def refuse_client(self, session: Session, request: Request) -> Reply:
+        """At AUTH: everyone at a blocked client, and who has failed too often in this session."""
+        address = session.client_address
+        if address is None:
+            return PROCEED
+        if session.state.get(_FAILED, 0) >= MOST_FAILURES:
+            return Disconnect(421, "4.7.0 too many failed logins, connect again")
+        seconds = await self.guard.seconds("client", address)
+        if not seconds:
+            return PROCEED
+        log.info("client=%s refused: failed logins", address)
+        return _wait(seconds)
+
+    async def note_login(self, session: Session, report: Report) -> None:
+        """After AUTH: how it went."""
+        if session.client_address is None or len(report.fields) != 2:
+            return
+        result = report.fields[0]
+        login = report.fields[1].decode("utf-8", "backslashreplace")
+        if result == b"fail":
+            session.state[_FAILED] = session.state.get(_FAILED, 0) + 1
+            await self.guard.ask("fail", session.client_address, login)
+        elif result == b"pass":
+            asked = asyncio.ensure_future(self.guard.seconds("pass", session.client_address, login))
+            session.state[_WAITS] = asked
+            await asked
+
+    async def refuse_login(self, session: Session, request: Request) -> Reply | None:
+        """At MAIL: a login that has to wait at this client though its password was right."""
+        asked = session.state.get(_WAITS)
+        seconds = await asked if asked is not None else 0
+        if not seconds:
+            return None
+        log.warning(
+            "login=%s client=%s refused: failed logins before", session.user, session.client_address
+        )
+        return _wait(seconds)
+
+
+class SendingDoor:
+    """Counts an account's recipients: a transaction holds them, and spends them when it is sent."""
+
+    def __init__(self, limit: SendingLimit) -> None:
+        self.limit = limit
+
+    def register(self, server: FilterServer) -> None:
+        """Look at the ends of transactions; `refuse_recipient` is for the handler of RCPT."""
+        server.register_handler("report", "tx-commit", self.sent)
+        for event in ("tx-reset", "link-disconnect"):
+            server.register_handler("report", event, self.ended)
+
+    def refuse_recipient(self, session: Session, request: Request) -> Reply | None:
+        """At RCPT: an account that has written to as many as it may."""
+        if session.user is None:
+            return None
+        if self.limit.hold(session.user):
+            session.state[_HELD] = session.state.get(_HELD, 0) + 1
+            return None
+        self.limit.tell(session.user)
+        return Reject(451, f"4.7.1 {session.user} has sent too much mail, try again later")
+
+    def sent(self, session: Session, report: Report) -> None:
+        """The message is in the queue."""
+        held = session.state.pop(_HELD, 0)
+        if session.user is not None and held:
+            self.limit.send(session.user, held)
+
+    def ended(self, session: Session, report: Report) -> None:
+        """A reset, a refusal or the end of the session."""
+        held = session.state.pop(_HELD, 0)
+        if session.user is not None and held:
+            self.limit.release(session.user, held)
+
+
+def _wait(seconds: int) -> Disconnect:
+    minutes = max(1, -(-seconds // 60))
+    return Disconnect(
+        421, f"4.7.0 too many failed logins from your network, try again in {minutes} minutes"
+    )

@@ -1,0 +1,302 @@
+"""Accounts, aliases and app passwords that change while the server runs: each counts at once."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .harness.messages import letter
+from .harness.shell import fresh, wait_until
+from .harness.signpost import Signpost
+from .harness.world import World
+
+ALICE = ("alice@example.org", "alice-has-a-secret")
+FILED = ("filed@example.org", "filed-has-a-secret")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture(scope="module")
+def house(world: World, image: None, files: Path) -> Iterator[Signpost]:
+    (files / "domains").write_text("example.org\n")
+    environment = {
+        "MAIL_HOSTNAME": "mail.example.org",
+        "DOMAINS_FILE": "/mnt/domains",
+        "ACCOUNTS": f"{':'.join(ALICE)}:quota=5G\n",
+    }
+    mounts = {"/mnt/domains": files / "domains"}
+    with world.signpost(environment, place=120, mounts=mounts) as house:
+        yield house
+
+
+def command(house: Signpost, line: str, stdin: str = "") -> str:
+    return house.exec("signpost", *line.split(), stdin=stdin.encode()).strip()
+
+
+def refusal(house: Signpost, line: str) -> str:
+    done = house.attempt("signpost", *line.split())
+    assert done.returncode == 1, done
+    return done.stderr.decode()
+
+
+def login(world: World, house: Signpost, address: str, password: str) -> int:
+    return world.swaks(
+        house.v4,
+        port=465,
+        security="implicit",
+        login=(address, password),
+        quit_after="AUTH",
+    ).code
+
+
+def recipient(world: World, house: Signpost, address: str) -> int:
+    return world.swaks(house.v4, to=address, quit_after="RCPT").code
+
+
+def arrives(world: World, house: Signpost, to: str, at: str) -> bool:
+    token = fresh("arrives")
+    world.swaks(house.v4, to=to, message=letter(to=to, token=token)).accepted()
+    return bool(house.wait_for_mail(at, token))
+
+
+def added(house: Signpost) -> tuple[str, str]:
+    """A new account and its password."""
+    address = f"{fresh('new')}@example.org"
+    return address, command(house, f"account add {address} --generate")
+
+
+def test_an_account_is_there_at_once(world: World, house: Signpost) -> None:
+    address = f"{fresh('dave')}@example.org"
+    assert recipient(world, house, address) == 550
+    command(house, f"account add {address}", "a: secret | of dave\n")
+    assert login(world, house, address, "a: secret | of dave") == 235
+    assert login(world, house, address, "a: secret | of Dave") == 535
+    assert recipient(world, house, address) == 250
+    assert arrives(world, house, address, address)
+    token = fresh("own")
+    message = letter(address, to=ALICE[0], token=token)
+    house.submit(
+        world.swaks, (address, "a: secret | of dave"), to=ALICE[0], message=message
+    ).accepted()
+    assert house.wait_for_mail(ALICE[0], token)
+    house.wait_for_log(rf"info keeper: account {address} added$")
+
+
+def test_another_password_counts_at_once(world: World, house: Signpost) -> None:
+    address, old = added(house)
+    assert login(world, house, address, old) == 235
+    new = command(house, f"account passwd {address} --generate")
+    assert login(world, house, address, old) == 535
+    assert login(world, house, address, new) == 235
+
+
+def test_app_passwords_log_in_and_end_at_once(world: World, house: Signpost) -> None:
+    address, own = added(house)
+    phones = {}
+    for who in (address, ALICE[0]):
+        phones[who] = command(house, f"app-password add {who} phone")
+        laptop = command(house, f"app-password add {who} laptop")
+        assert login(world, house, who, phones[who]) == 235
+        command(house, f"app-password revoke {who} laptop")
+        assert login(world, house, who, laptop) == 535
+        assert login(world, house, who, phones[who]) == 235
+    assert login(world, house, address, own) == 235
+    assert login(world, house, *ALICE) == 235
+    house.wait_for_log(rf"info keeper: account {ALICE[0]}: app password phone added$")
+
+    def used() -> bool:
+        rows = [json.loads(command(house, f"app-password list {who} --json")) for who in phones]
+        return all(row["last_used"] for (row,) in rows)
+
+    # It is written once a minute.
+    wait_until(used, "the last use", 90)
+    for who, phone in phones.items():
+        command(house, f"app-password revoke {who} phone")
+        assert login(world, house, who, phone) == 535
+
+
+def test_an_alias_leads_somewhere_at_once_and_no_longer(world: World, house: Signpost) -> None:
+    alias = f"{fresh('team')}@example.org"
+    assert recipient(world, house, alias) == 550
+    command(house, f"alias add {alias} {ALICE[0]}")
+    assert arrives(world, house, alias, ALICE[0])
+    # Who stands behind an alias may write as it.
+    done = house.submit(
+        world.swaks, ALICE, to=ALICE[0], sender=alias, message=letter(alias, to=ALICE[0])
+    )
+    done.accepted()
+    command(house, f"alias remove {alias}")
+    assert recipient(world, house, alias) == 550
+
+
+def test_a_removed_account_is_gone_and_its_mail_is_not(world: World, house: Signpost) -> None:
+    address, password = added(house)
+    assert arrives(world, house, address, address)
+    command(house, f"account remove {address}")
+    assert recipient(world, house, address) == 550
+    assert login(world, house, address, password) == 535
+    assert house.read_mail(address)
+    command(house, f"account add {address}", "another secret")
+    assert login(world, house, address, password) == 535
+    command(house, f"account remove {address} --delete-mail --yes")
+    assert not house.read_mail(address)
+    local = address.partition("@")[0]
+    assert local not in house.files("ls", "/data/mail/example.org")
+
+
+def test_the_environment_s_accounts_stay(world: World, house: Signpost) -> None:
+    for line in ("remove", "remove --delete-mail --yes", "passwd", "quota 1G"):
+        verb, *rest = line.split()
+        words = " ".join(["account", verb, ALICE[0], *rest])
+        assert "ACCOUNTS has this address, and wins" in refusal(house, words)
+    assert login(world, house, *ALICE) == 235
+
+
+def test_mail_flows_while_accounts_change(world: World, house: Signpost) -> None:
+    enough = threading.Event()
+    sent: list[str] = []
+    refused: list[str] = []
+
+    def send() -> None:
+        while not enough.is_set():
+            token = fresh("flow")
+            message = letter(ALICE[0], to=ALICE[0], token=token)
+            done = house.submit(world.swaks, ALICE, to=ALICE[0], message=message)
+            if done.exit_code == 0:
+                sent.append(token)
+            else:
+                refused.append(done.transcript)
+
+    senders = [threading.Thread(target=send) for _ in range(2)]
+    for sender in senders:
+        sender.start()
+    try:
+        for _ in range(6):
+            address, _ = added(house)
+            alias = f"{fresh('flow')}@example.org"
+            command(house, f"alias add {alias} {address}")
+            command(house, f"app-password add {ALICE[0]} {alias[:30]}")
+            command(house, f"alias remove {alias}")
+            command(house, f"account remove {address}")
+    finally:
+        enough.set()
+        for sender in senders:
+            sender.join()
+    assert not refused, refused[0]
+    assert len(sent) > 5
+    for token in sent:
+        house.wait_for_mail(ALICE[0], token)
+    assert not re.search(r"result=(Temp|Perm)Fail", house.logs())
+
+
+def test_a_file_that_changes_is_read_without_a_restart(
+    world: World, house: Signpost, files: Path
+) -> None:
+    (files / "domains").write_text("example.org\nexample.net\n")
+    house.wait_for_log(r"domain example.net added; publish its records: signpost dns example.net$")
+    assert house.dkim_records("example.net")
+    command(house, "account add zoe@example.net", "zoe's secret")
+    assert login(world, house, "zoe@example.net", "zoe's secret") == 235
+    assert arrives(world, house, "zoe@example.net", "zoe@example.net")
+    message = letter("zoe@example.net", to=ALICE[0], token=fresh("zoe"))
+    house.submit(
+        world.swaks, ("zoe@example.net", "zoe's secret"), to="zoe@far.test", message=message
+    ).accepted()
+    assert b"d=example.net" in world.outside.wait_for_mail("zoe@far.test", timeout=30).message
+    # A mistake is told, and what was live stays.
+    (files / "domains").write_text("example.org\nexa_mple.net\n")
+    house.wait_for_log(r"error keeper: the change is not live: DOMAINS_FILE: not a domain name")
+    assert recipient(world, house, "zoe@example.net") == 250
+    # Whoever lives in a domain that is no longer ours is passed over, and comes back with it.
+    (files / "domains").write_text("example.org\n")
+    house.wait_for_log(r"warning keeper: .*accounts.json: passed over: zoe@example.net: an account")
+    assert recipient(world, house, "zoe@example.net") == 550
+    assert login(world, house, "zoe@example.net", "zoe's secret") == 535
+    (files / "domains").write_text("example.org\nexample.net\n")
+    wait_until(lambda: recipient(world, house, "zoe@example.net") == 250, "zoe's return")
+
+
+def test_everything_outlasts_a_restart(world: World, house: Signpost) -> None:
+    address, password = added(house)
+    phone = command(house, f"app-password add {ALICE[0]} {fresh('phone')}")
+    alias = f"{fresh('kept')}@example.org"
+    command(house, f"alias add {alias} {address}")
+
+    def all_there() -> None:
+        assert login(world, house, address, password) == 235
+        assert login(world, house, ALICE[0], phone) == 235
+        assert login(world, house, *ALICE) == 235
+        assert arrives(world, house, alias, address)
+
+    house.restart()
+    all_there()
+    house.start()  # another container with the same volumes
+    all_there()
+
+
+def test_whoever_checks_logins_is_watched_and_started_again(world: World, house: Signpost) -> None:
+    def signal(name: str) -> None:
+        house.processes("sh", "-c", f"pkill -{name} -f '^python -m filters.logins'")
+
+    signal("STOP")
+    sick = house.attempt("signpost", "health")
+    signal("CONT")
+    assert sick.returncode == 1
+    assert b"logins cannot be checked" in sick.stdout
+    signal("KILL")
+    wait_until(lambda: login(world, house, *ALICE) == 235, "a login")
+    assert house.attempt("signpost", "health").returncode == 0
+
+
+def test_no_password_is_in_clear_in_any_file_or_log(world: World, house: Signpost) -> None:
+    address, password = added(house)
+    phone = command(house, f"app-password add {ALICE[0]} {fresh('phone')}")
+    assert login(world, house, address, password) == 235
+    assert login(world, house, ALICE[0], phone) == 235
+    folders = ("/data", "/etc", "/run", "/tmp", "/var", "/opt")
+    for secret in (ALICE[1], password, phone, "zoe's secret"):
+        found = house.attempt("grep", "-rlF", "--devices=skip", secret, *folders)
+        assert found.returncode == 1, (found.stdout, found.stderr)
+        assert secret not in house.logs()
+    status = house.files("stat", "-c", "%a %U", "/data/accounts/accounts.json")
+    assert status.split() == ["600", "root"]
+
+
+def test_accounts_of_a_file_change_with_it(world: World, image: None, tmp_path: Path) -> None:
+    accounts, aliases = tmp_path / "accounts", tmp_path / "aliases"
+    accounts.write_text(":".join(FILED) + "\n")
+    aliases.write_text("info@example.org: filed@example.org\n")
+    environment = {
+        "DOMAINS": "example.org",
+        "ACCOUNTS_FILE": "/mnt/accounts",
+        "ALIASES_FILE": "/mnt/aliases",
+    }
+    mounts = {"/mnt/accounts": accounts, "/mnt/aliases": aliases}
+    with world.signpost(environment, place=121, mounts=mounts) as house:
+        assert login(world, house, *FILED) == 235
+        before = house.exec("cat", "/run/signpost/logins.json")
+        accounts.write_text(":".join(FILED) + "\nnext@example.org:next-has-a-secret\n")
+        aliases.write_text("info@example.org: next@example.org\n")
+        wait_until(
+            lambda: login(world, house, "next@example.org", "next-has-a-secret") == 235, "the next"
+        )
+        assert login(world, house, *FILED) == 235
+        (hashed,) = re.findall(r'"hash": "(.*)"', before)
+        assert hashed in house.exec("cat", "/run/signpost/logins.json")
+        assert arrives(world, house, "info@example.org", "next@example.org")
+        accounts.write_text("next@example.org:another-secret\n")
+        wait_until(lambda: login(world, house, *FILED) == 535, "the end of the first")
+        assert login(world, house, "next@example.org", "another-secret") == 235
+        assert recipient(world, house, FILED[0]) == 550
+        logs = house.logs()
+        assert len(re.findall(r"account next@example.org added$", logs, re.MULTILINE)) == 1
+        for secret in (FILED[1], "next-has-a-secret", "another-secret"):
+            assert secret not in logs

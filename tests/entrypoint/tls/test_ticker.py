@@ -1,0 +1,337 @@
+"""The ticker with real files and certificates; the servers are a value that remembers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+from entrypoint.environ import load
+from entrypoint.settings import HostFacts, Settings
+from entrypoint.tls.acme import Acme
+from entrypoint.tls.acme_book import read_attempts
+from entrypoint.tls.certbot import Result
+from entrypoint.tls.pair import Pair, Paths, judged
+from entrypoint.tls.sources import (
+    acme_folder,
+    chosen,
+    ensure_self_signed,
+    issued_paths,
+    self_signed_paths,
+)
+from entrypoint.tls.ticker import Ticker
+
+from ..certificates import Authority
+
+HOST = "mail.example.org"
+BASE = {"DOMAINS": "example.org", "ACCOUNTS": "alice@example.org:wonderland"}
+DAY = timedelta(days=1)
+LATER = datetime.now(UTC) + 90 * DAY
+
+
+class Servers:
+    """What the servers have; they show it at once."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.served_pairs = 0
+
+    def digest(self) -> str:
+        return self.pair.digest
+
+    def serve(self, pair: Pair) -> None:
+        self.pair = pair
+        self.served_pairs += 1
+
+    def served(self, host: str) -> Mapping[int, str]:
+        shown = judged(self.pair, host, datetime.now(UTC).timestamp()).fingerprint
+        return {25: shown, 465: shown}
+
+    def restarting(self) -> bool:
+        return False
+
+
+class Client:
+    """An ACME client that ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.result: Result | None = None
+        self.started = 0
+
+    def __call__(self, settings: Settings, folder: Path) -> Client:
+        self.started += 1
+        self.result = None
+        return self
+
+    def poll(self) -> Result | None:
+        return self.result
+
+
+def lay(paths: Paths, pair: tuple[bytes, bytes]) -> None:
+    paths.certificate.parent.mkdir(parents=True, exist_ok=True)
+    paths.certificate.write_bytes(pair[0])
+    paths.key.write_bytes(pair[1])
+
+
+def with_a_weak_issuer(authority: Authority) -> tuple[bytes, bytes]:
+    """The server's own certificate is fine, and another of the chain has a short key."""
+    chain, key = authority.pair(HOST, LATER)
+    weak = rsa.generate_private_key(65537, 1024)
+    return chain + authority.pair("issuer.test", LATER, weak)[0], key
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    (tmp_path / "ca").mkdir()
+    return Authority.make(tmp_path / "ca")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "data/tls").mkdir(parents=True)
+    return tmp_path / "data"
+
+
+def settle(now: float = 5.0) -> float:
+    """A time at which files that were just written have come to rest."""
+    return datetime.now(UTC).timestamp() + now
+
+
+class TestManual:
+    @pytest.fixture
+    def paths(self, tmp_path: Path, authority: Authority) -> Paths:
+        paths = Paths(tmp_path / "own/cert.pem", tmp_path / "own/key.pem")
+        lay(paths, authority.pair(HOST, LATER))
+        return paths
+
+    @pytest.fixture
+    def settings(self, paths: Paths) -> Settings:
+        files = {"SSL_CERT_PATH": str(paths.certificate), "SSL_KEY_PATH": str(paths.key)}
+        return load({**BASE, "SSL_TYPE": "manual", **files}, host=HostFacts(ipv6=False))
+
+    def test_a_new_one_goes_live_and_is_seen_on_the_ports(
+        self, data: Path, authority: Authority, paths: Paths, settings: Settings
+    ) -> None:
+        servers = Servers(Pair.read(paths))
+        ticker = Ticker(data, servers)
+        assert ticker.tick(settings, settle()) == []
+        lay(paths, authority.pair(HOST, LATER + DAY))
+        (live, seen) = ticker.tick(settings, settle())
+        assert live[1].startswith("SSL_CERT_PATH: a new certificate, valid until ")
+        assert seen[1].startswith("the new certificate is served on the ports 25 and 465 ")
+        assert servers.pair == Pair.read(paths)
+        assert ticker.tick(settings, settle(10)) == []
+
+    def test_half_of_a_new_one_does_nothing_until_the_other_half_comes(
+        self, data: Path, authority: Authority, paths: Paths, settings: Settings
+    ) -> None:
+        servers = Servers(Pair.read(paths))
+        ticker = Ticker(data, servers)
+        chain, key = authority.pair(HOST, LATER + DAY)
+        paths.key.write_bytes(key)
+        assert ticker.tick(settings, settle()) == []
+        paths.certificate.write_bytes(chain)
+        assert ticker.tick(settings, settle(7))
+        assert servers.served_pairs == 1
+
+    @pytest.mark.parametrize(
+        ("pair", "said"),
+        [
+            (lambda a: a.pair("other.test", LATER), "SSL_CERT_PATH: .*does not cover"),
+            (lambda a: a.pair(HOST, LATER - 200 * DAY), "SSL_CERT_PATH: .*expired on"),
+            (lambda a: (a.pair(HOST, LATER)[0], a.pair(HOST, LATER)[1]), "SSL_KEY_PATH: .*match"),
+            (lambda a: (b"", a.pair(HOST, LATER)[1]), "SSL_CERT_PATH: .*no PEM certificate"),
+            (lambda a: (a.pair(HOST, LATER)[0], b"x"), "SSL_KEY_PATH: .*no PEM private key"),
+            (
+                lambda a: a.pair(HOST, LATER, ed25519.Ed25519PrivateKey.generate()),
+                "SSL_CERT_PATH: .*smtpd cannot serve a key of this kind",
+            ),
+            (
+                lambda a: a.pair(HOST, LATER, rsa.generate_private_key(65537, 1024)),
+                "SSL_CERT_PATH: .*an RSA key of 1024 bits is too short",
+            ),
+            (with_a_weak_issuer, "SSL_CERT_PATH: .*OpenSSL does not take it"),
+        ],
+    )
+    def test_a_broken_one_is_refused_and_the_old_one_stays(
+        self,
+        data: Path,
+        authority: Authority,
+        paths: Paths,
+        settings: Settings,
+        pair: object,
+        said: str,
+    ) -> None:
+        servers = Servers(Pair.read(paths))
+        ticker = Ticker(data, servers)
+        assert callable(pair)
+        lay(paths, pair(authority))
+        lines = [line for later in range(5, 60, 5) for line in ticker.tick(settings, settle(later))]
+        ((level, text),) = lines
+        assert level == "error"
+        assert re.search(said, text), text
+        assert "the old one stays" in text
+        assert servers.served_pairs == 0
+
+    def test_files_that_are_away_are_told_once(
+        self, data: Path, paths: Paths, settings: Settings
+    ) -> None:
+        ticker = Ticker(data, Servers(Pair.read(paths)))
+        paths.key.unlink()
+        lines = [line for later in range(5, 60, 5) for line in ticker.tick(settings, settle(later))]
+        assert len(lines) == 1
+        assert lines[0][1].startswith("SSL_KEY_PATH: ")
+        assert "no such file" in lines[0][1]
+
+
+class TestSelfSigned:
+    def test_it_is_renewed_before_its_end_and_goes_live(self, data: Path) -> None:
+        settings = load(BASE, host=HostFacts(ipv6=False))
+        ensure_self_signed(settings, data)
+        servers = Servers(Pair.read(self_signed_paths(data)))
+        ticker = Ticker(data, servers)
+        assert ticker.tick(settings, settle()) == []
+        before = servers.pair
+        # Ten years, but 20 days.
+        ticker.tick(settings, settle(3630 * 86_400))
+        assert servers.pair != before
+
+
+class TestAcme:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return load({**BASE, "SSL_TYPE": "acme"}, host=HostFacts(ipv6=False))
+
+    @pytest.fixture
+    def client(self) -> Client:
+        return Client()
+
+    @pytest.fixture
+    def servers(self, settings: Settings, data: Path) -> Servers:
+        ensure_self_signed(settings, data)
+        return Servers(Pair.read(chosen(settings, data)))
+
+    def ticker(self, data: Path, servers: Servers, client: Client) -> Ticker:
+        return Ticker(data, servers, Acme(data, client, lambda _: True))
+
+    def test_from_none_to_one_that_is_served_and_renewed(
+        self,
+        data: Path,
+        settings: Settings,
+        authority: Authority,
+        client: Client,
+        servers: Servers,
+    ) -> None:
+        ticker = self.ticker(data, servers, client)
+        now = settle()
+        assert "is asked for at https://acme-v02.api" in ticker.tick(settings, now)[0][1]
+        lay(issued_paths(settings, data), authority.pair(HOST, LATER))
+        assert ticker.tick(settings, now + 5) == []  # the client may not have finished
+        client.result = Result()
+        said = "\n".join(text for _, text in ticker.tick(settings, now + 10))
+        assert "has issued a certificate" in said
+        assert "ACME: a new certificate" in said
+        assert servers.pair == Pair.read(issued_paths(settings, data))
+        ((_, told),) = ticker.tick(settings, now + 15)
+        assert "; the next one is asked for on " in told
+        for days in (1, 20, 50):
+            assert ticker.tick(settings, now + days * 86_400) == []
+        assert client.started == 1
+        assert ticker.tick(settings, now + 62 * 86_400)
+        assert client.started == 2
+
+    def test_a_restart_with_a_valid_one_asks_for_none(
+        self,
+        data: Path,
+        settings: Settings,
+        authority: Authority,
+        client: Client,
+        servers: Servers,
+    ) -> None:
+        lay(issued_paths(settings, data), authority.pair(HOST, LATER))
+        ticker = self.ticker(data, servers, client)
+        ticker.tick(settings, settle())
+        assert client.started == 0
+        assert chosen(settings, data) == issued_paths(settings, data)
+
+    def test_failures_are_told_with_the_next_try_and_wait_longer_each_time(
+        self, data: Path, settings: Settings, client: Client, servers: Servers
+    ) -> None:
+        ticker = self.ticker(data, servers, client)
+        now, gaps, errors = settle(), list[float](), list[str]()
+        last = now
+        for _ in range(4):
+            while not (lines := ticker.tick(settings, now)):
+                now += 5
+            assert lines[0][0] == "info"
+            gaps.append(now - last)
+            last = now
+            client.result = Result("connection: refused")
+            errors += [text for level, text in ticker.tick(settings, now) if level == "error"]
+        assert gaps == [0, 120, 600, 1200]
+        assert len(errors) == 4
+        assert "connection: refused; next try " in errors[0]
+
+    def test_one_that_was_cut_off_by_a_restart_is_tried_again_at_once(
+        self, data: Path, settings: Settings, client: Client, servers: Servers
+    ) -> None:
+        self.ticker(data, servers, client).tick(settings, settle())
+        self.ticker(data, servers, client).tick(settings, settle())
+        assert client.started == 2
+        kept = read_attempts(acme_folder(settings, data))
+        assert [each.outcome for each in kept] == ["begun", "begun"]
+
+    def test_many_restarts_do_not_meet_the_limit(
+        self, data: Path, settings: Settings, client: Client, servers: Servers
+    ) -> None:
+        for _ in range(20):
+            self.ticker(data, servers, client).tick(settings, settle())
+        assert client.started == 4
+
+    def test_an_account_that_the_server_does_not_know_is_put_aside(
+        self, data: Path, settings: Settings, client: Client, servers: Servers
+    ) -> None:
+        ticker, folder = self.ticker(data, servers, client), acme_folder(settings, data)
+        ticker.tick(settings, settle())
+        (folder / "accounts").mkdir()
+        client.result = Result("Account x not found", stranger=True)
+        ticker.tick(settings, settle())
+        assert not (folder / "accounts").exists()
+        assert list(folder.glob("accounts.unknown-*"))
+
+    def test_without_a_volume_none_is_asked_for(
+        self, data: Path, settings: Settings, client: Client, servers: Servers
+    ) -> None:
+        ticker = Ticker(data, servers, Acme(data, client, lambda _: False))
+        lines = [line for _ in range(3) for line in ticker.tick(settings, settle())]
+        assert len(lines) == 1
+        assert "is no volume" in lines[0][1]
+        assert client.started == 0
+
+    def test_a_book_that_cannot_be_read_asks_for_none(
+        self, data: Path, settings: Settings, client: Client, servers: Servers
+    ) -> None:
+        folder = acme_folder(settings, data)
+        folder.mkdir(parents=True)
+        (folder / "attempts.json").write_text("[{}]")
+        ticker = self.ticker(data, servers, client)
+        lines = [line for _ in range(3) for line in ticker.tick(settings, settle())]
+        assert len(lines) == 1
+        assert "attempts.json: it cannot be read" in lines[0][1]
+        assert client.started == 0
+
+    def test_what_it_keeps_is_roots_alone(
+        self, data: Path, settings: Settings, client: Client, servers: Servers
+    ) -> None:
+        self.ticker(data, servers, client).tick(settings, settle())
+        for path in (acme_folder(settings, data), acme_folder(settings, data).parent):
+            assert path.stat().st_mode & 0o777 == 0o700
+
+    def test_another_server_is_another_folder(self, data: Path, settings: Settings) -> None:
+        other = settings.model_copy(update={"acme_server": "https://acme.test:14000/dir"})
+        assert acme_folder(settings, data) != acme_folder(other, data)
+        assert acme_folder(other, data).parent == data / "tls/acme"
