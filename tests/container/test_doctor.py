@@ -66,7 +66,7 @@ def test_from_no_record_to_all_green(world: World, doctored: Signpost) -> None:
     assert failing(findings) == [], findings
     warnings = [(each["check"], each["detail"]) for each in findings if each["status"] == "warn"]
     # What must be one here: the network of the tests is nobody's, and nobody signed.
-    assert [check for check, _ in warnings] == ["address"] * 2 + ["certificate"] * 3, warnings
+    assert [check for check, _ in warnings] == ["address"] * 2 + ["certificate"] * 4, warnings
     assert all("cannot be reached from the internet" in said for _, said in warnings[:2])
     assert all("self-signed" in said for _, said in warnings[2:])
     assert status == 1
@@ -100,7 +100,7 @@ def test_the_table_is_plain_where_no_terminal_is(doctored: Signpost) -> None:
     lines = done.stdout.decode().splitlines()
     assert lines[0] == "doctor.test"
     assert f"{HOST} (this server)" in lines
-    assert lines[-1].endswith(" ok, 5 warnings, 0 failures")
+    assert lines[-1].endswith(" ok, 6 warnings, 0 failures")
 
 
 def test_it_looks_by_itself_and_logs_what_is_not_well(doctored: Signpost) -> None:

@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from .conftest import ALICE
+from .harness.messages import letter
 from .harness.shell import fresh
 from .harness.signpost import Signpost
 from .harness.swaks import Security
@@ -33,7 +34,7 @@ def test_port_25_offers_starttls_and_does_not_require_it(
             security=security,
             sender="",
             to=ALICE[0],
-            options=["--header", f"X-Token: {token}"],
+            message=letter(token=token),
         ).accepted()
         assert signpost.wait_for_mail(ALICE[0], token)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +18,13 @@ from entrypoint.settings import HostFacts, Settings
 KEY = ec.generate_private_key(ec.SECP256R1())
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A short path: an error cuts a long one."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
 
 
 def certificate(*names: str, begins: datetime = NOW - DAY, ends: datetime = NOW + DAY) -> bytes:
