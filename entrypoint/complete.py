@@ -5,13 +5,20 @@ Pure: it must not know where a generated secret or a key is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from pydantic import SecretStr
 
 from entrypoint.passwords import hash_password
 from entrypoint.settings import Account, KeyFile, Settings
-from filters.crypt_hash import matches
+
+# An address and a plain password → the hash of it, if there is one.
+Known = Callable[[str, str], str | None]
+
+
+def nothing_known(address: str, plain: str) -> str | None:
+    """There are no hashes yet."""
+    return None
 
 
 def completed(
@@ -20,27 +27,26 @@ def completed(
     srs: SecretStr,
     demo_password: SecretStr,
     signing: tuple[KeyFile, ...],
-    hashes: Mapping[str, str],
+    known: Known,
 ) -> Settings:
     """`srs` is the key of SRS; `demo_password` counts in demo mode only; `signing`: DKIM's keys;
-    `hashes`: earlier ones by address, which are kept where the password is still the same.
+    `known`: hashes that there are already, which are kept.
     """
     return settings.model_copy(
         update={
             "srs_secret": srs,
             "signing": signing,
             "accounts": tuple(
-                _hashed(account, demo_password if settings.demo else account.secret, hashes)
+                _hashed(account, demo_password if settings.demo else account.secret, known)
                 for account in settings.accounts
             ),
         }
     )
 
 
-def _hashed(account: Account, secret: SecretStr, hashes: Mapping[str, str]) -> Account:
+def _hashed(account: Account, secret: SecretStr, known: Known) -> Account:
     if account.hashed:
         return account
-    plain, known = secret.get_secret_value(), hashes.get(account.address)
-    if known is None or not matches(plain.encode(), known.encode("ascii")):
-        known = hash_password(plain)
-    return account.model_copy(update={"secret": SecretStr(known), "hashed": True})
+    plain = secret.get_secret_value()
+    hashed = known(account.address, plain) or hash_password(plain)
+    return account.model_copy(update={"secret": SecretStr(hashed), "hashed": True})

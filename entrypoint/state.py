@@ -10,12 +10,12 @@ import secrets
 import shutil
 import string
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from entrypoint.complete import completed
+from entrypoint.complete import Known, completed, nothing_known
 from entrypoint.keys.key_files import KeyFiles
 from entrypoint.keys.lifecycle import day
 from entrypoint.keys.model import DomainKeys, Key
@@ -39,13 +39,13 @@ def ensure(
     version: str,
     data: Path = DATA,
     say: Callable[[str, str], None] | None = None,
-    hashes: Mapping[str, str] | None = None,
+    known: Known = nothing_known,
 ) -> Settings:
     """Make everything that the settings need; the completed settings.
 
     say: hears level and text of what happened to DKIM keys and is no ordinary start, and of kept
-    accounts that do not fit. hashes: the last run's, by address. Raises OSError where /data cannot
-    be written, ConfigurationError where a DKIM key or the file of accounts cannot be used.
+    accounts that do not fit. known: hashes that there are already. Raises OSError where /data
+    cannot be written, ConfigurationError where a DKIM key or the file of accounts cannot be used.
     """
     _directory(data, "root", "root", 0o755)
     _directory(data / "mail", "vmail", "vmail", 0o700)
@@ -73,7 +73,7 @@ def ensure(
         srs=srs,
         demo_password=SecretStr(demo_password),
         signing=signing,
-        hashes=hashes or {},
+        known=known,
     )
     accounts = mailboxes.Store(data / "accounts")
     accounts.prepare()

@@ -14,6 +14,7 @@ import click
 
 from entrypoint import environ, render, state
 from entrypoint.keeper.kept import keep
+from entrypoint.keeper.known_hashes import KnownHashes
 from entrypoint.keeper.reload import all_told
 from entrypoint.logline import write_log
 from entrypoint.passwords import verify_seconds
@@ -73,7 +74,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         shutil.rmtree(DOVECOT_RUN, ignore_errors=True)
         written = settings
         settings = state.ensure(
-            written, number, say=partial(_say, settings), hashes=render.rendered_hashes()
+            written, number, say=partial(_say, settings), known=KnownHashes().of
         )
         state.signing_keys(settings)
         served = sources.chosen(settings, state.DATA)

@@ -11,10 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from entrypoint import state
+from entrypoint.keeper.known_hashes import KnownHashes
 from entrypoint.keeper.reload import Log, reload
 from entrypoint.keys.store import Store as Keys
 from entrypoint.problems import ConfigurationError
-from entrypoint.render import DKIM_KEYS, RUN, render, rendered_hashes
+from entrypoint.render import DKIM_KEYS, RUN, render
 from entrypoint.settings import Settings
 
 
@@ -25,7 +26,9 @@ def go_live(settings: Settings, log: Log) -> Settings:
     or told; what can then stays as it was.
     """
     try:
-        whole = state.ensure(settings, version("signpost"), say=log, hashes=rendered_hashes())
+        known = KnownHashes()
+        whole = state.ensure(settings, version("signpost"), say=log, known=known.of)
+        known.remember()
         # The keys have their own lock and their own way to the signer.
         reload([file for file in render(whole) if file.path != RUN / DKIM_KEYS], log)
         keys = Keys(whole)

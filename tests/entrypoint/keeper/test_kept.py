@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from entrypoint.complete import completed
+from entrypoint.complete import Known, completed, nothing_known
 from entrypoint.environ import load
 from entrypoint.keeper.differences import differences
 from entrypoint.keeper.kept import worth_keeping
+from entrypoint.keeper.known_hashes import KnownHashes
 from entrypoint.keys.names import first_keys
-from entrypoint.settings import AppPassword, HostFacts, Settings
+from entrypoint.render import LOGINS, login_book
+from entrypoint.settings import Account, AppPassword, HostFacts, Settings
+from filters.crypt_hash import matches
 
 HOST = HostFacts(ipv6=False)
 ENVIRONMENT = {
@@ -32,14 +38,13 @@ def settings_of(**changes: str) -> Settings:
     return load(environ, host=HOST)
 
 
-def complete(settings: Settings, **hashes: str) -> Settings:
-    known = {f"{name}@example.org": hashed for name, hashed in hashes.items()}
+def complete(settings: Settings, known: Known = nothing_known) -> Settings:
     return completed(
         settings,
         srs=SecretStr("0123456789abcdef"),
         demo_password=SecretStr("demo"),
         signing=first_keys(settings),
-        hashes=known,
+        known=known,
     )
 
 
@@ -47,14 +52,73 @@ def hashes(settings: Settings) -> list[str]:
     return [account.secret.get_secret_value() for account in settings.accounts]
 
 
-def test_a_hash_stays_while_its_password_does() -> None:
-    first = complete(settings_of())
-    alice, bob, carol = hashes(first)
-    again = complete(settings_of(), alice=alice, bob=alice, carol="$6$broken")
-    assert hashes(again)[0] == alice
-    assert hashes(again)[1] not in {alice, bob}
-    assert hashes(again)[2] != carol
+class Run:
+    """The folder of everything rendered, and what is known there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def render(self, settings: Settings) -> None:
+        book = login_book(settings, SecretStr.get_secret_value)
+        (self.folder / LOGINS).write_text(json.dumps(book))
+
+    def known(self) -> KnownHashes:
+        return KnownHashes(self.folder, root=self.folder.owner())
+
+
+def test_a_hash_stays_while_its_password_does(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    first = complete(settings_of(), run.known().of)
+    run.render(first)
+    accounts = ENVIRONMENT["ACCOUNTS"].replace("builder", "another")
+    again = complete(settings_of(ACCOUNTS=accounts), run.known().of)
+    same = [old == new for old, new in zip(hashes(first), hashes(again), strict=True)]
+    assert same == [True, False, True]
+    assert matches(b"another", hashes(again)[1].encode())
     assert [account.quota for account in again.accounts] == [5 * 1024**3, 0, None]
+
+
+def test_what_was_remembered_costs_no_crypt_and_is_of_its_password_and_hash_only(
+    tmp_path: Path,
+) -> None:
+    run = Run(tmp_path)
+    run.render(complete(settings_of()))
+    known = run.known()
+    hashed = known.of("bob@example.org", "builder")
+    known.remember()
+    (path,) = tmp_path.glob("known*")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "builder" not in path.read_text()
+    again = run.known()
+    assert again.of("bob@example.org", "builder") == hashed
+    assert again.of("bob@example.org", "wonder,land") is None
+    assert again.of("alice@example.org", "builder") is None
+    assert again.of("nobody@example.org", "builder") is None
+    # It stands in for crypt(3): with a digest of its own, any hash would do.
+    digests = json.loads(path.read_text())
+    other = settings_of().model_copy(
+        update={
+            "accounts": (
+                Account(address="bob@example.org", secret=SecretStr("$6$other"), hashed=True),
+            )
+        }
+    )
+    run.render(other)
+    assert run.known().of("bob@example.org", "builder") is None
+    question = b"bob@example.org\0builder\0$6$other"
+    digests["digests"]["bob@example.org"] = hmac.new(
+        bytes.fromhex(digests["key"]), question, hashlib.sha256
+    ).hexdigest()
+    path.write_text(json.dumps(digests))
+    assert run.known().of("bob@example.org", "builder") == "$6$other"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"key": "zz", "digests": {}}'])
+def test_what_cannot_be_remembered_is_found_the_long_way(tmp_path: Path, text: str) -> None:
+    run = Run(tmp_path)
+    run.render(complete(settings_of()))
+    (tmp_path / "known-hashes.json").write_text(text)
+    assert run.known().of("bob@example.org", "builder")
 
 
 def test_what_is_kept_means_the_same_and_has_no_plain_password() -> None:
