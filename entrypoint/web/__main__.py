@@ -1,6 +1,6 @@
 """The web service: client set-up, the MTA-STS policy and ACME's challenges on ports 80 and 443.
 
-    python -m entrypoint.web --format text --level info FOLDER CHALLENGES
+    python -m entrypoint.web FOLDER CHALLENGES
 
 FOLDER has `site.json` and `pair.pem`; both are looked at again when a connection comes, so a new
 certificate counts from the next one on. CHALLENGES is where the ACME client lays its answers.
@@ -18,30 +18,18 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from entrypoint.logline import LEVELS, write_log
 from entrypoint.web.answer import respond
 from entrypoint.web.http import Request, Response
 from entrypoint.web.server import Server
 from entrypoint.web.site import Site
 from filters.last_good import LastGood
+from filters.program import start_logging
 
 log = logging.getLogger("entrypoint.web")
 
 _PORTS = ((80, False), (443, True))
 _LONGEST_WAIT = 60.0  # seconds between two tries to listen
 _MOST_CHALLENGE = 1024  # bytes of a key authorization (RFC 8555 §8.1)
-
-
-class _ToLog(logging.Handler):
-    """Lines of the container's log."""
-
-    def __init__(self, form: str) -> None:
-        super().__init__()
-        self._form = form
-
-    def emit(self, record: logging.LogRecord) -> None:
-        level = record.levelname.lower().replace("critical", "error")
-        write_log(self._form, level, "web", record.getMessage())
 
 
 def server_context(pair: Path) -> ssl.SSLContext:
@@ -104,12 +92,11 @@ async def run(folder: Path, challenges: Path) -> None:
 def main() -> None:
     """Run until a signal."""
     parser = argparse.ArgumentParser("entrypoint.web")
-    parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.add_argument("--level", choices=LEVELS, default="info")
     parser.add_argument("folder", type=Path)
     parser.add_argument("challenges", type=Path)
     options = parser.parse_args()
-    logging.basicConfig(level=options.level.upper(), handlers=[_ToLog(options.format)])
+    start_logging()
+    log.setLevel(logging.DEBUG)  # who reads it chooses
     # asyncio's own lines hold what a client sent.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
