@@ -17,6 +17,7 @@ from entrypoint.keeper.kept import keep
 from entrypoint.keeper.known_hashes import KnownHashes
 from entrypoint.keeper.reload import all_told
 from entrypoint.logline import write_log
+from entrypoint.ownership import claim_tree
 from entrypoint.passwords import verify_seconds
 from entrypoint.problems import ConfigurationError
 from entrypoint.records import records
@@ -29,6 +30,7 @@ from entrypoint.web.readiness import readiness
 SPOOL = Path("/var/spool/smtpd")
 DOVECOT_RUN = Path("/run/dovecot")
 FILTER_USERS = ("signer", "verifier")
+_QUEUE_FOLDERS = ("queue", "corrupt", "incoming", "temporary", "purge")
 PATH = "/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # filters.logins checks one login after the other, and smtpd's parent waits for its own.
 _SLOW_HASH = 0.010  # seconds
@@ -65,6 +67,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         # The mount point of a fresh volume: smtpd wants root and exactly this mode.
         SPOOL.mkdir(parents=True, exist_ok=True)
         SPOOL.chmod(0o711)
+        _claim_volumes(settings)
         # smtpd empties this folder before it makes it, and warns where it is not there.
         (SPOOL / "purge").mkdir(mode=0o700, exist_ok=True)
         shutil.chown(SPOOL / "purge", "opensmtpq", "root")
@@ -100,6 +103,20 @@ def _prepare(settings: Settings, number: str) -> Settings:
                 "and all logins wait meanwhile; a $6$ hash with the usual rounds is quicker",
             )
     return settings
+
+
+def _claim_volumes(settings: Settings) -> None:
+    """What an image with other numbers for its users has written belongs to them again."""
+    trees = [
+        *((SPOOL / name, "opensmtpq", "root") for name in _QUEUE_FOLDERS),
+        (SPOOL / "offline", "root", "opensmtpq"),
+        *((SPOOL / "filters" / user, user, user) for user in FILTER_USERS),
+        (state.DATA / "mail", "vmail", "vmail"),
+        (state.DATA / "accounts/logins", "logins", "logins"),
+    ]
+    for path, user, group in trees:
+        if claim_tree(path, user, group):
+            _say(settings, "warning", f"{path}: was another user's; it is {user}'s again")
 
 
 def _make_filter_spool(user: str) -> None:

@@ -163,8 +163,8 @@ def test_a_restart_in_the_middle_of_an_order_loses_nothing(
         server.launch()
         server.wait_for_log("a certificate is asked for", 60)
         server.restart()
-        server.wait_for_log(rf"(?s)a certificate is asked for.*{SERVED}|{ISSUED}", 120)
-        wait_until(lambda: from_pebble(world, server), "pebble's certificate on every port", 60)
+        # The first order or the second: nobody knows how far the first one was.
+        wait_until(lambda: from_pebble(world, server), "pebble's certificate on every port", 180)
     finally:
         server.remove()
 

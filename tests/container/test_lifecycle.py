@@ -102,6 +102,31 @@ class TestRestart:
         assert configured.exec("signpost", "dns", "example.org") == records
         assert configured.wait_for_mail(ALICE[0], token)
 
+    def test_an_image_with_other_numbers_for_its_users_takes_the_volumes_over(
+        self, world: World, configured: Signpost
+    ) -> None:
+        """What smtpd and Dovecot would refuse: folders of users that are nobody's here."""
+        token, recipient = fresh("claimed"), fresh("patient") + "@far.test"
+        configured.submit(
+            world.swaks, ALICE, to=ALICE[0], message=letter(ALICE[0], token=token)
+        ).accepted()
+        assert configured.wait_for_mail(ALICE[0], token)
+        with world.outside.deferring():
+            configured.submit(world.swaks, ALICE, to=recipient, message=letter(ALICE[0])).accepted()
+            configured.wait_for_log(rf"mta delivery.*{recipient}.*TempFail")
+            for path in ("/var/spool/smtpd/queue", "/var/spool/smtpd/offline", "/data/mail"):
+                configured.exec("chown", "-R", "54321:54321", path)
+            configured.start()
+            assert recipient in configured.exec("signpost", "queue", "list")
+        configured.exec("signpost", "queue", "flush")
+        assert world.outside.wait_for_mail(recipient, timeout=30)
+        again = fresh("claimed")
+        configured.submit(
+            world.swaks, ALICE, to=ALICE[0], message=letter(ALICE[0], token=again)
+        ).accepted()
+        assert configured.wait_for_mail(ALICE[0], again)
+        assert configured.wait_for_mail(ALICE[0], token)
+
     def test_sigterm_ends_it_within_ten_seconds(self, configured: Signpost) -> None:
         try:
             assert configured.stop() < 10
