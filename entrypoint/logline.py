@@ -7,6 +7,8 @@ import sys
 import time
 from typing import Literal
 
+from entrypoint.neutral import neutral
+
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
 
@@ -20,11 +22,7 @@ def log_line(form: str, level: str, program: str, message: str, now: float | Non
     if form == "json":
         event = {"time": stamp, "level": level, "program": program, "message": message}
         return json.dumps(event)
-    safe = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in message
-    )
-    return f"{stamp} {level} {program}: {safe}"
+    return f"{stamp} {level} {program}: {neutral(message)}"
 
 
 def write_log(form: str, level: str, program: str, message: str) -> None:

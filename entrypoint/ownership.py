@@ -1,4 +1,5 @@
-"""Files of a volume given to their users again where an image has numbered those anew.
+"""Folders and their owners; and a volume's files given to their users again where an image has
+numbered those anew.
 
 A volume keeps numbers, and another build of the image may give a user another one: smtpd would
 not start on the old queue, and Dovecot not read the old mail.
@@ -9,7 +10,15 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import shutil
 from pathlib import Path
+
+
+def own_folder(path: Path, owner: str, group: str, mode: int) -> None:
+    """Make the folder if it is not there, and give it this owner and mode. Raises OSError."""
+    path.mkdir(mode=mode, parents=True, exist_ok=True)
+    path.chmod(mode)
+    shutil.chown(path, owner, group)
 
 
 def claim_tree(path: Path, user: str, group: str) -> bool:

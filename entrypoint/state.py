@@ -7,7 +7,6 @@ returns the Settings completed with what the state knows: generated secrets and 
 from __future__ import annotations
 
 import secrets
-import shutil
 import string
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from entrypoint.keys.model import DomainKeys, Key
 from entrypoint.keys.store import Store
 from entrypoint.mailboxes import store as mailboxes
 from entrypoint.mailboxes.merge import merged
+from entrypoint.ownership import own_folder
 from entrypoint.problems import ConfigurationError
 from entrypoint.render import write_file
 from entrypoint.settings import Settings
@@ -47,12 +47,12 @@ def ensure(
     accounts that do not fit. known: hashes that there are already. Raises OSError where /data
     cannot be written, ConfigurationError where a DKIM key or the file of accounts cannot be used.
     """
-    _directory(data, "root", "root", 0o755)
-    _directory(data / "mail", "vmail", "vmail", 0o700)
+    own_folder(data, "root", "root", 0o755)
+    own_folder(data / "mail", "vmail", "vmail", 0o700)
     for private in ("secrets", "tls"):
-        _directory(data / private, "root", "root", 0o700)
+        own_folder(data / private, "root", "root", 0o700)
     for public in ("dkim", *(["arc"] if settings.arc_seal else [])):
-        _directory(data / public, "root", "root", 0o755)
+        own_folder(data / public, "root", "root", 0o755)
     store = Store(settings, data / "dkim")
     with store.locked():
         for note in store.reconcile(int(time.time())):
@@ -163,9 +163,3 @@ def _kept(path: Path, length: int) -> str:
         made = "".join(secrets.choice(alphabet) for _ in range(length))
         write_file(path, f"{made}\n".encode(), "root", "root", 0o600)
     return path.read_text("ascii").strip()
-
-
-def _directory(path: Path, owner: str, group: str, mode: int) -> None:
-    path.mkdir(mode=mode, exist_ok=True)
-    path.chmod(mode)
-    shutil.chown(path, owner, group)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from filters.login_book import LoginBook
+from filters.state_file import write_state
 
 log = logging.getLogger(__name__)
 
@@ -56,14 +55,7 @@ class LastUsed:
         self.changed = False
         self._times = _kept(self._times, book)
         try:
-            handle, name = tempfile.mkstemp(prefix=".last-used-", dir=self._path.parent)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(self._times, file, indent=1, sort_keys=True)
-                Path(name).replace(self._path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            write_state(self._path, self._times)
         except OSError as error:
             log.error("%s: the times of last use are not written: %s", self._path, error)
 

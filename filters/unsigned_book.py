@@ -10,12 +10,13 @@ starts. It must not know why a message could not be signed, nor what becomes of 
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from filters.state_file import write_state
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +67,7 @@ class UnsignedBook:
     def _write(self) -> None:
         if self._path is None:
             return
-        content = json.dumps({domain: asdict(entry) for domain, entry in self._entries.items()})
-        temporary = self._path.with_name(f".{self._path.name}")
         try:
-            temporary.write_text(content, "utf-8")
-            temporary.replace(self._path)
+            write_state(self._path, {name: asdict(entry) for name, entry in self._entries.items()})
         except OSError as error:
             log.error("%s: cannot be written: %s", self._path, error.strerror)

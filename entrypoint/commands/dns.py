@@ -8,8 +8,7 @@ from dataclasses import asdict
 import click
 
 from entrypoint import environ, state
-from entrypoint.domain_names import domain_name
-from entrypoint.problems import BrokenRuleError
+from entrypoint.domain_argument import one_of
 from entrypoint.records import Record, records
 from entrypoint.web.readiness import readiness
 
@@ -42,12 +41,7 @@ def command(domain: str | None, as_json: bool, form: str) -> None:
         if objection is not None:
             click.echo(f"{name}: no MTA-STS record yet: {objection}", err=True)
     if domain is not None:
-        try:
-            name = domain_name(domain)
-        except BrokenRuleError as error:
-            raise click.BadParameter(f"{domain!r}: {error}") from error
-        if name not in listed:
-            raise click.BadParameter(f"{name} is none of {', '.join(listed)}")
+        name = one_of(domain, listed)
         listed = {name: listed[name]}
     if as_json:
         shaped = [

@@ -9,12 +9,11 @@ import time
 import click
 
 from entrypoint import environ
-from entrypoint.domain_names import domain_name
+from entrypoint.domain_argument import one_of
 from entrypoint.keys import listing
 from entrypoint.keys.lifecycle import RefusedError
 from entrypoint.keys.store import Store
 from entrypoint.keys.ticker import Ticker
-from entrypoint.problems import BrokenRuleError
 from entrypoint.records import key_record
 
 
@@ -86,13 +85,7 @@ def check() -> None:
 
 
 def _domain(store: Store, text: str) -> str:
-    domains = store.settings.signing_domains
-    try:
-        name = domain_name(text)
-    except BrokenRuleError as error:
-        raise click.BadParameter(f"{text!r}: {error}") from error
-    if name not in domains:
-        raise click.BadParameter(f"{name} is none of {', '.join(domains)}")
+    name = one_of(text, store.settings.signing_domains)
     if name not in store.load():
         _refuse(f"{name}: there is no key yet; run `signpost start` first")
     return name

@@ -17,7 +17,7 @@ from entrypoint.keeper.kept import keep
 from entrypoint.keeper.known_hashes import KnownHashes
 from entrypoint.keeper.reload import all_told
 from entrypoint.logline import write_log
-from entrypoint.ownership import claim_tree
+from entrypoint.ownership import claim_tree, own_folder
 from entrypoint.passwords import verify_seconds
 from entrypoint.problems import ConfigurationError
 from entrypoint.records import records
@@ -69,8 +69,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         SPOOL.chmod(0o711)
         _claim_volumes(settings)
         # smtpd empties this folder before it makes it, and warns where it is not there.
-        (SPOOL / "purge").mkdir(mode=0o700, exist_ok=True)
-        shutil.chown(SPOOL / "purge", "opensmtpq", "root")
+        own_folder(SPOOL / "purge", "opensmtpq", "root", 0o700)
         for user in FILTER_USERS:
             _make_filter_spool(user)
         # Left by a container that was killed: a number in it may be another process's now.
@@ -122,23 +121,15 @@ def _claim_volumes(settings: Settings) -> None:
 def _make_filter_spool(user: str) -> None:
     """Where a filter's large messages wait: on the queue's disk, for that filter alone."""
     folder = SPOOL / "filters" / user
-    folder.mkdir(parents=True, exist_ok=True)
+    own_folder(folder, user, user, 0o700)
     folder.parent.chmod(0o711)
-    folder.chmod(0o700)
-    shutil.chown(folder, user, user)
 
 
 def _make_logins_folder() -> None:
     """Where filters.logins answers: whoever can reach its socket may try passwords."""
-    folder = render.RUN / "logins"
-    folder.mkdir(mode=0o770, exist_ok=True)
-    folder.chmod(0o770)
-    shutil.chown(folder, "root", "logins")
+    own_folder(render.RUN / "logins", "root", "logins", 0o770)
     # Where it counts failures, and the submission filter tells it of them.
-    guard = render.RUN / "guard"
-    guard.mkdir(mode=0o750, exist_ok=True)
-    guard.chmod(0o750)
-    shutil.chown(guard, "logins", "signer")
+    own_folder(render.RUN / "guard", "logins", "signer", 0o750)
 
 
 def _tell_records(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from entrypoint.acting import acting_as
+from entrypoint.ownership import own_folder
 from entrypoint.render import write_file
 from entrypoint.self_signed import pem
 from entrypoint.settings import KeyType
@@ -41,9 +42,7 @@ class KeyFiles:
 
     def folder(self, folder: Path) -> None:
         """Make a folder of keys."""
-        folder.mkdir(mode=0o700, exist_ok=True)
-        folder.chmod(0o700)
-        shutil.chown(folder, self.owner, self.owner)
+        own_folder(folder, self.owner, self.owner, 0o700)
 
     def keys_in(self, folder: Path) -> list[Path]:
         """The keys in a folder, whosever they are."""

@@ -6,7 +6,7 @@ or is the domain's very first. Pure: it must not know files, DNS or clocks. Time
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -283,8 +283,3 @@ def _named(key: Key) -> str:
 
 def _told(seen: Observation) -> str:
     return seen.detail or seen.answer
-
-
-def waiting_or_old(keys: DomainKeys) -> Sequence[Key]:
-    """The keys beside those that sign whose records have to be in DNS."""
-    return [key for key in keys.keys if key.status in ("next", "old")]

@@ -7,8 +7,6 @@ the commands are different processes. It must not know DNS.
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +18,7 @@ from entrypoint.keys.key_files import KeyFiles
 from entrypoint.keys.lifecycle import RefusedError, Step
 from entrypoint.keys.model import DomainKeys, Key, Note, Observation
 from entrypoint.keys.state_file import as_text, read_state
+from entrypoint.lock_file import locked
 from entrypoint.problems import ConfigurationError
 from entrypoint.records import key_record
 from entrypoint.render import DKIM_KEYS, render_dkim_keys, write_file
@@ -46,12 +45,8 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other process from changing anything. The system ends it with this process."""
-        descriptor = os.open(self._data / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(self._data / ".lock"):
             yield
-        finally:
-            os.close(descriptor)
 
     # -- what there is ----------------------------------------------------------------------
 

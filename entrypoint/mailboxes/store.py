@@ -5,16 +5,15 @@ It must not know what a change means, nor whether it fits.
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from entrypoint.lock_file import locked
 from entrypoint.mailboxes.model import Stored
 from entrypoint.mailboxes.store_file import as_text, read_stored
+from entrypoint.ownership import own_folder
 from entrypoint.problems import ConfigurationError
 from entrypoint.render import write_file
 
@@ -49,20 +48,14 @@ class Store:
             (self.folder, self.root, 0o755),
             (self.last_used.parent, self.logins, 0o700),
         ):
-            folder.mkdir(mode=mode, parents=True, exist_ok=True)
-            folder.chmod(mode)
-            shutil.chown(folder, owner, owner)
+            own_folder(folder, owner, owner, mode)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other process from changing anything. The system ends it with this process."""
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(self.folder / ".lock"):
             yield
-        finally:
-            os.close(descriptor)
 
     def load(self) -> Stored:
         """What is kept. Raises ConfigurationError where that cannot be read."""

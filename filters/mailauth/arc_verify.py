@@ -20,8 +20,6 @@ from filters.mailauth.dkim_verify import check_coverage, fetch_keys, refusal_of
 from filters.mailauth.dns_types import DnsTemporaryError, Resolver
 from filters.mailauth.message import Field, Message
 
-# Above this size the hashing leaves the event loop.
-_LARGE = 256 * 1024
 _NOTHING = hashlib.sha256(b"").digest()
 # What a DKIM-Signature has and a seal has not (§4.1.3).
 _ABSENT_IN_SEALS = {"h": b"from", "bh": b"AAAA", "c": b"relaxed/relaxed"}
@@ -115,11 +113,7 @@ async def _seals(sets: Sequence[ArcSet], resolver: Resolver, now: float) -> None
 
 
 async def _check(work: Work, field: Field, signature: Signature, resolver: Resolver) -> None:
-    keys = await fetch_keys(signature, resolver)
-    if len(work.message.raw) > _LARGE:
-        await asyncio.to_thread(work.check, field, signature, keys)
-    else:
-        work.check(field, signature, keys)
+    await work.verify(field, signature, await fetch_keys(signature, resolver))
 
 
 def _located(shown: str, found: ArcSet, error: SignatureError) -> SignatureError:

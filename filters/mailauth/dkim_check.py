@@ -7,7 +7,7 @@ not know DNS, nor which signatures are to be believed.
 import asyncio
 import base64
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import dkim
@@ -19,6 +19,9 @@ from filters.mailauth.dkim_signature import Signature, SignatureError
 from filters.mailauth.message import Field, Message
 
 _LOG = logging.getLogger("dkimpy")
+
+# Above this size the hashing leaves the event loop.
+_LARGE = 256 * 1024
 
 
 class TestedError(SignatureError):
@@ -33,7 +36,7 @@ class Work:
     def __init__(self, message: Message) -> None:
         self.message = message
         # One thread a message: the others would canonicalise the same body.
-        self.lock = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._places: dict[bytes, list[int]] = {}
         for place, field in enumerate(message.fields):
             self._places.setdefault(field.key, []).append(place)
@@ -70,6 +73,15 @@ class Work:
             canonical = b":".join(_canonical(field.name, field.value, algorithm))
             self._fields[algorithm, place] = canonical
         return canonical
+
+    async def verify(
+        self, field: Field, signature: Signature, keys: Sequence[PublicKey]
+    ) -> PublicKey:
+        """Check in a thread where the message is large: the event loop does not wait for it."""
+        if len(self.message.raw) <= _LARGE:
+            return self.check(field, signature, keys)
+        async with self._lock:
+            return await asyncio.to_thread(self.check, field, signature, keys)
 
     def check(self, field: Field, signature: Signature, keys: Iterable[PublicKey]) -> PublicKey:
         """Return the key that verifies the signature. Raises SignatureError."""

@@ -4,7 +4,6 @@ It must not know SPF, DMARC's policies or how results are written, nor how a sig
 computed (see dkim_check.py).
 """
 
-import asyncio
 import logging
 import time
 from collections import Counter
@@ -31,8 +30,6 @@ _LARGEST_HEADER = 512 * 1024
 _MOST_FIELDS = 1_000
 # A second one of these above a signed one is what the reader sees (RFC 6376 §8.15).
 _SHOWN = (b"subject", b"date", b"to", b"cc", b"from")
-# Above this size the hashing leaves the event loop.
-_LARGE = 256 * 1024
 
 _LOG = logging.getLogger(__name__)
 
@@ -126,11 +123,7 @@ async def _one(
     try:
         signature = read.read(now)
         keys = await fetch_keys(signature, resolver)
-        if len(work.message.raw) > _LARGE:
-            async with work.lock:
-                key = await asyncio.to_thread(work.check, field, signature, keys)
-        else:
-            key = work.check(field, signature, keys)
+        key = await work.verify(field, signature, keys)
         testing = key.testing
         if await _is_public_suffix(signature.domain, resolver):
             return SignatureError("policy", "the signature's d= is a public suffix"), testing
