@@ -7,6 +7,7 @@ goes live all the same. It must not know when to look, nor how a file is watched
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -25,6 +26,8 @@ _AT_START = frozenset(
         "tables/relaysecrets",
     }
 )
+# Dovecot's: who lives here, and with which quota.
+_MAILBOXES = "dovecot/users"
 _PATIENCE = 20.0  # seconds
 
 Log = Callable[[str, str], None]
@@ -35,12 +38,13 @@ def reload(
     log: Log,
     run: Path = RUN,
     update: Callable[[str], None] | None = None,
+    until_seen: Callable[[], None] | None = None,
 ) -> bool:
     """Write what has changed and tell smtpd; whether anything went live.
 
-    log takes a level and a line. update tells smtpd of a table. Raises OSError where a file cannot
-    be written, or smtpd does not take a table: it keeps the old content then, and is told again
-    the next time.
+    log takes a level and a line. update tells smtpd of a table. until_seen returns when Dovecot
+    looks at its list again. Raises OSError where a file cannot be written, or smtpd does not take a
+    table: it keeps the old content then, and is told again the next time.
     """
     changed = {_name(file): file for file in files if _differs(file, run)}
     if kept := sorted(changed.keys() & _AT_START):
@@ -49,16 +53,20 @@ def reload(
             f"restart the container to have all of the change: {', '.join(kept)} would be "
             "different, and that is read at the start only; the rest is live",
         )
-    live = [file for name, file in changed.items() if name not in _AT_START]
+    live = {name: file for name, file in changed.items() if name not in _AT_START}
     pending = [table for table in _TABLES if f"tables/{table}" in changed]
     # Before the table is written: whoever is killed in between leaves the word.
     for table in pending:
         _mark(table, run).touch()
-    write(live, run)
+    # Who is new is known to Dovecot before anybody takes mail for them or says that all is done.
+    if mailboxes := live.pop(_MAILBOXES, None):
+        write([mailboxes], run)
+        (until_seen or _next_second)()
+    write(live.values(), run)
     for table in pending:
         (update or _update)(table)
         _mark(table, run).unlink()
-    return bool(live)
+    return bool(live or mailboxes)
 
 
 def all_told(run: Path = RUN) -> None:
@@ -83,6 +91,11 @@ def _differs(file: RenderedFile, run: Path) -> bool:
         return (run / _name(file)).read_text("utf-8") != file.content
     except FileNotFoundError:
         return True
+
+
+def _next_second() -> None:
+    """Dovecot looks at a passwd-file once in each second of the clock, and never twice."""
+    time.sleep(1.0 - time.time() % 1.0 + 0.01)
 
 
 def _update(table: str) -> None:

@@ -10,6 +10,7 @@ import poplib
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -275,6 +276,18 @@ def test_accounts_and_app_passwords_come_and_go_for_reading_and_sending_alike(
     assert not may_read(server, (address, "erin-secret"))
     _, said = send(world, server, address)
     assert said.reply_to("RCPT").code == 550
+
+
+def test_a_change_counts_when_the_command_has_ended(world: World, server: Signpost) -> None:
+    """Dovecot looks at its list once in each second of the clock, and has just looked each time."""
+    server.exec("signpost", "account", "add", "frank@example.org", stdin=b"frank-secret\n")
+    for megabytes in (3, 4, 5):
+        wait_until(lambda: time.time() % 1 < 0.3, "the beginning of a second")
+        server.exec("doveadm", "quota", "get", "-u", "frank@example.org")
+        server.exec("signpost", "account", "quota", "frank@example.org", f"{megabytes}M")
+        said = server.exec("doveadm", "quota", "get", "-u", "frank@example.org")
+        assert re.search(rf"STORAGE +\d+ +{megabytes * 1024} ", said)
+    server.exec("signpost", "account", "remove", "frank@example.org")
 
 
 # -- folders -----------------------------------------------------------------------------------

@@ -29,15 +29,26 @@ class Place:
         self.run = run
         self.smtpd = Smtpd(run)
         self.log: list[str] = []
+        self.others_when_dovecot_saw: list[str] = []
+
+    def until_seen(self) -> None:
+        assert self.read("dovecot/users") != "a"
+        self.others_when_dovecot_saw.append(self.read("tables/virtuals"))
 
     def reload(self, **content: str) -> bool:
         owner, group = self.run.owner(), self.run.group()
-        names = {"conf": "smtpd.conf", "book": "addresses.json"}
+        names = {"conf": "smtpd.conf", "book": "addresses.json", "mailboxes": "dovecot/users"}
         files = [
             RenderedFile(RUN / names.get(name, f"tables/{name}"), text, owner, group, 0o640)
             for name, text in content.items()
         ]
-        return reload(files, lambda level, text: self.log.append(text), self.run, self.smtpd.update)
+        return reload(
+            files,
+            lambda level, text: self.log.append(text),
+            self.run,
+            self.smtpd.update,
+            self.until_seen,
+        )
 
     def read(self, name: str) -> str:
         return (self.run / name).read_text()
@@ -66,6 +77,18 @@ def test_only_a_table_that_changed_is_told(place: Place) -> None:
 def test_the_people_of_a_domain_come_before_it(place: Place) -> None:
     place.reload(domains="b", virtuals="b")
     assert [table for table, _ in place.smtpd.told] == ["virtuals", "domains"]
+
+
+def test_dovecot_has_seen_who_lives_here_before_anything_else_changes(place: Place) -> None:
+    """It looks once a second: mail or a login would else meet an account that it does not know."""
+    (place.run / "dovecot").mkdir()
+    (place.run / "dovecot/users").write_text("a")
+    place.reload(mailboxes="a", virtuals="a", domains="a")
+    assert not place.others_when_dovecot_saw
+    assert place.reload(virtuals="b", mailboxes="b")
+    assert place.others_when_dovecot_saw == ["a"]
+    assert place.reload(virtuals="b", mailboxes="c")
+    assert place.others_when_dovecot_saw == ["a", "b"]
 
 
 def test_what_is_read_at_the_start_only_is_told_and_not_written(place: Place) -> None:
