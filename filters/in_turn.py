@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from filters.smtpd import PROCEED, Request, Session, Verdict
 
@@ -10,18 +10,32 @@ Answer = Verdict | None
 Handler = Callable[[Session, Request], "Answer | Awaitable[Answer]"]
 
 
-def in_turn(handlers: list[Handler]) -> Handler:
-    """One handler of all; a single one stays as it is, and without a task if it needs none."""
+def in_turn(handlers: Sequence[Handler]) -> Handler:
+    """One handler of all; it is a coroutine from where one of them is, and costs no task before."""
     if len(handlers) == 1:
         return handlers[0]
 
-    async def ask(session: Session, request: Request) -> Verdict:
-        for handler in handlers:
+    def ask(session: Session, request: Request) -> Answer | Awaitable[Answer]:
+        for number, handler in enumerate(handlers, 1):
             answer = handler(session, request)
             if isinstance(answer, Awaitable):
-                answer = await answer
-            if answer is not None and answer is not PROCEED:
+                return _go_on(answer, handlers[number:], session, request)
+            if not _goes_on(answer):
                 return answer
         return PROCEED
 
     return ask
+
+
+async def _go_on(
+    awaited: Awaitable[Answer], rest: Sequence[Handler], session: Session, request: Request
+) -> Answer:
+    answer = await awaited
+    if not _goes_on(answer) or not rest:
+        return answer
+    later = in_turn(rest)(session, request)
+    return await later if isinstance(later, Awaitable) else later
+
+
+def _goes_on(answer: Answer) -> bool:
+    return answer is None or answer is PROCEED

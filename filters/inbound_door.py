@@ -12,9 +12,9 @@ from filters.guard.blocklists import Blocklists
 from filters.guard.greylisting import Greylisting
 from filters.guard.networks import is_public, sender_network
 from filters.mailauth import spf_check
-from filters.mailauth.envelope import Envelope
 from filters.mailauth.resolver import Lookup, Resolver
-from filters.smtpd import PROCEED, Disconnect, Reject, Verdict
+from filters.session_envelope import envelope_of
+from filters.smtpd import PROCEED, Disconnect, Reject, Request, Session, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,10 @@ SPF_SECONDS = 5.0
 
 
 class InboundDoor:
-    """Either of the two may be None: it is not asked then."""
+    """Either of the two may be None: it is not asked then.
+
+    unknown_clients: addresses at which anyone may appear (a NAT).
+    """
 
     def __init__(
         self,
@@ -32,16 +35,18 @@ class InboundDoor:
         greylisting: Greylisting | None = None,
         *,
         spf: bool = True,
+        unknown_clients: frozenset[str] = frozenset(),
     ) -> None:
         self.resolver = resolver
         self.blocklists = blocklists
         self.greylisting = greylisting
         self.spf = spf
+        self.unknown_clients = unknown_clients
 
-    async def refuse_listed(self, client: Envelope) -> Verdict:
+    async def refuse_listed(self, session: Session, request: Request) -> Verdict:
         """At connect: a client that a DNS blocklist has is told so, and by which one."""
-        address = client.client_address
-        if self.blocklists is None or address is None or client.client_unknown:
+        address = session.client_address
+        if self.blocklists is None or address is None or address in self.unknown_clients:
             return PROCEED
         listing = await self.blocklists.find(address)
         if listing is None:
@@ -50,8 +55,9 @@ class InboundDoor:
         because = f": {listing.reason}" if listing.reason else ""
         return Disconnect(554, f"5.7.1 {address} is listed by {listing.zone}{because}")
 
-    async def refuse_new(self, envelope: Envelope, recipient: str) -> Verdict:
+    async def refuse_new(self, session: Session, request: Request) -> Verdict:
         """At RCPT: who comes for the first time is asked to come again (RFC 6647)."""
+        envelope, recipient = envelope_of(session, self.unknown_clients), request.address
         address = envelope.client_address
         if self.greylisting is None or address is None or envelope.client_unknown:
             return PROCEED

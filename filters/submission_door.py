@@ -3,8 +3,9 @@
 `filters.guard` decides; here the decision becomes a reply. A blocked client is refused at AUTH: at
 connect, it would be without TLS on port 465 where nobody could read why, and smtpd lets a session
 that is open guess for ever. smtpd hands AUTH's parameter over, too; nothing here looks at it, so
-that the login is known afterwards only. One that has to wait where others are welcome is refused
-at MAIL.
+that the login is known afterwards only. Where others are welcome, the guard is told which clients
+are about to log in, and refuses one that has to wait as if its password were wrong; one that slips
+through is refused at MAIL.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 # Wrong passwords in one session: who needs more is no person.
 MOST_FAILURES = 3
 
-_WAITS, _FAILED, _HELD = "guard: seconds to wait", "guard: failures", "limit: recipients held"
+_WAITS, _FAILED, _BEGUN = "guard: seconds to wait", "guard: failures", "guard: AUTH has begun"
+_HELD = "limit: recipients held"
 
 
 class LoginDoor:
@@ -35,6 +37,7 @@ class LoginDoor:
         """Look at clients and logins; `refuse_login` is for the handler of MAIL."""
         server.register_handler("filter", "auth", self.refuse_client)
         server.register_handler("report", "link-auth", self.note_login)
+        server.register_handler("report", "link-disconnect", self.note_end)
 
     async def refuse_client(self, session: Session, request: Request) -> Reply:
         """At AUTH: everyone at a blocked client, and who has failed too often in this session."""
@@ -43,8 +46,9 @@ class LoginDoor:
             return PROCEED
         if session.state.get(_FAILED, 0) >= MOST_FAILURES:
             return Disconnect(421, "4.7.0 too many failed logins, connect again")
-        seconds = await self.guard.seconds("client", address)
+        seconds = await self.guard.seconds("begin", session.id, address)
         if not seconds:
+            session.state[_BEGUN] = True
             return PROCEED
         log.info("client=%s refused: failed logins", address)
         return _wait(seconds)
@@ -55,13 +59,22 @@ class LoginDoor:
             return
         result = report.fields[0]
         login = report.fields[1].decode("utf-8", "backslashreplace")
+        session.state.pop(_BEGUN, None)
+        whose = session.id, session.client_address, login
         if result == b"fail":
             session.state[_FAILED] = session.state.get(_FAILED, 0) + 1
-            await self.guard.ask("fail", session.client_address, login)
+            await self.guard.ask("fail", *whose)
         elif result == b"pass":
-            asked = asyncio.ensure_future(self.guard.seconds("pass", session.client_address, login))
+            asked = asyncio.ensure_future(self.guard.seconds("pass", *whose))
             session.state[_WAITS] = asked
             await asked
+        else:
+            await self.guard.ask("left", session.id)
+
+    async def note_end(self, session: Session, report: Report) -> None:
+        """The client has gone, perhaps in the middle of AUTH."""
+        if session.state.pop(_BEGUN, False):
+            await self.guard.ask("left", session.id)
 
     async def refuse_login(self, session: Session, request: Request) -> Reply | None:
         """At MAIL: a login that has to wait at this client though its password was right."""

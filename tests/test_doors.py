@@ -13,13 +13,24 @@ from filters.guard.guard_client import GuardClient
 from filters.guard.sending_limit import SendingLimit
 from filters.in_turn import in_turn
 from filters.inbound_door import InboundDoor
-from filters.mailauth.envelope import Envelope
 from filters.mailauth.resolver import StaticResolver
-from filters.smtpd import PROCEED, Disconnect, Reject, Report, Request, Session, Verdict
+from filters.smtpd import (
+    PROCEED,
+    Disconnect,
+    Reject,
+    Report,
+    Request,
+    Session,
+    Transaction,
+    Verdict,
+)
 from filters.submission_door import MOST_FAILURES, LoginDoor, SendingDoor
 
 ALICE, HOME, PUBLIC = "alice@example.org", "203.0.113.20", "192.31.196.25"
+NAT = frozenset({"192.31.196.27"})
 ASKED = Request((0, 7), "auth", "s", "t", b"PLAIN c2VjcmV0")
+GREETED = Request((0, 7), "connect", "s", "t", b"")
+NAMED = Request((0, 7), "rcpt-to", "s", "t", ALICE.encode())
 
 
 class Guard(GuardClient):
@@ -40,21 +51,21 @@ def told(result: bytes, login: bytes = ALICE.encode()) -> Report:
 
 class TestLogins:
     def test_a_blocked_client_is_told_at_auth_and_the_password_is_nobodys(self) -> None:
-        guard = Guard({"client": 601})
+        guard = Guard({"begin": 601})
         session = Session("s", client_address=HOME)
         verdict = asyncio.run(LoginDoor(guard).refuse_client(session, ASKED))
         assert isinstance(verdict, Disconnect)
         assert verdict.reply.startswith("421 4.7.0 too many failed logins from your network")
         assert "11 minutes" in verdict.reply
-        assert guard.asked == [("client", HOME)]
+        assert guard.asked == [("begin", "s", HOME)]
 
-    @pytest.mark.parametrize("answer", [{}, {"client": 0}])
+    @pytest.mark.parametrize("answer", [{}, {"begin": 0}])
     def test_anybody_else_goes_on(self, answer: dict[str, int]) -> None:
         session = Session("s", client_address=HOME)
         assert asyncio.run(LoginDoor(Guard(answer)).refuse_client(session, ASKED)) is PROCEED
 
     def test_the_local_socket_is_not_asked_for(self) -> None:
-        guard = Guard({"client": 600, "pass": 600})
+        guard = Guard({"begin": 600, "pass": 600})
         door, session = LoginDoor(guard), Session("s", local=True)
 
         async def scene() -> None:
@@ -78,7 +89,37 @@ class TestLogins:
 
         verdict = asyncio.run(scene())
         assert isinstance(verdict, Disconnect) if waits else verdict is None
-        assert guard.asked == [("fail", HOME, "\\xff\n"), ("pass", HOME, ALICE)]
+        assert guard.asked == [
+            ("left", "s"),
+            ("fail", "s", HOME, "\\xff\n"),
+            ("pass", "s", HOME, ALICE),
+        ]
+
+    def test_an_auth_that_has_no_outcome_is_told_once(self) -> None:
+        guard = Guard({})
+        door, session = LoginDoor(guard), Session("s", client_address=HOME)
+        gone = Report((0, 7), "smtp-in", "link-disconnect", "s", ())
+
+        async def scene() -> None:
+            await door.note_end(session, gone)
+            await door.refuse_client(session, ASKED)
+            await door.note_end(session, gone)
+            await door.note_end(session, gone)
+
+        asyncio.run(scene())
+        assert guard.asked == [("begin", "s", HOME), ("left", "s")]
+
+    def test_nothing_is_told_of_a_session_whose_auth_has_ended(self) -> None:
+        guard = Guard({})
+        door, session = LoginDoor(guard), Session("s", client_address=HOME)
+
+        async def scene() -> None:
+            await door.refuse_client(session, ASKED)
+            await door.note_login(session, told(b"fail"))
+            await door.note_end(session, Report((0, 7), "smtp-in", "link-disconnect", "s", ()))
+
+        asyncio.run(scene())
+        assert guard.asked == [("begin", "s", HOME), ("fail", "s", HOME, ALICE)]
 
     def test_a_session_has_three_tries(self) -> None:
         door, session = LoginDoor(Guard({})), Session("s", client_address=HOME)
@@ -120,50 +161,50 @@ class TestSending:
         door.sent(session, self.end("tx-commit"))
 
 
+def arriving(client: str | None, sender: str) -> Session:
+    transaction = Transaction("01234567", sender, [])
+    return Session("s", client_address=client, helo="h.test", transaction=transaction)
+
+
 class TestInbound:
     LISTED = StaticResolver(
         {
             "25.196.31.192.bl.test": {"A": ["127.0.0.2"], "TXT": ["spam\r\n250 ok"]},
+            "27.196.31.192.bl.test": {"A": ["127.0.0.2"]},
             "far.test": {"TXT": ["v=spf1 ip4:192.31.196.0/24 -all"]},
         }
     )
 
-    def greet(self, client: Envelope) -> Verdict:
-        door = InboundDoor(self.LISTED, Blocklists(["bl.test"], self.LISTED))
-        return asyncio.run(door.refuse_listed(client))
+    def greet(self, address: str | None) -> Verdict:
+        door = InboundDoor(self.LISTED, Blocklists(["bl.test"], self.LISTED), unknown_clients=NAT)
+        return asyncio.run(door.refuse_listed(Session("s", client_address=address), GREETED))
 
     def test_a_listed_client_is_told_by_whom_and_why(self) -> None:
-        verdict = self.greet(Envelope(PUBLIC, "", ""))
+        verdict = self.greet(PUBLIC)
         assert isinstance(verdict, Disconnect)
         assert verdict.reply == f"554 5.7.1 {PUBLIC} is listed by bl.test: spam?250 ok"
 
-    @pytest.mark.parametrize(
-        "client",
-        [
-            Envelope(PUBLIC, "", "", client_unknown=True),
-            Envelope("192.31.196.26", "", ""),
-            Envelope("10.0.0.1", "", ""),
-            Envelope(None, "", ""),
-        ],
-    )
-    def test_anybody_else_goes_on(self, client: Envelope) -> None:
+    @pytest.mark.parametrize("client", ["192.31.196.27", "192.31.196.26", "10.0.0.1", None])
+    def test_anybody_else_goes_on(self, client: str | None) -> None:
         assert self.greet(client) is PROCEED
 
     @pytest.mark.parametrize(
-        ("envelope", "waits"),
+        ("client", "sender", "waits"),
         [
-            (Envelope(PUBLIC, "h.test", "a@far.test"), True),
-            (Envelope(PUBLIC, "h.test", ""), True),
-            (Envelope(PUBLIC, "h.test", "a@far.test", client_unknown=True), False),
-            (Envelope("10.0.0.1", "h.test", "a@far.test"), False),
-            (Envelope(None, "h.test", "a@far.test"), False),
+            (PUBLIC, "a@far.test", True),
+            (PUBLIC, "", True),
+            ("192.31.196.27", "a@far.test", False),
+            ("10.0.0.1", "a@far.test", False),
+            (None, "a@far.test", False),
         ],
     )
-    def test_who_is_new_waits(self, tmp_path: Path, envelope: Envelope, waits: bool) -> None:
+    def test_who_is_new_waits(
+        self, tmp_path: Path, client: str | None, sender: str, waits: bool
+    ) -> None:
         async def scene() -> Verdict:
             greylisting = Greylisting(tmp_path / "g.sqlite")
-            door = InboundDoor(self.LISTED, greylisting=greylisting)
-            verdict = await door.refuse_new(envelope, ALICE)
+            door = InboundDoor(self.LISTED, greylisting=greylisting, unknown_clients=NAT)
+            verdict = await door.refuse_new(arriving(client, sender), NAMED)
             greylisting.finish()
             return verdict
 
@@ -183,10 +224,10 @@ class TestInbound:
                 greylisting=greylisting,
             )
             for address, waits in (("192.31.1.1", True), ("192.31.2.2", False), (PUBLIC, False)):
-                verdict = await door.refuse_new(Envelope(address, "h", "a@far.test"), ALICE)
+                verdict = await door.refuse_new(arriving(address, "a@far.test"), NAMED)
                 assert isinstance(verdict, Reject) == waits
                 now += 60
-            forged = await door.refuse_new(Envelope("93.184.216.34", "h", "a@far.test"), ALICE)
+            forged = await door.refuse_new(arriving("93.184.216.34", "a@far.test"), NAMED)
             assert isinstance(forged, Reject)
             greylisting.finish()
 

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from filters.addresses import AddressBook, AddressFile
 from filters.bare_addresses import complete
 from filters.forwarding import Forwarding
-from filters.inbound import Inbound, Policy
 from filters.keyring import KeyRing, KeySpec
 from filters.mailauth import arc_verify
 from filters.mailauth.dkim_sign import public_record
@@ -21,6 +20,7 @@ from filters.mailauth.message import Message
 from filters.mailauth.resolver import StaticResolver
 from filters.recipients import refuse_recipient
 from filters.smtpd import Reject, Session, Transaction
+from filters.verifier import Policy, Verifier
 
 BOOK = AddressBook.from_json(
     json.dumps(
@@ -106,7 +106,7 @@ def test_one_field_on_top_and_every_other_byte_as_it_was(
 ) -> None:
     resolver = StaticResolver({"far.example": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]}})
     policy = Policy(unknown_clients=frozenset(unknown))
-    inbound = Inbound("mail.example.org", resolver, policy)
+    verifier = Verifier("mail.example.org", resolver, policy)
     session = Session(
         "s",
         client_address=client,
@@ -116,7 +116,7 @@ def test_one_field_on_top_and_every_other_byte_as_it_was(
     kept = b"From: x@far.example\r\nSubject: \xff\x85\r\n\r\nbody \r\x0b\r\n"
     forged = b"Authentication-Results: MAIL.example.org; spf=pass smtp.mailfrom=y@z.example\r\n"
     others = b"Authentication-Results: other.example; spf=pass smtp.mailfrom=y@z.example\r\n"
-    stamped = asyncio.run(inbound.verify(session, others + forged + kept))
+    stamped = asyncio.run(verifier.verify(session, others + forged + kept))
     assert isinstance(stamped, bytes)
     assert stamped.endswith(others + kept)
     field = stamped.removesuffix(others + kept)
@@ -164,9 +164,9 @@ def letter(author: str) -> bytes:
 def test_the_policy_becomes_a_reply_and_one_line_in_the_log(
     author: str, client: str, code: int | None, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    inbound = Inbound("mail.example.org", REJECTS, Policy())
+    verifier = Verifier("mail.example.org", REJECTS, Policy())
     with caplog.at_level("INFO"):
-        answer = asyncio.run(inbound.verify(arriving(author, client), letter(author)))
+        answer = asyncio.run(verifier.verify(arriving(author, client), letter(author)))
     if code is None:
         assert isinstance(answer, bytes)
         assert answer.startswith(said.encode())
@@ -197,12 +197,14 @@ def test_a_seal_stands_on_what_smtpd_completes_and_only_on_what_leaves(tmp_path:
     key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     ring = KeyRing([KeySpec("mail.example.org", "arc", key)])
     addresses = AddressFile(path)
-    inbound = Inbound("mail.example.org", REJECTS, Policy(), forwarding=Forwarding(ring, addresses))
+    verifier = Verifier(
+        "mail.example.org", REJECTS, Policy(), forwarding=Forwarding(ring, addresses)
+    )
     record = public_record(ring.keys_for("mail.example.org")[0])
     zone = StaticResolver({"arc._domainkey.mail.example.org": {"TXT": [record]}})
     message = b"From: x@none.example\r\nTo: alice\r\nCc: (bob) carol\r\n\r\nbody\r\n"
     for to, result in (("alice@example.org", "none"), ("AWAY@example.org", "pass")):
-        sealed = asyncio.run(inbound.verify(arriving("x@none.example", to=to), message))
+        sealed = asyncio.run(verifier.verify(arriving("x@none.example", to=to), message))
         assert isinstance(sealed, bytes)
         completed = complete(Message(sealed), "mail.example.org")
         assert asyncio.run(arc_verify.verify(completed, zone)).result == result

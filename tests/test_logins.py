@@ -22,7 +22,7 @@ from filters.last_good import LastGood
 from filters.last_used import LastUsed, read_last_used
 from filters.login_book import MOST_PASSWORDS, LoginBook
 from filters.login_check import REMEMBERED, LoginChecker
-from filters.logins import LONGEST_QUESTION, RIGHT, WRONG, LoginServer
+from filters.login_server import LONGEST_QUESTION, RIGHT, WRONG, LoginServer
 
 ROOT = Path(__file__).parents[1]
 OWN = "Own: pass|wörd"
@@ -254,7 +254,7 @@ class TestTheAnswer:
         ],
     )
     def test_is_right_or_wrong(self, server: LoginServer, question: bytes, answer: bytes) -> None:
-        assert server.answer(question) == answer
+        assert asyncio.run(server.answer(question)) == answer
 
     @given(question=st.binary(max_size=60))
     def test_to_any_bytes_is_wrong(self, question: bytes) -> None:
@@ -263,7 +263,8 @@ class TestTheAnswer:
         class Fixed:
             content = both
 
-        assert LoginServer(Fixed()).answer(question) == WRONG  # type: ignore[arg-type]
+        server = LoginServer(Fixed())  # type: ignore[arg-type]
+        assert asyncio.run(server.answer(question)) == WRONG
 
 
 class Program:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from filters.addresses import AddressBook, AddressFile
-from filters.inbound import Inbound, Policy
-from filters.mailauth.resolver import StaticResolver
 from filters.quota_status import AT_ONCE, QuotaStatus
-from filters.recipients import mailboxes
-from filters.smtpd import Reject, Request, Session
+from filters.recipients import InboundRecipients, SubmissionRecipients, mailboxes
+from filters.smtpd import PROCEED, Reject, Request, Session, Verdict
 
 FULL = {"alice@example.org", "carol@example.org"}
 BOOK = {
@@ -224,34 +222,103 @@ def test_whose_mailboxes_an_address_is_for(address: str, accounts: set[str]) -> 
     assert mailboxes(AddressBook.from_json(json.dumps(BOOK)), address) == accounts
 
 
+Recipients = InboundRecipients | SubmissionRecipients
+RESULTS = [
+    ("alice+tag@example.org", "552 5.2.2 <alice+tag@example.org>: the mailbox is full"),
+    ("full@example.org", "552 5.2.2 <full@example.org>: the mailbox is full"),
+    ("@x.test:alice@example.org", "552 5.2.2 <alice@example.org>: the mailbox is full"),
+    ("anyone@all.example", "552 5.2.2 <anyone@all.example>: the mailbox is full"),
+    ("bob@example.org", None),
+    ("@x.test:bob@example.org", None),
+    ("some@example.org", None),
+    ("copy@example.org", None),
+    ("SRS0=abcd=ef=far.example=x@all.example", None),
+    ("nobody@example.org", "550 5.1.1 <nobody@example.org>: no such user here"),
+    ("a/../b@all.example", "550 5.1.3 <a/../b@all.example>: no `/` or `..` in a local part here"),
+]
+
+
+async def answer_at_rcpt(recipients: Recipients, address: str, user: str | None) -> Verdict:
+    session = Session("s", hostname="example.org", user=user, local=user is None)
+    answer = recipients.refuse(session, Request((0, 7), "rcpt-to", "s", "t", address.encode()))
+    return await answer if isinstance(answer, Awaitable) else answer
+
+
+@pytest.fixture
+def addresses(tmp_path: Path) -> AddressFile:
+    path = tmp_path / "addresses.json"
+    path.write_text(json.dumps(BOOK))
+    return AddressFile(path)
+
+
+@pytest.mark.parametrize("kind", [InboundRecipients, SubmissionRecipients])
+@pytest.mark.parametrize(("address", "said"), RESULTS)
+def test_a_full_mailbox_is_refused_at_rcpt(
+    tmp_path: Path, addresses: AddressFile, kind: type[Recipients], address: str, said: str | None
+) -> None:
+    async def work() -> None:
+        async with listening(tmp_path / "s"), asking(tmp_path / "s") as quotas:
+            answer = await answer_at_rcpt(kind(addresses, quotas), address, "bob@example.org")
+        assert answer == PROCEED if said is None else isinstance(answer, Reject)
+        if isinstance(answer, Reject):
+            assert answer.reply == said
+
+    run(work())
+
+
 @pytest.mark.parametrize(
     ("address", "code"),
     [
-        ("alice+tag@example.org", 552),
-        ("full@example.org", 552),
-        ("anyone@all.example", 552),
-        ("bob@example.org", None),
-        ("some@example.org", None),
-        ("copy@example.org", None),
-        ("nobody@example.org", 550),
+        ("x@far.example", None),
+        ("x@sub.example.org", None),
+        # smtpd completes it with its own name.
+        ("alice", 552),
+        ("postmaster", 550),
+        ("bob", None),
     ],
 )
-def test_a_full_mailbox_is_refused_at_rcpt(tmp_path: Path, address: str, code: int | None) -> None:
-    (tmp_path / "addresses.json").write_text(json.dumps(BOOK))
-
+def test_who_submits_may_write_to_anybody_elsewhere(
+    tmp_path: Path, addresses: AddressFile, address: str, code: int | None
+) -> None:
     async def work() -> None:
-        async with listening(tmp_path / "s"), asking(tmp_path / "s") as quotas:
-            inbound = Inbound(
-                "mail.example.org",
-                StaticResolver({}),
-                Policy(),
-                addresses=AddressFile(tmp_path / "addresses.json"),
-                quotas=quotas,
-            )
-            request = Request((0, 7), "rcpt-to", "s", "t", address.encode())
-            answer = await inbound.check_recipient(Session("s"), request)
-        assert (answer.code if isinstance(answer, Reject) else None) == code
-        if isinstance(answer, Reject) and code == 552:
-            assert answer.text == f"5.2.2 <{address}>: the mailbox is full"
+        async with listening(tmp_path / "s") as dovecot, asking(tmp_path / "s") as quotas:
+            recipients = SubmissionRecipients(addresses, quotas)
+            answer = await answer_at_rcpt(recipients, address, "bob@example.org")
+            assert (answer.code if isinstance(answer, Reject) else None) == code
+            assert bool(dovecot.asked) == (address in {"alice", "bob"})
 
     run(work())
+
+
+def test_what_a_script_sends_is_refused_for_a_full_mailbox_too(
+    tmp_path: Path, addresses: AddressFile
+) -> None:
+    async def work() -> None:
+        async with listening(tmp_path / "s") as dovecot, asking(tmp_path / "s") as quotas:
+            recipients = SubmissionRecipients(addresses, quotas)
+            answer = await answer_at_rcpt(recipients, "alice@example.org", None)
+            assert isinstance(answer, Reject)
+            assert answer.code == 552
+
+    run(work())
+
+
+@pytest.mark.parametrize("kind", [InboundRecipients, SubmissionRecipients])
+def test_without_quotas_the_answer_is_there_at_once(
+    addresses: AddressFile, kind: type[Recipients]
+) -> None:
+    recipients = kind(addresses)
+    for address, refused in (("alice@example.org", False), ("nobody@example.org", True)):
+        request = Request((0, 7), "rcpt-to", "s", "t", address.encode())
+        assert isinstance(recipients.refuse(Session("s"), request), Reject) == refused
+
+
+@pytest.mark.parametrize(
+    ("address", "refused"),
+    [("bob@example.org", False), ("bob", False), ("x@far.example", True), ("x@org", True)],
+)
+def test_no_mail_leaves_a_demo(addresses: AddressFile, address: str, refused: bool) -> None:
+    session = Session("s", hostname="example.org", user="bob@example.org")
+    request = Request((0, 7), "rcpt-to", "s", "t", address.encode())
+    answer = SubmissionRecipients(addresses).refuse_other_domains(session, request)
+    assert isinstance(answer, Reject) == refused

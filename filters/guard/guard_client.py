@@ -14,7 +14,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 0.5  # seconds; an answer takes a few tenths of a millisecond
+PATIENCE = 2.0  # seconds; an answer takes a few tenths of a millisecond
 _RETRY_AFTER = 2.0  # seconds after a failure in which nobody is asked
 _LONGEST_ANSWER = 4096
 

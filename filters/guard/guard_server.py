@@ -2,11 +2,12 @@
 
 Lines of JSON, each question answered by one line, in order:
 
-    ["client", ADDRESS]         → seconds that everyone there has to wait, 0 for none
-    ["fail", ADDRESS, LOGIN]    → 0
-    ["pass", ADDRESS, LOGIN]    → seconds; more than 0: this login has to wait at this client
-    ["list"]                    → [[NETWORK, LOGIN or "", seconds left, level], …]
-    ["lift", WHAT]              → how many records went
+    ["begin", SESSION, ADDRESS]        → seconds that everyone there has to wait; 0: AUTH begins
+    ["fail", SESSION, ADDRESS, LOGIN]  → 0
+    ["pass", SESSION, ADDRESS, LOGIN]  → seconds; more than 0: this login has to wait at this client
+    ["left", SESSION]                  → 0; the AUTH that began has no outcome
+    ["list"]                           → [[NETWORK, LOGIN or "", seconds left, level], …]
+    ["lift", WHAT]                     → how many records went
 
 What is no question gets null. The folder that the socket lies in keeps strangers out.
 """
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from filters.guard.block_store import BlockStore, Snapshot
 from filters.guard.login_guard import Block, LoginGuard
+from filters.guard.under_way import UnderWay
 from filters.guard.write_behind import WriteBehind
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ class GuardServer:
     ) -> None:
         self.guard = guard
         self._clock = clock
+        self._under_way = UnderWay(lambda address, login: self.refused(address, login))
         self._clients: set[asyncio.StreamWriter] = set()
         self._writing: WriteBehind[Snapshot] | None = None
         if path is None:
@@ -58,11 +61,13 @@ class GuardServer:
     # -- for the program that it lives in ------------------------------------------------------
 
     def refused(self, address: str | None, login: str) -> float:
-        """Seconds that this login has to wait at this client."""
+        """Seconds that this login has to wait at this client; None: one of smtpd's."""
+        if address is None:
+            return self._under_way.waits(login)
         return self.guard.refused(address, login, self._clock())
 
     def failed(self, address: str | None, login: str) -> None:
-        """A wrong password."""
+        """A wrong password; of nobody's account where the login is empty."""
         now = self._clock()
         begun = self.guard.failed(address, login, now)
         for block in begun:
@@ -102,13 +107,18 @@ class GuardServer:
         except (ValueError, RecursionError):
             return None
         match question:
-            case ["client", str(address)]:
-                return round(self.guard.shut_out(address, self._clock()))
-            case ["fail", str(address), str(login)]:
+            case ["begin", str(session), str(address)]:
+                return self._begin(session, address)
+            case ["fail", str(session), str(address), str(login)]:
+                self._under_way.outcome(session, address, login)
                 self.failed(address, login)
                 return 0
-            case ["pass", str(address), str(login)]:
+            case ["pass", str(session), str(address), str(login)]:
+                self._under_way.outcome(session, address, login)
                 return round(self.passed(address, login))
+            case ["left", str(session)]:
+                self._left(session)
+                return 0
             case ["list"]:
                 now = self._clock()
                 return [
@@ -121,6 +131,19 @@ class GuardServer:
                 self._changed(urgent=True)
                 return lifted
         return None
+
+    def _begin(self, session: str, address: str) -> int:
+        self._left(session)
+        now = self._clock()
+        seconds = round(self.guard.shut_out(address, now))
+        if not seconds:
+            self._under_way.begin(session, address, now)
+        return seconds
+
+    def _left(self, session: str) -> None:
+        auth = self._under_way.end(session)
+        if auth is not None and auth.covered:
+            self.failed(auth.address, "")
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients.add(writer)

@@ -71,12 +71,14 @@ class LoginGuard:
     # -- what happens ------------------------------------------------------------------------
 
     def failed(self, address: str | None, login: str, now: float) -> list[Block]:
-        """A wrong password; the blocks that begin with it."""
+        """A wrong password; the blocks that begin with it. login "": of no account."""
         network = self.network(address)
         if network is None:
             return []
         login = _name(login)
-        if self._is_trusted((network, login), now):
+        if not login:
+            begun = [self._count((network, ""), NETWORK_LIMIT, now)]
+        elif self._is_trusted((network, login), now):
             begun = [self._count((network, login), TRUSTED_PATIENCE * PAIR_LIMIT, now)]
         else:
             begun = [

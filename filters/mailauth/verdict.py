@@ -4,6 +4,7 @@ It must not know how anything is verified, nor how a field is written.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from filters.mailauth import dkim_verify
 from filters.mailauth.arc_result import ArcResult
@@ -38,13 +39,17 @@ class Verdict:
 
         disposition: what was decided to do with the message, if that is to be said.
         """
+        return (*self._before_dmarc, _dmarc(self.dmarc, disposition))
+
+    @cached_property
+    def _before_dmarc(self) -> tuple[MethodResult, ...]:
+        # Asked for by the log, the stamp and the seal; frozen as it all is, it stays true.
         return (
             *_auth(self.envelope),
             *_iprev(self.envelope),
             *(() if self.spf is None else (_spf(self.spf),)),
             *_dkim(self.dkim),
             *_arc(self.arc, self.envelope),
-            _dmarc(self.dmarc, disposition),
         )
 
 

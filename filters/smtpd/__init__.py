@@ -7,7 +7,7 @@
     server.serve_forever()
 
 It knows the standard library, smtpd's protocol and nothing else: no DNS, no DKIM, no settings.
-A line travels wire → connection → session → server → handler, and the answer the same way back.
+A line travels wire → connection → dispatch → session → handler, and the answer the same way back.
 """
 
 from filters.smtpd.server import FilterServer

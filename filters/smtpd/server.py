@@ -1,8 +1,7 @@
-"""FilterServer: handlers, their deadlines, and the only I/O: the one socket that smtpd gives.
+"""FilterServer: what a filter registers, and the only I/O: the one socket that smtpd gives.
 
-smtpd has no filter timeout, restarts no filter and dies with it. So whatever a handler does,
-every request is answered once and in time, an exception earns the sender a 451 and the log a
-traceback, and the process ends at end of input and never otherwise.
+smtpd has no filter timeout, restarts no filter and dies with it. So the process ends at end of
+input and never otherwise; what becomes of a line is `dispatch`'s.
 """
 
 from __future__ import annotations
@@ -12,26 +11,22 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from filters.smtpd.connection import Connection, Handshake
+from filters.smtpd.dispatch import Dispatcher
 from filters.smtpd.handlers import (
     PHASES,
     REPORT_EVENTS,
-    UNAVAILABLE,
     Handler,
     MessageHandler,
     OutgoingHandler,
-    express,
 )
 from filters.smtpd.link import Link, Outlet
 from filters.smtpd.message_filter import MessageFilter
-from filters.smtpd.session import REPORTS, Session
-from filters.smtpd.sessions import Sessions
-from filters.smtpd.verdict import PROCEED, Verdict
-from filters.smtpd.wire import Config, DataLines, Line, Report, Request
+from filters.smtpd.session import REPORTS
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +42,15 @@ class FilterServer:
 
     def __init__(self, *, deadline: float = 60.0, spool: Path | None = None) -> None:
         self.deadline = deadline
-        self.handshake = Handshake()
-        self._reports: dict[str, list[Handler]] = {}
-        self._outgoing: dict[str, OutgoingHandler] = {}
-        self._filters: dict[str, Handler] = {}
-        self._message_filter: MessageFilter | None = None
-        self._ready_handlers: list[Callable[[Handshake], None]] = []
-        self._tracked: tuple[str, ...] | None = None
         self._spool = spool
-        self._sessions = Sessions()
         self._connection = Connection()
         self._outlet = Outlet()
+        self._dispatcher = Dispatcher(self._connection, self._outlet, deadline=deadline)
+
+    @property
+    def handshake(self) -> Handshake:
+        """What smtpd has said of itself so far."""
+        return self._connection.handshake
 
     # -- registration ------------------------------------------------------------------------
 
@@ -70,11 +63,11 @@ class FilterServer:
         ValueError for a name whose registration would kill smtpd, or a phase taken twice.
         """
         if event == "report" and phase in REPORT_EVENTS:
-            self._reports.setdefault(phase, []).append(handler)
+            self._dispatcher.reports.setdefault(phase, []).append(handler)
         elif event == "filter" and phase in PHASES:
-            if phase in self._filters:
+            if phase in self._dispatcher.filters:
                 raise ValueError(f"filter|{phase}: smtpd asks one handler a phase")
-            self._filters[phase] = handler
+            self._dispatcher.filters[phase] = handler
         else:
             raise ValueError(f"{event}|{phase}: smtpd knows no such event, or it would kill smtpd")
 
@@ -86,7 +79,7 @@ class FilterServer:
         """
         if event not in REPORT_EVENTS:
             raise ValueError(f"report|smtp-out|{event}: smtpd knows no such event")
-        self._outgoing[event] = handler
+        self._dispatcher.outgoing[event] = handler
 
     def track_context(self, events: Iterable[str] = REPORTS) -> None:
         """Keep a Session for each SMTP session, freed at its disconnect.
@@ -95,8 +88,8 @@ class FilterServer:
         a filter that looks at a part of the Session only may name those of that part. Raises
         ValueError for an event that smtpd does not know.
         """
-        self._tracked = tuple(events)
-        for event in self._tracked:
+        self._dispatcher.tracked = tuple(events)
+        for event in self._dispatcher.tracked:
             if event not in REPORT_EVENTS:
                 raise ValueError(f"report|{event}: smtpd knows no such event")
 
@@ -106,19 +99,19 @@ class FilterServer:
         It returns the new message, or a Reject that the client gets at commit; a coroutine may
         do so. Whatever it raises earns a 451, and so does one that misses the deadline.
         """
-        self._message_filter = MessageFilter(
+        self._dispatcher.message_filter = MessageFilter(
             handler,
-            sessions=self._sessions,
+            sessions=self._dispatcher.sessions,
             outlet=self._outlet,
             deadline=self.deadline,
             spool=self._spool,
         )
-        if self._tracked is None:
+        if self._dispatcher.tracked is None:
             self.track_context()
 
     def on_ready(self, handler: Callable[[Handshake], None]) -> None:
         """Call `handler(handshake)` once, before registering with smtpd."""
-        self._ready_handlers.append(handler)
+        self._dispatcher.ready.append(handler)
 
     # -- the loop ----------------------------------------------------------------------------
 
@@ -149,7 +142,7 @@ class FilterServer:
         try:
             await end.closed
         finally:
-            self._sessions.cancel_all()
+            self._dispatcher.sessions.cancel_all()
             transport.abort()
 
     def receive(self, data: bytes, write: Callable[[bytes], None]) -> None:
@@ -157,109 +150,13 @@ class FilterServer:
         self._outlet.target = write
         for line in self._connection.receive_data(data):
             try:
-                self._dispatch(line)
+                self._dispatcher.dispatch(line)
             except Exception:
                 log.exception("a line from smtpd could not be handled")
         self._outlet.flush()
         for error in self._connection.malformed:
             log.error("%s", error)
         self._connection.malformed.clear()
-
-    def _dispatch(self, line: Line) -> None:
-        if isinstance(line, DataLines):
-            if self._message_filter is not None:
-                self._message_filter.receive(line)
-        elif isinstance(line, Request):
-            self._filter(line)
-        elif isinstance(line, Report):
-            self._report(line)
-        elif isinstance(line, Config):
-            self._register()
-
-    def _register(self) -> None:
-        self.handshake = self._connection.handshake
-        if newer := self.handshake.newer_protocol:
-            log.warning("smtpd speaks protocol %s, which is newer than this library", newer)
-        for handler in self._ready_handlers:
-            handler(self.handshake)
-        reports = dict.fromkeys(["tx-reset", "link-disconnect", *self._reports])
-        reports.update(dict.fromkeys(self._tracked or ()))
-        phases = dict.fromkeys(self._filters)
-        if self._message_filter is not None:
-            phases.update(dict.fromkeys(("data-line", "commit")))
-        self._outlet.write(self._connection.register(reports, phases, self._outgoing))
-
-    # -- reports -----------------------------------------------------------------------------
-
-    def _report(self, report: Report) -> None:
-        if report.subsystem != "smtp-in":
-            if report.subsystem == "smtp-out" and report.event in self._outgoing:
-                self._outgoing[report.event](report)
-            return
-        context = self._context(report.session)
-        if context is not None:
-            context.apply(report)
-        for handler in self._reports.get(report.event, ()):
-            try:
-                result = handler(context, report)
-                if isinstance(result, Awaitable):
-                    self._sessions.spawn(report.session, _finish(result))
-            except Exception:
-                log.exception("the handler of report %s failed", report.event)
-        if report.event in {"tx-reset", "tx-rollback", "link-disconnect"}:
-            if self._message_filter is not None:
-                self._message_filter.end_transaction(report.session)
-            if report.event == "link-disconnect":
-                self._connection.forget(report.session)
-                self._sessions.end(report.session)
-
-    def _context(self, session: str) -> Session | None:
-        return None if self._tracked is None else self._sessions.context(session)
-
-    # -- filter phases -----------------------------------------------------------------------
-
-    def _filter(self, request: Request) -> None:
-        handler = self._filters.get(request.phase)
-        kept = None
-        if request.phase == "commit" and self._message_filter is not None:
-            kept = self._message_filter.take_verdict(request.session)
-        if kept is not None or handler is None:
-            self._answer(request, kept or PROCEED)
-            return
-        try:
-            result = handler(self._context(request.session), request)
-        except Exception:
-            log.exception("the handler of phase %s failed", request.phase)
-            self._answer(request, UNAVAILABLE)
-            return
-        if isinstance(result, Awaitable):
-            self._sessions.spawn(request.session, self._answer_later(request, result))
-        else:
-            self._answer(request, result or PROCEED)
-
-    async def _answer_later(self, request: Request, result: Awaitable[Verdict | None]) -> None:
-        verdict: Verdict = UNAVAILABLE
-        try:
-            async with asyncio.timeout(self.deadline):
-                verdict = await result or PROCEED
-        except TimeoutError:
-            log.error("phase %s took more than %g s", request.phase, self.deadline)
-        except Exception:
-            log.exception("the handler of phase %s failed", request.phase)
-        self._answer(request, verdict)
-        self._outlet.flush()
-
-    def _answer(self, request: Request, verdict: Verdict) -> None:
-        answer = self._connection.answer(request, express(request.phase, verdict))
-        if answer:
-            self._outlet.hold(answer)
-
-
-async def _finish(result: Awaitable[Any]) -> None:
-    try:
-        await result
-    except Exception:
-        log.exception("the handler of a report failed")
 
 
 def _log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

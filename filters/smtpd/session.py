@@ -10,6 +10,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import Any
 
+from filters.smtpd.path import address_of
 from filters.smtpd.wire import Report
 
 NO_MESSAGE = "00000000"
@@ -74,11 +75,6 @@ def _ip(source: str) -> str | None:
     return str(mapped or address)
 
 
-def bare(address: str) -> str:
-    """An address without the angle brackets that some versions leave on."""
-    return address[1:-1] if address.startswith("<") and address.endswith(">") else address
-
-
 def _greeting(session: Session, fields: list[str]) -> None:
     if fields:
         session.hostname = fields[0]
@@ -108,12 +104,12 @@ def _mail(session: Session, fields: list[str]) -> None:
     if len(fields) == 3 and fields[1] == "ok" and fields[0] != NO_MESSAGE:
         if session.transaction is None or session.transaction.msgid != fields[0]:
             session.transaction = Transaction(fields[0])
-        session.transaction.sender = bare(fields[2])
+        session.transaction.sender = address_of(fields[2])
 
 
 def _rcpt(session: Session, fields: list[str]) -> None:
     if len(fields) == 3 and fields[1] == "ok" and session.transaction is not None:
-        session.transaction.recipients.append(bare(fields[2]))
+        session.transaction.recipients.append(address_of(fields[2]))
 
 
 def _reset(session: Session, fields: list[str]) -> None:

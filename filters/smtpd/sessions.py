@@ -18,6 +18,7 @@ class Sessions:
     def __init__(self) -> None:
         self._contexts: dict[str, Session] = {}
         self._tasks: dict[str, set[asyncio.Task[None]]] = {}
+        self._lasting: set[asyncio.Task[None]] = set()
 
     def context(self, session: str) -> Session:
         """What is known of a session; a new Session where nothing is yet."""
@@ -43,6 +44,12 @@ class Sessions:
 
         task.add_done_callback(done)
 
+    def spawn_lasting(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine to its end, whatever session it came of."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._lasting.add(task)
+        task.add_done_callback(self._lasting.discard)
+
     def end(self, session: str) -> None:
         """Forget a session and cancel its work."""
         self._contexts.pop(session, None)
@@ -50,8 +57,8 @@ class Sessions:
             task.cancel()
 
     def cancel_all(self) -> None:
-        """Cancel the work of every session."""
-        for tasks in self._tasks.values():
+        """Cancel all work."""
+        for tasks in (*self._tasks.values(), self._lasting):
             for task in tasks:
                 task.cancel()
 

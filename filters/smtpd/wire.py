@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from filters.smtpd.path import address_of
+
 Version = tuple[int, int]
 
 # Where smtpd put the session and the token, and the parts of some reports, changed over time.
@@ -64,6 +66,11 @@ class Request:
     def text(self) -> str:
         """The parameter as ASCII; other bytes are shown as `\\xNN`."""
         return self.parameter.decode("ascii", "backslashreplace")
+
+    @property
+    def address(self) -> str:
+        """At MAIL and RCPT: the address as smtpd takes it, "" for the null sender."""
+        return address_of(self.text)
 
 
 @dataclass(slots=True)

@@ -44,9 +44,9 @@ async def serving(guard: GuardServer, folder: Path) -> AsyncIterator[Path]:
 @pytest.mark.parametrize(
     "line",
     [
-        *(b"", b"\n", b"{}", b"[]", b"null", b"1", b'["client"]', b'["client", 1]'),
-        *(b'["fail", "1.2.3.4"]', b'["list", 1]', b'["nothing"]', b"\xff\xfe", b"[" * 4000),
-        *(b'["client", "1.2.3.4", "x"]', b'["lift", null]'),
+        *(b"", b"\n", b"{}", b"[]", b"null", b"1", b'["begin"]', b'["begin", "s", 1]'),
+        *(b'["fail", "s", "1.2.3.4"]', b'["list", 1]', b'["nothing"]', b"\xff\xfe", b"[" * 4000),
+        *(b'["begin", "s", "1.2.3.4", "x"]', b'["lift", null]'),
     ],
 )
 def test_what_is_no_question_gets_null(folder: Path, line: bytes) -> None:
@@ -57,25 +57,25 @@ def test_what_is_no_question_gets_null(folder: Path, line: bytes) -> None:
 def test_what_is_no_clients_address_is_never_blocked(folder: Path, address: str) -> None:
     guard = GuardServer(LoginGuard(), None)
     for _ in range(NETWORK_LIMIT):
-        assert guard.answer(json.dumps(["fail", address, ALICE]).encode()) == 0
-    assert guard.answer(json.dumps(["client", address]).encode()) == 0
+        assert guard.answer(json.dumps(["fail", "s", address, ALICE]).encode()) == 0
+    assert guard.answer(json.dumps(["begin", "s", address]).encode()) == 0
 
 
 def test_a_client_learns_of_blocks_and_lifts_them(folder: Path) -> None:
     async def scene() -> None:
         async with serving(server(folder), folder) as path:
             client = GuardClient(path)
-            assert await client.ask("pass", HOME, ALICE) == 0
+            assert await client.ask("pass", "s", HOME, ALICE) == 0
             for _ in range(PAIR_LIMIT):
-                assert await client.ask("client", ATTACKER) == 0
-                assert await client.ask("fail", ATTACKER, f"{ALICE}\n\xff|") == 0
-            assert await client.seconds("client", ATTACKER) == FIRST_BLOCK
-            assert await client.seconds("pass", ATTACKER, f"{ALICE}\n\xff|") == FIRST_BLOCK
-            assert await client.seconds("pass", HOME, ALICE) == 0
+                assert await client.ask("begin", "s", ATTACKER) == 0
+                assert await client.ask("fail", "s", ATTACKER, f"{ALICE}\n\xff|") == 0
+            assert await client.seconds("begin", "s", ATTACKER) == FIRST_BLOCK
+            assert await client.seconds("pass", "s", ATTACKER, f"{ALICE}\n\xff|") == FIRST_BLOCK
+            assert await client.seconds("pass", "s", HOME, ALICE) == 0
             blocks = await client.ask("list")
             assert blocks == [[ATTACKER, f"{ALICE}\n\xff|", FIRST_BLOCK, 1]]
             assert await client.ask("lift", ATTACKER) == 2
-            assert await client.seconds("client", ATTACKER) == 0
+            assert await client.seconds("begin", "s", ATTACKER) == 0
 
     asyncio.run(scene())
 
@@ -88,7 +88,7 @@ def test_many_questions_at_once_get_their_own_answers(folder: Path) -> None:
         async with serving(guard, folder) as path:
             client = GuardClient(path)
             addresses = [ATTACKER if number % 3 else HOME for number in range(300)]
-            answers = await asyncio.gather(*(client.ask("client", each) for each in addresses))
+            answers = await asyncio.gather(*(client.ask("begin", "s", each) for each in addresses))
             assert answers == [FIRST_BLOCK if each == ATTACKER else 0 for each in addresses]
 
     asyncio.run(scene())
@@ -102,11 +102,11 @@ def test_a_block_is_kept_at_once_and_the_rest_at_the_end(folder: Path) -> None:
         async with serving(guard, folder) as path:
             client = GuardClient(path)
             for _ in range(PAIR_LIMIT):
-                await client.ask("fail", ATTACKER, ALICE)
+                await client.ask("fail", "s", ATTACKER, ALICE)
             # Killed now, another has the block; it is written in a thread.
             while not server(folder).guard.blocks(NOW):
                 await asyncio.sleep(0.01)
-            await client.ask("pass", HOME, ALICE)
+            await client.ask("pass", "s", HOME, ALICE)
         assert ("203.0.113.20", ALICE) in server(folder).guard.trusted
 
     asyncio.run(scene())
@@ -116,17 +116,17 @@ def test_nobody_there_is_a_yes_at_once_and_later_asked_again(folder: Path) -> No
     async def scene() -> None:
         path = folder / "socket"
         client = GuardClient(path)
-        assert await client.seconds("client", ATTACKER) == 0
+        assert await client.seconds("begin", "s", ATTACKER) == 0
         guard = server(folder)
         for _ in range(PAIR_LIMIT):
             guard.failed(ATTACKER, ALICE)
         client._not_before = 0.0  # two seconds later
         async with serving(guard, folder):
-            assert await client.seconds("client", ATTACKER) == FIRST_BLOCK
-        assert await client.seconds("client", ATTACKER) == 0
+            assert await client.seconds("begin", "s", ATTACKER) == FIRST_BLOCK
+        assert await client.seconds("begin", "s", ATTACKER) == 0
         client._not_before = 0.0
         async with serving(guard, folder):
-            assert await client.seconds("client", ATTACKER) == FIRST_BLOCK
+            assert await client.seconds("begin", "s", ATTACKER) == FIRST_BLOCK
 
     asyncio.run(scene())
 
@@ -149,10 +149,10 @@ def test_a_guard_that_is_slow_or_mad_holds_up_nobody(folder: Path, late: bytes) 
         path = folder / "socket"
         mad = await asyncio.start_unix_server(converse, str(path))
         client = GuardClient(path, patience=0.05)
-        assert await client.ask("client", ATTACKER) in (None, 7)
+        assert await client.ask("begin", "s", ATTACKER) in (None, 7)
         client._not_before = 0.0
         hold.set()
-        assert await client.ask("client", HOME) in (None, 7)
+        assert await client.ask("begin", "s", HOME) in (None, 7)
         client.close()
         mad.close()
 
@@ -176,9 +176,9 @@ def test_a_late_answer_is_nobody_elses(folder: Path) -> None:
         path = folder / "socket"
         slow = await asyncio.start_unix_server(converse, str(path))
         client = GuardClient(path, patience=0.2)
-        assert await client.ask("client", ATTACKER) is None
+        assert await client.ask("begin", "s", ATTACKER) is None
         client._not_before = 0.0
-        assert await client.ask("client", HOME) == 600  # by a connection of its own
+        assert await client.ask("begin", "s", HOME) == 600  # by a connection of its own
         client.close()
         slow.close()
 

@@ -146,6 +146,51 @@ def test_a_dead_session_is_not_answered_and_its_work_ends() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("event", ["link-auth", "link-disconnect"])
+def test_what_a_session_did_is_told_to_the_end_though_it_has_left(event: str) -> None:
+    """A client that guesses a password and leaves at once must be counted, too."""
+
+    async def main() -> None:
+        told = asyncio.Event()
+
+        async def tell(session: Session, report: object) -> None:
+            await asyncio.sleep(0)
+            told.set()
+
+        server = FilterServer()
+        server.track_context()
+        server.register_handler("report", event, tell)
+        async with running(server) as smtpd:
+            smtpd.report(b"link-connect", b"x", b"pass", b"192.0.2.1:1", b"192.0.2.2:25")
+            if event == "link-auth":
+                smtpd.report(b"link-auth", b"fail", b"alice@example.org")
+            smtpd.report(b"link-disconnect")
+            async with asyncio.timeout(10):
+                await told.wait()
+
+    asyncio.run(main())
+
+
+def test_a_report_handler_has_a_deadline() -> None:
+    async def main() -> None:
+        ended = asyncio.Event()
+
+        async def never(context: object, report: object) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        server = FilterServer(deadline=0.05)
+        server.register_handler("report", "timeout", never)
+        async with running(server) as smtpd:
+            smtpd.report(b"timeout")
+            async with asyncio.timeout(10):
+                await ended.wait()
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("raised", [RuntimeError("bug"), KeyError("x"), UnicodeError("é")])
 def test_whatever_a_coroutine_raises_earns_451(raised: Exception) -> None:
     async def main() -> None:
@@ -237,8 +282,11 @@ def test_a_large_message_is_filtered_in_its_turn_while_others_go_on(
             smtpd.request(b"commit", b"bb")
             verdict = {"changed": b"proceed", "refused": b"reject|550 ", "raises": b"reject|451 "}
             assert (await smtpd.line()).startswith(result(b"bb", verdict[what]))
-        assert server._message_filter is not None
-        assert server._message_filter.budget.free == server._message_filter.budget.total
+        assert server._dispatcher.message_filter is not None
+        assert (
+            server._dispatcher.message_filter.budget.free
+            == server._dispatcher.message_filter.budget.total
+        )
 
     asyncio.run(main())
 
@@ -385,9 +433,11 @@ def test_dropped_messages_leave_nothing_behind() -> None:
 
 def held(server: FilterServer) -> int:
     """Sessions, messages and requests that a server has memory for."""
-    assert server._message_filter is not None
+    assert server._dispatcher.message_filter is not None
     return (
-        len(server._sessions) + len(server._message_filter.store) + server._connection.open_requests
+        len(server._dispatcher.sessions)
+        + len(server._dispatcher.message_filter.store)
+        + server._connection.open_requests
     )
 
 

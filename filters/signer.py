@@ -1,0 +1,122 @@
+"""What becomes of a message that leaves: its senders are checked, and it is signed with DKIM.
+
+`filters.mailauth` reads the author and signs, the key ring has the keys, and the address book says
+who may send as whom. It must not know who its recipients are.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from filters.addresses import AddressFile
+from filters.bare_addresses import complete
+from filters.keyring import KeyRing
+from filters.mailauth.dkim_sign import SigningKey, sign
+from filters.mailauth.message import Message, author
+from filters.sieve_account import whose_script
+from filters.smtpd import PROCEED, Reject, Request, Session, Verdict
+from filters.unsigned_book import UnsignedBook
+
+log = logging.getLogger(__name__)
+
+# Whom Sieve's `reject` writes as, whoever's script it is in.
+_REJECTIONS = "mailer-daemon@"
+
+
+class Signer:
+    """The decisions about one message. `addresses` None: nobody is checked."""
+
+    def __init__(
+        self,
+        keys: KeyRing,
+        addresses: AddressFile | None,
+        *,
+        required: bool,
+        unsigned: UnsignedBook | None = None,
+    ) -> None:
+        self.keys = keys
+        self.addresses = addresses
+        self.required = required
+        self.unsigned = unsigned or UnsignedBook(None)
+
+    def check_sender(self, session: Session, request: Request) -> Verdict:
+        """At MAIL: the envelope sender must be the login's own, or null (RFC 5321, 4.5.5)."""
+        if self.addresses is None or session.user is None or not request.parameter:
+            return PROCEED
+        return self._owned(session.user, request.address) or PROCEED
+
+    def sign(self, session: Session, message: bytes) -> bytes | Reject:
+        """At the end of DATA: the message with its signatures in front, or the refusal."""
+        parsed = complete(Message(message), session.hostname)
+        login = session.user
+        if login is None:
+            login, parsed = whose_script(parsed)
+            if _has_travelled(parsed):
+                # Anyone's mail that is handed in again must not leave with our signature.
+                return parsed.raw
+        writer = author(parsed)
+        if self.addresses is not None and login is not None:
+            if writer.domain is None:
+                return Reject(550, f"5.6.0 From: {writer.reason}; send with one author address")
+            for address in writer.addresses:
+                if session.user is None and address.lower().startswith(_REJECTIONS):
+                    continue
+                refusal = self._owned(login, address)
+                if refusal is not None:
+                    return refusal
+        if writer.domain is None:
+            log.info("session=%s not signed: From: %s", session.id, writer.reason)
+            return parsed.raw
+        keys = self.keys.keys_for(writer.domain)
+        if not keys and self._is_ours(writer.domain):
+            return self._leave_unsigned(session, parsed, writer.domain, "there is no key for it")
+        if not keys:
+            log.info("session=%s not signed: %s is not ours", session.id, writer.domain)
+            return parsed.raw
+        return self._sign(session, parsed, writer.domain, keys)
+
+    def _sign(
+        self, session: Session, message: Message, domain: str, keys: Sequence[SigningKey]
+    ) -> bytes | Reject:
+        start = time.perf_counter()
+        try:
+            signatures = sign(message, keys)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            return self._leave_unsigned(session, message, domain, reason)
+        self.unsigned.signed(domain)
+        log.debug("session=%s signed in %.2f ms", session.id, 1e3 * (time.perf_counter() - start))
+        return signatures + message.raw
+
+    def _is_ours(self, domain: str) -> bool:
+        return self.addresses is not None and self.addresses.book.is_ours(domain)
+
+    def _leave_unsigned(
+        self, session: Session, message: Message, domain: str, reason: str
+    ) -> bytes | Reject:
+        """Whatever the cause, mail of ours that leaves bare is never silent."""
+        log.error(
+            "session=%s domain=%s could not be signed: %s (%d so far)%s",
+            session.id,
+            domain,
+            reason,
+            self.unsigned.unsigned(domain, reason),
+            "" if self.required else "; it leaves unsigned",
+        )
+        if self.required:
+            return Reject(451, f"4.7.5 mail from {domain} cannot be signed at the moment")
+        return message.raw
+
+    def _owned(self, login: str, address: str) -> Reject | None:
+        assert self.addresses is not None  # noqa: S101 -- both callers look first
+        if self.addresses.book.may_use(login, address):
+            return None
+        log.warning("login=%s may not send as %s", login, address)
+        return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
+
+
+def _has_travelled(message: Message) -> bool:
+    """Whether an earlier hop left a Received field: smtpd's own is the one on top."""
+    return len(message.named(b"received")) > 1

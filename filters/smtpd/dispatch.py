@@ -1,0 +1,142 @@
+"""What becomes of a line from smtpd: which handler it goes to, and the one answer in time.
+
+No I/O of its own: answers go to the outlet. Whatever a handler does, every request is answered
+once; an exception, or a coroutine past its deadline, earns the sender a 451 and the log a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from filters.smtpd.connection import Connection, Handshake
+from filters.smtpd.handlers import UNAVAILABLE, Handler, OutgoingHandler, express
+from filters.smtpd.link import Outlet
+from filters.smtpd.message_filter import MessageFilter
+from filters.smtpd.session import Session
+from filters.smtpd.sessions import Sessions
+from filters.smtpd.verdict import PROCEED, Verdict
+from filters.smtpd.wire import Config, DataLines, Line, Report, Request
+
+log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """The handlers of one process by what they are for, and the sessions that they work on.
+
+    `tracked` are the reports that a Session is made of; None: there are none.
+    """
+
+    def __init__(self, connection: Connection, outlet: Outlet, *, deadline: float) -> None:
+        self.reports: dict[str, list[Handler]] = {}
+        self.outgoing: dict[str, OutgoingHandler] = {}
+        self.filters: dict[str, Handler] = {}
+        self.message_filter: MessageFilter | None = None
+        self.ready: list[Callable[[Handshake], None]] = []
+        self.tracked: tuple[str, ...] | None = None
+        self.sessions = Sessions()
+        self._connection = connection
+        self._outlet = outlet
+        self._deadline = deadline
+
+    def dispatch(self, line: Line) -> None:
+        """Give the line to whom it is for."""
+        if isinstance(line, DataLines):
+            if self.message_filter is not None:
+                self.message_filter.receive(line)
+        elif isinstance(line, Request):
+            self._filter(line)
+        elif isinstance(line, Report):
+            self._report(line)
+        elif isinstance(line, Config):
+            self._register()
+
+    def _register(self) -> None:
+        handshake = self._connection.handshake
+        if newer := handshake.newer_protocol:
+            log.warning("smtpd speaks protocol %s, which is newer than this library", newer)
+        for handler in self.ready:
+            handler(handshake)
+        reports = dict.fromkeys(["tx-reset", "link-disconnect", *self.reports])
+        reports.update(dict.fromkeys(self.tracked or ()))
+        phases = dict.fromkeys(self.filters)
+        if self.message_filter is not None:
+            phases.update(dict.fromkeys(("data-line", "commit")))
+        self._outlet.write(self._connection.register(reports, phases, self.outgoing))
+
+    def _context(self, session: str) -> Session | None:
+        return None if self.tracked is None else self.sessions.context(session)
+
+    # -- reports -----------------------------------------------------------------------------
+
+    def _report(self, report: Report) -> None:
+        if report.subsystem != "smtp-in":
+            if report.subsystem == "smtp-out" and report.event in self.outgoing:
+                self.outgoing[report.event](report)
+            return
+        context = self._context(report.session)
+        if context is not None:
+            context.apply(report)
+        for handler in self.reports.get(report.event, ()):
+            try:
+                result = handler(context, report)
+                if isinstance(result, Awaitable):
+                    # What has happened is told to its end, though the client may be gone by then.
+                    self.sessions.spawn_lasting(self._finish(report, result))
+            except Exception:
+                log.exception("the handler of report %s failed", report.event)
+        if report.event in {"tx-reset", "tx-rollback", "link-disconnect"}:
+            if self.message_filter is not None:
+                self.message_filter.end_transaction(report.session)
+            if report.event == "link-disconnect":
+                self._connection.forget(report.session)
+                self.sessions.end(report.session)
+
+    async def _finish(self, report: Report, result: Awaitable[Any]) -> None:
+        try:
+            async with asyncio.timeout(self._deadline):
+                await result
+        except TimeoutError:
+            log.error("report %s took more than %g s", report.event, self._deadline)
+        except Exception:
+            log.exception("the handler of report %s failed", report.event)
+
+    # -- filter phases -----------------------------------------------------------------------
+
+    def _filter(self, request: Request) -> None:
+        handler = self.filters.get(request.phase)
+        kept = None
+        if request.phase == "commit" and self.message_filter is not None:
+            kept = self.message_filter.take_verdict(request.session)
+        if kept is not None or handler is None:
+            self._answer(request, kept or PROCEED)
+            return
+        try:
+            result = handler(self._context(request.session), request)
+        except Exception:
+            log.exception("the handler of phase %s failed", request.phase)
+            self._answer(request, UNAVAILABLE)
+            return
+        if isinstance(result, Awaitable):
+            self.sessions.spawn(request.session, self._answer_later(request, result))
+        else:
+            self._answer(request, result or PROCEED)
+
+    async def _answer_later(self, request: Request, result: Awaitable[Verdict | None]) -> None:
+        verdict: Verdict = UNAVAILABLE
+        try:
+            async with asyncio.timeout(self._deadline):
+                verdict = await result or PROCEED
+        except TimeoutError:
+            log.error("phase %s took more than %g s", request.phase, self._deadline)
+        except Exception:
+            log.exception("the handler of phase %s failed", request.phase)
+        self._answer(request, verdict)
+        self._outlet.flush()
+
+    def _answer(self, request: Request, verdict: Verdict) -> None:
+        answer = self._connection.answer(request, express(request.phase, verdict))
+        if answer:
+            self._outlet.hold(answer)

@@ -1,0 +1,121 @@
+"""What becomes of a message that arrives: verified, judged, and stamped or refused.
+
+`filters.mailauth` finds out and says what the author's domain asks for; here it becomes bytes for
+smtpd, a reply for the sender's postmaster, and a line in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from filters.client_counts import ClientCounts
+from filters.forwarding import Forwarding
+from filters.mailauth.authenticate import Verdict, authenticate, stamp
+from filters.mailauth.envelope import Envelope
+from filters.mailauth.message import Message
+from filters.mailauth.policy import Decision, Enforce, decide
+from filters.mailauth.resolver import Lookup, Resolver
+from filters.session_envelope import envelope_of
+from filters.smtpd import Reject, Session
+from filters.smtpd.connection import Handshake
+
+log = logging.getLogger(__name__)
+
+# What smtpd's maildir action and Sieve file as junk.
+SPAM = b"X-Spam: yes\r\n"
+_LONGEST_ID = 200  # characters of a Message-ID in the log
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the operator decided.
+
+    enforce, trusted_sealers: see `filters.mailauth.policy`. unknown_clients: addresses at which
+    anyone may appear (a NAT). dns_timeout: seconds a message.
+    """
+
+    enforce: Enforce = "yes"
+    trusted_sealers: frozenset[str] = frozenset()
+    spf: bool = True
+    unknown_clients: frozenset[str] = frozenset()
+    dns_timeout: float = 20.0
+
+
+class Verifier:
+    """The decisions about one message. `forwarding` and `counts` may be None: neither is done."""
+
+    def __init__(
+        self,
+        authserv_id: str | None,
+        resolver: Resolver,
+        policy: Policy,
+        *,
+        forwarding: Forwarding | None = None,
+        counts: ClientCounts | None = None,
+    ) -> None:
+        self.authserv_id = authserv_id
+        self.resolver = resolver
+        self.policy = policy
+        self.forwarding = forwarding
+        self.counts = counts
+
+    def ready(self, handshake: Handshake) -> None:
+        """Take the authserv-id from smtpd's `admd` unless the operator named one."""
+        self.authserv_id = self.authserv_id or handshake.admd or "localhost"
+
+    async def verify(self, session: Session, message: bytes) -> bytes | Reject:
+        """At the end of DATA: the message under its Authentication-Results field, or a refusal."""
+        policy, parsed = self.policy, Message(message)
+        envelope = envelope_of(session, policy.unknown_clients)
+        if self.counts is not None:
+            self.counts.note(envelope.client_address, unknown=envelope.client_unknown)
+        lookup = Lookup(self.resolver, seconds=policy.dns_timeout)
+        verdict = await authenticate(parsed, envelope, lookup, spf=policy.spf)
+        decision = decide(
+            verdict, envelope, enforce=policy.enforce, trusted_sealers=policy.trusted_sealers
+        )
+        _tell(session, envelope, parsed, verdict, decision)
+        refusal = _refusal(verdict, decision)
+        if refusal is not None:
+            return refusal
+        authserv_id = self.authserv_id or "localhost"
+        stamped = stamp(parsed, verdict, authserv_id, disposition=decision.disposition)
+        if decision.disposition == "quarantine":
+            stamped = SPAM + stamped
+        if self.forwarding is not None and self.forwarding.concerns(envelope.recipients):
+            return await self.forwarding.seal(stamped, verdict, authserv_id, session.hostname)
+        return stamped
+
+
+def _refusal(verdict: Verdict, decision: Decision) -> Reject | None:
+    """The reply that the sender's postmaster reads (codes: RFC 7372 §3.2, RFC 3463 §3.8)."""
+    domain, reason = verdict.author.domain, decision.reason
+    if decision.disposition == "reject" and domain is None:
+        return Reject(550, f"5.7.26 the author cannot be verified: {reason}")
+    if decision.disposition == "reject":
+        return Reject(550, f"5.7.26 refused by the DMARC policy of {domain}: {reason}")
+    if decision.disposition == "defer":
+        return Reject(451, f"4.7.5 {domain} cannot be verified now, try again later: {reason}")
+    return None
+
+
+def _tell(
+    session: Session, envelope: Envelope, message: Message, verdict: Verdict, decision: Decision
+) -> None:
+    """Every decision is one line. The log's formatter makes control characters harmless."""
+    transaction = session.transaction
+    named = message.named(b"message-id")
+    identity = b" ".join(named[0].value.split()).decode("ascii", "replace") if named else "-"
+    log.info(
+        "session=%s msgid=%s message-id=%s client=%s from=<%s> author=%s %s disposition=%s%s",
+        session.id,
+        transaction.msgid if transaction is not None else "-",
+        identity[:_LONGEST_ID],
+        session.client_address or "local",
+        envelope.sender,
+        verdict.author.domain or "-",
+        " ".join(f"{result.method}={result.result}" for result in verdict.results()),
+        decision.disposition,
+        f" ({decision.reason})" if decision.reason else "",
+    )
