@@ -40,7 +40,8 @@ RUN apt-get update \
     done
 # Who delivers, who sends for Sieve, who may log in; and the scripts that go with every person's,
 # compiled, because no user could keep them so.
-COPY --chmod=755 templates/dovecot/deliver templates/dovecot/sieve-send /usr/local/libexec/
+COPY --chmod=755 templates/dovecot/deliver templates/dovecot/sieve-send \
+    templates/dovecot/to-mailbox /usr/local/libexec/
 COPY --chmod=755 filters/pam/ask-logins /usr/local/libexec/
 COPY --chmod=644 filters/pam/smtpd /etc/pam.d/
 COPY templates/dovecot/pam/ /etc/pam.d/

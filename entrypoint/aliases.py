@@ -134,7 +134,7 @@ def read_postmaster(where: str, text: str, routes: Routes | None, problems: Prob
         problems.add(
             where,
             "nobody takes mail for this address",
-            "add it to ACCOUNTS or ALIASES, or leave it out",
+            "add that account or alias, or leave this out",
             address,
         )
     return address

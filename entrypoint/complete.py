@@ -12,13 +12,13 @@ from pydantic import SecretStr
 from entrypoint.passwords import hash_password
 from entrypoint.settings import Account, KeyFile, Settings
 
-# An address and a plain password → the hash of it, if there is one.
-Known = Callable[[str, str], str | None]
+# An address and a plain password → a hash of it.
+HashOf = Callable[[str, str], str]
 
 
-def nothing_known(address: str, plain: str) -> str | None:
+def new_hash(address: str, plain: str) -> str:
     """There are no hashes yet."""
-    return None
+    return hash_password(plain)
 
 
 def completed(
@@ -27,26 +27,25 @@ def completed(
     srs: SecretStr,
     demo_password: SecretStr,
     signing: tuple[KeyFile, ...],
-    known: Known,
+    hash_of: HashOf,
 ) -> Settings:
     """`srs` is the key of SRS; `demo_password` counts in demo mode only; `signing`: DKIM's keys;
-    `known`: hashes that there are already, which are kept.
+    `hash_of`: keeps the hashes that there are already.
     """
     return settings.model_copy(
         update={
             "srs_secret": srs,
             "signing": signing,
             "accounts": tuple(
-                _hashed(account, demo_password if settings.demo else account.secret, known)
+                _hashed(account, demo_password if settings.demo else account.secret, hash_of)
                 for account in settings.accounts
             ),
         }
     )
 
 
-def _hashed(account: Account, secret: SecretStr, known: Known) -> Account:
+def _hashed(account: Account, secret: SecretStr, hash_of: HashOf) -> Account:
     if account.hashed:
         return account
-    plain = secret.get_secret_value()
-    hashed = known(account.address, plain) or hash_password(plain)
+    hashed = hash_of(account.address, secret.get_secret_value())
     return account.model_copy(update={"secret": SecretStr(hashed), "hashed": True})

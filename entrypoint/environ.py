@@ -6,7 +6,8 @@ Every mistake is collected and told at once. It must not know what is made of th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -27,10 +28,10 @@ from entrypoint.problems import ConfigurationError, Problems
 from entrypoint.reading import Reading
 from entrypoint.relay import read_relay
 from entrypoint.settings import HostFacts, LogFormat, LogLevel, MtaSts, Settings
-from entrypoint.tls_files import read_tls_files
+from entrypoint.tls_files import check_tls_files, read_tls_files
 from entrypoint.variables import VARIABLES
 
-__all__ = ["ConfigurationError", "host_facts", "load"]
+__all__ = ["ConfigurationError", "host_facts", "load", "load_to_start"]
 
 # The fields that are one value and hang together with no other.
 _SINGLE: Mapping[str, Callable[[str], object]] = {
@@ -61,11 +62,50 @@ _DEFAULT_DELIMITER = str(Settings.model_fields["recipient_delimiter"].default)
 _LONGEST_NAME = 253  # characters of a domain name in text (RFC 1035 §3.1)
 
 
-def load(environ: Mapping[str, str] | None = None, *, host: HostFacts | None = None) -> Settings:
+@dataclass(frozen=True)
+class _Draft:
+    """The fields of Settings as far as they are right; reading has the mistakes."""
+
+    reading: Reading
+    values: Mapping[str, object]
+
+    def settings(self, host: HostFacts | None) -> Settings:
+        """The whole. Raises ConfigurationError."""
+        self.reading.problems.raise_any()
+        facts = host_facts() if host is None else host
+        return Settings.model_validate({**self.values, "host": facts})
+
+
+def load(
+    environ: Mapping[str, str] | None = None,
+    *,
+    host: HostFacts | None = None,
+    kept: Collection[str] | None = None,
+) -> Settings:
     """Read the configuration, from this process's environment and host unless they are given.
 
-    Raises ConfigurationError with every mistake, each in one line that holds no secret.
+    kept: the addresses of the accounts and aliases that commands keep. Where they are not given it
+    is not judged whether aliases and POSTMASTER_ADDRESS lead to anybody. Raises ConfigurationError
+    with every mistake, each in one line that holds no secret.
     """
+    return _read(environ, kept).settings(host)
+
+
+def load_to_start(
+    environ: Mapping[str, str] | None = None,
+    *,
+    host: HostFacts | None = None,
+    kept: Collection[str] | None = None,
+) -> Settings:
+    """The same where a server is to start with it: the files of a manual certificate are judged,
+    too. One that runs keeps the certificate that it has, and the keeper watches the files.
+    """
+    draft = _read(environ, kept)
+    check_tls_files(draft.reading, draft.values, datetime.now(UTC))
+    return draft.settings(host)
+
+
+def _read(environ: Mapping[str, str] | None, kept: Collection[str] | None) -> _Draft:
     environ = os.environ if environ is None else environ
     problems = Problems()
     note_unknown(environ, VARIABLES, problems)
@@ -84,7 +124,7 @@ def load(environ: Mapping[str, str] | None = None, *, host: HostFacts | None = N
     secret = reading.secret("srs_secret", scalars.key_text)
     values["srs_secret"] = None if secret is None else SecretStr(secret)
 
-    people = read_people(reading, _delimiter(reading, values))
+    people = read_people(reading, _delimiter(reading, values), kept)
     host_name = _host_name(reading, people["domains"])
     values |= people | {"mail_hostname": host_name}
     if values.get("enable_imap") is False and values.get("enable_pop3"):
@@ -96,11 +136,10 @@ def load(environ: Mapping[str, str] | None = None, *, host: HostFacts | None = N
             "set ENABLE_IMAP=yes, or leave this out",
         )
     values |= read_relay(reading)
-    values |= read_tls_files(reading, host_name, datetime.now(UTC))
+    values |= read_tls_files(reading)
     values |= read_acme(reading)
     values |= read_dkim(reading, people["domains"], host_name)
-    problems.raise_any()
-    return Settings.model_validate({**values, "host": host_facts() if host is None else host})
+    return _Draft(reading, values)
 
 
 def host_facts(proc: Path = Path("/proc")) -> HostFacts:

@@ -5,6 +5,8 @@ It must not know how the mail travels.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pydantic import SecretStr
 
 from entrypoint.accounts import ReadAccounts, read_accounts
@@ -19,11 +21,14 @@ DEMO_DOMAIN = "signpost.test"
 DEMO_ACCOUNT = Account(address=f"postmaster@{DEMO_DOMAIN}", secret=SecretStr(""), hashed=False)
 
 
-def read_people(reading: Reading, delimiter: str | None) -> dict[str, object]:
+def read_people(
+    reading: Reading, delimiter: str | None, kept: Collection[str] | None
+) -> dict[str, object]:
     """The fields of domains, accounts, aliases and postmaster; each mistake is noted.
 
-    `delimiter` is None where it is not known, having a mistake of its own. Where neither DOMAINS
-    nor ACCOUNTS is set, they are the demo's.
+    `delimiter` is None where it is not known, having a mistake of its own. `kept` are the addresses
+    that commands keep; None where they are not known: then nothing is said to lead nowhere. Where
+    neither DOMAINS nor ACCOUNTS is set, they are the demo's.
     """
     if not reading.is_set("domains"):
         return _demo(reading)
@@ -47,12 +52,19 @@ def read_people(reading: Reading, delimiter: str | None) -> dict[str, object]:
     routes = None
     if known and domains is not None and delimiter is not None:
         table = {alias.address: alias.targets for alias in aliases.values()}
-        routes = Routes(domains, accounts.addresses, table, delimiter)
+        # What is kept counts as it is: whether it fits is told later, and ends no start.
+        there = accounts.addresses | (frozenset(kept or ()) - table.keys())
+        routes = Routes(domains, there, table, delimiter)
     postmaster = accounts.accounts[0].address if accounts.accounts else ""
     if (asked := reading.raw("postmaster_address")) is not None:
-        postmaster = read_postmaster(asked.name, asked.text.strip(), routes, reading.problems)
+        judged = None if kept is None else routes
+        postmaster = read_postmaster(asked.name, asked.text.strip(), judged, reading.problems)
     if routes is not None:
-        _check_routes(reading, aliases, routes, postmaster)
+        ways = _with_roles(routes, postmaster)
+        if kept is not None:
+            check_targets(aliases, ways, reading.problems)
+        where = given.name if given else "POSTMASTER_ADDRESS"
+        check_circles(where, aliases, ways, reading.problems)
     return {
         "demo": False,
         "domains": domains or (),
@@ -95,18 +107,12 @@ def _accounts(
     return read
 
 
-def _check_routes(
-    reading: Reading, aliases: dict[str, Alias], routes: Routes, postmaster: str
-) -> None:
-    """Check the aliases' ways, those to the roles' mailboxes included (see implied_aliases)."""
+def _with_roles(routes: Routes, postmaster: str) -> Routes:
+    """The aliases' ways, those to the roles' mailboxes included (see implied_aliases)."""
     roles = (f"{local}@{domain}" for domain in routes.domains for local in ROLE_LOCAL_PARTS)
     implied = {
         role: (postmaster,)
         for role in roles
         if role not in routes.accounts and role not in routes.aliases and role != postmaster
     }
-    whole = Routes(routes.domains, routes.accounts, {**routes.aliases, **implied}, routes.delimiter)
-    given = reading.raw("aliases")
-    where = given.name if given else "POSTMASTER_ADDRESS"
-    check_targets(aliases, whole, reading.problems)
-    check_circles(where, aliases, whole, reading.problems)
+    return Routes(routes.domains, routes.accounts, {**routes.aliases, **implied}, routes.delimiter)

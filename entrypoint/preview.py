@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from entrypoint.complete import completed, nothing_known
+from entrypoint.complete import completed, new_hash
 from entrypoint.keys.names import first_keys
 from entrypoint.settings import Settings
 
@@ -16,5 +16,5 @@ def preview(settings: Settings) -> Settings:
         srs=settings.srs_secret or SecretStr("generated-at-the-first-start"),
         demo_password=SecretStr("placeholder"),
         signing=first_keys(settings),
-        known=nothing_known,
+        hash_of=new_hash,
     )

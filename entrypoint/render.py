@@ -50,6 +50,8 @@ _TEMPLATES = (
     ("mailname.j2", "mailname", "root", "root", 0o644),
     ("domains.j2", "tables/domains", "root", "opensmtpd", 0o640),
     ("virtuals.j2", "tables/virtuals", "root", "opensmtpd", 0o640),
+    # Whoever delivers as vmail reads it; it holds no secret.
+    ("mailboxes.j2", "mailboxes", "root", "root", 0o644),
     ("relaysecrets.j2", "tables/relaysecrets", "root", "opensmtpd", 0o640),
     ("dkim-keys.j2", DKIM_KEYS, "root", "signer", 0o640),
 )

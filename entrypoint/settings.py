@@ -60,11 +60,6 @@ class Account(Guarded):
     app_passwords: tuple[AppPassword, ...] = ()
 
     @property
-    def local_part(self) -> str:
-        """What stands before the @."""
-        return self.address.partition("@")[0]
-
-    @property
     def domain(self) -> str:
         """What stands after the @."""
         return self.address.partition("@")[2]
@@ -145,7 +140,7 @@ class Settings(Guarded):
     default_quota: Annotated[int | None, Variable(("DEFAULT_QUOTA",), "none")] = Field(
         default=None,
         description="What the mail of an account without a quota of its own may take, in bytes or "
-        "with K, M, G or T (1M to 1000T).",
+        "with K, M, G or T (1M to 1000T). It needs `ENABLE_IMAP`.",
     )
     aliases: Annotated[tuple[Alias, ...], Variable(("ALIASES",), "none")] = Field(
         default=(),

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from entrypoint.complete import Known, completed, nothing_known
+from entrypoint.complete import HashOf, completed, new_hash
 from entrypoint.keys.key_files import KeyFiles
 from entrypoint.keys.lifecycle import day
 from entrypoint.keys.model import DomainKeys, Key
 from entrypoint.keys.store import Store
 from entrypoint.mailboxes import store as mailboxes
 from entrypoint.mailboxes.merge import merged
+from entrypoint.oddities import oddities
 from entrypoint.ownership import own_folder
 from entrypoint.problems import ConfigurationError
 from entrypoint.render import write_file
@@ -39,13 +40,14 @@ def ensure(
     version: str,
     data: Path = DATA,
     say: Callable[[str, str], None] | None = None,
-    known: Known = nothing_known,
+    hash_of: HashOf = new_hash,
 ) -> Settings:
     """Make everything that the settings need; the completed settings.
 
-    say: hears level and text of what happened to DKIM keys and is no ordinary start, and of kept
-    accounts that do not fit. known: hashes that there are already. Raises OSError where /data
-    cannot be written, ConfigurationError where a DKIM key or the file of accounts cannot be used.
+    say: hears level and text of what happened to DKIM keys and is no ordinary start, of kept
+    accounts that do not fit, and of settings without effect. hash_of: of plain passwords.
+    Raises OSError where /data cannot be written, ConfigurationError where a DKIM key or the file
+    of accounts cannot be used.
     """
     own_folder(data, "root", "root", 0o755)
     own_folder(data / "mail", "vmail", "vmail", 0o700)
@@ -73,14 +75,16 @@ def ensure(
         srs=srs,
         demo_password=SecretStr(demo_password),
         signing=signing,
-        known=known,
+        hash_of=hash_of,
     )
     accounts = mailboxes.Store(data / "accounts")
     accounts.prepare()
     whole, unfit = merged(whole, accounts.load())
-    for problem in unfit:
-        if say is not None:
+    if say is not None:
+        for problem in unfit:
             say("warning", f"{accounts.path}: passed over: {problem}")
+        for problem in oddities(whole):
+            say("warning", problem)
     return whole
 
 

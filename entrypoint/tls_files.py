@@ -5,7 +5,7 @@ It must not know the rest of the configuration but the host name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,11 @@ from entrypoint.settings import SslType
 T = TypeVar("T")
 
 
-def read_tls_files(reading: Reading, host_name: str | None, now: datetime) -> dict[str, object]:
+def read_tls_files(reading: Reading) -> dict[str, object]:
     """The fields `ssl_*` that are set, by their names in Settings; each mistake is noted.
 
-    `host_name` is None where it is not known, having a mistake of its own.
+    The files are not looked at: a server that runs with the old certificate goes on, however
+    broken the next one is.
     """
     kind = reading.value("ssl_type", partial(choice, allowed=get_args(SslType)))
     paths = {field: reading.value(field, file_path) for field in ("ssl_cert_path", "ssl_key_path")}
@@ -40,7 +41,6 @@ def read_tls_files(reading: Reading, host_name: str | None, now: datetime) -> di
                 reading.note(
                     field, "not set, and SSL_TYPE=manual needs it", "give the path of the PEM file"
                 )
-        _check_files(reading, paths["ssl_cert_path"], paths["ssl_key_path"], host_name, now)
     elif kind is not None or not reading.is_set("ssl_type"):
         for field in paths:
             if reading.is_set(field):
@@ -51,13 +51,15 @@ def read_tls_files(reading: Reading, host_name: str | None, now: datetime) -> di
     return {field: value for field, value in values.items() if value is not None}
 
 
-def _check_files(
-    reading: Reading,
-    cert_path: Path | None,
-    key_path: Path | None,
-    host_name: str | None,
-    now: datetime,
-) -> None:
+def check_tls_files(reading: Reading, values: Mapping[str, object], now: datetime) -> None:
+    """Note what is wrong with a certificate of one's own and its key, for a start to serve.
+
+    values: the fields of Settings that are known; one with a mistake of its own is None or missing.
+    """
+    if values.get("ssl_type") != "manual":
+        return
+    cert_path, key_path = (_path(values.get(field)) for field in ("ssl_cert_path", "ssl_key_path"))
+    host_name = values.get("mail_hostname")
     certificate = _noted(reading, "ssl_cert_path", cert_path, load_certificate)
     key = _noted(reading, "ssl_key_path", key_path, load_key)
     if certificate is None:
@@ -65,9 +67,13 @@ def _check_files(
     if key is not None:
         _noted(reading, "ssl_key_path", key_path, lambda _: check_pair(certificate, key))
     _noted(reading, "ssl_cert_path", cert_path, lambda _: check_kind(certificate))
-    if host_name is not None:
+    if isinstance(host_name, str):
         _noted(reading, "ssl_cert_path", cert_path, lambda _: check_name(certificate, host_name))
     _noted(reading, "ssl_cert_path", cert_path, lambda _: check_dates(certificate, now))
+
+
+def _path(value: object) -> Path | None:
+    return value if isinstance(value, Path) else None
 
 
 def _noted(reading: Reading, field: str, path: Path | None, step: Callable[[Path], T]) -> T | None:

@@ -294,7 +294,7 @@ def test_what_a_script_sends_is_refused_for_a_full_mailbox_too(
     tmp_path: Path, addresses: AddressFile
 ) -> None:
     async def work() -> None:
-        async with listening(tmp_path / "s") as dovecot, asking(tmp_path / "s") as quotas:
+        async with listening(tmp_path / "s"), asking(tmp_path / "s") as quotas:
             recipients = SubmissionRecipients(addresses, quotas)
             answer = await answer_at_rcpt(recipients, "alice@example.org", None)
             assert isinstance(answer, Reject)

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from entrypoint.acting import acting_as
+from entrypoint.neutral import neutral
 
 SOCKET = Path("/run/signpost/guard/socket")
 _LARGEST = 64 * 1024**2  # bytes
@@ -38,7 +39,7 @@ def list_blocks(as_json: bool = False) -> None:
             found = {"network": network, "login": login or None, "seconds": seconds, "time": level}
             click.echo(json.dumps(found))
         else:
-            who = _printable(login) if login else "every login"
+            who = neutral(login) if login else "every login"
             click.echo(f"{network}  {who}  {_written(seconds)} left  (time {level})")
 
 
@@ -68,11 +69,6 @@ def _ask(*question: str) -> object:
 def _fail(message: str) -> NoReturn:
     click.echo(message, err=True)
     sys.exit(1)
-
-
-def _printable(text: str) -> str:
-    """What a stranger typed, without what could confuse a terminal."""
-    return text.encode("unicode_escape").decode("ascii")
 
 
 def _written(seconds: int) -> str:

@@ -9,6 +9,9 @@ from pathlib import Path
 import click
 
 from entrypoint import environ, render
+from entrypoint.mailboxes.merge import merged
+from entrypoint.mailboxes.store import Store
+from entrypoint.oddities import oddities
 from entrypoint.preview import preview
 from entrypoint.self_signed import self_signed
 from entrypoint.syntax import check_syntax
@@ -17,7 +20,11 @@ from entrypoint.syntax import check_syntax
 @click.command
 def command() -> None:
     """Check the configuration and the rendered smtpd.conf, and change nothing."""
-    settings = preview(environ.load())
+    store = Store()
+    settings = environ.load_to_start(kept=store.addresses())
+    settings, unfit = merged(preview(settings), store.load())
+    for problem in (*(f"passed over: {line}" for line in unfit), *oddities(settings)):
+        click.echo(f"warning: {problem}", err=True)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
         # smtpd -n opens the tables and the key pair, so all of it stands in a folder of its own.

@@ -16,7 +16,9 @@ from entrypoint import environ, render, state
 from entrypoint.keeper.kept import keep
 from entrypoint.keeper.known_hashes import KnownHashes
 from entrypoint.keeper.reload import all_told
+from entrypoint.keeper.sessions import forget_sessions
 from entrypoint.logline import write_log
+from entrypoint.mailboxes.store import Store as Mailboxes
 from entrypoint.ownership import claim_tree, own_folder
 from entrypoint.passwords import verify_seconds
 from entrypoint.problems import ConfigurationError
@@ -39,7 +41,7 @@ _SLOW_HASH = 0.010  # seconds
 @click.command
 def command() -> None:
     """Start the mail server (the container's default)."""
-    settings = environ.load()
+    settings = environ.load_to_start(kept=Mailboxes().addresses())
     number = version("signpost")
     os.environ["TZ"] = settings.tz
     _say(settings, "info", f"signpost {number}: {settings.mail_hostname}")
@@ -75,13 +77,16 @@ def _prepare(settings: Settings, number: str) -> Settings:
         # Left by a container that was killed: a number in it may be another process's now.
         shutil.rmtree(DOVECOT_RUN, ignore_errors=True)
         written = settings
+        known = KnownHashes()
         settings = state.ensure(
-            written, number, say=partial(_say, settings), known=KnownHashes().of
+            written, number, say=partial(_say, settings), hash_of=known.hash_of
         )
         state.signing_keys(settings)
         served = sources.chosen(settings, state.DATA)
         render.write(render.render(settings))
+        known.remember()
         all_told()
+        forget_sessions()
         _make_logins_folder()
         keep(os.environ, written, settings)
         render.write_certificate(

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from entrypoint.passwords import hash_password
 from entrypoint.render import RUN, rendered_hashes, write_file
 from filters.crypt_hash import matches
 
@@ -33,16 +34,27 @@ class KnownHashes:
         hashed = self._hashes.get(address)
         if hashed is None:
             return None
-        question = "\0".join((address, plain, hashed)).encode()
-        digest = hmac.new(self._key, question, hashlib.sha256).hexdigest()
+        digest = self._digest(address, plain, hashed)
         known = hmac.compare_digest(self._before.get(address, ""), digest)
         if not known and not matches(plain.encode(), hashed.encode("ascii")):
             return None
         self._now[address] = digest
         return hashed
 
+    def hash_of(self, address: str, plain: str) -> str:
+        """The hash of the address if it is one of this password, else a new one."""
+        hashed = self.of(address, plain)
+        if hashed is None:
+            hashed = hash_password(plain)
+            self._now[address] = self._digest(address, plain, hashed)
+        return hashed
+
+    def _digest(self, address: str, plain: str, hashed: str) -> str:
+        question = "\0".join((address, plain, hashed)).encode()
+        return hmac.new(self._key, question, hashlib.sha256).hexdigest()
+
     def remember(self) -> None:
-        """Know next time what was asked for. Raises OSError."""
+        """Know next time what was asked for, once it is rendered. Raises OSError."""
         if self._now != self._before:
             content = json.dumps({"key": self._key.hex(), "digests": self._now}).encode("ascii")
             write_file(self._path, content, self._root, self._root, 0o600)

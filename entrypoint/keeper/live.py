@@ -1,4 +1,4 @@
-"""The configuration as it is now goes live: read, completed, rendered, and smtpd told.
+"""The configuration as it is now goes live: completed, rendered, and whom it concerns told.
 
 Whoever calls it holds the lock of /data/accounts, so that what is older never comes last. It must
 not know why it is called.
@@ -13,6 +13,7 @@ from pathlib import Path
 from entrypoint import state
 from entrypoint.keeper.known_hashes import KnownHashes
 from entrypoint.keeper.reload import Log, reload
+from entrypoint.keeper.sessions import Sessions
 from entrypoint.keys.store import Store as Keys
 from entrypoint.problems import ConfigurationError
 from entrypoint.render import DKIM_KEYS, RUN, render
@@ -27,10 +28,18 @@ def go_live(settings: Settings, log: Log) -> Settings:
     """
     try:
         known = KnownHashes()
-        whole = state.ensure(settings, version("signpost"), say=log, known=known.of)
+        whole = state.ensure(settings, version("signpost"), say=log, hash_of=known.hash_of)
         known.remember()
         # The keys have their own lock and their own way to the signer.
-        reload([file for file in render(whole) if file.path != RUN / DKIM_KEYS], log)
+        files = [file for file in render(whole) if file.path != RUN / DKIM_KEYS]
+        sessions = Sessions()
+        sessions.note(files)
+        try:
+            reload(files, log)
+        finally:
+            # The new passwords count, whether smtpd takes its tables or not.
+            for login, number in sessions.end().items():
+                log("info", f"{login}: {number} open session(s) ended: a password counts no longer")
         keys = Keys(whole)
         with keys.locked():
             keys.sync()

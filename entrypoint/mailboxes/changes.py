@@ -51,6 +51,8 @@ def remove_account(settings: Settings, stored: Stored, address: str) -> Stored:
     """No such account any more, and none of its app passwords."""
     _account(settings, stored, address)
     after = stored.with_account(address, None).with_app_passwords(address, ())
+    cure = "change that first; until then signpost account passwd locks the account"
+    _not_needed(settings, stored, after, address, cure)
     return _checked(settings, stored, after)
 
 
@@ -74,8 +76,10 @@ def remove_alias(
     before = stored.aliases[address]
     if missing := next((target for target in targets if target not in before), None):
         _refuse(address, "no such target", "signpost alias list shows those there are", missing)
-    after = tuple(target for target in before if targets and target not in targets)
-    return _checked(settings, stored, stored.with_alias(address, after))
+    left = tuple(target for target in before if targets and target not in targets)
+    after = stored.with_alias(address, left)
+    _not_needed(settings, stored, after, address, "change that first")
+    return _checked(settings, stored, after)
 
 
 def add_app_password(
@@ -124,6 +128,21 @@ def _checked(settings: Settings, before: Stored, after: Stored) -> Stored:
     if new := [line for line in merged(settings, after)[1] if line not in known]:
         raise RefusedError(new)
     return after
+
+
+def _not_needed(settings: Settings, before: Stored, after: Stored, address: str, cure: str) -> None:
+    """Refuse what would leave an alias of the environment without the end that it has here.
+
+    The next start would have to pass over it, or be refused: only a person can say which.
+    """
+    now, then = merged(settings, before)[0], merged(settings, after)[0]
+    lost = {alias.address for alias in now.aliases if alias not in then.aliases}
+    names = [f"{each.address} of ALIASES" for each in settings.aliases if each.address in lost]
+    if now.postmaster_address != then.postmaster_address:
+        names.append("POSTMASTER_ADDRESS")
+    if names:
+        verb = "leads" if len(names) == 1 else "lead"
+        _refuse(address, f"{' and '.join(names)} {verb} here", cure)
 
 
 def _refuse(where: str, rule: str, cure: str, value: str | None = None) -> NoReturn:

@@ -5,7 +5,7 @@ It must not know what is changed, nor how a person is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from entrypoint.keeper.reload import Log
 from entrypoint.mailboxes.merge import merged
 from entrypoint.mailboxes.model import Stored
 from entrypoint.mailboxes.store import Store
+from entrypoint.oddities import oddities
 from entrypoint.problems import ConfigurationError
 from entrypoint.render import RUN
 from entrypoint.settings import Settings
@@ -45,7 +46,7 @@ class Desk:
 
     def look(self) -> View:
         """Everything as it is. Raises ConfigurationError."""
-        settings = self._settings()
+        settings = self._settings(None)
         stored = self.store.load()
         whole, unfit = merged(settings, stored)
         return View(settings, stored, whole, tuple(unfit))
@@ -58,9 +59,13 @@ class Desk:
         """
         try:
             with self.store.locked():
-                settings = self._settings()
-                self.store.save(alter(settings, self.store.load()))
+                after = alter(self._settings(None), self.store.load())
+                # Judged with what is kept from now on: a new account can be the cure.
+                settings = self._settings(after.addresses)
+                self.store.save(after)
                 if not self.runs:
+                    for text in oddities(merged(settings, after)[0]):
+                        log("warning", text)
                     log(
                         "warning",
                         "no server runs in this container: one that shares /data has it within "
@@ -74,9 +79,10 @@ class Desk:
         except OSError as error:
             raise ConfigurationError([told(error)]) from None
 
-    def _settings(self) -> Settings:
+    def _settings(self, addresses: Collection[str] | None) -> Settings:
+        """What the environment says; with the addresses that are kept it is judged whole."""
         try:
-            return environ.load(kept(self.run) if self.runs else None)
+            return environ.load(kept(self.run) if self.runs else None, kept=addresses)
         except (OSError, ValueError) as error:
             raise ConfigurationError([str(error)]) from None
 

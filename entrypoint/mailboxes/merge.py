@@ -1,22 +1,23 @@
 """What is kept, laid beside the environment's accounts and aliases, which win.
 
 The rules are those of ACCOUNTS and ALIASES. What breaks one is passed over and told: a change of
-the environment must not keep the server from starting. It must not know files.
+the environment must not keep the server from starting. Nor must an alias of the environment that
+leads to what is kept and does not fit. It must not know files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from pydantic import SecretStr
 
 from entrypoint.accounts import account_rules
 from entrypoint.addresses_parse import foreign_address, own_address
-from entrypoint.aliases import alias_address, alias_rules, check_circles, check_targets
+from entrypoint.aliases import alias_address, alias_rules
 from entrypoint.mailboxes.model import Stored, StoredAccount, StoredPassword
+from entrypoint.mailboxes.ways import with_aliases
 from entrypoint.passwords import well_formed
 from entrypoint.problems import BrokenRuleError, Problems
-from entrypoint.routes import routes_of
 from entrypoint.settings import Account, Alias, AppPassword, Settings
 from filters.login_book import MOST_PASSWORDS
 
@@ -42,7 +43,7 @@ def merged(settings: Settings, stored: Stored) -> tuple[Settings, list[str]]:
             )
         }
     )
-    return _with_aliases(whole, _aliases(whole, stored, problems), problems), problems.lines
+    return with_aliases(whole, _aliases(whole, stored, problems), problems), problems.lines
 
 
 def from_environment(settings: Settings) -> dict[str, BrokenRuleError]:
@@ -145,35 +146,3 @@ def _aliases(settings: Settings, stored: Stored, problems: Problems) -> dict[str
         if kept and not rules:
             found[address] = Alias(address=address, targets=tuple(kept))
     return found
-
-
-def _with_aliases(settings: Settings, aliases: Mapping[str, Alias], problems: Problems) -> Settings:
-    """The settings with the aliases, without ways that lead nowhere or in a circle.
-
-    One that is taken out may leave another without a target, so it goes on until all is well.
-    """
-    left = dict(aliases)
-    while True:
-        whole = settings.model_copy(update={"aliases": settings.aliases + tuple(left.values())})
-        routes = routes_of(whole)
-        check_targets(left, routes, problems)
-        living = {
-            address: tuple(
-                target
-                for target in alias.targets
-                if not routes.is_ours(target) or routes.entry(target) is not None
-            )
-            for address, alias in left.items()
-        }
-        circles = routes.circles()
-        check_circles("aliases", left, routes, problems)
-        # The environment has no circle by itself.
-        broken = {next((entry for entry in circle if entry in left), "") for circle in circles}
-        after = {
-            address: Alias(address=address, targets=targets)
-            for address, targets in living.items()
-            if targets and address not in broken
-        }
-        if after == left:
-            return whole
-        left = after

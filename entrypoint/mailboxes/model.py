@@ -34,6 +34,11 @@ class Stored:
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     app_passwords: Mapping[str, tuple[StoredPassword, ...]] = field(default_factory=dict)
 
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Those of the accounts and the aliases."""
+        return frozenset((*self.accounts, *self.aliases))
+
     def with_account(self, address: str, account: StoredAccount | None) -> Stored:
         """With this account at the address, or None there."""
         return replace(self, accounts=_with(self.accounts, address, account))

@@ -69,6 +69,13 @@ class Store:
             problem = str(error.strerror)
         raise ConfigurationError([f"{self.path}: {problem}; restore it from a copy of /data"])
 
+    def addresses(self) -> frozenset[str] | None:
+        """Those of the accounts and aliases; None where they cannot be read, which `load` tells."""
+        try:
+            return self.load().addresses
+        except ConfigurationError:
+            return None
+
     def save(self, stored: Stored) -> None:
         """Replace the file, under the lock. Raises OSError."""
         for left in self.folder.glob(f".{self.path.name}.*"):  # by a process that was killed

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from entrypoint.neutral import neutral
 from entrypoint.verifying.question import Question
 from filters.mailauth.auth_results import format_field
 from filters.mailauth.authenticate import Verdict
@@ -64,7 +65,7 @@ _FATES = {
 
 def as_text(question: Question, verdict: Verdict, decision: Decision) -> str:
     """The same for a person, a line for each result and its reason."""
-    return "\n".join(_printable(line) for line in _lines(question, verdict, decision)) + "\n"
+    return "\n".join(neutral(line) for line in _lines(question, verdict, decision)) + "\n"
 
 
 def _lines(question: Question, verdict: Verdict, decision: Decision) -> Iterator[str]:
@@ -99,8 +100,3 @@ def _field(question: Question, verdict: Verdict) -> str:
     """Our field, unfolded."""
     field = format_field(question.authserv_id, verdict.results()).decode("ascii")
     return " ".join(field.split())
-
-
-def _printable(text: str) -> str:
-    """What a stranger wrote must not steer a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)

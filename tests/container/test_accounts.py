@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import imaplib
 import json
+import poplib
 import re
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from ..entrypoint.certificates import Authority
+from .harness.imap import any_certificate, mailbox
+from .harness.managesieve import ManageSieve, SieveError
 from .harness.messages import letter
 from .harness.shell import fresh, wait_until
 from .harness.signpost import Signpost
@@ -31,6 +37,7 @@ def house(world: World, image: None, files: Path) -> Iterator[Signpost]:
         "MAIL_HOSTNAME": "mail.example.org",
         "DOMAINS_FILE": "/mnt/domains",
         "ACCOUNTS": f"{':'.join(ALICE)}:quota=5G\n",
+        "ENABLE_POP3": "yes",
     }
     mounts = {"/mnt/domains": files / "domains"}
     with world.signpost(environment, place=120, mounts=mounts) as house:
@@ -71,6 +78,61 @@ def added(house: Signpost) -> tuple[str, str]:
     """A new account and its password."""
     address = f"{fresh('new')}@example.org"
     return address, command(house, f"account add {address} --generate")
+
+
+class Open:
+    """Sessions of every kind, as mail programs leave them open."""
+
+    def __init__(self, house: Signpost, login: tuple[str, str]) -> None:
+        self.idle, self.imap = (self.imap_session(house, login) for _ in range(2))
+        self.idle.send(b"i IDLE\r\n")
+        assert self.idle.readline() == b"+ idling\r\n"
+        self.pop = poplib.POP3_SSL(house.v4, context=any_certificate(), timeout=10)
+        self.pop.user(login[0])
+        self.pop.pass_(login[1])
+        self.sieve = ManageSieve(house.v4).start_tls(any_certificate()).login(*login)
+
+    @staticmethod
+    def imap_session(house: Signpost, login: tuple[str, str]) -> imaplib.IMAP4_SSL:
+        """A session on 993 with INBOX selected."""
+        session = imaplib.IMAP4_SSL(house.v4, 993, ssl_context=any_certificate(), timeout=10)
+        session.login(*login)
+        session.select()
+        return session
+
+    def __enter__(self) -> Open:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for session in (self.idle, self.imap):
+            session.shutdown()
+        self.pop.close()
+        self.sieve.__exit__(None, None, None)
+
+    def answer(self) -> list[str]:
+        """Those that still do."""
+        found = []
+        try:
+            self.idle.send(b"DONE\r\n")
+            if self.idle.readline().startswith(b"i OK"):
+                self.idle.send(b"i IDLE\r\n")
+                found += ["idle"] if self.idle.readline() == b"+ idling\r\n" else []
+        except OSError:
+            pass
+        for name, ask in (
+            ("imap", self.imap.noop),
+            ("pop", self.pop.noop),
+            ("sieve", lambda: self.sieve.say(b"NOOP")),
+        ):
+            try:
+                ask()
+                found.append(name)
+            except (OSError, imaplib.IMAP4.error, poplib.error_proto, SieveError):
+                pass
+        return found
+
+
+ALL = ["idle", "imap", "pop", "sieve"]
 
 
 def test_an_account_is_there_at_once(world: World, house: Signpost) -> None:
@@ -123,6 +185,71 @@ def test_app_passwords_log_in_and_end_at_once(world: World, house: Signpost) -> 
         assert login(world, house, who, phone) == 535
 
 
+@pytest.mark.parametrize(
+    "line", ["account passwd {} --generate", "app-password revoke {} phone", "account remove {}"]
+)
+def test_open_sessions_end_with_what_they_came_with(house: Signpost, line: str) -> None:
+    login = added(house)
+    phone = command(house, f"app-password add {login[0]} phone")
+    with (
+        Open(house, login) as by_its_own,
+        Open(house, (login[0], phone)) as by_phone,
+        Open(house, ALICE) as another_s,
+    ):
+        command(house, f"app-password add {login[0]} laptop")
+        assert [by_its_own.answer(), by_phone.answer()] == [ALL, ALL]
+        done = house.attempt("signpost", *line.format(login[0]).split())
+        assert f"info: {login[0]}: 8 open session(s) ended: " in done.stderr.decode()
+        assert [by_its_own.answer(), by_phone.answer()] == [[], []]
+        assert another_s.answer() == ALL
+    if "revoke" in line:
+        with Open(house, login) as again:
+            assert again.answer() == ALL
+
+
+def test_no_mail_is_lost_when_sessions_end(world: World, house: Signpost) -> None:
+    login = added(house)
+    enough = threading.Event()
+    stored: list[str] = []
+    cut = 0
+
+    def store() -> None:
+        nonlocal cut
+        while not enough.is_set():
+            session = imaplib.IMAP4_SSL(house.v4, 993, ssl_context=any_certificate(), timeout=10)
+            try:
+                session.login(*login)
+                while not enough.is_set():
+                    token = fresh("stored")
+                    message = letter(login[0], to=login[0], token=token) + b"x" * 100_000
+                    if session.append("INBOX", "", "", message)[0] == "OK":  # type: ignore[arg-type]
+                        stored.append(token)
+            except (OSError, imaplib.IMAP4.error):
+                cut += 1
+            finally:
+                session.shutdown()
+
+    storing = threading.Thread(target=store)
+    storing.start()
+    sent = []
+    try:
+        for _ in range(6):
+            command(house, f"app-password add {login[0]} other")
+            token = fresh("sent")
+            message = letter(to=login[0], token=token)
+            world.swaks(house.v4, to=login[0], message=message).accepted()
+            sent.append(token)
+            command(house, f"app-password revoke {login[0]} other")
+    finally:
+        enough.set()
+        storing.join()
+    assert cut >= 6
+    assert len(stored) > 6
+    with mailbox(house.v4, login) as mine:
+        for token in (*sent, *stored):
+            assert len(mine.find(token)) == 1 if token in stored else mine.wait_for(token)
+
+
 def test_an_alias_leads_somewhere_at_once_and_no_longer(world: World, house: Signpost) -> None:
     alias = f"{fresh('team')}@example.org"
     assert recipient(world, house, alias) == 550
@@ -150,6 +277,47 @@ def test_a_removed_account_is_gone_and_its_mail_is_not(world: World, house: Sign
     assert not house.read_mail(address)
     local = address.partition("@")[0]
     assert local not in house.files("ls", "/data/mail/example.org")
+
+
+@pytest.mark.parametrize("imap", ["yes", "no"])
+def test_mail_that_waits_for_an_account_bounces_once_that_is_removed(
+    world: World, image: None, imap: str
+) -> None:
+    environment = {
+        "DOMAINS": "example.org",
+        "ACCOUNTS": ":".join(ALICE),
+        "ENABLE_IMAP": imap,
+        "DEFAULT_QUOTA": "1G",
+    }
+    with world.signpost(environment, place=122) as house:
+        odd = "warning{}: DEFAULT_QUOTA: a quota has no effect with ENABLE_IMAP=no; "
+        assert (odd.format(" signpost") in house.logs()) == (imap == "no")
+        checked = house.attempt("signpost", "check").stderr.decode()
+        assert (odd.format("") in checked) == (imap == "no")
+        folder = "/data/mail/example.org"
+        gone, stays = (f"{name}@example.org" for name in ("Gone", "stays"))
+        tokens = {address: fresh("waits") for address in (gone, stays)}
+        for address, token in tokens.items():
+            command(house, f"account add {address} --generate")
+            # In the place of its folder, so that nothing can be delivered for now.
+            block = f"{folder}/{address.lower().partition('@')[0]}"
+            house.exec("sh", "-c", f"mkdir -p {folder} && touch {block}", user="vmail")
+            to = address.replace("@", "+x@")
+            message = letter(ALICE[0], to=to, token=token)
+            house.submit(world.swaks, ALICE, to=to, message=message).accepted()
+            house.wait_for_log(rf"(?i)mda delivery .* to=<{re.escape(to)}> .*result=TempFail")
+        command(house, f"account remove {gone}")
+        house.exec("sh", "-c", f"rm {folder}/gone {folder}/stays", user="vmail")
+        command(house, "queue flush")
+        bounce = house.wait_for_mail(ALICE[0], tokens[gone])
+        assert b"<gone@example.org>: there is no such account any more" in bounce
+        assert re.search(rb"(?i)Final-Recipient: rfc822; ?gone", bounce)
+        assert re.search(rb"(?m)^Status: 5\.", bounce)
+        assert house.wait_for_mail("stays@example.org", tokens[stays])
+        wait_until(lambda: not house.exec("smtpctl", "show", "queue").strip(), "an empty queue")
+        assert not [mail for mail in house.read_mail(ALICE[0]) if tokens[stays].encode() in mail]
+        # Nothing is stored for whoever is gone.
+        assert house.exec("ls", folder, user="vmail").split() == ["alice", "stays"]
 
 
 def test_the_environment_s_accounts_stay(world: World, house: Signpost) -> None:
@@ -292,7 +460,13 @@ def test_accounts_of_a_file_change_with_it(world: World, image: None, tmp_path: 
         (hashed,) = re.findall(r'"hash": "(.*)"', before)
         assert hashed in house.exec("cat", "/run/signpost/logins.json")
         assert arrives(world, house, "info@example.org", "next@example.org")
+        following = Open.imap_session(house, ("next@example.org", "next-has-a-secret"))
+        first = Open.imap_session(house, FILED)
         accounts.write_text("next@example.org:another-secret\n")
+        for name, session in (("next@example.org", following), (FILED[0], first)):
+            house.wait_for_log(rf"info keeper: {name}: 1 open session\(s\) ended: ")
+            assert session.readline().startswith(b"* BYE ")
+            session.shutdown()
         wait_until(lambda: login(world, house, *FILED) == 535, "the end of the first")
         assert login(world, house, "next@example.org", "another-secret") == 235
         assert recipient(world, house, FILED[0]) == 550
@@ -300,3 +474,69 @@ def test_accounts_of_a_file_change_with_it(world: World, image: None, tmp_path: 
         assert len(re.findall(r"account next@example.org added$", logs, re.MULTILINE)) == 1
         for secret in (FILED[1], "next-has-a-secret", "another-secret"):
             assert secret not in logs
+
+
+def test_a_broken_certificate_hinders_a_start_and_no_running_server(
+    world: World, image: None, tmp_path: Path
+) -> None:
+    (tmp_path / "ca").mkdir()
+    own, accounts = tmp_path / "own", tmp_path / "accounts"
+    own.mkdir()
+    later = datetime.now(UTC) + timedelta(days=90)
+    pair = Authority.make(tmp_path / "ca").pair("mail.example.org", later)
+    for name, content in zip(("cert.pem", "key.pem"), pair, strict=True):
+        (own / name).write_bytes(content)
+    accounts.write_text(":".join(FILED) + "\n")
+    environment = {
+        "DOMAINS": "example.org",
+        "ACCOUNTS_FILE": "/mnt/accounts",
+        "SSL_TYPE": "manual",
+        "SSL_CERT_PATH": "/own/cert.pem",
+        "SSL_KEY_PATH": "/own/key.pem",
+    }
+    mounts = {"/mnt/accounts": accounts, "/own": own}
+    with world.signpost(environment, place=123, mounts=mounts) as house:
+        (own / "cert.pem").write_text("broken")
+        address, password = added(house)
+        assert login(world, house, address, password) == 235
+        accounts.write_text(":".join(FILED) + "\nnext@example.org:next-has-a-secret\n")
+        house.wait_for_log(r"info keeper: account next@example.org added$")
+        for line in ("keys list", "dns", "account list", "alias list", "blocked list"):
+            command(house, line)
+        done = house.attempt("signpost", "check")
+        assert done.returncode == 2
+        assert b"error: SSL_CERT_PATH: no PEM certificate in this file" in done.stderr
+        # A start tells all that is wrong at once.
+        house.environment["MESSAGE_SIZE_LIMIT"] = "huge"
+        house.launch()
+        wait_until(lambda: not house.running(), "its end")
+        assert house.exit_code() == 2
+        assert re.search(r"error: MESSAGE_SIZE_LIMIT: .*\nerror: SSL_CERT_PATH: ", house.logs())
+
+
+def test_an_alias_of_the_environment_leads_to_an_account_that_is_kept(
+    world: World, image: None
+) -> None:
+    environment = {
+        "DOMAINS": "example.org",
+        "ACCOUNTS": ":".join(ALICE),
+    }
+    with world.signpost(environment, place=124) as house:
+        command(house, "account add dave-x@example.org --generate")
+        house.environment |= {
+            "ALIASES": "info@example.org: dave-x@example.org\n",
+            "POSTMASTER_ADDRESS": "dave-x@example.org",
+        }
+        house.start()
+        for address in ("info@example.org", "postmaster@example.org"):
+            assert arrives(world, house, address, "dave-x@example.org")
+        assert "the configuration is good" in command(house, "check")
+        said = refusal(house, "account remove dave-x@example.org")
+        assert "info@example.org of ALIASES and POSTMASTER_ADDRESS lead here" in said
+        # What is kept no longer fits, and that ends no start.
+        house.environment["RECIPIENT_DELIMITER"] = "-"
+        house.start()
+        house.wait_for_log(r"warning signpost: .*passed over: ALIASES: info@example.org: an alias")
+        house.wait_for_log(r"warning signpost: .*passed over: POSTMASTER_ADDRESS: nobody takes")
+        assert recipient(world, house, "info@example.org") == 550
+        assert arrives(world, house, "postmaster@example.org", ALICE[0])

@@ -22,7 +22,7 @@ from .harness.managesieve import ManageSieve, SieveError
 from .harness.messages import letter
 from .harness.shell import fresh, wait_until
 from .harness.signpost import Signpost
-from .harness.swaks import Conversation
+from .harness.swaks import Conversation, Security
 from .harness.world import World
 
 ALICE = ("alice@example.org", "alice's $ecret: with a colon")
@@ -78,6 +78,16 @@ def send(
     message = letter(author or sender, to=to, token=token, fields=fields, body=body)
     said = world.swaks(server.v4, source=world.allowed[0], sender=sender, to=to, message=message)
     return token, said
+
+
+def submit(
+    world: World, server: Signpost, to: str, port: int = 465, security: Security = "implicit"
+) -> Conversation:
+    """Hand a letter of Bob's in."""
+    message = letter(BOB[0], to=to)
+    return world.swaks(
+        server.v4, port=port, security=security, login=BOB, sender=BOB[0], to=to, message=message
+    )
 
 
 @contextmanager
@@ -372,6 +382,17 @@ def test_a_script_that_fails_keeps_the_mail(world: World, server: Signpost, text
         box.wait_for(token)
 
 
+def test_what_cannot_be_redirected_is_kept(world: World, server: Signpost) -> None:
+    big = b"".join(b"x" * 70 + b"\r\n" for _ in range(10_000))
+    text = 'redirect "nobody@example.org"; redirect "gone@mail.example.org";'
+    with script(server, ALICE, text), mailbox(server.v4, ALICE) as box:
+        for body in (b"short\r\n", big):
+            token, said = send(world, server, ALICE[0], body=body)
+            said.accepted()
+            assert box.wait_for(token).endswith(body)
+    server.wait_for_log(r"550 5\.1\.1 <nobody@example\.org>: no such user here")
+
+
 def test_vacation_answers_in_the_accounts_name_and_is_signed(
     world: World, server: Signpost
 ) -> None:
@@ -467,6 +488,17 @@ def test_a_full_mailbox_is_refused_at_rcpt_and_its_aliases_too(
     for address in ("little@example.org", "small+tag@example.org"):
         _, said = send(world, server, address)
         assert said.reply_to("RCPT").code == 552
+    # Whoever submits is told at once, too, and gets no bounce.
+    for address in ("small@example.org", "little@example.org", "@x.test:small@example.org"):
+        for port, security in ((465, "implicit"), (587, "starttls")):
+            refused = submit(world, server, address, port, security).reply_to("RCPT")
+            assert refused.code == 552
+            assert refused.text.endswith(": the mailbox is full")
+    # What a script would send there stays where it is.
+    with script(server, ALICE, 'redirect "small@example.org";'), mailbox(server.v4, ALICE) as box:
+        token, said = send(world, server, ALICE[0])
+        said.accepted()
+        box.wait_for(token)
     # One of the two can take it; for the other there is a bounce.
     sender = f"{fresh('sender')}@outside.test"
     token, said = send(world, server, "both@example.org", sender=sender)
@@ -489,6 +521,39 @@ def test_a_full_mailbox_is_refused_at_rcpt_and_its_aliases_too(
     said.accepted()
     with mailbox(server.v4, SMALL) as box:
         box.wait_for(token)
+
+
+@pytest.mark.parametrize("address", ["nobody@example.org", "nobody@mail.example.org", "nobody"])
+def test_who_submits_is_told_of_a_recipient_who_is_not_there(
+    world: World, server: Signpost, address: str
+) -> None:
+    whole = address if "@" in address else f"{address}@mail.example.org"
+    refused = submit(world, server, address).reply_to("RCPT")
+    assert (refused.code, refused.text) == (550, f"5.1.1 <{whole}>: no such user here")
+
+
+def test_each_filter_asks_for_quotas_at_its_own_socket(server: Signpost) -> None:
+    for user in ("verifier", "signer", "extra", "web", "vmail"):
+        told = server.exec("python3", "-c", _ASK_FOR_QUOTAS, user)
+        may = {"verifier": "inbound", "signer": "submission"}.get(user)
+        assert told.split() == [name for name in ("inbound", "submission") if name == may], user
+
+
+# As a user, without root's other groups: at which of the sockets there is an answer.
+_ASK_FOR_QUOTAS = """
+import os, pwd, socket, sys
+user = pwd.getpwnam(sys.argv[1])
+os.setgroups([]); os.setgid(user.pw_gid); os.setuid(user.pw_uid)
+for name in ("inbound", "submission"):
+    link = socket.socket(socket.AF_UNIX)
+    try:
+        link.connect(f"/run/dovecot/quota-status-{name}")
+    except PermissionError:
+        continue
+    link.sendall(b"request=smtpd_access_policy\\nrecipient=bob@example.org\\nsize=0\\n\\n")
+    assert link.recv(100) == b"action=OK\\n\\n"
+    print(name)
+"""
 
 
 # -- what goes wrong ---------------------------------------------------------------------------

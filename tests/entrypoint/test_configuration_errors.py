@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from entrypoint.environ import ConfigurationError, load
+from entrypoint.environ import ConfigurationError, load_to_start
 from entrypoint.settings import HostFacts
 
 HOST = HostFacts(ipv6=False)
@@ -36,7 +36,7 @@ def test_every_mistake_is_told(case: dict[str, Any], tmp_path: Path) -> None:
         name: value.replace("{folder}", str(tmp_path)) for name, value in case["env"].items()
     }
     with pytest.raises(ConfigurationError) as caught:
-        load(environ, host=HOST)
+        load_to_start(environ, host=HOST, kept=())
     expected = [line.replace("{folder}", str(tmp_path)) for line in case["errors"]]
     assert caught.value.errors == expected
     for secret in case.get("secrets", []):
@@ -46,5 +46,5 @@ def test_every_mistake_is_told(case: dict[str, Any], tmp_path: Path) -> None:
 def test_bytes_that_are_not_utf_8_are_told_and_not_shown() -> None:
     environ = {"LOG_LEVEL": b"debug\xff".decode("utf-8", "surrogateescape")}
     with pytest.raises(ConfigurationError) as caught:
-        load(environ, host=HOST)
+        load_to_start(environ, host=HOST, kept=())
     assert caught.value.errors == ["LOG_LEVEL: the value is not UTF-8; write it in UTF-8"]

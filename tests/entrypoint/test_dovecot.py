@@ -38,6 +38,16 @@ def test_who_is_new_is_known_to_dovecot_before_smtpd_takes_mail() -> None:
     assert names.index("users") < names.index("addresses.json")
 
 
+def test_who_delivers_knows_the_accounts_and_no_alias() -> None:
+    """`to-mailbox` bounces what is for nobody in this list, with IMAP or without."""
+    for case in ("mailboxes", "no-mailboxes"):
+        settings = settings_of(GOLDEN / case)
+        (file,) = (each for each in render.render(settings) if each.path.name == "mailboxes")
+        assert file.mode == 0o644
+        assert file.content.split() == [account.address for account in settings.accounts]
+        assert file.content.endswith("\n")
+
+
 def test_each_rewritten_file_has_another_second_than_the_one_before(tmp_path: Path) -> None:
     """Dovecot sees a change by whole seconds and the size; otherwise this one would be lost."""
     path, seen = tmp_path / "users", set()

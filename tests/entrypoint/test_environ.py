@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from pydantic import SecretStr, ValidationError
 
-from entrypoint.environ import load
+from entrypoint.environ import ConfigurationError, load
 from entrypoint.self_signed import pem
 from entrypoint.settings import Account, Alias, BroughtKey, HostFacts, Settings
 
@@ -314,3 +314,24 @@ def test_keys_from_elsewhere(tmp_path: Path) -> None:
         BroughtKey(domain="example.org", selector="corp", type="rsa", path=rsa_key),
         BroughtKey(domain="example.org", selector="corp-ed", type="ed25519", path=ed_key),
     )
+
+
+def test_an_alias_may_lead_to_what_the_commands_keep() -> None:
+    written = {
+        "DOMAINS": "example.org",
+        "ACCOUNTS": "alice@example.org:wonderland",
+        "ALIASES": "info@example.org: dave+x@example.org, team@example.org\n"
+        "team@example.org: info@example.net",
+        "POSTMASTER_ADDRESS": "dave@example.org",
+    }
+    for kept in (["dave@example.org"], ["dave@example.org", "team@example.org"], None):
+        settings = load(written, host=HOST, kept=kept)
+        assert settings.postmaster_address == "dave@example.org"
+    with pytest.raises(ConfigurationError) as caught:
+        load(written, host=HOST, kept=["eve@example.org"])
+    assert [line.partition(":")[0] for line in caught.value.errors] == [
+        "POSTMASTER_ADDRESS",
+        "ALIASES",
+    ]
+    with pytest.raises(ConfigurationError, match="in a circle"):
+        load({**written, "ALIASES": "a@example.org: a@example.org"}, host=HOST)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from entrypoint.complete import Known, completed, nothing_known
+from entrypoint.complete import HashOf, completed, new_hash
 from entrypoint.environ import load
 from entrypoint.keeper.differences import differences
 from entrypoint.keeper.kept import worth_keeping
@@ -38,13 +38,13 @@ def settings_of(**changes: str) -> Settings:
     return load(environ, host=HOST)
 
 
-def complete(settings: Settings, known: Known = nothing_known) -> Settings:
+def complete(settings: Settings, hash_of: HashOf = new_hash) -> Settings:
     return completed(
         settings,
         srs=SecretStr("0123456789abcdef"),
         demo_password=SecretStr("demo"),
         signing=first_keys(settings),
-        known=known,
+        hash_of=hash_of,
     )
 
 
@@ -68,14 +68,27 @@ class Run:
 
 def test_a_hash_stays_while_its_password_does(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    first = complete(settings_of(), run.known().of)
+    first = complete(settings_of(), run.known().hash_of)
     run.render(first)
     accounts = ENVIRONMENT["ACCOUNTS"].replace("builder", "another")
-    again = complete(settings_of(ACCOUNTS=accounts), run.known().of)
+    again = complete(settings_of(ACCOUNTS=accounts), run.known().hash_of)
     same = [old == new for old, new in zip(hashes(first), hashes(again), strict=True)]
     assert same == [True, False, True]
     assert matches(b"another", hashes(again)[1].encode())
     assert [account.quota for account in again.accounts] == [5 * 1024**3, 0, None]
+
+
+def test_a_hash_that_was_just_made_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the keeper would go through a thousand of them again, behind each start."""
+    run = Run(tmp_path)
+    known = run.known()
+    first = complete(settings_of(), known.hash_of)
+    run.render(first)
+    known.remember()
+    monkeypatch.setattr("entrypoint.keeper.known_hashes.matches", lambda *_: pytest.fail("asked"))
+    assert hashes(complete(settings_of(), run.known().hash_of)) == hashes(first)
 
 
 def test_what_was_remembered_costs_no_crypt_and_is_of_its_password_and_hash_only(

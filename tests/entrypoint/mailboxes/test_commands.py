@@ -245,6 +245,60 @@ def test_nothing_is_left_that_leads_nowhere_or_in_a_circle(shell: Shell) -> None
     assert "in a circle" in shell.refusal("alias add a@example.org b2@example.org")
 
 
+def test_what_an_alias_of_the_environment_leads_to_can_be_added_and_not_removed(
+    shell: Shell,
+) -> None:
+    shell.environment["ALIASES"] = "info@example.org: dave@example.org, alice@example.org\n"
+    said = shell.attempt("account add eve@example.org", "a secret").exception
+    assert isinstance(said, ConfigurationError)
+    assert said.errors == [
+        "ALIASES: line 1: an alias that goes nowhere: nobody takes mail for its target; "
+        '"dave@example.org"; add that account, or correct the target'
+    ]
+    assert shell.stored() == Stored()
+    shell.do("account add dave@example.org", "a secret")
+    shell.do("account add eve@example.org", "a secret")
+    assert shell.refusal("account remove dave@example.org") == (
+        "error: dave@example.org: info@example.org of ALIASES leads here; change that first; until "
+        "then signpost account passwd locks the account\n"
+    )
+    shell.do("account remove eve@example.org")
+    shell.environment["POSTMASTER_ADDRESS"] = "dave@example.org"
+    assert "info@example.org of ALIASES and POSTMASTER_ADDRESS lead here" in shell.refusal(
+        "account remove dave@example.org"
+    )
+    del shell.environment["POSTMASTER_ADDRESS"], shell.environment["ALIASES"]
+    shell.do("account remove dave@example.org")
+
+
+def test_an_alias_that_one_of_the_environment_leads_to_stays(shell: Shell) -> None:
+    shell.do("alias add team@example.org alice@example.org x@far.example")
+    shell.environment["POSTMASTER_ADDRESS"] = "team@example.org"
+    said = shell.refusal("alias remove team@example.org")
+    assert "team@example.org: POSTMASTER_ADDRESS leads here; change that first" in said
+    shell.do("alias remove team@example.org x@far.example")
+
+
+def test_a_catch_all_can_take_over_what_leads_to_an_account(shell: Shell) -> None:
+    shell.do("account add dave@example.org", "a secret")
+    shell.environment["ALIASES"] = "info@example.org: dave@example.org\n"
+    shell.do("alias add @example.org alice@example.org")
+    shell.do("account remove dave@example.org")
+
+
+def test_a_quota_without_effect_is_told(shell: Shell) -> None:
+    shell.environment["ENABLE_IMAP"] = "no"
+    told = "warning: {}: its quota has no effect with ENABLE_IMAP=no; set ENABLE_IMAP=yes, or"
+    done = shell.attempt("account add dave@example.org --quota 5G", "a secret")
+    assert told.format("dave@example.org") in done.stderr
+    done = shell.attempt("account quota dave@example.org none")
+    assert "quota has no effect" not in done.stderr
+    done = shell.attempt("account quota dave@example.org 1G")
+    assert told.format("dave@example.org") in done.stderr
+    shell.environment["ENABLE_IMAP"] = "yes"
+    assert "effect" not in shell.attempt("account quota dave@example.org 2G").stderr
+
+
 def test_app_passwords_of_any_account(shell: Shell) -> None:
     shell.do("account add dave@example.org", "a secret")
     for address in ("alice@example.org", "dave@example.org"):

@@ -155,6 +155,50 @@ def test_an_alias_of_the_environment_can_close_a_circle() -> None:
     assert whole.aliases == environment.aliases
 
 
+def test_an_alias_of_the_environment_leads_to_an_account_that_is_kept() -> None:
+    environment = settings(
+        ALIASES="info@example.org: dave@example.org", POSTMASTER_ADDRESS="dave@example.org"
+    )
+    whole, unfit = merged(environment, accounts("dave@example.org"))
+    assert not unfit
+    routes = routes_of(whole)
+    for address in ("info@example.org", "postmaster@example.net"):
+        assert routes.accounts_behind(address) == {"dave@example.org"}
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        Stored(),
+        accounts("dave@example.org", hashed="$6$short"),
+        aliases(dave="nobody@example.org"),
+        aliases(dave="info@example.org"),
+    ],
+    ids=["nothing", "an account that does not fit", "an alias that leads nowhere", "a circle"],
+)
+def test_where_what_is_kept_does_not_fit_the_environment_s_way_to_it_is_left_out(
+    stored: Stored,
+) -> None:
+    environment = settings(
+        ALIASES="info@example.org: dave@example.org, alice@example.org\n"
+        "x@example.org: dave@example.org",
+        POSTMASTER_ADDRESS="dave@example.org",
+    )
+    whole, unfit = merged(environment, stored)
+    assert [(each.address, each.targets) for each in whole.aliases] == [
+        ("info@example.org", ("alice@example.org",))
+    ]
+    assert routes_of(whole).accounts_behind("postmaster@example.org") == {"alice@example.org"}
+    assert unfit[-3:] == [
+        f"ALIASES: {alias}@example.org: an alias that goes nowhere: nobody takes mail for its "
+        'target; "dave@example.org"; add that account, or correct the target'
+        for alias in ("info", "x")
+    ] + [
+        "POSTMASTER_ADDRESS: nobody takes mail for this address, so alice@example.org has it; "
+        '"dave@example.org"; add that account or alias, or correct this'
+    ]
+
+
 def test_no_account_has_more_or_double_app_passwords_than_a_book_of_logins_takes() -> None:
     kept = tuple(StoredPassword(f"n{n}", HASH, MADE) for n in range(MOST_APP_PASSWORDS + 2))
     stored = Stored(app_passwords={"alice@example.org": (*kept, kept[0])})
@@ -169,7 +213,17 @@ ADDRESSES = st.builds(
 )
 
 
+WRITTEN = st.sampled_from(
+    [
+        {},
+        {"ALIASES": "info@example.org: a@example.org, b@example.net\nx@example.net: c@example.org"},
+        {"ALIASES": "info@example.org: x@far.example", "POSTMASTER_ADDRESS": "c@example.net"},
+    ]
+)
+
+
 @given(
+    WRITTEN,
     st.builds(
         Stored,
         st.dictionaries(ADDRESSES, st.builds(StoredAccount, st.sampled_from([HASH, "x"]))),
@@ -181,10 +235,12 @@ ADDRESSES = st.builds(
                 max_size=3,
             ).map(tuple),
         ),
-    )
+    ),
 )
-def test_whatever_is_kept_the_result_is_a_configuration(stored: Stored) -> None:
-    environment = settings()
+def test_whatever_is_kept_the_result_is_a_configuration(
+    written: dict[str, str], stored: Stored
+) -> None:
+    environment = settings(**written)
     whole, _ = merged(environment, stored)
     routes = routes_of(whole)
     assert not routes.circles()
@@ -195,7 +251,9 @@ def test_whatever_is_kept_the_result_is_a_configuration(stored: Stored) -> None:
         account.model_copy(update={"app_passwords": whole.accounts[at].app_passwords})
         for at, account in enumerate(environment.accounts)
     )
-    assert whole.aliases[:2] == environment.aliases
+    if not written:
+        assert whole.aliases[:2] == environment.aliases
+    assert routes.reached("postmaster@example.org")
     addresses = [each.address for each in (*whole.accounts, *whole.aliases)]
     assert len(set(addresses)) == len(addresses)
     assert {address.rpartition("@")[2] for address in addresses} <= set(environment.domains)
