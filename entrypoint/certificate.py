@@ -86,7 +86,7 @@ def check_kind(certificate: x509.Certificate) -> None:
 
 def check_name(certificate: x509.Certificate, host_name: str) -> None:
     """Does a DNS name of the certificate cover the host name (RFC 9525 §6.3)?"""
-    names = _dns_names(certificate)
+    names = dns_names(certificate)
     parent = host_name.partition(".")[2]
     if not any(name in (host_name, f"*.{parent}") for name in names):
         raise BrokenRuleError(
@@ -106,7 +106,8 @@ def check_dates(certificate: x509.Certificate, now: datetime) -> None:
         )
 
 
-def _dns_names(certificate: x509.Certificate) -> list[str]:
+def dns_names(certificate: x509.Certificate) -> list[str]:
+    """Its DNS names, in lower case."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except (x509.ExtensionNotFound, ValueError):

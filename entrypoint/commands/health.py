@@ -12,6 +12,7 @@ from entrypoint.logins_answer import check_logins
 from entrypoint.ports import listed, rendered_ports
 from entrypoint.render import PORTS, RUN
 from entrypoint.unsigned import check_unsigned
+from entrypoint.web_answers import check_web, is_served
 
 
 @click.command
@@ -20,10 +21,12 @@ def command() -> None:
 
     Exit status 1 where one does not answer or mail of ours has no signature.
     """
-    ports = rendered_ports(RUN / PORTS)
+    ports, web = rendered_ports(RUN / PORTS), is_served()
     problems = [*check_banners(ports), *check_logins(), *check_unsigned(time.time())]
+    problems += check_web() if web else []
     for problem in problems:
         click.echo(f"unhealthy: {problem}")
     if problems:
         sys.exit(1)
-    click.echo(f"healthy: the ports {listed(ports)} greet")
+    answering = "; 80 and 443 answer" if web else ""
+    click.echo(f"healthy: the ports {listed(ports)} greet{answering}")

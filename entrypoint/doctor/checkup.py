@@ -7,12 +7,8 @@ know how findings are shown.
 from __future__ import annotations
 
 import asyncio
-import ssl
-import time
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeVar
 
 from entrypoint.doctor import clients, clock, disk, queue
@@ -21,11 +17,13 @@ from entrypoint.doctor.dkim import check_dkim
 from entrypoint.doctor.dmarc import check_dmarc
 from entrypoint.doctor.facts import Facts
 from entrypoint.doctor.finding import Finding
-from entrypoint.doctor.imap_look import IMAPS, look_imaps
-from entrypoint.doctor.listeners import LISTENERS, Listener, Look, look, trusting
+from entrypoint.doctor.imap_look import look_imaps
+from entrypoint.doctor.listeners import Listener, Look, look
 from entrypoint.doctor.mx import check_mx
 from entrypoint.doctor.outbound import check_outbound, check_relay_host
 from entrypoint.doctor.ports import judge_local, judge_public
+from entrypoint.doctor.probes import Probes
+from entrypoint.doctor.public_face import PublicFace
 from entrypoint.doctor.relaying import check_relaying
 from entrypoint.doctor.served import judge_certificate
 from entrypoint.doctor.spf import check_spf
@@ -41,36 +39,6 @@ _DNS_QUESTIONS = 300  # for one domain; include: can lead to many
 _AT_ONCE = 20  # domains
 
 
-@dataclass(frozen=True)
-class Probes:
-    """Where to look.
-
-    smtp_port: that of our public addresses and of foreign MXs. now: Unix time, None for the
-    clock's. connect_to: which address to take in another's place.
-    """
-
-    loopback: str = "127.0.0.1"
-    listeners: tuple[Listener, ...] = LISTENERS
-    imaps: Listener = IMAPS
-    smtp_port: int = 25
-    trust: ssl.SSLContext = field(default_factory=trusting)
-    data: Path = Path("/data")
-    spool: Path = Path("/var/spool/smtpd")
-    clients: Path = clients.CLIENTS
-    built: Path = clock.BUILT
-    queue: Sequence[str] = queue.SMTPCTL
-    now: float | None = None
-    connect_to: Mapping[str, str] = field(default_factory=dict)
-
-    def at(self, address: str) -> str:
-        """Where to connect to for an address."""
-        return self.connect_to.get(address, address)
-
-    def time(self) -> float:
-        """Unix time."""
-        return time.time() if self.now is None else self.now
-
-
 class Checkup:
     """One run of all checks over a configuration."""
 
@@ -83,6 +51,7 @@ class Checkup:
         self._probes = probes
         self._few = asyncio.Semaphore(_AT_ONCE)
         self._end = 0.0
+        self._face = PublicFace(settings, self._facts, probes)
 
     async def run(self) -> list[Finding]:
         """All findings, domain by domain, the host's own last. Nothing is raised."""
@@ -93,8 +62,10 @@ class Checkup:
         # Everything else is compared with our addresses.
         found = await self._bounded("address", None, self._addresses(lookup))
         addressed, ours = found if isinstance(found, tuple) else (found, ())
+        # The names of the web service are judged by the certificate that it shows.
+        face = await self._many("port", None, self._face.look(ours))
         names = [self._name(name, owner, ours) for name, owner in self._facts.names]
-        host = [*(self._ptr(address) for address in ours), self._outside(ours), self._here()]
+        host = [*(self._ptr(address) for address in ours), self._outside(ours, face), self._here()]
         of_names, of_host = await asyncio.gather(asyncio.gather(*names), asyncio.gather(*host))
         owned = zip(self._facts.names, of_names, strict=True)
         both = [(owner, findings) for (_, owner), findings in owned]
@@ -126,6 +97,11 @@ class Checkup:
                 if key.domain == name
             ]
             checks.append(self._many("dmarc", owner, check_dmarc(name, facts, lookup)))
+            if owner is not None:
+                checks += [
+                    self._many(check, owner, made)
+                    for check, made in self._face.of_domain(name, ours, lookup)
+                ]
             return _flat(await asyncio.gather(*checks))
 
     async def _ptr(self, address: str) -> list[Finding]:
@@ -136,12 +112,14 @@ class Checkup:
 
     # -- sockets ----------------------------------------------------------------------------
 
-    async def _outside(self, ours: Sequence[str]) -> list[Finding]:
+    async def _outside(self, ours: Sequence[str], face: list[Finding]) -> list[Finding]:
+        """face: what there is to say of the web service, which stands beside the other ports."""
         settings, probes = self._settings, self._probes
         host, domains = settings.mail_hostname, settings.domains
         return _flat(
             await asyncio.gather(
                 self._many("port", None, self._ports(ours)),
+                _ready(face),
                 *(
                     self._one(
                         "open-relay",
@@ -176,8 +154,10 @@ class Checkup:
         return await self._many("port", None, self._local_ports())
 
     async def _local_ports(self) -> list[Finding]:
-        local, imaps = await asyncio.gather(self._look(self._probes.loopback), self._imaps())
-        return judge_local([*local, *imaps])
+        local, imaps, face = await asyncio.gather(
+            self._look(self._probes.loopback), self._imaps(), self._face.look_here()
+        )
+        return judge_local([*local, *imaps, *face])
 
     async def _imaps(self) -> list[Look]:
         """The port that mail programs read on, if there is one."""
@@ -260,6 +240,10 @@ _DEMO = Finding(
     "this is a demo that nobody outside sends mail to: only what is local is checked",
     "set DOMAINS and ACCOUNTS for a server of your own",
 )
+
+
+async def _ready(findings: list[Finding]) -> list[Finding]:
+    return findings
 
 
 def _flat(lists: Iterable[list[Finding]]) -> list[Finding]:

@@ -6,8 +6,9 @@ import asyncio
 import logging
 
 from entrypoint import state
-from entrypoint.doctor.checkup import Checkup, Probes
+from entrypoint.doctor.checkup import Checkup
 from entrypoint.doctor.finding import Finding
+from entrypoint.doctor.probes import Probes
 from entrypoint.problems import ConfigurationError
 from entrypoint.settings import Settings
 from filters.mailauth.dkim_sign import SigningKey

@@ -9,13 +9,22 @@ from dataclasses import dataclass
 
 from entrypoint.records import Record, records
 from entrypoint.settings import Settings
+from entrypoint.web.published import site_of
 from filters.mailauth.dkim_sign import SigningKey
+
+_BY_ACME = (
+    "wait some minutes: a name that leads here is asked for by itself; if it stays so, the "
+    "container's log says why"
+)
+_BY_HAND = "get a certificate with this name, too; with SSL_TYPE=acme that happens by itself"
 
 
 @dataclass(frozen=True)
 class Facts:
     """host: MAIL_HOSTNAME, which is also what we say in HELO. given: PUBLIC_IPV4 and PUBLIC_IPV6,
-    None where unset. keys: those whose records are to be published. records: what to publish.
+    None where unset. keys: those whose records are to be published. records: what to publish, those
+    included that are to wait for the certificate. policy: MTA-STS's, None where there is none.
+    name_cure: what to do where the certificate lacks a name that leads here.
     """
 
     host: str
@@ -25,11 +34,13 @@ class Facts:
     relay_host: str | None
     keys: tuple[SigningKey, ...]
     records: tuple[Record, ...]
+    policy: str | None
+    name_cure: str
 
     @classmethod
     def of(cls, settings: Settings, keys: list[SigningKey]) -> Facts:
         """The facts of a configuration and the keys that are in use with it."""
-        listed = records(settings, keys)
+        listed = records(settings, keys, passing=settings.domains)
         return cls(
             host=settings.mail_hostname,
             domains=settings.domains,
@@ -38,6 +49,8 @@ class Facts:
             relay_host=settings.relay_host,
             keys=tuple(keys),
             records=tuple(record for of_domain in listed.values() for record in of_domain),
+            policy=site_of(settings).policy,
+            name_cure=_BY_ACME if settings.ssl_type == "acme" else _BY_HAND,
         )
 
     @property

@@ -35,7 +35,7 @@ def judge_public(address: str, looks: Sequence[Look], host: str) -> Finding:
             "reach",
             None,
             "fail",
-            f"{address} {_ports(others)}: another server answers: {quote(others[0].greeting)}",
+            f"{address} {ports_of(others)}: another server answers: {quote(others[0].greeting)}",
             f"lead the ports to this container, or correct the address of {host}",
             address,
         )
@@ -44,12 +44,12 @@ def judge_public(address: str, looks: Sequence[Look], host: str) -> Finding:
             "reach",
             None,
             "warn",
-            f"{address} {_ports(silent)}: no answer from inside ({silent[0].error})",
+            f"{address} {ports_of(silent)}: no answer from inside ({silent[0].error})",
             "try it from another network; if it fails there, too, publish the ports and open the "
             "firewall",
             address,
         )
-    return Finding("reach", None, "ok", f"{address} answers on {_ports(looks)}", subject=address)
+    return Finding("reach", None, "ok", f"{address} answers on {ports_of(looks)}", subject=address)
 
 
 def _is_ours(seen: Look, host: str) -> bool:
@@ -57,7 +57,8 @@ def _is_ours(seen: Look, host: str) -> bool:
     return seen.greeting.split(" ", 1)[0].lower() == host
 
 
-def _ports(looks: Sequence[Look]) -> str:
+def ports_of(looks: Sequence[Look]) -> str:
+    """`ports 25, 465`."""
     numbers = ", ".join(map(_port, looks))
     return f"port{'s' if len(looks) > 1 else ''} {numbers}"
 

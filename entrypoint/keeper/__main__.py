@@ -1,4 +1,4 @@
-"""Keeps the running server up to date: changed files, DKIM keys, the certificate.
+"""Keeps the running server up to date: changed files, DKIM keys, the certificate, MTA-STS.
 
     python -m entrypoint.keeper --format text --level info
 
@@ -23,6 +23,7 @@ from entrypoint.logline import LEVELS, write_log
 from entrypoint.mailboxes.store import Store
 from entrypoint.settings import Settings
 from entrypoint.tls.ticker import Ticker as Certificate
+from entrypoint.web.ready_ticker import Ticker as MtaSts
 
 EVERY = 2.0  # seconds
 _FILES = ("ACCOUNTS_FILE", "ALIASES_FILE", "DOMAINS_FILE")
@@ -39,6 +40,7 @@ def duties() -> list[Duty]:
     return [
         Duty("DKIM keys", 60.0, Keys().tick),
         Duty("certificate", 2.0, Certificate(state.DATA).tick),
+        Duty("MTA-STS", 5.0, MtaSts().tick),
     ]
 
 
@@ -58,7 +60,7 @@ def main() -> None:
 
     def refresh(log: Log) -> Settings:
         with store.locked():
-            return go_live(environ.load(environment), log)
+            return go_live(environ.load(environment, kept=store.addresses()), log)
 
     keeper = Keeper(watched(environment, store), refresh, duties(), log)
     while True:

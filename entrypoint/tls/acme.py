@@ -6,19 +6,21 @@ It must not know how the certificate goes live: that is as for any other.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from entrypoint.problems import BrokenRuleError
 from entrypoint.settings import Settings
+from entrypoint.tls import acme_lines
 from entrypoint.tls.acme_book import read_attempts, write_attempts
-from entrypoint.tls.acme_plan import Attempt, Validity, next_attempt, recent
+from entrypoint.tls.acme_plan import MOST_NAMES, Attempt, Held, next_order, recent
 from entrypoint.tls.certbot import Certbot, Result
+from entrypoint.tls.leads import Leads
 from entrypoint.tls.pair import Pair, judged
 from entrypoint.tls.sources import acme_folder, issued_paths
-from entrypoint.tls.succession import Line, day, minute
+from entrypoint.tls.succession import Line
 from filters.file_stamp import Stamp, file_stamp
 
 # What certbot and a hook find; nothing of the configuration is among it.
@@ -32,11 +34,12 @@ class Run(Protocol):
         """How it ended; None while it runs."""
 
 
-Start = Callable[[Settings, Path], Run]
+Start = Callable[[Settings, Path, Sequence[str]], Run]
 
 
-def _start(settings: Settings, folder: Path) -> Run:
-    return Certbot(settings, folder, _ENVIRON | {"TZ": settings.tz, "LANG": "C.UTF-8"})
+def _start(settings: Settings, folder: Path, names: Sequence[str]) -> Run:
+    environ = _ENVIRON | {"TZ": settings.tz, "LANG": "C.UTF-8"}
+    return Certbot(settings, folder, names, environ)
 
 
 class Acme:
@@ -47,14 +50,17 @@ class Acme:
         data: Path,
         start: Start = _start,
         lasts: Callable[[Path], bool] = Path.is_mount,
+        leads: Leads | None = None,
     ) -> None:
         """lasts: does a folder outlast the container?"""
         self._data, self._start, self._lasts = data, start, lasts
+        self._leads = leads or Leads()
         self._run: Run | None = None
         self._restarted = True
         self._trouble = ""
-        self._told: Validity | None = None
-        self._judged: tuple[tuple[Stamp | None, ...], Validity | None] | None = None
+        self._told: Held | None = None
+        self._crowd = 0
+        self._judged: tuple[tuple[Stamp | None, ...], Held | None] | None = None
 
     @property
     def busy(self) -> bool:
@@ -84,40 +90,38 @@ class Acme:
         if self._run is not None:
             result = self._run.poll()
             return [] if result is None else self._ended(settings, attempts, result, now)
-        validity = self._validity(settings, now)
-        due = next_attempt(validity, attempts, restarted=self._restarted)
-        if now < due:
-            return self._tell(validity, due)
+        held = self._held(settings, now)
+        leading = self._leads.leading(settings, held, now) if held else ()
+        if leading is None:
+            return []
+        order = next_order(
+            settings.mail_hostname, leading, held, attempts, now, restarted=self._restarted
+        )
+        lines = self._count(leading)
+        if held is not None and held != self._told:
+            self._told = held
+            lines += [acme_lines.valid(held, order.at)] if now < order.at else []
+        if now < order.at:
+            return lines
         for path in (folder.parent, folder):
             path.mkdir(mode=0o700, exist_ok=True)
             path.chmod(0o700)
         # Written down first: what is cut off counts.
-        write_attempts(folder, [*attempts, Attempt(now, "begun")])
-        self._run, self._restarted = self._start(settings, folder), False
-        what = "the next certificate is" if validity else "a certificate is"
-        return [("info", f"{what} asked for at {settings.acme_server}")]
-
-    def _tell(self, validity: Validity | None, due: float) -> list[Line]:
-        """Once: what is there, and when the next one is asked for."""
-        if validity is None or validity == self._told:
-            return []
-        self._told = validity
-        return [
-            (
-                "info",
-                f"the ACME server's certificate is valid until {day(validity.ends)}; the next one "
-                f"is asked for on {minute(due)}",
-            )
-        ]
+        write_attempts(folder, [*attempts, Attempt(now, "begun", names=order.names)])
+        self._run, self._restarted = self._start(settings, folder, order.names), False
+        return [*lines, acme_lines.asked(settings.acme_server, order.names, held)]
 
     def _ended(
         self, settings: Settings, attempts: tuple[Attempt, ...], result: Result, now: float
     ) -> list[Line]:
         self._run = None
-        begun = attempts[-1] if attempts else Attempt(now, "begun")
-        issued = not result.problem
+        host = settings.mail_hostname
+        begun = attempts[-1] if attempts else Attempt(now, "begun", names=(host,))
         last = replace(
-            begun, outcome="issued" if issued else "failed", not_before=result.not_before
+            begun,
+            outcome="failed" if result.problem else "issued",
+            not_before=result.not_before,
+            blamed=result.blamed,
         )
         attempts = (*attempts[:-1], last)
         folder = acme_folder(settings, self._data)
@@ -125,30 +129,33 @@ class Acme:
         if result.stranger:
             # certbot would go on with it for ever; without one it makes another.
             (folder / "accounts").rename(folder / f"accounts.unknown-{int(now)}")
-        if issued:
+        if not result.problem:
             self._trouble = ""
-            return [("info", f"{settings.acme_server} has issued a certificate")]
-        due = next_attempt(self._validity(settings, now), attempts)
-        return [
-            (
-                "error",
-                f"no certificate from {settings.acme_server}: {result.problem}; "
-                f"next try {minute(max(due, now))}, or when the container is restarted",
-            )
-        ]
+            return [acme_lines.issued(settings.acme_server, last.names)]
+        if not last.against(host):
+            return [acme_lines.left_out(result, attempts)]
+        order = next_order(host, last.names[1:], self._held(settings, now), attempts, now)
+        return [acme_lines.failed(settings.acme_server, result, max(order.at, now))]
 
-    def _validity(self, settings: Settings, now: float) -> Validity | None:
-        """That of the certificate that is there, if it can be served."""
+    def _held(self, settings: Settings, now: float) -> Held | None:
+        """The certificate that is there, if it can be served."""
         paths = issued_paths(settings, self._data)
         stamps = file_stamp(paths.certificate), file_stamp(paths.key)
         if self._judged is not None and self._judged[0] == stamps:
             return self._judged[1]
-        validity = None
+        held = None
         with contextlib.suppress(BrokenRuleError):
             fit = judged(Pair.read(paths), settings.mail_hostname, now)
-            validity = Validity(fit.begins, fit.ends)
-        self._judged = stamps, validity
-        return validity
+            held = Held(fit.begins, fit.ends, fit.names)
+        self._judged = stamps, held
+        return held
+
+    def _count(self, leading: Sequence[str]) -> list[Line]:
+        """Once: more names than a certificate can have."""
+        before, self._crowd = self._crowd, len(leading)
+        if self._crowd < MOST_NAMES or before >= MOST_NAMES:
+            return []
+        return [acme_lines.too_many(self._crowd)]
 
     def _once(self, trouble: str) -> list[Line]:
         if trouble == self._trouble:

@@ -25,10 +25,17 @@ def read_attempts(folder: Path) -> tuple[Attempt, ...]:
         return ()
     try:
         found = [
-            Attempt(float(each["at"]), each["outcome"], float(each["not_before"]))
+            Attempt(
+                float(each["at"]),
+                each["outcome"],
+                float(each["not_before"]),
+                # Earlier versions did not write these down.
+                tuple(map(str, each.get("names", ()))),
+                tuple(map(str, each.get("blamed", ()))),
+            )
             for each in content
         ]
-    except (TypeError, KeyError) as error:
+    except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
     if any(each.outcome not in get_args(Outcome) for each in found):
         raise ValueError("an unknown outcome")

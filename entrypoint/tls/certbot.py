@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +22,11 @@ from entrypoint.settings import Settings
 _PROGRAM = "/usr/bin/certbot"
 _MOST_SECONDS = 900.0  # with a hook, DNS may take its time
 _LONGEST = 300  # characters of what is said in the log
-# The last hook line, an ACME problem's two lines (RFC 8555 §6.7), an exception.
+# The last hook line, an ACME problem's lines (RFC 8555 §6.7), an exception.
 _OF_HOOK = re.compile(r"^\s*signpost-dns: (.+)$", re.MULTILINE)
-_PROBLEM = re.compile(r"^\s*Type:\s+(\S+)\s+Detail:\s+(.+)$", re.MULTILINE)
+_PROBLEM = re.compile(
+    r"^\s*(?:Domain|Identifier):\s+(\S+)\s+Type:\s+(\S+)\s+Detail:\s+(.+)$", re.MULTILINE
+)
 _UNEXPECTED = re.compile(r"^An unexpected error occurred:\s+(.+)$", re.MULTILINE)
 _NOISE = re.compile(
     r"Saving debug log|Ask for help|Requesting a|Renewing an|Account registered|- -"
@@ -39,16 +42,21 @@ class Result:
     """How it ended. problem: why there is no certificate, in one line; "" where there is one.
 
     not_before: when the server may be asked again, if it said so (Unix time). stranger: the server
-    does not know our account.
+    does not know our account. blamed: the names that it failed for; none where that is not known.
     """
 
     problem: str = ""
     not_before: float = 0.0
     stranger: bool = False
+    blamed: tuple[str, ...] = ()
 
 
-def command(settings: Settings, folder: Path) -> list[str]:
-    """The command that gets one certificate. folder: where accounts and certificates are kept."""
+def command(settings: Settings, folder: Path, names: Sequence[str]) -> list[str]:
+    """The command that gets one certificate. folder: where accounts and certificates are kept.
+
+    names: the host's first. All or none of them: with --allow-subset-of-names, certbot would put
+    one without the host's own name in place of a good one.
+    """
     return [
         *(_PROGRAM, "certonly", "--non-interactive", "--agree-tos", "--no-eff-email"),
         # When is the plan's business: it is never told not to renew, nor to wait.
@@ -58,7 +66,8 @@ def command(settings: Settings, folder: Path) -> list[str]:
         *("--server", settings.acme_server),
         *("--email", settings.acme_email or settings.postmaster_address),
         *("--key-type", "ecdsa", "--elliptic-curve", "secp256r1"),
-        *("--cert-name", settings.mail_hostname, "--domain", settings.mail_hostname),
+        *("--cert-name", settings.mail_hostname, "--renew-with-new-domains"),
+        *(word for name in names for word in ("--domain", name)),
         *(_by_dns(settings) if settings.acme_dns_hook else _by_http(settings)),
     ]
 
@@ -87,8 +96,11 @@ def _by_dns(settings: Settings) -> list[str]:
 class Certbot:
     """One run."""
 
-    def __init__(self, settings: Settings, folder: Path, environ: dict[str, str]) -> None:
+    def __init__(
+        self, settings: Settings, folder: Path, names: Sequence[str], environ: dict[str, str]
+    ) -> None:
         """Start it. environ: its whole environment. Raises OSError."""
+        self._names = tuple(names)
         if settings.acme_ca_file is not None:
             environ = environ | {"REQUESTS_CA_BUNDLE": str(settings.acme_ca_file)}
         if settings.serves_web:
@@ -96,7 +108,7 @@ class Certbot:
         self._output = TemporaryFile()  # noqa: SIM115 -- closed when the run has ended
         self._deadline = time.monotonic() + _MOST_SECONDS
         self._process = subprocess.Popen(  # noqa: S603 -- a fixed program
-            command(settings, folder),
+            command(settings, folder, names),
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -113,11 +125,11 @@ class Certbot:
         self._output.seek(0)
         said = self._output.read().decode("utf-8", "backslashreplace")
         self._output.close()
-        return read_result(status, said, time.time())
+        return read_result(status, said, time.time(), self._names)
 
 
-def read_result(status: int, said: str, now: float) -> Result:
-    """What an exit status and the lines before it mean."""
+def read_result(status: int, said: str, now: float, names: Sequence[str]) -> Result:
+    """What an exit status and the lines before it mean. names: those asked for."""
     if status == 0:
         return Result()
     if status < 0:
@@ -128,15 +140,19 @@ def read_result(status: int, said: str, now: float) -> Result:
         not_before = min(moment.timestamp(), now + 7 * _DAY)
     elif _LIMITED.search(said):
         not_before = now + _DAY
-    problem = _short(said) or f"certbot exited with status {status}"
-    return Result(problem, not_before, bool(_STRANGER.search(said)))
+    problems = {name.lower(): f"{kind}: {detail}" for name, kind, detail in _PROBLEM.findall(said)}
+    # The host's before all others, as the names are.
+    by_name = [problems[name] for name in names if name in problems] or list(problems.values())
+    problem = _short(said, by_name) or f"certbot exited with status {status}"
+    blamed = [name for name in names if (name in problems if problems else _tells(problem, name))]
+    return Result(problem, not_before, bool(_STRANGER.search(said)), tuple(blamed))
 
 
-def _short(said: str) -> str:
+def _short(said: str, problems: Sequence[str]) -> str:
     if hook := _OF_HOOK.findall(said):
         told = str(hook[-1])
-    elif problem := _PROBLEM.search(said):
-        told = f"{problem[1]}: {problem[2]}"
+    elif problems:
+        told = problems[0]
     elif unexpected := _UNEXPECTED.search(said):
         told = unexpected[1]
     else:
@@ -144,3 +160,8 @@ def _short(said: str) -> str:
         told = lines[-1] if lines else ""
     told = " ".join(told.split())
     return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}…"
+
+
+def _tells(problem: str, name: str) -> bool:
+    """Does a text name a name, and not only one that it is a part of?"""
+    return bool(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", problem.lower()))

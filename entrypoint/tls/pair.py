@@ -23,6 +23,7 @@ from entrypoint.certificate import (
     check_kind,
     check_name,
     check_pair,
+    dns_names,
     parse_chain,
     parse_key,
     read_pem,
@@ -83,12 +84,13 @@ class Pair:
 class Fit:
     """What is known of a certificate that can be served; times are Unix time.
 
-    fingerprint: SHA-256 of the certificate's DER, in hexadecimal.
+    fingerprint: SHA-256 of the certificate's DER, in hexadecimal. names: its DNS names.
     """
 
     fingerprint: str
     begins: float
     ends: float
+    names: frozenset[str] = frozenset()
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
@@ -111,6 +113,7 @@ def judged(pair: Pair, host: str, now: float) -> Fit:
         fingerprint(certificate),
         certificate.not_valid_before_utc.timestamp(),
         certificate.not_valid_after_utc.timestamp(),
+        frozenset(dns_names(certificate)),
     )
 
 

@@ -1,7 +1,7 @@
 """A deployment that the doctor looks at: DNS as a value, small servers, files, a queue.
 
-`doctor/good.toml` describes one in which all is well; a case of `doctor/broken/*.toml` says what is
-different in it.
+`doctor/good.toml` describes one in which all is well, and `doctor/public_face.toml` what is more
+where the web service runs; a case of `doctor/broken/*.toml` says what is different in it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,29 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from entrypoint import environ
-from entrypoint.doctor.checkup import Checkup, Probes
+from entrypoint.doctor.checkup import Checkup
 from entrypoint.doctor.finding import Finding
 from entrypoint.doctor.listeners import Listener
+from entrypoint.doctor.probes import Probes
 from entrypoint.self_signed import self_signed
 from entrypoint.settings import HostFacts
+from entrypoint.web import mta_sts
+from entrypoint.web.published import site_of
 from filters.mailauth.dkim_sign import SigningKey, public_record
 from filters.mailauth.resolver import StaticResolver
 
 from .certificates import Authority, server_context
 from .smtp_servers import Manner, serving
+from .web_servers import web_serving
 
 FOLDER = Path(__file__).parent / "doctor"
 HOST = "mail.example.org"
+# The further names of a certificate.
+MORE = tuple(
+    f"{label}.{domain}"
+    for domain in ("example.org", "example.net")
+    for label in ("mta-sts", "autoconfig", "autodiscover")
+)
 # Every address of the deployment and where the test's servers stand for it.
 HERE, PUBLIC_V4, PUBLIC_V6, FAR = "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"
 NOBODY = "127.0.0.5"
@@ -72,8 +82,13 @@ class Seen:
         return text
 
 
-def good() -> dict[str, Any]:
-    return tomllib.loads((FOLDER / "good.toml").read_text())
+def good(base: str = "good") -> dict[str, Any]:
+    """The deployment of a name; any other than `good` comes on top of that."""
+    found = tomllib.loads((FOLDER / "good.toml").read_text())
+    if base != "good":
+        for part, more in tomllib.loads((FOLDER / f"{base}.toml").read_text()).items():
+            found[part] |= more
+    return found
 
 
 def look(case: Mapping[str, Any], folder: Path) -> Seen:
@@ -82,7 +97,7 @@ def look(case: Mapping[str, Any], folder: Path) -> Seen:
 
 
 async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
-    base, now = good(), int(time.time())
+    base, now = good(case.get("base", "good")), int(time.time())
     words = {
         "rsa": public_record(KEYS[0]),
         "ed25519": public_record(KEYS[1]),
@@ -90,6 +105,8 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
     }
     # A record in two strings, and as much of it as the doctor quotes.
     words |= {"cut": words["rsa"][:255], "rest": words["rsa"][255:], "begin": words["rsa"][:117]}
+    for mode in ("testing", "enforce", "none"):
+        words[mode] = mta_sts.record(mta_sts.policy(mode, HOST))
     ends = datetime.fromtimestamp(now, UTC) + timedelta(days=case.get("days_left", 90), hours=1)
     authority = Authority.make(folder)
     tls = _tls(case.get("certificate", "good"), authority, ends)
@@ -119,15 +136,36 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
         imaps = servers.get("here", {}).get("993", {})
         await serve("993", HERE, {"greeting": "* OK [CAPABILITY IMAP4rev1] ready", **imaps})
         await serve("25", FAR, {"greeting": "220 mx.far.example", **servers.get("far", {})})
+        # The web service is there whether it is asked for or not.
+        for name in ("80", "443"):
+            async with serving(HERE, 0, Manner()) as (free, _):
+                at[name] = free
         environment = {
             key: value.format(relay_port=at["25"])
             for key, value in {**base["environ"], **case.get("environ", {})}.items()
         }
         settings = environ.load(environment, host=HostFacts(ipv6=True))
+        for where, address in (("here", HERE), ("v4", PUBLIC_V4), ("v6", PUBLIC_V6)):
+            for name in ("80", "443"):
+                changes = servers.get(where, {}).get(name, {})
+                if "greeting" in changes:
+                    await serve(name, address, changes)
+                elif not changes.get("silent"):
+                    shown = tls
+                    if kind := changes.get("certificate"):
+                        shown = _tls(kind, authority, ends)
+                    context = shown if name == "443" else None
+                    await stack.enter_async_context(
+                        web_serving(
+                            *(address, at[name], site_of(settings), context),
+                            changes.get("policy", {}),
+                        )
+                    )
         probes = Probes(
             loopback=HERE,
             listeners=tuple(Listener(at[name], name == "465") for name in ("25", "465", "587")),
             imaps=Listener(at["993"], implicit_tls=True),
+            web=(Listener(at["80"], False), Listener(at["443"], implicit_tls=True)),
             smtp_port=at["25"],
             trust=authority.trust(),
             data=folder / "data",
@@ -161,7 +199,9 @@ def _tls(kind: str, authority: Authority, ends: datetime) -> Any:
     if kind == "unknown authority":
         (authority.folder / "other").mkdir()
         return Authority.make(authority.folder / "other", "nobody").server(HOST, ends)
-    return authority.server("other.example.org" if kind == "other name" else HOST, ends)
+    host = "other.example.org" if kind == "other name" else HOST
+    more = () if kind == "the host alone" else MORE
+    return server_context(authority.folder, *authority.pair(host, ends, more=more))
 
 
 def _zone(

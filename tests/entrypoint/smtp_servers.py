@@ -48,7 +48,7 @@ async def _talk(
     await say(manner.greeting)
     while line := await reader.readline():
         heard.append(line.decode().strip())
-        match line.split()[0].upper():
+        match (line.split() or [b""])[0].upper():  # HTTP has empty lines
             case b"EHLO":
                 await say("250-mail.example.org\r\n250 STARTTLS")
             case b"STARTTLS" if manner.tls is None:

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from entrypoint.environ import ConfigurationError, load
+from entrypoint.environ import ConfigurationError, load, load_to_start
 from entrypoint.settings import HostFacts, Settings
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -48,16 +48,19 @@ def private(key: ec.EllipticCurvePrivateKey = KEY, password: bytes | None = None
     )
 
 
-def loaded(folder: Path, cert: bytes | None, key: bytes | None) -> Settings:
+def environment(folder: Path, cert: bytes | None, key: bytes | None) -> dict[str, str]:
     for name, content in (("cert.pem", cert), ("key.pem", key)):
         if content is not None:
             (folder / name).write_bytes(content)
-    environ = {
+    return {
         "SSL_TYPE": "manual",
         "SSL_CERT_PATH": str(folder / "cert.pem"),
         "SSL_KEY_PATH": str(folder / "key.pem"),
     }
-    return load(environ, host=HostFacts(ipv6=False))
+
+
+def loaded(folder: Path, cert: bytes | None, key: bytes | None) -> Settings:
+    return load_to_start(environment(folder, cert, key), host=HostFacts(ipv6=False))
 
 
 def errors(folder: Path, cert: bytes | None, key: bytes | None) -> list[str]:
@@ -65,6 +68,25 @@ def errors(folder: Path, cert: bytes | None, key: bytes | None) -> list[str]:
         loaded(folder, cert, key)
     assert "BEGIN" not in str(caught.value)
     return [line.replace(str(folder), "") for line in caught.value.errors]
+
+
+@pytest.mark.parametrize("cert", [None, b"nothing", certificate("other.example", ends=NOW - DAY)])
+def test_a_server_that_runs_is_not_held_up_by_a_broken_one(
+    tmp_path: Path, cert: bytes | None
+) -> None:
+    environ = environment(tmp_path, cert, None)
+    settings = load(environ, host=HostFacts(ipv6=False))
+    assert settings.ssl_cert_path == tmp_path / "cert.pem"
+
+
+def test_a_start_tells_a_broken_one_with_all_other_mistakes(tmp_path: Path) -> None:
+    environ = environment(tmp_path, certificate("mail.signpost.test", ends=NOW - DAY), private())
+    with pytest.raises(ConfigurationError) as caught:
+        load_to_start({**environ, "LOG_LEVEL": "loud"}, host=HostFacts(ipv6=False))
+    assert [line.partition(":")[0] for line in caught.value.errors] == [
+        "LOG_LEVEL",
+        "SSL_CERT_PATH",
+    ]
 
 
 @pytest.mark.parametrize("name", ["mail.signpost.test", "MAIL.signpost.test", "*.signpost.test"])

@@ -1,6 +1,7 @@
 """The doctor against a good deployment, and against one that is broken for each check.
 
-A case of `doctor/broken/*.toml` says what differs from `doctor/good.toml`, and `says` has every
+A case of `doctor/broken/*.toml` says what differs from a good one (`doctor/good.toml`, or what
+`base` names), and `says` has every
 line that is then new, whole. `SIGNPOST_GOLDEN=write pytest …` prints what it would be instead.
 """
 
@@ -18,22 +19,27 @@ from entrypoint.doctor.table import table
 
 from .deployment import FOLDER, HOST, look
 
+BASES = ("good", "public_face")
+
 
 def _cases() -> list[Any]:
     return [
         pytest.param(case, id=f"{file.stem}: {case['name']}")
         for file in sorted((FOLDER / "broken").glob("*.toml"))
-        for case in tomllib.loads(file.read_text())["case"]
+        for content in [tomllib.loads(file.read_text())]
+        for case in [{"base": content.get("base", "good"), **each} for each in content["case"]]
     ]
 
 
 @pytest.fixture(scope="module")
-def good_lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    return look({}, tmp_path_factory.mktemp("good")).lines()
+def good_lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What is said of each deployment in which all is well."""
+    return {base: look({"base": base}, tmp_path_factory.mktemp(base)).lines() for base in BASES}
 
 
-def test_a_good_deployment_is_all_green(tmp_path: Path) -> None:
-    seen = look({}, tmp_path)
+@pytest.mark.parametrize("base", BASES)
+def test_a_good_deployment_is_all_green(base: str, tmp_path: Path) -> None:
+    seen = look({"base": base}, tmp_path)
     findings = [each for each in seen.findings if each.check != "disk"]
     assert worst(findings) == "ok"
     lines = [
@@ -41,16 +47,16 @@ def test_a_good_deployment_is_all_green(tmp_path: Path) -> None:
     ]
     printed = "\n".join(lines) + "\n"
     if os.environ.get("SIGNPOST_GOLDEN") == "write":
-        (FOLDER / "good.txt").write_text(printed)
-    assert printed == (FOLDER / "good.txt").read_text()
+        (FOLDER / f"{base}.txt").write_text(printed)
+    assert printed == (FOLDER / f"{base}.txt").read_text()
 
 
 @pytest.mark.parametrize("case", _cases())
 def test_what_is_broken_is_told(
-    case: dict[str, Any], good_lines: list[str], tmp_path: Path
+    case: dict[str, Any], good_lines: dict[str, list[str]], tmp_path: Path
 ) -> None:
     seen = look(case, tmp_path)
-    said = [line for line in seen.lines() if line not in good_lines]
+    said = [line for line in seen.lines() if line not in good_lines[case["base"]]]
     if os.environ.get("SIGNPOST_GOLDEN") == "write":
         print("\n".join(f"    {line!r}," for line in said))
         return

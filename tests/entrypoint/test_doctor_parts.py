@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from entrypoint import environ
 from entrypoint.doctor import checkup
-from entrypoint.doctor.checkup import Checkup, Probes
+from entrypoint.doctor.checkup import Checkup
 from entrypoint.doctor.clients import Clients, ClientsError, read_clients
 from entrypoint.doctor.disk import Room, judge_room, room_of
 from entrypoint.doctor.finding import Finding, quote, worst
+from entrypoint.doctor.probes import Probes
 from entrypoint.doctor.smtp_dialog import DialogError, dialog
 from entrypoint.doctor.spf_terms import MOST_COUNTED, terms_of
 from entrypoint.settings import HostFacts, Settings

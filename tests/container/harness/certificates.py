@@ -19,7 +19,8 @@ PORTS = tuple(_STARTTLS)
 
 def shown(world: World, signpost: Signpost, port: int) -> x509.Certificate | None:
     """The certificate that a port shows to a stranger; None where there is none."""
-    how = f"-starttls {_STARTTLS[port]}" if _STARTTLS[port] else ""
+    protocol = _STARTTLS.get(port, "")
+    how = f"-starttls {protocol}" if protocol else ""
     printed = world.exec_client(
         "sh", "-c", f"openssl s_client -connect {signpost.v4}:{port} {how} </dev/null 2>&1 || true"
     )

@@ -73,6 +73,11 @@ class AcmeServer:
         """The authority that signed its own certificate, PEM."""
         return run("docker", "exec", self._container, "cat", "/tls/ca.pem")
 
+    def root(self) -> bytes:
+        """The root of what the long-lasting ones are signed with, PEM; another one each start."""
+        url = "https://127.0.0.1:15000/roots/0"  # its certificate is for acme.test
+        return run("docker", "exec", self._container, "curl", "--silent", "--insecure", url)
+
     def issued(self) -> int:
         """How many certificates it has issued so far."""
         return self.logs().count("Issued certificate serial")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from entrypoint.settings import HostFacts, Settings
 from entrypoint.tls.acme import Acme
 from entrypoint.tls.acme_book import read_attempts
 from entrypoint.tls.certbot import Result
+from entrypoint.tls.leads import Leads
 from entrypoint.tls.pair import Pair, Paths, judged
 from entrypoint.tls.sources import (
     acme_folder,
@@ -61,14 +62,32 @@ class Client:
     def __init__(self) -> None:
         self.result: Result | None = None
         self.started = 0
+        self.names: Sequence[str] = ()
 
-    def __call__(self, settings: Settings, folder: Path) -> Client:
+    def __call__(self, settings: Settings, folder: Path, names: Sequence[str]) -> Client:
         self.started += 1
+        self.names = names
         self.result = None
         return self
 
     def poll(self) -> Result | None:
         return self.result
+
+
+class Dns:
+    """What DNS says of names; while it is `slow` it says nothing."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, bool] = {}
+        self.slow = False
+        self.asked = 0
+
+    def __call__(self, settings: Settings, names: tuple[str, ...]) -> Dns:
+        self.asked += 1
+        return self
+
+    def poll(self) -> Mapping[str, bool] | None:
+        return None if self.slow else dict(self.known)
 
 
 def lay(paths: Paths, pair: tuple[bytes, bytes]) -> None:
@@ -335,3 +354,192 @@ class TestAcme:
         other = settings.model_copy(update={"acme_server": "https://acme.test:14000/dir"})
         assert acme_folder(settings, data) != acme_folder(other, data)
         assert acme_folder(other, data).parent == data / "tls/acme"
+
+
+MORE = ("mta-sts.example.org", "autoconfig.example.org", "autodiscover.example.org")
+STS, CONFIG, DISCOVER = MORE
+MINUTE = 60
+
+
+class House:
+    """A ticker with settings that ask for further names, a client, DNS, and a calendar."""
+
+    def __init__(self, data: Path, authority: Authority, **variables: str) -> None:
+        wanted = {"SSL_TYPE": "acme", "MTA_STS": "testing", "ENABLE_AUTOCONFIG": "yes"}
+        self.settings = load({**BASE, **wanted, **variables}, host=HostFacts(ipv6=False))
+        self.data, self.authority = data, authority
+        self.client, self.dns = Client(), Dns()
+        self.paths = issued_paths(self.settings, data)
+        self.now = settle()
+        ensure_self_signed(self.settings, data)
+        self.servers = Servers(Pair.read(chosen(self.settings, data)))
+        self.restart()
+
+    def restart(self) -> None:
+        acme = Acme(self.data, self.client, lambda _: True, Leads(self.dns))
+        self.ticker = Ticker(self.data, self.servers, acme)
+
+    def tick(self, seconds: float = 2.0) -> str:
+        self.now += seconds
+        return "\n".join(
+            f"{level}: {text}" for level, text in self.ticker.tick(self.settings, self.now)
+        )
+
+    def hold(self, *further: str, days: int = 90) -> None:
+        """Lay a certificate with further names."""
+        ends = datetime.fromtimestamp(self.now, UTC) + days * DAY
+        lay(self.paths, self.authority.pair(HOST, ends, more=further))
+
+    def issue(self) -> str:
+        """The client ends well."""
+        self.hold(*self.client.names[1:])
+        self.client.result = Result()
+        return self.tick()
+
+    def refuse(self, *blamed: str) -> str:
+        self.client.result = Result("connection: no", blamed=blamed)
+        return self.tick()
+
+
+class TestFurtherNames:
+    @pytest.fixture
+    def house(self, data: Path, authority: Authority) -> House:
+        return House(data, authority)
+
+    def test_the_host_first_then_all_that_lead_here(self, house: House) -> None:
+        house.dns.known = {STS: True, CONFIG: True, DISCOVER: False}
+        house.tick()
+        assert house.client.names == (HOST,)
+        assert house.dns.asked == 0  # nothing has to be known for that
+        assert "has issued a certificate for mail.example.org" in house.issue()
+        said = house.tick()
+        assert house.client.names == (HOST, STS, CONFIG)
+        assert "for mail.example.org, mta-sts.example.org and autoconfig.example.org" in said
+        house.issue()
+        assert house.servers.pair == Pair.read(house.paths)
+        assert house.client.started == 2
+
+    def test_one_that_begins_to_lead_here_is_asked_for_soon(self, house: House) -> None:
+        house.hold(STS)
+        house.dns.known = {STS: True, CONFIG: False}
+        house.tick(10)
+        assert house.client.started == 0
+        for _ in range(29):
+            house.tick()
+        assert house.dns.asked == 1
+        house.dns.known[CONFIG] = True
+        house.tick()
+        house.tick()
+        assert house.dns.asked == 2
+        assert house.client.names == (HOST, STS, CONFIG)
+
+    def test_dns_is_asked_less_often_after_an_hour_and_not_at_all_when_all_is_there(
+        self, house: House
+    ) -> None:
+        house.hold(STS)
+        for _ in range(180):
+            house.tick(60)
+        assert house.dns.asked == pytest.approx(60 + 12, abs=2)
+        house.hold(*MORE)
+        asked = house.dns.asked
+        for _ in range(60):
+            house.tick(600)
+        assert house.dns.asked == asked
+
+    def test_slow_dns_holds_nothing_up(self, house: House) -> None:
+        house.hold(STS)
+        house.dns.slow = True
+        house.tick()
+        # Another certificate that is laid there goes live meanwhile.
+        house.hold(STS, CONFIG)
+        house.now = settle()
+        house.tick(10)
+        assert house.servers.pair == Pair.read(house.paths)
+
+    def test_what_dns_does_not_know_now_stays_in_the_certificate(self, house: House) -> None:
+        house.hold(STS, CONFIG, days=1)
+        house.dns.known = {CONFIG: False}
+        house.tick(20 * 3600)
+        assert house.client.names == (HOST, STS)
+
+    def test_one_that_fails_is_told_once_and_the_renewal_goes_on_at_once(
+        self, house: House
+    ) -> None:
+        house.dns.known = dict.fromkeys(MORE, True)
+        house.hold(*MORE, days=1)
+        house.tick(20 * 3600)
+        assert house.client.names == (HOST, *MORE)
+        said = house.refuse(CONFIG, DISCOVER)
+        assert said.startswith(
+            "warning: autoconfig.example.org and autodiscover.example.org cannot be in the "
+            "certificate yet: connection: no; next try "
+        )
+        house.tick()
+        assert house.client.names == (HOST, STS)
+        house.issue()
+        assert [
+            each.outcome for each in read_attempts(acme_folder(house.settings, house.data))
+        ] == [
+            "failed",
+            "issued",
+        ]
+
+    def test_the_hosts_own_failure_is_an_error_and_waits(self, house: House) -> None:
+        house.dns.known = dict.fromkeys(MORE, True)
+        house.hold(*MORE, days=1)
+        house.tick(20 * 3600)
+        assert house.refuse(HOST, CONFIG).startswith("error: no certificate from https://")
+        house.tick()
+        assert house.client.started == 1
+        house.tick(2 * MINUTE)
+        assert house.client.names == (HOST, STS, DISCOVER)
+
+    def test_a_name_that_goes_on_failing_meets_no_limit(self, house: House) -> None:
+        house.dns.known = {CONFIG: True}
+        house.hold()
+        tries = []
+        for _ in range(24 * 60):
+            if f" for {HOST} and {CONFIG}" in house.tick(60):
+                tries.append(house.now)
+                house.refuse(CONFIG)
+        assert 4 <= len(tries) <= 6
+        assert read_attempts(acme_folder(house.settings, house.data))[-1].blamed == (CONFIG,)
+
+    def test_switched_on_by_a_restart_they_are_asked_for_at_once(self, house: House) -> None:
+        house.dns.known = dict.fromkeys(MORE, True)
+        wanted, house.settings = (
+            house.settings,
+            load({**BASE, "SSL_TYPE": "acme"}, host=HostFacts(ipv6=False)),
+        )
+        house.hold()
+        assert "the next one is asked for on " in house.tick()
+        assert house.dns.asked == 0
+        house.settings = wanted
+        house.restart()
+        house.tick()
+        assert house.client.names == (HOST, *MORE)
+
+    def test_more_names_than_a_certificate_has_are_told_once(
+        self, data: Path, authority: Authority
+    ) -> None:
+        domains = [f"d{n}.example" for n in range(60)]
+        accounts = "\n".join(f"alice@{domain}:wonderland" for domain in domains)
+        house = House(
+            data,
+            authority,
+            DOMAINS=",".join(domains),
+            ACCOUNTS=accounts,
+            MAIL_HOSTNAME=HOST,
+            MTA_STS="no",
+        )
+        house.dns.known = {
+            f"{label}.{domain}": True
+            for label in ("autoconfig", "autodiscover")
+            for domain in domains
+        }
+        house.hold()
+        said = house.tick()
+        assert "120 names beside MAIL_HOSTNAME lead here, and a certificate has room for 99" in said
+        assert len(house.client.names) == 100
+        assert "mail.example.org, autoconfig.d0.example" in said
+        assert "and 94 more" in said

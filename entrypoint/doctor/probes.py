@@ -1,0 +1,45 @@
+"""Where the doctor looks at this server; tests have it look elsewhere."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from entrypoint.doctor import clients, clock, queue
+from entrypoint.doctor.imap_look import IMAPS
+from entrypoint.doctor.listeners import LISTENERS, Listener, trusting
+from entrypoint.doctor.web_look import WEB
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Where to look.
+
+    smtp_port: that of our public addresses and of foreign MXs. now: Unix time, None for the
+    clock's. connect_to: which address to take in another's place.
+    """
+
+    loopback: str = "127.0.0.1"
+    listeners: tuple[Listener, ...] = LISTENERS
+    imaps: Listener = IMAPS
+    web: tuple[Listener, ...] = WEB
+    smtp_port: int = 25
+    trust: ssl.SSLContext = field(default_factory=trusting)
+    data: Path = Path("/data")
+    spool: Path = Path("/var/spool/smtpd")
+    clients: Path = clients.CLIENTS
+    built: Path = clock.BUILT
+    queue: Sequence[str] = queue.SMTPCTL
+    now: float | None = None
+    connect_to: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, address: str) -> str:
+        """Where to connect to for an address."""
+        return self.connect_to.get(address, address)
+
+    def time(self) -> float:
+        """Unix time."""
+        return time.time() if self.now is None else self.now

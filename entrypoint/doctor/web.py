@@ -1,0 +1,113 @@
+"""Does the web service answer, here and at the public addresses, and do its names lead to it?
+
+It must not know sockets: it judges what web_look.py has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography import x509
+
+from entrypoint.certificate import check_name
+from entrypoint.doctor.addresses import addresses_of
+from entrypoint.doctor.facts import Facts
+from entrypoint.doctor.finding import Finding, Status, unasked
+from entrypoint.doctor.listeners import Look
+from entrypoint.doctor.ports import judge_local, ports_of
+from entrypoint.doctor.served import judge_certificate
+from entrypoint.problems import BrokenRuleError
+from filters.mailauth.resolver import DnsTemporaryError, Resolver
+
+_BOTH = ("A", "AAAA")
+
+
+@dataclass(frozen=True)
+class Face:
+    """What was seen of the web service: here, and by public address."""
+
+    local: tuple[Look, ...] = ()
+    public: Mapping[str, tuple[Look, ...]] = field(default_factory=dict)
+
+    @property
+    def certificate(self) -> bytes:
+        """The one that is served here, DER; b"" if none is."""
+        return next((each.certificate for each in self.local if each.certificate), b"")
+
+
+def judge_face(face: Face, host: str, now: datetime) -> list[Finding]:
+    """The ports here, those at each public address, and the certificate on 443."""
+    shown = [each for looks in (face.local, *face.public.values()) for each in looks]
+    secure = [each for each in shown if each.listener.implicit_tls and not each.error]
+    return [
+        *judge_local(face.local),
+        *(_reached(ip, looks, face.certificate) for ip, looks in face.public.items()),
+        *([judge_certificate(secure, host, now)] if secure else []),
+    ]
+
+
+def _reached(address: str, looks: Sequence[Look], ours: bytes) -> Finding:
+    silent = [each for each in looks if each.error]
+    others = [each for each in looks if ours and each.certificate and each.certificate != ours]
+    if others:
+        return Finding(
+            "reach",
+            None,
+            "warn",
+            f"{address} {ports_of(others)}: another certificate than here: another server answers",
+            "lead the ports 80 and 443 to this container; or see to it that the other server hands "
+            "on what is asked for",
+            address,
+        )
+    if silent:
+        return Finding(
+            "reach",
+            None,
+            "warn",
+            f"{address} {ports_of(silent)}: no answer from inside ({silent[0].error})",
+            "try it from another network; if it fails there, too, publish the ports and open the "
+            "firewall",
+            address,
+        )
+    return Finding("reach", None, "ok", f"{address} answers on {ports_of(looks)}", subject=address)
+
+
+async def check_name_leads(
+    name: str, domain: str, facts: Facts, ours: Sequence[str], face: Face, resolver: Resolver
+) -> Finding:
+    """One of the names that mail programs look for. ours: our public addresses."""
+
+    def finding(status: Status, detail: str, cure: str = "") -> Finding:
+        return Finding("autoconfig", domain, status, f"{name}: {detail}", cure, name)
+
+    publish = facts.publish(name, "CNAME")
+    try:
+        found = await addresses_of(name, _BOTH, resolver)
+    except DnsTemporaryError as error:
+        return unasked("autoconfig", domain, error.reason, name)
+    if not found:
+        return finding("warn", "no such name: mail programs do not find their settings", publish)
+    if not ours:
+        return finding("warn", "not checked: no public address of this server is known", publish)
+    strangers = [address for address in found if address not in ours]
+    if strangers:
+        return finding("warn", f"it leads to {', '.join(strangers)}, not here", publish)
+    if not face.certificate:  # which is told of the port
+        return finding("ok", "it leads here")
+    if not _covers(face.certificate, name):
+        return finding(
+            "warn",
+            "it leads here, and the certificate does not have it: mail programs give up or ask",
+            facts.name_cure,
+        )
+    return finding("ok", "it leads here, and the certificate has it")
+
+
+def _covers(certificate: bytes, name: str) -> bool:
+    try:
+        check_name(x509.load_der_x509_certificate(certificate), name)
+    except (BrokenRuleError, ValueError):
+        return False
+    return True
