@@ -16,7 +16,7 @@ help:
 	echo 'make down   stop it; its mail and keys are kept'
 	echo 'make test   ruff, mypy, and every test, those of the running image too'
 	echo 'make lint   ruff and mypy only'
-	echo 'make bench  what each filter costs, into bench/results.md; ten minutes, two with QUICK=1'
+	echo 'make bench  what the filters and the mailboxes cost, into bench/results.md; 15 minutes, three with QUICK=1'
 	echo 'make fuzz   hostile bytes for the protocol and the parsers, FUZZ_SECONDS=60'
 
 up:

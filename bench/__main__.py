@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bench import memory, patience, throughput
+from bench import mailboxes, memory, patience, throughput
 from bench.load import LOADS, Load
 from bench.report import results
 from bench.scene import PLAIN, SIGNED, name_server, prepare
@@ -22,7 +22,8 @@ from bench.versions import processor, versions
 
 AS_DEBIAN = "Throughput, with smtpd as Debian starts it"
 AS_IMAGE = "Throughput, with smtpd as the image starts it (libevent's list of changes)"
-PARTS = ("throughput", "stuck", "memory")
+MAILBOXES = "mailboxes"
+PARTS = ("throughput", "stuck", "memory", MAILBOXES)
 # Large messages at once, and messages that are stuck.
 AT_ONCE = 40
 STUCK = 1_000
@@ -46,11 +47,11 @@ def main() -> None:
         each = {load.name: rounds if load.size < 1_000_000 else (rounds + 1) // 2 for load in some}
         return Plan(some, each, options.seconds or seconds, _groups(options.only), plain=plain)
 
-    sizes = {load.size for load in loads} | {memory.SMALL, patience.SIZE}
+    sizes = {load.size for load in loads} | {memory.SMALL, patience.SIZE, mailboxes.SIZE}
     if "memory" not in options.skip:
         sizes.add(memory.LARGE)
     say("keys, messages, a name server")
-    rates, waited, footprints = [], None, []
+    rates, waited, footprints, outcome = [], None, [], None
     with name_server(prepare(sorted(sizes))):
         if "throughput" not in options.skip:
             say("smtpd as Debian starts it")
@@ -68,6 +69,9 @@ def main() -> None:
                     continue
                 say(f"memory: {at_once} messages of 25 MB through {variant.title}")
                 footprints.append(memory.measure(variant, mail, at_once))
+        if MAILBOXES not in options.skip:
+            effort = mailboxes.QUICK if options.quick else mailboxes.Effort()
+            outcome = mailboxes.measure(effort, say)
     facts = [
         ("date", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("command", f"`{os.environ.get('BENCH_COMMAND', 'python -m bench')}`"),
@@ -76,20 +80,33 @@ def main() -> None:
         ("processor", processor()),
         ("where", "one container without a network, all on loopback; smtpd's queue on tmpfs"),
     ]
-    print(results(facts, versions(), rates, waited, footprints), end="")
+    print(results(facts, versions(), rates, waited, footprints, outcome), end="")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     names = [variant.name for variant in ALL]
-    parser.add_argument("--only", action="append", choices=names, help="these filters only")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=[*names, MAILBOXES],
+        help="these filters only, or the mailboxes",
+    )
     loads = [load.name for load in LOADS]
     parser.add_argument("--load", action="append", choices=loads, help="these loads only")
     parser.add_argument("--skip", action="append", choices=PARTS, default=[])
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float, help="that one measurement should take")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.only:
+        filters = [name for name in options.only if name != MAILBOXES]
+        if MAILBOXES not in options.only:
+            options.skip = [*options.skip, MAILBOXES]
+        elif not filters:
+            options.skip = [*options.skip, *(part for part in PARTS if part != MAILBOXES)]
+        options.only = filters
+    return options
 
 
 def _groups(only: list[str] | None) -> list[Group]:

@@ -15,10 +15,14 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident bytes of some processes together: now, and the sum of the highest of each."""
+    """Resident bytes of some processes together: now, and the sum of the highest of each.
+
+    What several share, such as libraries, counts with each; `anonymous` is without files.
+    """
 
     resident: int
     highest: int
+    anonymous: int
 
 
 def descendants(of: int) -> dict[int, str]:
@@ -48,7 +52,7 @@ def _command(pid: int) -> str:
 
 def memory(pids: Iterable[int]) -> Memory:
     """What these processes hold; those that are gone hold nothing."""
-    totals = {"VmRSS": 0, "VmHWM": 0}
+    totals = {"VmRSS": 0, "VmHWM": 0, "RssAnon": 0}
     for pid in pids:
         try:
             status = (PROC / str(pid) / "status").read_text()
@@ -58,7 +62,7 @@ def memory(pids: Iterable[int]) -> Memory:
             name, _, value = line.partition(":")
             if name in totals:
                 totals[name] += int(value.split()[0]) * 1024
-    return Memory(totals["VmRSS"], totals["VmHWM"])
+    return Memory(totals["VmRSS"], totals["VmHWM"], totals["RssAnon"])
 
 
 def forget_highest(pids: Iterable[int]) -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.load import LOADS, Load
+from bench.mailboxes import Outcome
+from bench.mailboxes_report import mailboxes_section
+from bench.markdown import number, table
 from bench.memory import Footprint
 from bench.patience import Patience
 from bench.stuck import percentile
@@ -45,12 +48,6 @@ MOST_AT_PEAK = 600 * MB
 MOST_SLOWER = 1.5
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first column is text, the others are numbers."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
 def rates_table(rates: Rates, group: Group) -> str:
     """Medians with their range, and the share of the bare echo."""
     loads = [load for load in LOADS if any(key[1] == load.name for key in rates.found)]
@@ -67,13 +64,9 @@ def _cell(rates: Rates, group: Group, load: Load, variant: Variant) -> str:
     if not found:
         return ""
     middle, lowest, highest = spread(found)
-    text = f"**{_number(middle)}** ({_number(lowest)}-{_number(highest)})"
+    text = f"**{number(middle)}** ({number(lowest)}-{number(highest)})"
     of_echo = rates.ratio(group.title, load.name, variant.name, ECHO.name)
     return f"{text} {median(of_echo):.2f}" if of_echo else text
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def cost_table(rates: Rates, group: Group) -> str:
@@ -185,9 +178,11 @@ def results(
     measured: Sequence[tuple[str, Rates]],
     patience: Patience | None,
     footprints: Sequence[Footprint],
+    mailboxes: Outcome | None,
 ) -> str:
     """The whole page."""
-    parts = ["# What a filter costs\n", table(["run", ""], [list(fact) for fact in facts])]
+    run = table(["run", ""], [list(fact) for fact in facts])
+    parts = ["# What the filters and the mailboxes cost\n", run]
     if measured:
         parts.append(
             "Messages per second: **median** (lowest-highest of the rounds), and the share of the"
@@ -214,5 +209,7 @@ def results(
             f"## Memory\n\nResident memory, with {footprints[0].sent} messages of 25 MB at once"
             " at the peak.\n\n" + memory_table(footprints)
         )
+    if mailboxes is not None:
+        parts.append(mailboxes_section(mailboxes))
     parts.append("## Versions\n\n" + table(["", "version"], [list(one) for one in versions]))
     return "\n".join(parts)

@@ -11,6 +11,7 @@ PACKAGES = (
     "opensmtpd",
     "opensmtpd-filter-dkimsign",
     "opensmtpd-filter-rspamd",
+    "dovecot-core",
     "rspamd",
     "unbound",
 )
