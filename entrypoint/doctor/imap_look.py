@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from dataclasses import replace
 
-from entrypoint.doctor.listeners import SECONDS, Listener, Look, reason
+from entrypoint.doctor.listeners import Listener, Look, look_by_tls
 
 IMAPS = Listener(993, implicit_tls=True)
 _LONGEST = 8_192  # octets of a greeting
@@ -18,21 +18,7 @@ _LONGEST = 8_192  # octets of a greeting
 async def look_imaps(address: str, listener: Listener, host: str, trust: ssl.SSLContext) -> Look:
     """Connect once or twice. host: the name to ask for. trust: verifies chains, not names."""
     seen = Look(address, listener)
-    try:
-        async with asyncio.timeout(SECONDS):
-            try:
-                return await _look(seen, host, trust)
-            except ssl.SSLCertVerificationError as error:
-                blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                blind.check_hostname = False
-                blind.verify_mode = ssl.CERT_NONE
-                return replace(await _look(seen, host, blind), distrust=error.verify_message)
-    except TimeoutError:
-        return replace(seen, error=f"no answer within {SECONDS:g} s")
-    except ValueError:
-        return replace(seen, error="no IMAP server")
-    except OSError as error:
-        return replace(seen, error=reason(error))
+    return await look_by_tls(seen, lambda context: _look(seen, host, context), trust)
 
 
 async def _look(seen: Look, host: str, context: ssl.SSLContext) -> Look:
@@ -41,7 +27,10 @@ async def _look(seen: Look, host: str, context: ssl.SSLContext) -> Look:
     )
     try:
         # RFC 9051 §7.1: an untagged OK. A line that is too long is a ValueError.
-        greeting = await reader.readline()
+        try:
+            greeting = await reader.readline()
+        except ValueError:
+            greeting = b""
         if not greeting.startswith(b"* OK"):
             return replace(seen, error="no IMAP server")
         tls = writer.get_extra_info("ssl_object")

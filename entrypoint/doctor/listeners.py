@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from entrypoint.doctor.smtp_dialog import Dialog, DialogError, dialog
@@ -48,17 +49,37 @@ async def look(address: str, listener: Listener, host: str, trust: ssl.SSLContex
     """Connect once or twice. host: the name to ask for. trust: verifies chains, not names."""
     seen = await _look(address, listener, host, trust)
     if seen.distrust:
-        blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        blind.check_hostname = False
-        blind.verify_mode = ssl.CERT_NONE
-        seen = replace(await _look(address, listener, host, blind), distrust=seen.distrust)
+        seen = replace(await _look(address, listener, host, _blind()), distrust=seen.distrust)
     return seen
+
+
+async def look_by_tls(
+    seen: Look, connect: Callable[[ssl.SSLContext], Awaitable[Look]], trust: ssl.SSLContext
+) -> Look:
+    """What `connect` sees where TLS comes first; if the chain does not verify, it looks again."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            try:
+                return await connect(trust)
+            except ssl.SSLCertVerificationError as error:
+                return replace(await connect(_blind()), distrust=error.verify_message)
+    except TimeoutError:
+        return replace(seen, error=f"no answer within {SECONDS:g} s")
+    except OSError as error:
+        return replace(seen, error=reason(error))
 
 
 def trusting(cafile: str | None = None) -> ssl.SSLContext:
     """A context that verifies chains with the system's authorities, or with those of a file."""
     context = ssl.create_default_context(cafile=cafile)
     context.check_hostname = False
+    return context
+
+
+def _blind() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context
 
 

@@ -29,7 +29,6 @@ def judge_public(address: str, looks: Sequence[Look], host: str) -> Finding:
     """One finding for a public address and all its ports."""
 
     others = [each for each in looks if not each.error and not _is_ours(each, host)]
-    silent = [each for each in looks if each.error]
     if others:
         return Finding(
             "reach",
@@ -39,6 +38,12 @@ def judge_public(address: str, looks: Sequence[Look], host: str) -> Finding:
             f"lead the ports to this container, or correct the address of {host}",
             address,
         )
+    return judge_reached(address, looks)
+
+
+def judge_reached(address: str, looks: Sequence[Look]) -> Finding:
+    """One finding for a public address, where nobody else answers."""
+    silent = [each for each in looks if each.error]
     if silent:
         return Finding(
             "reach",

@@ -16,7 +16,7 @@ from entrypoint.doctor.addresses import addresses_of
 from entrypoint.doctor.facts import Facts
 from entrypoint.doctor.finding import Finding, Status, unasked
 from entrypoint.doctor.listeners import Look
-from entrypoint.doctor.ports import judge_local, ports_of
+from entrypoint.doctor.ports import judge_local, judge_reached, ports_of
 from entrypoint.doctor.served import judge_certificate
 from entrypoint.problems import BrokenRuleError
 from filters.mailauth.resolver import DnsTemporaryError, Resolver
@@ -49,7 +49,6 @@ def judge_face(face: Face, host: str, now: datetime) -> list[Finding]:
 
 
 def _reached(address: str, looks: Sequence[Look], ours: bytes) -> Finding:
-    silent = [each for each in looks if each.error]
     others = [each for each in looks if ours and each.certificate and each.certificate != ours]
     if others:
         return Finding(
@@ -61,17 +60,7 @@ def _reached(address: str, looks: Sequence[Look], ours: bytes) -> Finding:
             "on what is asked for",
             address,
         )
-    if silent:
-        return Finding(
-            "reach",
-            None,
-            "warn",
-            f"{address} {ports_of(silent)}: no answer from inside ({silent[0].error})",
-            "try it from another network; if it fails there, too, publish the ports and open the "
-            "firewall",
-            address,
-        )
-    return Finding("reach", None, "ok", f"{address} answers on {ports_of(looks)}", subject=address)
+    return judge_reached(address, looks)
 
 
 async def check_name_leads(

@@ -33,7 +33,7 @@ from filters.mailauth.dkim_sign import SigningKey, public_record
 from filters.mailauth.resolver import StaticResolver
 
 from .certificates import Authority, server_context
-from .smtp_servers import Manner, serving
+from .smtp_servers import Manner, free_port, serving
 from .web_servers import web_serving
 
 FOLDER = Path(__file__).parent / "doctor"
@@ -122,13 +122,11 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
             manner = Manner(**{**manner.__dict__, **given})
             if changes.get("no_tls"):
                 manner = Manner(**{**manner.__dict__, "tls": None})
-            context = serving(address, at.get(name, 0), manner)
-            at[name], heard[f"{address}:{name}"] = await stack.enter_async_context(context)
+            context = serving(address, at[name], manner)
+            _, heard[f"{address}:{name}"] = await stack.enter_async_context(context)
 
-        # A port that nobody listens at is taken first, so that it is known.
-        for name in ("25", "465", "587", "993"):
-            async with serving(HERE, 0, Manner()) as (free, _):
-                at[name] = free
+        # Known before anybody listens there: at some of them nobody does.
+        at |= {name: free_port() for name in ("25", "465", "587", "993", "80", "443")}
         servers = case.get("servers", {})
         for where, address in (("here", HERE), ("v4", PUBLIC_V4), ("v6", PUBLIC_V6)):
             for name in ("25", "465", "587"):
@@ -137,9 +135,6 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
         await serve("993", HERE, {"greeting": "* OK [CAPABILITY IMAP4rev1] ready", **imaps})
         await serve("25", FAR, {"greeting": "220 mx.far.example", **servers.get("far", {})})
         # The web service is there whether it is asked for or not.
-        for name in ("80", "443"):
-            async with serving(HERE, 0, Manner()) as (free, _):
-                at[name] = free
         environment = {
             key: value.format(relay_port=at["25"])
             for key, value in {**base["environ"], **case.get("environ", {})}.items()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -17,6 +19,19 @@ class Manner:
     rcpt: str = "550 5.7.1 relaying denied"
     tls: ssl.SSLContext | None = None
     implicit_tls: bool = False
+
+
+# Below those that the kernel gives to whoever asks for none (32768 and up): no other test's
+# connection has one of them at the wrong moment.
+_PORTS = range(15_000, 32_000)
+
+
+def free_port() -> int:
+    """A port that nobody has at any address."""
+    while True:
+        port = random.choice(_PORTS)
+        with suppress(OSError), socket.create_server(("", port)):
+            return port
 
 
 @asynccontextmanager
