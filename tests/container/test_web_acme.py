@@ -161,7 +161,7 @@ class TestAllNamesLeadHere:
     def test_a_restart_asks_for_no_other(self, world: World, full: Signpost) -> None:
         count = world.acme.issued()
         full.restart()
-        full.wait_for_log(r"(?s)signpost ready.* signpost: signpost \d.*; the next one is asked for")
+        full.wait_for_log(r"(?s)signpost ready.* signpost: signpost \d.*the next one is asked for")
         assert names(world, full) == FULL_NAMES
         assert world.acme.issued() == count
 
