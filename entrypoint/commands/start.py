@@ -78,9 +78,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         shutil.rmtree(DOVECOT_RUN, ignore_errors=True)
         written = settings
         known = KnownHashes()
-        settings = state.ensure(
-            written, number, say=partial(_say, settings), hash_of=known.hash_of
-        )
+        settings = state.ensure(written, number, say=partial(_say, settings), hash_of=known.hash_of)
         state.signing_keys(settings)
         served = sources.chosen(settings, state.DATA)
         render.write(render.render(settings))

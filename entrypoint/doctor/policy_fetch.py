@@ -11,15 +11,12 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptography import x509
-
-from entrypoint.certificate import check_name
 from entrypoint.doctor.addresses import addresses_of
 from entrypoint.doctor.facts import Facts
 from entrypoint.doctor.finding import quote
 from entrypoint.doctor.https_get import Page, PageError, get
 from entrypoint.doctor.listeners import reason
-from entrypoint.problems import BrokenRuleError
+from entrypoint.doctor.served import has_name
 from entrypoint.web.mta_sts import policy_host
 from filters.mailauth.resolver import Resolver
 
@@ -85,9 +82,7 @@ def _unreached(where: str, why: str) -> Fetched:
 
 
 def _judged(where: str, name: str, page: Page, facts: Facts) -> Fetched:
-    try:
-        check_name(x509.load_der_x509_certificate(page.certificate), name)
-    except (BrokenRuleError, ValueError):
+    if not has_name(page.certificate, name):
         why = "the certificate does not have the name"
         return Fetched(trouble=f"{where}: {why}", cure=facts.name_cure)
     lead = f"lead {name} here; with MTA_STS set, this server has the policy"

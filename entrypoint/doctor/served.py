@@ -27,6 +27,15 @@ def judge_certificate(looks: Sequence[Look], host: str, now: datetime) -> Findin
     return max(findings, key=lambda finding: STATUSES.index(finding.status))
 
 
+def has_name(certificate: bytes, name: str) -> bool:
+    """Does a certificate, DER, have a name? One that cannot be read has none."""
+    try:
+        check_name(x509.load_der_x509_certificate(certificate), name)
+    except (BrokenRuleError, ValueError):
+        return False
+    return True
+
+
 def _judged(seen: Look, host: str, now: datetime) -> Finding:
     port = str(seen.listener.port)
 

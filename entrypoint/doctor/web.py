@@ -9,16 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cryptography import x509
-
-from entrypoint.certificate import check_name
 from entrypoint.doctor.addresses import addresses_of
 from entrypoint.doctor.facts import Facts
 from entrypoint.doctor.finding import Finding, Status, unasked
 from entrypoint.doctor.listeners import Look
 from entrypoint.doctor.ports import judge_local, judge_reached, ports_of
-from entrypoint.doctor.served import judge_certificate
-from entrypoint.problems import BrokenRuleError
+from entrypoint.doctor.served import has_name, judge_certificate
 from filters.mailauth.resolver import DnsTemporaryError, Resolver
 
 _BOTH = ("A", "AAAA")
@@ -85,18 +81,10 @@ async def check_name_leads(
         return finding("warn", f"it leads to {', '.join(strangers)}, not here", publish)
     if not face.certificate:  # which is told of the port
         return finding("ok", "it leads here")
-    if not _covers(face.certificate, name):
+    if not has_name(face.certificate, name):
         return finding(
             "warn",
             "it leads here, and the certificate does not have it: mail programs give up or ask",
             facts.name_cure,
         )
     return finding("ok", "it leads here, and the certificate has it")
-
-
-def _covers(certificate: bytes, name: str) -> bool:
-    try:
-        check_name(x509.load_der_x509_certificate(certificate), name)
-    except (BrokenRuleError, ValueError):
-        return False
-    return True

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from entrypoint.render import WEBROOT
 from entrypoint.settings import Settings
+from entrypoint.tls.polled import PolledProcess
 
 _PROGRAM = "/usr/bin/certbot"
 _MOST_SECONDS = 900.0  # with a hook, DNS may take its time
@@ -93,7 +93,7 @@ def _by_dns(settings: Settings) -> list[str]:
     ]
 
 
-class Certbot:
+class Certbot(PolledProcess):
     """One run."""
 
     def __init__(
@@ -105,27 +105,17 @@ class Certbot:
             environ = environ | {"REQUESTS_CA_BUNDLE": str(settings.acme_ca_file)}
         if settings.serves_web:
             WEBROOT.mkdir(mode=0o755, exist_ok=True)
-        self._output = TemporaryFile()  # noqa: SIM115 -- closed when the run has ended
-        self._deadline = time.monotonic() + _MOST_SECONDS
-        self._process = subprocess.Popen(  # noqa: S603 -- a fixed program
-            command(settings, folder, names),
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            env=environ,
-        )
+        asking = command(settings, folder, names)
+        super().__init__(asking, environ, _MOST_SECONDS, stderr=subprocess.STDOUT)
 
     def poll(self) -> Result | None:
         """How it ended; None while it runs."""
-        status = self._process.poll()
-        if status is None:
-            if time.monotonic() > self._deadline:
-                self._process.kill()
+        ended = self.ended()
+        if ended is None:
             return None
-        self._output.seek(0)
-        said = self._output.read().decode("utf-8", "backslashreplace")
-        self._output.close()
-        return read_result(status, said, time.time(), self._names)
+        status, said = ended
+        text = said.decode("utf-8", "backslashreplace")
+        return read_result(status, text, time.time(), self._names)
 
 
 def read_result(status: int, said: str, now: float, names: Sequence[str]) -> Result:

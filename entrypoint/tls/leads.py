@@ -10,13 +10,12 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
-from tempfile import TemporaryFile
 from typing import Protocol
 
 from entrypoint.settings import Settings
 from entrypoint.tls.acme_plan import Held
+from entrypoint.tls.polled import PolledProcess
 from entrypoint.web.published import names
 
 # From one question to the next, while something is missing: a person publishes records in the
@@ -74,35 +73,24 @@ class Leads:
         return self._answer is None or abs(now - self._when) >= pause
 
 
-class Asking:
+class Asking(PolledProcess):
     """A question in a process of its own."""
 
     def __init__(self, settings: Settings, wanted: tuple[str, ...]) -> None:
         """Begin. Raises OSError."""
         servers = (word for server in settings.dns_servers for word in ("--name-server", server))
-        self._output = TemporaryFile()  # noqa: SIM115 -- closed when the process has ended
-        self._deadline = time.monotonic() + _MOST_SECONDS
-        self._process = subprocess.Popen(  # noqa: S603 -- ourselves
-            [
-                *(sys.executable, "-m", "entrypoint.tls.leading", *servers),
-                *(settings.mail_hostname, *wanted),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.DEVNULL,
-            env=_ENVIRON,
-        )
+        command = [
+            *(sys.executable, "-m", "entrypoint.tls.leading", *servers),
+            *(settings.mail_hostname, *wanted),
+        ]
+        super().__init__(command, _ENVIRON, _MOST_SECONDS, stderr=subprocess.DEVNULL)
 
     def poll(self) -> Mapping[str, bool] | None:
         """What it has printed; nothing where it failed."""
-        if self._process.poll() is None:
-            if time.monotonic() > self._deadline:
-                self._process.kill()
+        ended = self.ended()
+        if ended is None:
             return None
-        self._output.seek(0)
-        said = self._output.read()
-        self._output.close()
         found: Mapping[str, bool] = {}
         with contextlib.suppress(ValueError):
-            found = json.loads(said)
+            found = json.loads(ended[1])
         return found

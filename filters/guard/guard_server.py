@@ -45,7 +45,7 @@ class GuardServer:
     ) -> None:
         self.guard = guard
         self._clock = clock
-        self._under_way = UnderWay(lambda address, login: self.refused(address, login))
+        self._under_way = UnderWay(self.refused)
         self._clients: set[asyncio.StreamWriter] = set()
         self._writing: WriteBehind[Snapshot] | None = None
         if path is None:
