@@ -8,7 +8,7 @@ SIGNPOST := docker compose
 # How long `make fuzz` goes on.
 FUZZ_SECONDS := 60
 
-.PHONY: help up down test lint bench fuzz
+.PHONY: help up down test lint reliability bench fuzz
 .SILENT:
 
 help:
@@ -16,6 +16,7 @@ help:
 	echo 'make down   stop it; its mail and keys are kept'
 	echo 'make test   ruff, mypy, and every test, those of the running image too'
 	echo 'make lint   ruff and mypy only'
+	echo 'make reliability  the long faults: load, restarts, full disks, hung parts; about an hour'
 	echo 'make bench  what the filters and the mailboxes cost, into bench/results.md; 15 minutes, three with QUICK=1'
 	echo 'make fuzz   hostile bytes for the protocol and the parsers, FUZZ_SECONDS=60'
 
@@ -42,6 +43,10 @@ down:
 # An engine that is started for the tests ends with them. Nothing is printed after pytest's summary.
 test: lint
 	tests/engine.sh run $(PYTHON) -m pytest --numprocesses 3 --dist loadfile
+
+# The long forms of what `make test` runs for some seconds each, one after the other.
+reliability: $(VENV)/.complete
+	tests/engine.sh run $(PYTHON) -m pytest -m reliability tests/container
 
 lint: $(VENV)/.complete
 	$(PYTHON) -m ruff check --quiet .

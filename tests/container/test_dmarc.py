@@ -16,7 +16,7 @@ from filters.mailauth.message import Message
 from .conftest import ALICE, STANDARD
 from .harness.messages import key_pair, letter
 from .harness.shell import fresh, run
-from .harness.signpost import Signpost
+from .harness.signpost import PEERS, Signpost
 from .harness.swaks import Conversation, Swaks
 from .harness.world import World
 
@@ -122,7 +122,7 @@ class TestPolicy:
         token, name = fresh("dmarc"), fresh("signpost-test-host")
         run(
             *("docker", "run", "--detach", "--rm", "--init", "--name", name, "--network", "host"),
-            *("--entrypoint", "sleep", "signpost-test-peers", "infinity"),
+            *("--entrypoint", "sleep", PEERS, "infinity"),
         )
         try:
             Swaks(name)(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -19,8 +20,10 @@ from .swaks import Conversation, Swaks
 ROOT = Path(__file__).parents[3]
 COMPOSE = ("docker", "compose", "--env-file", "/dev/null", "--progress", "quiet")
 FILES = ("-f", str(ROOT / "compose.yaml"), "-f", str(ROOT / "tests/container/compose.test.yaml"))
-IMAGE = "signpost:test"
-PEERS = "signpost-test-peers"
+# Named by the checkout's own place: what another one builds meanwhile is not what is tested here.
+_CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+IMAGE = f"signpost-test-{_CHECKOUT}"
+PEERS = f"signpost-test-peers-{_CHECKOUT}"
 READY = r"signpost ready"
 
 
@@ -36,6 +39,7 @@ class Place:
     def environ(self) -> dict[str, str]:
         """What compose.test.yaml's variables stand for."""
         return {
+            "SIGNPOST_IMAGE": IMAGE,
             "SIGNPOST_NETWORK": self.network,
             "SIGNPOST_V4": self.v4,
             "SIGNPOST_V6": self.v6,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from .peers import AcmeServer, NameServer, Outside
 from .shell import CommandError, fresh, run
-from .signpost import COMPOSE, Place, Signpost, build
+from .signpost import COMPOSE, PEERS, Place, Signpost, build
 from .swaks import Swaks
 
-PEERS = Path(__file__).parents[1] / "peers" / "compose.yaml"
+PEERS_FILE = Path(__file__).parents[1] / "peers" / "compose.yaml"
 
 
 class World:
@@ -124,9 +124,10 @@ class World:
     def _compose(self, *command: str) -> None:
         environ = {
             **self._base,
+            "PEERS_IMAGE": PEERS,
             "V4": self._prefix[0],
             "V6": self._prefix[1],
             "RELAY_USER": Outside.user,
             "RELAY_PASSWORD": Outside.password,
         }
-        run(*COMPOSE, "-p", self._project, "-f", str(PEERS), *command, environ=environ)
+        run(*COMPOSE, "-p", self._project, "-f", str(PEERS_FILE), *command, environ=environ)
