@@ -4,7 +4,8 @@
 
 FOLDER has `site.json` and `pair.pem`; both are looked at again when a connection comes, so a new
 certificate counts from the next one on. CHALLENGES is where the ACME client lays its answers.
-It runs as a user of its own. Standard library only: it is in memory as long as the server runs.
+It runs as a user of its own. The standard library and h11 only: it is in memory as long as the
+server runs.
 """
 
 from __future__ import annotations

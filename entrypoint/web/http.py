@@ -1,6 +1,6 @@
-"""One HTTP/1.1 request as bytes → Request, and a Response as bytes.
+"""One HTTP/1.1 request as bytes → Request, and a Response as bytes: h11 parses and writes.
 
-A small part of RFC 9112, strictly: no chunks, no folded lines, and every connection ends after one
+h11 takes more than is taken here: no chunks, no folded lines, and every connection ends after one
 response, so that nothing can be smuggled behind it. It must not know sockets, nor what is served.
 """
 
@@ -14,11 +14,23 @@ from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import unquote
 
+import h11
+
 MOST_HEAD = 8192  # bytes, the empty line included
 MOST_BODY = 8192
 
-_REQUEST = re.compile(rb"([A-Z]{1,16}) (/[!-~]*) HTTP/1\.([01])")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*)")
+# Only a path (RFC 9112 §3.2.1): this is no proxy. HTTP/2 begins with a request line, too.
+_REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) /[!-~]* HTTP/1\.[01]\r\n")
+# What h11 lets pass, and a proxy in front may read in another way. The control characters are all
+# here, because h11 takes quadratic time to find one behind thousands of spaces.
+_AMBIGUOUS = re.compile(
+    rb"(?<!\r)\n|\r(?!\n)"  # a line ends with CRLF alone (RFC 9112 §2.2)
+    rb"|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"  # RFC 9110 §5.5
+    rb"|\n[ \t]"  # a folded line (RFC 9112 §5.2)
+    rb"|\n(content-length|transfer-encoding):.*\n\1:"  # twice, though it is the same (§6.3)
+    rb"|\ncontent-length:(?![ \t]*[0-9]{1,18}[ \t]*\r)",  # a list of the same, or over 64 bits
+    re.IGNORECASE | re.DOTALL,
+)
 _HOST = re.compile(r"([a-z0-9.-]{1,253})(:[0-9]{0,5})?")
 _METHODS = ("GET", "HEAD", "POST")
 
@@ -73,40 +85,36 @@ def plain(status: int, *fields: tuple[str, str]) -> Response:
 
 def parse_head(raw: bytes, secure: bool) -> Head:
     """Everything up to and including the empty line. Raises RefusedError."""
-    first, *lines = raw.removesuffix(b"\r\n\r\n").split(b"\r\n")
-    asked = _REQUEST.fullmatch(first)
-    if asked is None:
+    line = _REQUEST_LINE.match(raw)
+    if line is None:
         raise RefusedError(400)
-    method, target, minor = asked[1].decode(), asked[2].decode(), asked[3]
+    method = line[1].decode()
     if method not in _METHODS:
         raise RefusedError(405, ("Allow", ", ".join(_METHODS)))
-    fields = _fields(lines)
-    path, _, query = target.partition("?")
-    request = Request(method, _host(fields, minor), path, _query(query), secure=secure)
-    return Head(request, _length(method, fields), fields.get("expect", "").lower() == _CONTINUE)
+    parsed = _parse(raw)
+    fields = {name.decode(): value.decode("latin-1") for name, value in parsed.headers}
+    path, _, query = parsed.target.decode().partition("?")
+    request = Request(method, _host(fields), path, _query(query), secure=secure)
+    expects = fields.get("expect", "").lower() == "100-continue"
+    return Head(request, _length(method, fields), expects)
 
 
-_CONTINUE = "100-continue"
+def _parse(raw: bytes) -> h11.Request:
+    if _AMBIGUOUS.search(raw):
+        raise RefusedError(400)
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(raw)
+    try:
+        event = connection.next_event()
+    except h11.RemoteProtocolError as error:
+        raise RefusedError(error.error_status_hint) from None
+    if not isinstance(event, h11.Request):  # the empty line is missing
+        raise RefusedError(400)
+    return event
 
 
-def _fields(lines: list[bytes]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for line in lines:
-        # A line that begins with a space is refused, too (RFC 9112 §5.2).
-        parts = _FIELD.fullmatch(line)
-        if parts is None:
-            raise RefusedError(400)
-        name = parts[1].decode("ascii").lower()
-        if name in found and name in {"host", "content-length", "transfer-encoding"}:
-            raise RefusedError(400)  # RFC 9112 §3.2, §6.3
-        found[name] = parts[2].decode("latin-1").rstrip(" \t")
-    return found
-
-
-def _host(fields: Mapping[str, str], minor: bytes) -> str:
-    if "host" not in fields:
-        if minor == b"1":
-            raise RefusedError(400)  # RFC 9112 §3.2
+def _host(fields: Mapping[str, str]) -> str:
+    if "host" not in fields:  # h11 takes this from HTTP/1.0 only
         return ""
     match = _HOST.fullmatch(fields["host"].lower())
     if match is None:
@@ -117,16 +125,14 @@ def _host(fields: Mapping[str, str], minor: bytes) -> str:
 def _length(method: str, fields: Mapping[str, str]) -> int:
     if "transfer-encoding" in fields:
         raise RefusedError(501)  # RFC 9112 §6.1
-    text = fields.get("content-length")
-    if text is None:
+    if "content-length" not in fields:
         if method == "POST":
             raise RefusedError(411)
         return 0
-    if re.fullmatch(r"[0-9]{1,18}", text) is None:
-        raise RefusedError(400)
-    if int(text) > MOST_BODY:
+    length = int(fields["content-length"])
+    if length > MOST_BODY:
         raise RefusedError(413)
-    return int(text)
+    return length
 
 
 def _query(text: str) -> dict[str, str]:
@@ -143,15 +149,19 @@ def _query(text: str) -> dict[str, str]:
 
 def serialise(response: Response, *, head_only: bool = False) -> bytes:
     """The bytes of a response after which the connection ends."""
-    lines = [
-        f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
-        f"Date: {formatdate(time.time(), usegmt=True)}",
-        f"Content-Type: {response.type}",
-        f"Content-Length: {len(response.content)}",
-        "Cache-Control: no-store",
-        "X-Content-Type-Options: nosniff",
-        "Connection: close",
-        *(f"{name}: {value}" for name, value in response.fields),
+    connection = h11.Connection(h11.SERVER)
+    fields = [
+        ("Date", formatdate(time.time(), usegmt=True)),
+        ("Content-Type", response.type),
+        ("Content-Length", str(len(response.content))),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Connection", "close"),
+        *response.fields,
     ]
-    head = "\r\n".join([*lines, "", ""]).encode("ascii")
-    return head if head_only else head + response.content
+    reason = HTTPStatus(response.status).phrase
+    head = connection.send(h11.Response(status_code=response.status, headers=fields, reason=reason))
+    if head_only:
+        return head
+    content = connection.send(h11.Data(data=response.content))
+    return head + content + connection.send(h11.EndOfMessage())

@@ -1,6 +1,6 @@
 """What the web service serves: a small file, made from Settings by `published`.
 
-Standard library only, like all that the web service imports: it is in memory as long as the server
+Standard library only: the web service imports it, which is in memory as long as the server
 runs. It must not know Settings.
 """
 

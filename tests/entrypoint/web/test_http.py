@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
+import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.web.http import MOST_BODY, RefusedError, Request, parse_head, plain, serialise
+from entrypoint.web.http import (
+    MOST_BODY,
+    MOST_HEAD,
+    RefusedError,
+    Request,
+    parse_head,
+    plain,
+    serialise,
+)
 
 GET = b"GET /x HTTP/1.1\r\nHost: a.test\r\n"
 
@@ -84,6 +94,16 @@ def test_what_is_refused(raw: bytes, status: int) -> None:
     assert caught.value.response.status == status
 
 
+@pytest.mark.parametrize("character", [b"\x00", b"\x0b", b"\r"])
+def test_a_character_behind_many_spaces_is_refused_at_once(character: bytes) -> None:
+    raw = GET + b"X:" + b" " * (MOST_HEAD - 50) + character + b"\r\n"
+    began = time.process_time()
+    for _ in range(20):
+        with pytest.raises(RefusedError):
+            parsed(raw)
+    assert time.process_time() - began < 1  # in h11 alone: four seconds and more
+
+
 @given(st.binary(max_size=300), st.sampled_from([b"", GET, POST, b"GET /?"]))
 def test_any_bytes_are_understood_or_refused(raw: bytes, before: bytes) -> None:
     with contextlib.suppress(RefusedError):
@@ -97,3 +117,8 @@ def test_a_response_says_its_length_and_ends_the_connection() -> None:
     assert body == b"405 Method Not Allowed\n"
     assert {b"Connection: close", b"Content-Length: 23", b"Allow: GET"} <= {*head.split(b"\r\n")}
     assert serialise(plain(405, ("Allow", "GET")), head_only=True).endswith(b"\r\n\r\n")
+
+
+def test_a_response_has_no_field_that_ends_its_line() -> None:
+    with pytest.raises(h11.LocalProtocolError):
+        serialise(plain(302, ("Location", "https://a/\r\nSet-Cookie: b")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 import ssl
 import threading
@@ -19,6 +20,7 @@ from entrypoint.web.server import Limits, Server
 from filters.last_good import LastGood
 
 from ..certificates import Authority
+from .hostile import HOSTILE
 
 HOST = "mail.example.org"
 SOON = datetime.now(UTC) + timedelta(days=1)
@@ -146,6 +148,16 @@ def test_a_body_is_as_long_as_it_says(start: Callable[..., Running]) -> None:
 def test_what_is_too_much_hears_why(start: Callable[..., Running], raw: bytes, status: int) -> None:
     assert MOST_BODY < 8193
     assert start().say(raw)[0] == status
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_could_be_read_in_two_ways(start: Callable[..., Running], name: str) -> None:
+    raw, status = HOSTILE[name]
+    with start().connect() as link:
+        link.sendall(raw)
+        link.shutdown(socket.SHUT_WR)
+        whole = b"".join(iter(lambda: link.recv(65_536), b""))
+    assert re.findall(rb"^HTTP/1\.1 (\d+)", whole, re.MULTILINE) == [b"%d" % status] * bool(status)
 
 
 def test_who_goes_away_is_forgotten(start: Callable[..., Running]) -> None:
