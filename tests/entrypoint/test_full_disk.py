@@ -16,6 +16,7 @@ from entrypoint import disk_space, environ
 from entrypoint.disk_errors import explained, takes_nothing
 from entrypoint.disk_space import DATA, SPOOL, Disk, judged, problems
 from entrypoint.keeper.disks import Ticker
+from entrypoint.keeper.known_hashes import KnownHashes
 from entrypoint.lock_file import locked
 from entrypoint.ownership import own_folder
 from entrypoint.render import write_file
@@ -270,3 +271,13 @@ def test_health_names_a_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     (said,) = problems(tmp_path / "data", tmp_path / "queue", None)
     names = f"{tmp_path}/data and {tmp_path}/queue"
     assert said.startswith(f"the disk of {names} is full (0 MiB of 20.0 GiB free): ")
+
+
+def test_hashes_that_cannot_be_remembered_are_made_again(tmp_path: Path) -> None:
+    known = KnownHashes(tmp_path, GROUP)
+    known.hash_of("alice@example.org", "a password")
+    with refusing(tmp_path):
+        known.remember()
+    assert names_in(tmp_path) == []
+    known.remember()
+    assert names_in(tmp_path) == ["known-hashes.json"]
