@@ -31,6 +31,6 @@ def _opened(path: Path) -> int:
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.ENOSPC, errno.EDQUOT):
             raise
-    # As good as the file, which is there unless nothing has ever been kept.
+    # As good as the file, which is there unless nothing was ever written here.
     where = path if path.exists() else path.parent
     return os.open(where, os.O_RDONLY | os.O_CLOEXEC)

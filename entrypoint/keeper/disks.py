@@ -1,8 +1,8 @@
 """The disks, watched: a full one is logged once, and mail that waits goes on once there is room.
 
 smtpd tries a local delivery again 10 n² seconds after it took the mail: after a day that is every
-half hour. So it is told to as soon as somebody has deleted something. It must not know how it is
-called.
+half hour. So `smtpctl schedule` has it try as soon as something was deleted. It must not know how
+it is called.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Line = tuple[Level, str]
 # So much more room than at the last look is worth another try while the disk is full.
 _GROWN = 16 * 1024  # bytes
 _GROWN_INODES = 4
-# Deliveries that were under way when there was no room yet have failed by then.
+# Deliveries that had begun when there was no room yet have failed by then.
 _ONCE_MORE = 20.0  # seconds
 _MOST_A_LOOK = 50  # envelopes that are scheduled with one look: it takes half a second
-_MANY = 2000  # envelopes; smtpd is told to try everything then
+_MANY = 2000  # envelopes; smtpd tries all it has then
 _PATIENCE = 10.0  # seconds
 _TRY_EVERY = 60.0  # seconds from one look to the next that writes, while all is well
 # smtpctl is set-gid, which a container may be denied: the group is taken directly.

@@ -113,10 +113,10 @@ class Store:
             except RefusedError as error:
                 errors.append(f"DKIM_SELECTOR: {domain}: {error}")
             except OSError as error:
-                kept = self.load().get(domain, DomainKeys())
-                if not takes_nothing(error) or not self._signs(domain, kept):
+                stored = self.load().get(domain, DomainKeys())
+                if not takes_nothing(error) or not self._signs(domain, stored):
                     raise
-                state[domain] = kept
+                state[domain] = stored
                 undone.append(f"{domain}: the DKIM keys stay as they are: {explained(error)}")
         self.undone = tuple(undone)
         if errors:
