@@ -36,6 +36,7 @@ def started(world: World, disk: SmallDisk, *, together: bool, imap: bool) -> Ite
         },
         place=105,
     )
+    signpost.patience = 120
     signpost.service["volumes"] = [
         disk.mount("data", "/data"),
         *([disk.mount("queue", "/var/spool/smtpd")] if together else []),
