@@ -43,6 +43,7 @@ RUN apt-get update \
 COPY --chmod=755 templates/dovecot/deliver templates/dovecot/sieve-send \
     templates/dovecot/to-mailbox /usr/local/libexec/
 COPY --chmod=755 filters/pam/ask-logins /usr/local/libexec/
+COPY --chmod=755 templates/start-smtpd /usr/local/libexec/
 COPY --chmod=644 filters/pam/smtpd /etc/pam.d/
 COPY templates/dovecot/pam/ /etc/pam.d/
 COPY templates/dovecot/*.sieve /usr/local/share/signpost/

@@ -11,7 +11,8 @@ import sys
 
 import click
 
-from entrypoint.problems import ConfigurationError
+from entrypoint.disk_errors import explained
+from entrypoint.problems import ConfigurationError, DiskError
 
 COMMANDS = {
     "start": "Start the mail server (the container's default).",
@@ -66,8 +67,13 @@ def main() -> None:
     except ConfigurationError as error:
         for line in error.errors:
             print(f"error: {line}", file=sys.stderr)
-        print("error: the configuration cannot be used; nothing was started", file=sys.stderr)
+        because = "" if isinstance(error, DiskError) else "the configuration cannot be used; "
+        print(f"error: {because}nothing was started", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        # A full disk, most of all: /data's, the queue's, or the container's own.
+        print(f"error: {explained(error)}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,27 @@ import grp
 import os
 import pwd
 import shutil
+import stat
 from pathlib import Path
 
 
 def own_folder(path: Path, owner: str, group: str, mode: int) -> None:
-    """Make the folder if it is not there, and give it this owner and mode. Raises OSError."""
-    path.mkdir(mode=mode, parents=True, exist_ok=True)
-    path.chmod(mode)
-    shutil.chown(path, owner, group)
+    """Make the folder if it is not there, and give it this owner and mode. Raises OSError.
+
+    One that is right already is left alone: it may lie on a disk that takes nothing.
+    """
+    if not path.is_dir():
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+    status = path.stat()
+    if stat.S_IMODE(status.st_mode) != mode:
+        path.chmod(mode)
+    if (status.st_uid, status.st_gid) != numbers(owner, group):
+        shutil.chown(path, owner, group)
+
+
+def numbers(user: str, group: str) -> tuple[int, int]:
+    """Their numbers. Raises KeyError where there is no such user or group."""
+    return pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid
 
 
 def claim_tree(path: Path, user: str, group: str) -> bool:
@@ -26,7 +39,7 @@ def claim_tree(path: Path, user: str, group: str) -> bool:
 
     Nothing happens where there is no such path. Raises OSError.
     """
-    uid, gid = pwd.getpwnam(user).pw_uid, grp.getgrnam(group).gr_gid
+    uid, gid = numbers(user, group)
     try:
         status = path.lstat()
     except FileNotFoundError:

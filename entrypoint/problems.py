@@ -16,6 +16,10 @@ class ConfigurationError(Exception):
         self.errors = errors
 
 
+class DiskError(ConfigurationError):
+    """Nothing is wrong with the configuration; a disk takes nothing."""
+
+
 class BrokenRuleError(Exception):
     """A value breaks a rule. It carries no value: the caller knows whether that is a secret.
 

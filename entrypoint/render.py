@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import SecretStr
 
+from entrypoint.ownership import numbers
 from entrypoint.ports import served_ports, to_text
 from entrypoint.routes import routes_of
 from entrypoint.settings import Settings
@@ -227,7 +229,35 @@ def write_certificate(run: Path, certificate: bytes, key: bytes) -> None:
 
 
 def write_file(path: Path, content: bytes, owner: str, group: str, mode: int) -> None:
-    """Write atomically: the file is never there with the wrong owner, mode or half its content."""
+    """Write atomically: the file is never there with the wrong owner, mode or half its content.
+
+    One that is right already is left alone: that needs no room. Raises OSError with its path.
+    """
+    if _is_right(path, content, owner, group, mode):
+        return
+    try:
+        _replace(path, content, owner, group, mode)
+    except OSError as error:
+        # The error of a write names no file, and one of the temporary file not what is missing.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _is_right(path: Path, content: bytes, owner: str, group: str, mode: int) -> bool:
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
+            status = os.fstat(stream.fileno())
+            return (
+                stat.S_ISREG(status.st_mode)
+                and stat.S_IMODE(status.st_mode) == mode
+                and (status.st_uid, status.st_gid) == numbers(owner, group)
+                and status.st_size == len(content)
+                and stream.read() == content
+            )
+    except OSError:
+        return False
+
+
+def _replace(path: Path, content: bytes, owner: str, group: str, mode: int) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)  # left by a start that was killed
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

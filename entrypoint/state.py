@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from entrypoint.complete import HashOf, completed, new_hash
+from entrypoint.disk_errors import explained, takes_nothing
 from entrypoint.keys.key_files import KeyFiles
 from entrypoint.keys.lifecycle import day
 from entrypoint.keys.model import DomainKeys, Key
@@ -26,7 +27,7 @@ from entrypoint.ownership import own_folder
 from entrypoint.problems import ConfigurationError
 from entrypoint.render import write_file
 from entrypoint.settings import Settings
-from entrypoint.tls.sources import ensure_self_signed
+from entrypoint.tls.sources import ensure_self_signed, self_signed_paths
 from filters.mailauth.dkim_sign import BadKey, SigningKey, load_signing_key
 
 DATA = Path("/data")
@@ -46,9 +47,15 @@ def ensure(
 
     say: hears level and text of what happened to DKIM keys and is no ordinary start, of kept
     accounts that do not fit, and of settings without effect. hash_of: of plain passwords.
-    Raises OSError where /data cannot be written, ConfigurationError where a DKIM key or the file
-    of accounts cannot be used.
+    What is there already serves while the disk of /data takes nothing; `say` hears what is not
+    done. Raises OSError where something is missing and cannot be written, ConfigurationError where
+    a DKIM key or the file of accounts cannot be used.
     """
+
+    def warn(text: str) -> None:
+        if say is not None:
+            say("warning", text)
+
     own_folder(data, "root", "root", 0o755)
     own_folder(data / "mail", "vmail", "vmail", 0o700)
     for private in ("secrets", "tls"):
@@ -60,16 +67,29 @@ def ensure(
         for note in store.reconcile(int(time.time())):
             if say is not None and note.level != "info":
                 say(note.level, note.text)
+        for undone in store.undone:
+            warn(undone)
         signing = store.signing(store.load())
     if settings.arc_seal:
         path = _arc_key(settings, data)
         _VERIFIERS.folder(path.parent)
         _VERIFIERS.make(path, "rsa")
         _VERIFIERS.claim(path)
-    ensure_self_signed(settings, data)
+    try:
+        ensure_self_signed(settings, data)
+    except OSError as error:
+        pair = self_signed_paths(data)
+        if not takes_nothing(error) or not (pair.certificate.exists() and pair.key.exists()):
+            raise
+        warn(f"the self-signed certificate stays as it is: {explained(error)}")
     srs = settings.srs_secret or SecretStr(_kept(data / "secrets/srs", 40))
     demo_password = _kept(data / DEMO_PASSWORD_FILE, 20) if settings.demo else ""
-    write_file(data / "VERSION", f"{version}\n".encode(), "root", "root", 0o644)
+    try:
+        write_file(data / "VERSION", f"{version}\n".encode(), "root", "root", 0o644)
+    except OSError as error:  # nothing depends on it
+        if not takes_nothing(error):
+            raise
+        warn(explained(error))
     whole = completed(
         settings,
         srs=srs,
@@ -80,11 +100,10 @@ def ensure(
     accounts = mailboxes.Store(data / "accounts")
     accounts.prepare()
     whole, unfit = merged(whole, accounts.load())
-    if say is not None:
-        for problem in unfit:
-            say("warning", f"{accounts.path}: passed over: {problem}")
-        for problem in oddities(whole):
-            say("warning", problem)
+    for problem in unfit:
+        warn(f"{accounts.path}: passed over: {problem}")
+    for problem in oddities(whole):
+        warn(problem)
     return whole
 
 

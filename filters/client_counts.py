@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from filters.state_file import write_state
+from filters.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class ClientCounts:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._trouble = Trouble(log, str(path))
         self._counts = {"gateway": 0, "other": 0}
         self._only: str | None = None
         self._since = int(time.time())
@@ -56,4 +58,6 @@ class ClientCounts:
         try:
             write_state(self._path, content)
         except OSError as error:
-            log.error("%s: not written: %s", self._path, error)
+            self._trouble.failed(error, "it cannot be written")
+        else:
+            self._trouble.over()

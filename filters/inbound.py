@@ -27,6 +27,7 @@ from filters.keyring import KeyRing, KeySpec
 from filters.mailauth import spf_check
 from filters.mailauth.resolver import DnsResolver
 from filters.program import refuse_to_start, start_logging
+from filters.queue_room import QueueRoom
 from filters.quota_status import QuotaStatus
 from filters.recipients import InboundRecipients
 from filters.smtpd import FilterServer
@@ -88,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server.track_context()
     if options.dnsbl:
         server.register_handler("filter", "connect", door.refuse_listed)
+    if options.spool is not None:
+        server.register_handler("filter", "mail-from", QueueRoom(options.spool).refuse_mail)
     at_rcpt: list[Handler] = []
     if addresses is not None:
         quotas = QuotaStatus(options.quota_status) if options.quota_status else None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from filters.login_book import LoginBook
 from filters.state_file import write_state
+from filters.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class LastUsed:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._trouble = Trouble(log, str(path))
         self.changed = False
         self._times: dict[str, dict[str, int]] = {}
         try:
@@ -57,7 +59,10 @@ class LastUsed:
         try:
             write_state(self._path, self._times)
         except OSError as error:
-            log.error("%s: the times of last use are not written: %s", self._path, error)
+            self.changed = True  # the next time has it
+            self._trouble.failed(error, "the times of last use are not written")
+        else:
+            self._trouble.over()
 
 
 def _kept(times: Mapping[str, Mapping[str, int]], book: LoginBook) -> dict[str, dict[str, int]]:

@@ -20,6 +20,7 @@ from filters.guard.sending_limit import SendingLimit
 from filters.in_turn import Handler, in_turn
 from filters.keyring import KeyRing, KeySpec
 from filters.program import refuse_to_start, start_logging
+from filters.queue_room import QueueRoom
 from filters.quota_status import QuotaStatus
 from filters.recipients import SubmissionRecipients
 from filters.signer import Signer
@@ -67,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server = FilterServer(spool=options.spool)
     server.track_context(LOOKED_AT_BY_THE_GUARD if options.guard else LOOKED_AT)
     at_mail: list[Handler] = []
+    if options.spool is not None:
+        at_mail.append(QueueRoom(options.spool).refuse_mail)
     at_rcpt: list[Handler] = []
     limit = None
     if addresses is not None:

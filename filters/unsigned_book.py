@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filters.state_file import write_state
+from filters.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class UnsignedBook:
     def __init__(self, path: Path | None, clock: Callable[[], float] = time.time) -> None:
         self._path = path
         self._clock = clock
+        self._trouble = Trouble(log, str(path))
         self._entries: dict[str, Entry] = {}
         self._write()
 
@@ -70,4 +72,6 @@ class UnsignedBook:
         try:
             write_state(self._path, {name: asdict(entry) for name, entry in self._entries.items()})
         except OSError as error:
-            log.error("%s: cannot be written: %s", self._path, error.strerror)
+            self._trouble.failed(error, "it cannot be written")
+        else:
+            self._trouble.over()

@@ -79,11 +79,12 @@ def add(ctx: click.Context, address: str, quota: int | None, generate: bool) -> 
         # Whoever is refused is not asked for a password first.
         view = look(ctx)
         changes.add_account(view.settings, view.stored, address, _PLACEHOLDER, quota)
-        hashed = generated_hash() if generate else asked_hash()
+        plain, hashed = generated_hash() if generate else (None, asked_hash())
     change(
         ctx,
         lambda settings, stored: changes.add_account(settings, stored, address, hashed, quota),
         f"{address} is there",
+        plain,
     )
 
 
@@ -96,11 +97,12 @@ def passwd(ctx: click.Context, address: str, generate: bool) -> None:
     with refusals():
         view = look(ctx)
         changes.set_password(view.settings, view.stored, address, _PLACEHOLDER)
-        hashed = generated_hash() if generate else asked_hash()
+        plain, hashed = generated_hash() if generate else (None, asked_hash())
     change(
         ctx,
         lambda settings, stored: changes.set_password(settings, stored, address, hashed),
         f"{address} has another password",
+        plain,
     )
 
 

@@ -41,9 +41,8 @@ def add(ctx: click.Context, address: str, name: str) -> None:
     with refusals():
         view = look(ctx)
         alter(view.settings, view.stored)
-    # First of all: what is kept and could not be shown is of no use.
-    click.echo(plain)
-    change(ctx, alter, f"{address} can log in with this app password, {name}, from now on")
+    done = f"{address} can log in with this app password, {name}, from now on"
+    change(ctx, alter, done, plain)
 
 
 @command.command("list")

@@ -24,8 +24,8 @@ class Envelope:
     @classmethod
     def parse(cls, line: str) -> Envelope:
         """Fields by `|` as smtpctl(8) has them; the last may hold more of them."""
-        fields = line.split("|", 15)
-        return cls(fields[0], fields[4], fields[6], int(fields[9]), fields[13], fields[-1])
+        fields = line.split("|", 13)
+        return cls(fields[0], fields[4], fields[5], int(fields[7]), fields[11], fields[13])
 
 
 @click.group

@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from entrypoint import environ, render, state
+from entrypoint.disk_errors import explained
 from entrypoint.keeper.kept import keep
 from entrypoint.keeper.known_hashes import KnownHashes
 from entrypoint.keeper.reload import all_told
@@ -21,7 +22,7 @@ from entrypoint.logline import write_log
 from entrypoint.mailboxes.store import Store as Mailboxes
 from entrypoint.ownership import claim_tree, own_folder
 from entrypoint.passwords import verify_seconds
-from entrypoint.problems import ConfigurationError
+from entrypoint.problems import DiskError
 from entrypoint.records import records
 from entrypoint.resolv_conf import use_servers
 from entrypoint.settings import Settings
@@ -67,8 +68,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
     use_servers(settings.dns_servers)
     try:
         # The mount point of a fresh volume: smtpd wants root and exactly this mode.
-        SPOOL.mkdir(parents=True, exist_ok=True)
-        SPOOL.chmod(0o711)
+        own_folder(SPOOL, "root", "root", 0o711)
         _claim_volumes(settings)
         # smtpd empties this folder before it makes it, and warns where it is not there.
         own_folder(SPOOL / "purge", "opensmtpq", "root", 0o700)
@@ -91,9 +91,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
             render.RUN, served.certificate.read_bytes(), served.key.read_bytes()
         )
     except OSError as error:
-        raise ConfigurationError(
-            [f"{error.filename}: cannot be written or read: {error.strerror}; mount it writable"]
-        ) from error
+        raise DiskError([explained(error)]) from error
     check_syntax(render.RUN / "smtpd.conf")
     for account in settings.accounts:
         seconds = verify_seconds(account.secret.get_secret_value())
@@ -124,8 +122,8 @@ def _claim_volumes(settings: Settings) -> None:
 def _make_filter_spool(user: str) -> None:
     """Where a filter's large messages wait: on the queue's disk, for that filter alone."""
     folder = SPOOL / "filters" / user
+    own_folder(folder.parent, "root", "root", 0o711)
     own_folder(folder, user, user, 0o700)
-    folder.parent.chmod(0o711)
 
 
 def _make_logins_folder() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from entrypoint import environ, state
+from entrypoint.keeper.disks import Ticker as Disks
 from entrypoint.keeper.kept import kept
 from entrypoint.keeper.live import go_live
 from entrypoint.keeper.loop import Duty, Keeper
@@ -38,6 +39,7 @@ def watched(environment: Mapping[str, str], store: Store) -> list[Path]:
 def duties() -> list[Duty]:
     """What else there is to do."""
     return [
+        Duty("disks", 5.0, Disks().tick),
         Duty("DKIM keys", 60.0, Keys().tick),
         Duty("certificate", 2.0, Certificate(state.DATA).tick),
         Duty("MTA-STS", 5.0, MtaSts().tick),

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from entrypoint.disk_errors import takes_nothing
 from entrypoint.passwords import hash_password
 from entrypoint.render import RUN, rendered_hashes, write_file
 from filters.crypt_hash import matches
@@ -55,9 +56,14 @@ class KnownHashes:
 
     def remember(self) -> None:
         """Know next time what was asked for, once it is rendered. Raises OSError."""
-        if self._now != self._before:
-            content = json.dumps({"key": self._key.hex(), "digests": self._now}).encode("ascii")
+        if self._now == self._before:
+            return
+        content = json.dumps({"key": self._key.hex(), "digests": self._now}).encode("ascii")
+        try:
             write_file(self._path, content, self._root, self._root, 0o600)
+        except OSError as error:  # it saves time, and nothing else
+            if not takes_nothing(error):
+                raise
 
 
 def _read(path: Path) -> tuple[bytes, Mapping[str, str]]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import subprocess
 from importlib.metadata import version
-from pathlib import Path
 
 from entrypoint import state
+from entrypoint.disk_errors import explained
 from entrypoint.keeper.known_hashes import KnownHashes
 from entrypoint.keeper.reload import Log, reload
 from entrypoint.keeper.sessions import Sessions
@@ -52,6 +52,4 @@ def go_live(settings: Settings, log: Log) -> Settings:
 
 def told(error: OSError) -> str:
     """An OSError for a person."""
-    if error.filename is None:
-        return str(error)
-    return f"{Path(error.filename)}: {error.strerror}"
+    return explained(error)

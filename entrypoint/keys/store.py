@@ -8,11 +8,12 @@ the commands are different processes. It must not know DNS.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from entrypoint.disk_errors import explained, takes_nothing
 from entrypoint.keys import lifecycle, names
 from entrypoint.keys.key_files import KeyFiles
 from entrypoint.keys.lifecycle import RefusedError, Step
@@ -41,6 +42,8 @@ class Store:
     ) -> None:
         self.settings = settings
         self._data, self._run, self._files = data, run, files
+        # Of the last `reconcile`: what is not done because the disk takes nothing, a line each.
+        self.undone: tuple[str, ...] = ()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -97,9 +100,11 @@ class Store:
     def reconcile(self, now: int) -> list[Note]:
         """Follow the configuration and the calendar: make what is missing, let go of what is old.
 
+        A domain whose keys sign goes on with them while the disk takes no others: see `undone`.
         Raises ConfigurationError with every key that cannot be used; the others are done.
         """
         state, notes, errors = self.load(), list[Note](), list[str]()
+        undone: list[str] = []
         for domain in self.settings.signing_domains:
             try:
                 notes += self._reconcile(domain, state, now)
@@ -107,9 +112,21 @@ class Store:
                 errors += error.errors
             except RefusedError as error:
                 errors.append(f"DKIM_SELECTOR: {domain}: {error}")
+            except OSError as error:
+                stored = self.load().get(domain, DomainKeys())
+                if not takes_nothing(error) or not self._signs(domain, stored):
+                    raise
+                state[domain] = stored
+                undone.append(f"{domain}: the DKIM keys stay as they are: {explained(error)}")
+        self.undone = tuple(undone)
         if errors:
             raise ConfigurationError(errors)
         return notes
+
+    def _signs(self, domain: str, keys: DomainKeys) -> bool:
+        """Is every key there that signs for the domain, and is there one?"""
+        paths = [self.path(domain, key.selector) for key in keys.signing]
+        return bool(paths) and all(map(self._files.exists, paths))
 
     def rotate(self, domain: str, now: int) -> list[Key]:
         """Make the next keys; those that wait for DNS then. Raises RefusedError."""
@@ -246,14 +263,20 @@ class Store:
     def _apply(self, state: dict[str, DomainKeys], domain: str, step: Step) -> list[Note]:
         # RSA last: only with it a first start that was killed can be taken for an old one's keys.
         made = sorted(step.make, key=lambda key: KEY_TYPES.index(key.type), reverse=True)
-        for key in made:
-            self._files.make(self.path(domain, key.selector), key.type)
-        if step.keys != state.get(domain):
-            state[domain] = step.keys
-            root = self._files.root
-            for left in self._data.glob(".state.json.*"):  # by a process that was killed
-                left.unlink()
-            write_file(self._data / "state.json", as_text(state).encode(), root, root, 0o644)
+        paths = [self.path(domain, key.selector) for key in made]
+        new = [path for path in paths if not self._files.exists(path)]
+        try:
+            for path, key in zip(paths, made, strict=True):
+                self._files.make(path, key.type)
+            if step.keys != state.get(domain):
+                self._save({**state, domain: step.keys})
+                state[domain] = step.keys
+        except OSError:
+            # Nothing is half done: a key that no state knows would be there for ever.
+            for path in new:
+                with suppress(OSError):
+                    self._files.remove(path)
+            raise
         publish = [
             Note(
                 "info", f"a new DKIM key; publish: {key_record(self.read(domain, key)).zone_line()}"
@@ -261,3 +284,9 @@ class Store:
             for key in reversed(made)
         ]
         return [replace(note, text=f"{domain}: {note.text}") for note in (*publish, *step.notes)]
+
+    def _save(self, state: Mapping[str, DomainKeys]) -> None:
+        root = self._files.root
+        for left in self._data.glob(".state.json.*"):  # by a process that was killed
+            left.unlink()
+        write_file(self._data / "state.json", as_text(state).encode(), root, root, 0o644)

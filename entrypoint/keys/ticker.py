@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
+from entrypoint.disk_errors import explained
 from entrypoint.keys import authority, publication
 from entrypoint.keys.model import DomainKeys, Key, Note, Observation
 from entrypoint.keys.publication import PublicKey
@@ -63,7 +64,7 @@ class Ticker:
         except ConfigurationError as error:
             errors = error.errors
         except OSError as error:
-            errors = [f"{error.filename}: {error.strerror}"]
+            errors = [explained(error)]
         notes += [Note("error", text) for text in errors if text not in self._errors]
         self._errors = errors
         return [(note.level, note.text) for note in notes]
@@ -74,6 +75,7 @@ class Ticker:
             notes += store.reconcile(now)
         except ConfigurationError as error:
             errors = error.errors
+        errors = [*errors, *store.undone]
         # The domains whose keys are good are signed for, whatever is wrong with others.
         store.sync()
         return errors

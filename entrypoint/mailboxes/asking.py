@@ -27,11 +27,10 @@ def asked_hash() -> str:
         raise RefusedError(["the password is not UTF-8; type it on a UTF-8 terminal"]) from None
 
 
-def generated_hash() -> str:
-    """The hash of a new password, which is printed on a line by itself."""
+def generated_hash() -> tuple[str, str]:
+    """A new password and its hash."""
     plain = generate_password()
-    click.echo(plain)
-    return hash_password(plain)
+    return plain, hash_password(plain)
 
 
 def _typed() -> str:

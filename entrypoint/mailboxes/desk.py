@@ -13,6 +13,7 @@ from entrypoint import environ
 from entrypoint.keeper.kept import kept
 from entrypoint.keeper.live import go_live, told
 from entrypoint.keeper.reload import Log
+from entrypoint.mailboxes.changes import RefusedError
 from entrypoint.mailboxes.merge import merged
 from entrypoint.mailboxes.model import Stored
 from entrypoint.mailboxes.store import Store
@@ -54,8 +55,8 @@ class Desk:
     def change(self, alter: Callable[[Settings, Stored], Stored], log: Log) -> None:
         """Change what is kept, and have it live. log takes a level and a line.
 
-        Raises ConfigurationError, or what `alter` raises; nothing is changed then. NotLiveError
-        where it is kept and not live.
+        Raises ConfigurationError, RefusedError where it cannot be written, or what `alter` raises;
+        nothing is changed then. NotLiveError where it is kept and not live.
         """
         try:
             with self.store.locked():
@@ -77,7 +78,7 @@ class Desk:
                 except ConfigurationError as error:
                     raise NotLiveError(error.errors) from None
         except OSError as error:
-            raise ConfigurationError([told(error)]) from None
+            raise RefusedError([f"{told(error)}; nothing is changed"]) from None
 
     def _settings(self, addresses: Collection[str] | None) -> Settings:
         """What the environment says; with the addresses that are kept it is judged whole."""

@@ -39,11 +39,29 @@ target = _written(foreign_address)
 quota = _written(quota_or_none)
 
 
-def change(ctx: click.Context, alter: Callable[[Settings, Stored], Stored], done: str) -> None:
-    """Change what is kept, and say that it is done; exit 1 where it cannot be."""
+def change(
+    ctx: click.Context,
+    alter: Callable[[Settings, Stored], Stored],
+    done: str,
+    generated: str | None = None,
+) -> None:
+    """Change what is kept, and say that it is done; exit 1 where it cannot be.
+
+    generated: a password that is printed once it is kept, live or not, and not before.
+    """
     with refusals():
-        desk(ctx).change(alter, lambda level, text: click.echo(f"{level}: {text}", err=True))
+        try:
+            desk(ctx).change(alter, lambda level, text: click.echo(f"{level}: {text}", err=True))
+        except NotLiveError:
+            _print(generated)
+            raise
+    _print(generated)
     click.echo(done, err=True)
+
+
+def _print(generated: str | None) -> None:
+    if generated is not None:
+        click.echo(generated)
 
 
 def look(ctx: click.Context) -> View:

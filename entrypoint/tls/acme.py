@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from entrypoint.disk_errors import explained
 from entrypoint.problems import BrokenRuleError
 from entrypoint.settings import Settings
 from entrypoint.tls import acme_lines
@@ -72,7 +73,7 @@ class Acme:
         try:
             lines = self._tick(settings, now)
         except OSError as error:
-            return self._once(f"{error.filename}: {error.strerror}")
+            return self._once(explained(error))
         except ValueError as error:
             file = acme_folder(settings, self._data) / "attempts.json"
             return self._once(f"{file}: it cannot be read ({error}); remove it")

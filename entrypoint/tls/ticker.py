@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from entrypoint.disk_errors import explained
 from entrypoint.settings import Settings, SslType
 from entrypoint.tls.acme import Acme
 from entrypoint.tls.pair import Fit, Pair, Paths, UnfitError, judged
@@ -65,7 +66,7 @@ class Ticker:
             lines = self._tick(settings, now)
             self._trouble = ""
         except OSError as error:
-            trouble = f"{error.filename}: {error.strerror}"
+            trouble = explained(error)
             lines = [] if trouble == self._trouble else [("error", trouble)]
             self._trouble = trouble
         return lines

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,18 @@ def open_database(path: Path, schema: str) -> sqlite3.Connection:
         for left in ("-wal", "-shm"):
             path.with_name(f"{path.name}{left}").unlink(missing_ok=True)
         return _opened(path, schema)
+
+
+def open_to_read(path: Path, schema: str) -> sqlite3.Connection:
+    """The same; where nothing can be written, the database as its last clean close left it."""
+    try:
+        return open_database(path, schema)
+    except sqlite3.OperationalError:
+        if not path.is_file():
+            raise
+    # Immutable: WAL mode makes files even to read.
+    name = quote(str(path.absolute()))
+    return sqlite3.connect(f"file:{name}?mode=ro&immutable=1", uri=True, check_same_thread=False)
 
 
 def _opened(path: Path, schema: str) -> sqlite3.Connection:

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from filters.guard.greylist import WAIT, Greylist
+from filters.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 2.0  # seconds; an answer takes a tenth of a millisecond
 MOST_WAITING = 200  # questions; what comes beyond is let through
 SWEEP_EVERY = 3600  # seconds
-TELL_EVERY = 60.0  # seconds between two log lines about a database that fails
 
 Answer = TypeVar("Answer")
 
@@ -38,7 +38,7 @@ class Greylisting:
         self._thread = ThreadPoolExecutor(1, "greylist")
         self._waiting = 0
         self._swept = 0
-        self._told = float("-inf")
+        self._trouble = Trouble(log, str(path))
 
     async def wait(
         self, network: str, vouched: Callable[[], Awaitable[str | None]], domain: str, to: str
@@ -51,7 +51,7 @@ class Greylisting:
         now = int(self._clock())
         greylist = self._greylist
         if self._waiting >= MOST_WAITING:
-            self._tell("too many questions at once")
+            self._failed(OSError("too many questions at once"))
             return 0
         self._waiting += 1
         try:
@@ -59,13 +59,17 @@ class Greylisting:
                 return 0
             by = await vouched()
             if by is None:
-                return await self._ask(lambda: greylist.wait(network, domain, to, now))
-            if await self._ask(lambda: greylist.is_known(by, domain, now)):
+                by = network
+            elif await self._ask(lambda: greylist.is_known(by, domain, now)):
                 return 0
-            return await self._ask(lambda: greylist.wait(by, domain, to, now))
+            client = by
+            seconds = await self._ask(lambda: greylist.wait(client, domain, to, now))
         except (OSError, sqlite3.Error) as error:  # OSError: TimeoutError, too
-            self._tell(str(error) or type(error).__name__)
+            self._failed(error)
             return 0
+        else:
+            self._trouble.over()
+            return seconds
         finally:
             self._waiting -= 1
             self._sweep(now)
@@ -101,7 +105,5 @@ class Greylisting:
 
         self._thread.submit(sweep)
 
-    def _tell(self, what: str) -> None:
-        if time.monotonic() - self._told > TELL_EVERY:
-            self._told = time.monotonic()
-            log.error("%s: mail is not greylisted: %s", self._path, what)
+    def _failed(self, error: Exception) -> None:
+        self._trouble.failed(error, "mail is not greylisted")

@@ -56,7 +56,7 @@ class GuardServer:
         except Exception as error:
             log.error("%s: earlier blocks are not known: %s", path, error)
         guard.sweep(clock())
-        self._writing = WriteBehind(lambda: store.snapshot(guard), store.write)
+        self._writing = WriteBehind(lambda: store.snapshot(guard), store.write, what=str(path))
 
     # -- for the program that it lives in ------------------------------------------------------
 

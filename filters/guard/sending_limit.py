@@ -44,7 +44,10 @@ class SendingLimit:
         if path is not None:
             self._read(path)
             self._writing = WriteBehind(
-                self._snapshot, lambda content: write_state(path, content), seconds=WRITE_EVERY
+                self._snapshot,
+                lambda content: write_state(path, content),
+                seconds=WRITE_EVERY,
+                what=str(path),
             )
 
     def hold(self, account: str) -> bool:

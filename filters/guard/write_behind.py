@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from filters.trouble import Trouble
+
 log = logging.getLogger(__name__)
 
 State = TypeVar("State")
@@ -18,8 +20,8 @@ State = TypeVar("State")
 class WriteBehind(Generic[State]):
     """`take()` makes a snapshot on the event loop, `write(snapshot)` puts it on disk in a thread.
 
-    What cannot be written is logged and left: nobody waits for a disk. A later write has to make
-    good for it, so `take` gives either everything or what has changed and can be lost.
+    What cannot be written is logged once and left: nobody waits for a disk. A later write has to
+    make good for it, so `take` gives everything, or what `write` has not managed among the rest.
     """
 
     def __init__(
@@ -28,8 +30,13 @@ class WriteBehind(Generic[State]):
         write: Callable[[State], None],
         *,
         seconds: float = 5.0,
+        what: str = "state",
     ) -> None:
-        """seconds: how long changes are collected. take: None where there is nothing to write."""
+        """seconds: how long changes are collected. take: None where there is nothing to write.
+
+        what: how the log calls it.
+        """
+        self._trouble = Trouble(log, what)
         self._take = take
         self._write = write
         self._seconds = seconds
@@ -66,4 +73,6 @@ class WriteBehind(Generic[State]):
         try:
             self._write(snapshot)
         except Exception as error:
-            log.error("state could not be written: %s: %s", type(error).__name__, error)
+            self._trouble.failed(error, "it cannot be written")
+        else:
+            self._trouble.over()

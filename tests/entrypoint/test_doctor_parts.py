@@ -14,12 +14,13 @@ from entrypoint import environ
 from entrypoint.doctor import checkup
 from entrypoint.doctor.checkup import Checkup
 from entrypoint.doctor.clients import Clients, ClientsError, read_clients
-from entrypoint.doctor.disk import Room, judge_room, room_of
+from entrypoint.doctor.disk import judge_room
 from entrypoint.doctor.finding import Finding, quote, worst
 from entrypoint.doctor.probes import Probes
 from entrypoint.doctor.smtp_dialog import DialogError, dialog
 from entrypoint.doctor.spf_terms import MOST_COUNTED, terms_of
 from entrypoint.settings import HostFacts, Settings
+from filters.disk_room import Room, room_of
 from filters.mailauth.resolver import Answer, StaticResolver
 
 from .deployment import KEYS, good

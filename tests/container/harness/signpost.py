@@ -69,6 +69,8 @@ class Signpost:
         self.mounts = dict(mounts or {})
         # More of compose's own settings.
         self.service: dict[str, object] = {}
+        # Seconds until it is ready.
+        self.patience = 30.0
         self._environ = {**base, **place.environ()}
         self._project = fresh("signpost-test")
         self._folder = tempfile.TemporaryDirectory(prefix="signpost-test-")
@@ -80,7 +82,7 @@ class Signpost:
     def start(self) -> Signpost:
         """Create the container anew (the volumes stay) and wait until it is ready."""
         self.launch()
-        self.wait_for_log(READY, timeout=30)
+        self.wait_for_log(READY, timeout=self.patience)
         return self
 
     def launch(self) -> None:
@@ -100,7 +102,7 @@ class Signpost:
         wait_until(
             lambda: re.search(READY, "\n".join(self.logs().splitlines()[lines:])),
             "Signpost to be ready again",
-            30,
+            self.patience,
         )
 
     def remove(self) -> None:

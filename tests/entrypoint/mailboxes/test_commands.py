@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
@@ -22,6 +23,8 @@ from entrypoint.mailboxes.model import Stored
 from entrypoint.mailboxes.store import Store
 from entrypoint.problems import ConfigurationError
 from filters.crypt_hash import matches
+
+from ...refusing_disk import names_in, refusing
 
 ENVIRONMENT = {
     "DOMAINS": "example.org",
@@ -68,6 +71,32 @@ class Shell:
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     return Shell(Desk(Store(tmp_path / "accounts", root=tmp_path.owner()), run=tmp_path / "run"))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "account add dave@example.org --generate",
+        "account passwd carol@example.org --generate",
+        "account quota carol@example.org 1G",
+        "account remove carol@example.org",
+        "app-password add alice@example.org phone",
+        "app-password revoke carol@example.org phone",
+        "alias add more@example.org carol@example.org",
+        "alias remove bob@example.org",
+    ],
+)
+def test_a_disk_that_takes_nothing_changes_nothing(shell: Shell, line: str, number: int) -> None:
+    """And no password is printed of something that was not kept."""
+    shell.do("account add carol@example.org --generate")
+    shell.do("app-password add carol@example.org phone")
+    shell.do("alias add bob@example.org alice@example.org")
+    with refusing(shell.desk.store.folder, number):
+        said = shell.refusal(line)
+    assert said.startswith(f"error: {shell.desk.store.path}: ")
+    assert said.endswith("; nothing is changed\n")
+    assert names_in(shell.desk.store.folder) == [".lock", "accounts.json"]
 
 
 @pytest.mark.parametrize("stdin", ["new secret", "new secret\n", "new secret\r\nnew secret\r\n"])

@@ -1,0 +1,1 @@
+"""The long forms of scenarios: `make reliability` runs them."""

@@ -1,0 +1,190 @@
+"""Disks without room: who has mail here logs in and deletes, what was accepted waits, what cannot
+be accepted is told to come later.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from .harness.imap import mailbox
+from .harness.messages import letter
+from .harness.shell import attempt, fresh, wait_until
+from .harness.signpost import IMAGE, Signpost
+from .harness.small_disk import SmallDisk
+from .harness.world import World
+
+ALICE = ("alice@example.org", "alice-has-a-secret")
+CONFIGURED = {"DOMAINS": "example.org", "ACCOUNTS": ":".join(ALICE)}
+BODY = b"x" * 76 + b"\r\n"
+
+
+@pytest.fixture(scope="module")
+def data() -> Iterator[SmallDisk]:
+    with SmallDisk("data") as disk:
+        yield disk
+
+
+@pytest.fixture(scope="module")
+def queue() -> Iterator[SmallDisk]:
+    with SmallDisk("queue") as disk:
+        yield disk
+
+
+@pytest.fixture(scope="module")
+def signpost(world: World, image: None, data: SmallDisk, queue: SmallDisk) -> Iterator[Signpost]:
+    signpost = world.signpost(CONFIGURED, place=104)
+    signpost.service["volumes"] = [
+        data.mount("data", "/data"),
+        queue.mount("queue", "/var/spool/smtpd"),
+    ]
+    with signpost:
+        yield signpost
+
+
+def submit(world: World, signpost: Signpost, size: int = 2_000) -> str:
+    """Hand in a letter to oneself; the word to find it by."""
+    token = fresh("letter")
+    message = letter(ALICE[0], token=token, body=BODY * (size // len(BODY)))
+    signpost.submit(world.swaks, ALICE, to=ALICE[0], message=message).accepted()
+    return token
+
+
+def test_a_full_disk_keeps_nobody_from_deleting_and_what_waits_goes_on(
+    world: World, signpost: Signpost, data: SmallDisk
+) -> None:
+    for _ in range(4):
+        token = submit(world, signpost, 40_000)
+        assert signpost.wait_for_mail(ALICE[0], token)
+    data.fill()
+    try:
+        waits = submit(world, signpost)
+        signpost.wait_for_log(rf"mda delivery .*to=<{ALICE[0]}>.*result=TempFail")
+        signpost.restart()
+        signpost.wait_for_log(
+            r"error keeper: the disk of /data is full \(0 MiB of 40 MiB free\): "
+            r"mail waits in the queue; make room"
+        )
+        health = signpost.attempt("signpost", "health")
+        assert health.returncode == 1
+        assert b"unhealthy: the disk of /data is full" in health.stdout
+        with mailbox(signpost.v4, ALICE) as box:
+            session = box.session
+            assert session.select()[1] == [b"4"]
+            session.store("1:3", "+FLAGS", r"(\Deleted)")
+            assert session.expunge()[1] == [b"3", b"2", b"1"]
+            begin = time.monotonic()
+            # smtpd's own next try may be half an hour away; this one is not.
+            assert box.wait_for(waits, timeout=60)
+            assert time.monotonic() - begin < 30
+    finally:
+        data.clear()
+    signpost.wait_for_log(r"info keeper: the disk of /data takes mail again")
+    assert signpost.attempt("signpost", "health").returncode == 0
+    log = re.split(r"info signpost: signpost \d", signpost.logs())[-1]
+    assert log.count("error keeper: the disk of /data is full") == 1
+    assert "Traceback" not in log
+
+
+def test_no_command_does_half_of_its_work_on_a_full_disk(
+    signpost: Signpost, data: SmallDisk
+) -> None:
+    def kept() -> str:
+        return signpost.exec(
+            *("sh", "-c", "cat /data/accounts/accounts.json /data/dkim/state.json;"),
+            "ls -AR /data/accounts /data/dkim",
+        )
+
+    signpost.exec("signpost", "account", "add", "carol@example.org", "--generate")
+    before = kept()
+    data.fill()
+    try:
+        for command, stdin in (
+            ("account add dave@example.org --generate", b""),
+            ("account passwd carol@example.org --generate", b""),
+            ("account passwd carol@example.org", b"another-password\n"),
+            ("account quota carol@example.org 1G", b""),
+            ("account remove carol@example.org", b""),
+            ("app-password add alice@example.org phone", b""),
+            ("alias add info@example.org alice@example.org", b""),
+            ("keys rotate example.org", b""),
+        ):
+            done = signpost.attempt("signpost", *command.split(), stdin=stdin)
+            assert done.returncode == 1, command
+            # No password of something that was not kept.
+            assert done.stdout == b"", command
+            told = done.stderr.decode()
+            assert re.match(
+                r"error: /data/\S+: no space left on its disk; make room, or give", told
+            ), (command, told)
+            assert "Traceback" not in told
+        for command in ("dns", "check", "keys list", "account list", "blocked", "queue list"):
+            assert signpost.attempt("signpost", *command.split()).returncode == 0, command
+        assert kept() == before
+    finally:
+        data.clear()
+    assert signpost.exec("signpost", "app-password", "add", ALICE[0], "phone").strip()
+
+
+def test_a_queue_without_room_takes_no_mail_and_says_452(
+    world: World, signpost: Signpost, queue: SmallDisk
+) -> None:
+    queue.fill()
+    try:
+        # It is looked at once a second.
+        said = wait_until(
+            lambda: (
+                (told := world.swaks(signpost.v4, to=ALICE[0])).code == 452 and told.outcome.text
+            ),
+            "mail on port 25 to be refused",
+        )
+        assert said.startswith("4.3.1 ")
+        told = signpost.submit(world.swaks, ALICE, to=ALICE[0]).outcome
+        assert (told.code, told.command[:4]) == (452, "MAIL")
+        health = signpost.attempt("signpost", "health")
+        assert b"the disk of /var/spool/smtpd is full" in health.stdout
+        assert b"new mail is refused with 452" in health.stdout
+    finally:
+        queue.clear()
+    wait_until(lambda: world.swaks(signpost.v4, to=ALICE[0]).code == 250, "mail to be taken again")
+
+
+def test_a_message_that_the_queue_has_no_room_for_is_refused_for_now_and_no_filter_dies(
+    world: World, signpost: Signpost, queue: SmallDisk
+) -> None:
+    large = letter(ALICE[0], body=BODY * 100_000)
+    queue.fill(leaving=4 * 1024**2)
+    try:
+        for told in (
+            signpost.submit(world.swaks, ALICE, to=ALICE[0], message=large),
+            world.swaks(signpost.v4, to=ALICE[0], message=large),
+        ):
+            assert told.outcome.code in (421, 451, 452), told.transcript
+        assert submit(world, signpost)
+    finally:
+        queue.clear()
+    assert signpost.wait_for_mail(ALICE[0], submit(world, signpost))
+    assert "cannot be kept running" not in signpost.logs()
+
+
+@pytest.mark.usefixtures("image")
+def test_a_first_start_on_a_full_disk_says_what_it_is_and_ends() -> None:
+    with SmallDisk("data") as disk:
+        disk.fill()
+        mount = disk.mount("data", "/data")
+        done = attempt(
+            *("docker", "run", "--rm", "--network", "none"),
+            *("--volume", f"{mount['source']}:/data", IMAGE),
+        )
+    told = done.stderr.decode()
+    assert done.returncode == 2, told
+    assert re.search(
+        r"^error: /data/\S+: no space left on its disk; make room, or give the volume a larger",
+        told,
+        re.MULTILINE,
+    ), told
+    assert "writable" not in told
+    assert "Traceback" not in told
