@@ -17,6 +17,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import SecretStr
 
+from entrypoint.login_spellings import spellings
 from entrypoint.ports import served_ports, to_text
 from entrypoint.routes import routes_of
 from entrypoint.settings import Settings
@@ -57,6 +58,7 @@ _TEMPLATES = (
 )
 _DOVECOT = (
     ("dovecot-users.j2", "dovecot/users", "root", "dovecot", 0o640),
+    ("dovecot-spellings.j2", "dovecot/spellings", "root", "dovecot", 0o640),
     ("dovecot.conf.j2", "dovecot/dovecot.conf", "root", "root", 0o644),
 )
 
@@ -93,6 +95,7 @@ def _environment(reveal: Callable[[SecretStr], str]) -> Environment:
         "reveal": reveal,
         "relay_url": relay_url,
         "dovecot_size": dovecot_size,
+        "spellings": spellings,
     }
     return environment
 

@@ -21,6 +21,7 @@ from filters.last_good import LastGood
 from filters.last_used import LastUsed
 from filters.login_book import LoginBook, Password
 from filters.login_check import LoginChecker
+from filters.login_name import login_bytes
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class LoginServer:
     async def answer(self, question: bytes) -> bytes:
         """RIGHT or WRONG; a question that is none gets WRONG."""
         login, password, address = _parts(question)
+        login = login_bytes(login)
         async with self._turn:
             return await self._answer(login, password, address)
 
