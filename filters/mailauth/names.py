@@ -16,8 +16,6 @@ from collections.abc import Callable, Mapping
 # RFC 5890 §2.3.1; no underscore: neither an author domain nor d= or s= may hold one.
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LONGEST, _LONGEST_LABEL = 253, 63
-# UTS #46 §6: what transitional processing maps or drops, and IDNA 2008 keeps.
-_DEVIATIONS = {0xDF: "ss", 0x3C2: "\u03c3", 0x200C: None, 0x200D: None}
 _OTHER_DOTS = re.compile("[\u3002\uff0e\uff61]")  # RFC 3490 §3.1 (1)
 _WIDTHS = ("<wide>", "<narrow>")
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
@@ -141,10 +139,6 @@ def _uts46(label: str) -> str:
     return idna.uts46_remap(label)
 
 
-def _transitional(label: str) -> str:
-    return unicodedata.normalize("NFC", _uts46(label).translate(_DEVIATIONS))
-
-
 def _is_old(text: str) -> bool:
     """Say whether IDNA 2003 knows all of the characters (RFC 3490 §4, step 2: Unicode 3.2).
 
@@ -156,10 +150,10 @@ def _is_old(text: str) -> bool:
     return not any(stringprep.in_table_a1(char) for char in {*text, *_mapped(text)})
 
 
-# IDNA 2008 decides where one has to.
+# IDNA 2008 decides where one has to. Transitional processing by UTS #46 differs from the other in
+# what it does as IDNA 2003 does it (ß, ς, ZWJ and ZWNJ, its §6), so it needs no reading of its own.
 _VERSIONS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("IDNA 2008", _idna2008),
     ("IDNA 2003", _idna2003),
     ("UTS #46", _uts46),
-    ("UTS #46, transitional", _transitional),
 )

@@ -155,8 +155,9 @@ def test_a_domain_in_u_labels_is_the_same_account_in_every_spelling(
         # By this name `account passwd` and `account remove` end it.
         assert ERIN[0] in [line.split("\t")[0] for line in sessions]
     # Nothing but the password lets in.
-    with pytest.raises(imaplib.IMAP4.error), mailbox(server.v4, (login, "wrong")):
-        pass
+    for wrong in ("wrong", ""):
+        with pytest.raises(imaplib.IMAP4.error), mailbox(server.v4, (login, wrong)):
+            pass
     refused = server.submit(world.swaks, account, sender=ALICE[0], to=ERIN[0])
     assert (refused.code, ERIN[0] in refused.outcome.text) == (550, True)
 
