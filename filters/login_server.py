@@ -55,7 +55,6 @@ class LoginServer:
     async def answer(self, question: bytes) -> bytes:
         """RIGHT or WRONG; a question that is none gets WRONG."""
         login, password, address = _parts(question)
-        login = login_bytes(login)
         async with self._turn:
             return await self._answer(login, password, address)
 
@@ -125,7 +124,8 @@ class LoginServer:
 
 def _parts(question: bytes) -> tuple[bytes, bytes, str | None]:
     """Login, password and the client's address; None where the asker did not know it."""
-    login, _, rest = question.partition(b"\0")
+    written, _, rest = question.partition(b"\0")
+    login = login_bytes(written)
     password, _, last = rest.partition(b"\0")
     address = last.decode("ascii", "backslashreplace")
     return (login, password, address) if address_of(address) else (login, rest, None)
