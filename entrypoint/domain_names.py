@@ -2,9 +2,8 @@
 
 It must not know which variable a name comes from.
 
-Internationalised names go through the standard library's IDNA codec (RFC 3490). Where IDNA 2008
-(RFC 5891) would make another name of the same text, the text is refused: a mail server must not
-guess which of two domains was meant. An A-label can always be written.
+Where the versions of IDNA make different domains of a name in U-labels, it is refused: a mail
+server must not guess which of them was meant. An A-label can always be written.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ import ipaddress
 import re
 
 from entrypoint.problems import BrokenRuleError
+from filters.mailauth.names import readings
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SERVICE_LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
-# RFC 5894 §7.2: ß, ς, ZWNJ and ZWJ are mapped or dropped by RFC 3490, and kept by RFC 5891.
-_DEVIATIONS = "ßẞς\u200c\u200d"
 _CURE = "write it like example.org"
 
 
@@ -61,21 +59,16 @@ def _a_labels(text: str) -> str:
         raise BrokenRuleError("not a domain name: longer than 253 characters", _CURE)
     if name.isascii():
         return _checked_puny(name.lower())
-    if any(char in _DEVIATIONS for char in name):
+    found = readings(name)
+    if not found:
+        raise BrokenRuleError("not an internationalised domain name", "write its A-label (xn--…)")
+    if len(found) > 1:
         raise BrokenRuleError(
-            "a name with ß, ς or a joiner means two different domains, by the old and the new "
-            "standard",
-            "write its A-label (xn--…)",
+            "a name that is different domains by different versions of IDNA",
+            "write the one that is meant: "
+            + " or ".join(f"{domain} ({version})" for domain, version in found.items()),
         )
-    try:
-        encoded = name.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        raise BrokenRuleError(
-            "not an internationalised domain name", "write its A-label (xn--…)"
-        ) from None
-    if len(encoded) > 253:
-        raise BrokenRuleError("not a domain name: longer than 253 characters", _CURE)
-    return _checked_puny(encoded)
+    return _checked_puny(next(iter(found)))
 
 
 def _checked_puny(name: str) -> str:

@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import SecretStr
 
 from entrypoint.ownership import numbers
+from entrypoint.login_spellings import spellings
 from entrypoint.ports import served_ports, to_text
 from entrypoint.routes import routes_of
 from entrypoint.settings import Settings
@@ -59,6 +60,7 @@ _TEMPLATES = (
 )
 _DOVECOT = (
     ("dovecot-users.j2", "dovecot/users", "root", "dovecot", 0o640),
+    ("dovecot-spellings.j2", "dovecot/spellings", "root", "dovecot", 0o640),
     ("dovecot.conf.j2", "dovecot/dovecot.conf", "root", "root", 0o644),
 )
 
@@ -95,6 +97,7 @@ def _environment(reveal: Callable[[SecretStr], str]) -> Environment:
         "reveal": reveal,
         "relay_url": relay_url,
         "dovecot_size": dovecot_size,
+        "spellings": spellings,
     }
     return environment
 

@@ -21,6 +21,7 @@ from filters.last_good import LastGood
 from filters.last_used import LastUsed
 from filters.login_book import LoginBook, Password
 from filters.login_check import LoginChecker
+from filters.login_name import login_bytes
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +124,8 @@ class LoginServer:
 
 def _parts(question: bytes) -> tuple[bytes, bytes, str | None]:
     """Login, password and the client's address; None where the asker did not know it."""
-    login, _, rest = question.partition(b"\0")
+    written, _, rest = question.partition(b"\0")
+    login = login_bytes(written)
     password, _, last = rest.partition(b"\0")
     address = last.decode("ascii", "backslashreplace")
     return (login, password, address) if address_of(address) else (login, rest, None)

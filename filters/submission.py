@@ -25,7 +25,7 @@ from filters.quota_status import QuotaStatus
 from filters.recipients import SubmissionRecipients
 from filters.signer import Signer
 from filters.smtpd import FilterServer
-from filters.submission_door import LoginDoor, SendingDoor
+from filters.submission_door import LoginDoor, SendingDoor, name_account
 from filters.unsigned_book import UnsignedBook
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     server = FilterServer(spool=options.spool)
     server.track_context(LOOKED_AT_BY_THE_GUARD if options.guard else LOOKED_AT)
+    server.register_handler("report", "link-auth", name_account)
     at_mail: list[Handler] = []
     if options.spool is not None:
         at_mail.append(QueueRoom(options.spool).refuse_mail)

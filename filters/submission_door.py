@@ -15,8 +15,10 @@ import logging
 
 from filters.guard.guard_client import GuardClient
 from filters.guard.sending_limit import SendingLimit
+from filters.login_name import login_bytes
 from filters.smtpd import PROCEED, Disconnect, FilterServer, Reject, Report, Request, Session
 from filters.smtpd import Verdict as Reply
+from filters.smtpd.vis import unvis
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class LoginDoor:
         if session.client_address is None or len(report.fields) != 2:
             return
         result = report.fields[0]
-        login = report.fields[1].decode("utf-8", "backslashreplace")
+        login = login_bytes(unvis(report.fields[1])).decode("utf-8", "backslashreplace")
         session.state.pop(_BEGUN, None)
         whose = session.id, session.client_address, login
         if result == b"fail":
@@ -121,6 +123,12 @@ class SendingDoor:
         held = session.state.pop(_HELD, 0)
         if session.user is not None and held:
             self.limit.release(session.user, held)
+
+
+def name_account(session: Session, report: Report) -> None:
+    """After AUTH: the session is the account's, however its login was written."""
+    if session.user is not None and len(report.fields) == 2 and report.fields[0] == b"pass":
+        session.user = login_bytes(unvis(report.fields[1])).decode("ascii", "backslashreplace")
 
 
 def _wait(seconds: int) -> Disconnect:

@@ -24,7 +24,7 @@ from filters.smtpd import (
     Transaction,
     Verdict,
 )
-from filters.submission_door import MOST_FAILURES, LoginDoor, SendingDoor
+from filters.submission_door import MOST_FAILURES, LoginDoor, SendingDoor, name_account
 
 ALICE, HOME, PUBLIC = "alice@example.org", "203.0.113.20", "192.31.196.25"
 NAT = frozenset({"192.31.196.27"})
@@ -131,6 +131,27 @@ class TestLogins:
             assert isinstance(await door.refuse_client(session, ASKED), Disconnect)
 
         asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    "login",
+    [rb"Alice@b\M-C\M-<cher.test", rb"ALICE@B\M-C\M^\CHER.TEST", b"alice@XN--bcher-kva.test"],
+)
+def test_a_session_is_the_accounts_however_its_login_was_written(login: bytes) -> None:
+    """As smtpd 7.6 reports bücher and BÜCHER: in the way of vis(3)."""
+    guard, session, report = Guard({}), Session("s", client_address=HOME), told(b"pass", login)
+    session.apply(report)
+    name_account(session, report)
+    assert session.user == "alice@xn--bcher-kva.test"
+    asyncio.run(LoginDoor(guard).note_login(session, report))
+    assert guard.asked[-1] == ("pass", "s", HOME, "alice@xn--bcher-kva.test")
+
+
+def test_a_login_that_failed_is_nobodys_session() -> None:
+    session, report = Session("s", client_address=HOME), told(b"fail")
+    session.apply(report)
+    name_account(session, report)
+    assert session.user is None
 
 
 class TestSending:

@@ -22,6 +22,7 @@ from filters.last_good import LastGood
 from filters.last_used import LastUsed, read_last_used
 from filters.login_book import MOST_PASSWORDS, LoginBook
 from filters.login_check import REMEMBERED, LoginChecker
+from filters.login_name import login_bytes, login_name
 from filters.login_server import LONGEST_QUESTION, RIGHT, WRONG, LoginServer
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +52,53 @@ def text(**logins: object) -> str:
 
 def book(**logins: object) -> LoginBook:
     return LoginBook.from_json(text(**logins))
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Alice@Example.ORG", "alice@example.org"),
+        ("alice@bücher.test", "alice@xn--bcher-kva.test"),
+        ("ALICE@BÜCHER.TEST", "alice@xn--bcher-kva.test"),
+        ("Alice@XN--BCHER-KVA.test", "alice@xn--bcher-kva.test"),
+        ("bob@STRAẞE.test", "bob@xn--strae-oqa.test"),
+        ("bob@strasse.test", "bob@strasse.test"),
+        ("alice@☃.test", "alice@xn--n3h.test"),
+        # The Kelvin sign is no k, whatever lower() says.
+        ("\u212aate@example.org", "\u212aate@example.org"),
+        ("alice@אabc.test", "alice@אabc.test"),
+        ("bücher.test", "xn--bcher-kva.test"),
+        ("", ""),
+    ],
+)
+def test_a_login_is_found_however_its_domain_is_written(written: str, name: str) -> None:
+    assert login_name(written) == name
+    assert login_bytes(written.encode()) == name.encode()
+
+
+@given(st.binary(max_size=40) | st.text(max_size=40).map(lambda text: text.encode("utf-8")))
+def test_a_login_of_any_bytes_is_read_once_and_for_all(login: bytes) -> None:
+    assert login_bytes(login_bytes(login)) == login_bytes(login)
+    if login.isascii():
+        assert login_bytes(login) == login.lower()
+
+
+def test_the_password_counts_for_every_spelling(tmp_path: Path) -> None:
+    path = tmp_path / "logins.json"
+    path.write_text(json.dumps({"logins": {"alice@xn--bcher-kva.test": ALICE}}))
+    server = LoginServer(
+        LastGood(path, LoginBook.from_json), last_used := LastUsed(tmp_path / "used")
+    )
+
+    def asked(login: str, password: str) -> bytes:
+        return asyncio.run(server.answer(f"{login}\0{password}".encode()))
+
+    for login in ("alice@bücher.test", "ALICE@BÜCHER.TEST", "alice@XN--bcher-kva.test"):
+        assert asked(login, PHONE) == RIGHT, login
+        assert asked(login, "wrong") == WRONG, login
+    assert asked("alice@bucher.test", PHONE) == WRONG
+    last_used.write(server._book.content)
+    assert list(read_last_used(tmp_path / "used")) == ["alice@xn--bcher-kva.test"]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import click
 
 from entrypoint.acting import acting_as
 from entrypoint.neutral import neutral
+from filters.login_name import login_name
 
 SOCKET = Path("/run/signpost/guard/socket")
 _LARGEST = 64 * 1024**2  # bytes
@@ -47,7 +48,7 @@ def list_blocks(as_json: bool = False) -> None:
 @click.argument("what")
 def lift(what: str) -> None:
     """Let in again: a NETWORK or address, an account, or `all`. Its failures are forgotten."""
-    lifted = _ask("lift", what.lower())
+    lifted = _ask("lift", login_name(what))
     if not lifted:
         _fail(f"{what}: nothing was counted there; `signpost blocked list` shows who is blocked")
     click.echo(f"{what}: let in again")

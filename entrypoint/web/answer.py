@@ -14,6 +14,7 @@ from entrypoint.web import apple, autoconfig, autodiscover
 from entrypoint.web.http import Request, Response, plain
 from entrypoint.web.mta_sts import policy_host
 from entrypoint.web.site import Site
+from filters.login_name import login_name
 
 # token: RFC 8555 §8.1, base64url. Returns what the ACME client has laid ready, or None.
 Challenge = Callable[[str], bytes | None]
@@ -72,7 +73,7 @@ def _microsoft(site: Site, request: Request) -> Response:
     if request.method != "POST":
         return plain(405, ("Allow", "POST"))
     try:
-        address = own_address(autodiscover.asked_address(request.body))
+        address = own_address(login_name(autodiscover.asked_address(request.body)))
     except (ValueError, BrokenRuleError):
         return plain(400)
     if _of(address) not in site.domains:
@@ -85,7 +86,7 @@ def _apple(site: Site, request: Request) -> Response:
     if not request.secure or not _is_ours(site, request.host, "autoconfig"):
         return plain(404)
     try:
-        address = own_address(request.query.get("email", ""))
+        address = own_address(login_name(request.query.get("email", "")))
     except BrokenRuleError:
         return plain(400)
     if _of(address) not in site.domains:
@@ -104,7 +105,7 @@ def _domain(site: Site, request: Request, prefix: str, address: str) -> str | No
     if not _is_ours(site, request.host, prefix):
         return None
     if address:
-        domain = _of(address).lower()
+        domain = _of(login_name(address))
     else:
         domain = request.host.removeprefix(f"{prefix}.")
         if request.host in site.domains:

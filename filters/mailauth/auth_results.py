@@ -14,7 +14,7 @@ from filters.mailauth.auth_results_parser import (
     parse_field,
 )
 from filters.mailauth.message import Field, Message
-from filters.mailauth.names import a_label
+from filters.mailauth.names import a_label, readings
 
 __all__ = [
     "MethodResult",
@@ -36,6 +36,7 @@ _WIDTH = 78
 _CANDIDATE = re.compile(rb"(?:authentication-results|received-spf)[ \t\r\n]*:", re.IGNORECASE)
 # Reading takes time, and no honest path adds as many: those beyond are forged unread.
 _MOST_READ = 1_000
+_MOST_U_LABELS = 16
 _RECEIVED_SPF = re.compile(
     rb"[ \t\r\n]*(?:pass|fail|softfail|neutral|none|temperror|permerror)(?![A-Za-z0-9-])",
     re.IGNORECASE,
@@ -133,23 +134,28 @@ def forged(message: Message, authserv_id: str) -> tuple[Field, ...]:
     Received-SPF fields that name us as the receiver or are none (RFC 7208 §9.1); and a first line
     that begins with white space, since it would continue the field that we put above it.
     """
-    ours = _comparable(authserv_id)
+    ours = _bare(authserv_id)
+    ours = a_label(ours) or ours.lower()
     found = list(message.fields[:1]) if message.raw[:1] in {b" ", b"\t"} else []
     for number, field in enumerate(message.starting(_CANDIDATE)):
         if number >= _MOST_READ:
             found.append(field)
         elif field.key == b"authentication-results":
             parsed = parse_field(field.value)
-            if parsed is None or _comparable(parsed.authserv_id) == ours:
+            if parsed is None or _may_be(parsed.authserv_id, ours):
                 found.append(field)
         elif field.key == b"received-spf" and _is_our_received_spf(field.value, ours):
             found.append(field)
     return tuple(found)
 
 
-def _comparable(authserv_id: str) -> str:
-    text = authserv_id.strip().removesuffix(".")
-    return a_label(text) or text.lower()
+def _bare(authserv_id: str) -> str:
+    return authserv_id.strip().removesuffix(".")
+
+
+def _may_be(authserv_id: str, ours: str) -> bool:
+    """Say whether anyone could read our name there, by whichever version of IDNA."""
+    return ours in readings(_bare(authserv_id))
 
 
 def _is_our_received_spf(value: bytes, ours: str) -> bool:
@@ -158,4 +164,7 @@ def _is_our_received_spf(value: bytes, ours: str) -> bool:
     # The receiver stands as receiver= and, by RFC 7208's example, first in the comment; whoever
     # reads our name anywhere as a word of its own may believe that we wrote it.
     words = re.split(rb"[^A-Za-z0-9.\x80-\xff_-]+", value)
-    return any(_comparable(word.decode("utf-8", "replace")) == ours for word in words)
+    # Reading one takes some time; a sender and a HELO name are what others may write in U-labels.
+    if sum(not word.isascii() for word in words) > _MOST_U_LABELS:
+        return True
+    return any(_may_be(word.decode("utf-8", "replace"), ours) for word in words)

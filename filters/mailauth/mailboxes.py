@@ -11,7 +11,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 from typing import NamedTuple
 
-from filters.mailauth.names import a_label
+from filters.mailauth.names import a_label, readings
 
 # A thousand authors have room in it. Reading takes a microsecond a byte.
 _LONGEST = 65_536
@@ -206,6 +206,10 @@ def _addr_spec(tokens: list[_Token]) -> tuple[str, str | None]:
 
 def _host(text: str) -> str:
     domain = a_label(text)
+    if domain is None and readings(text) and not text.isascii():
+        raise UnreadableError(
+            "a domain of the From field that the versions of IDNA do not all read alike"
+        )
     if domain is None:
         raise UnreadableError("a domain of the From field that is no host name")
     return domain

@@ -30,11 +30,12 @@ BOB = ("bob@example.org", "bob-secret")
 CAROL = ("carol@example.org", "carol-secret")
 DAN = ("dan@example.org", "dan-secret")
 SMALL = ("small@example.org", "small-secret")
-ACCOUNTS = (ALICE, BOB, CAROL, DAN, SMALL)
+ERIN = ("er=in@xn--bcher-kva.example", "erin-secret")
+ACCOUNTS = (ALICE, BOB, CAROL, DAN, SMALL, ERIN)
 
 ENVIRONMENT = {
     "MAIL_HOSTNAME": "mail.example.org",
-    "DOMAINS": "example.org, example.net",
+    "DOMAINS": "example.org, example.net, bücher.example",
     "ACCOUNTS": "\n".join(
         f"{address}:{secret}" + (":quota=1M" if address == SMALL[0] else "")
         for address, secret in ACCOUNTS
@@ -128,6 +129,37 @@ def test_what_one_sends_the_other_reads(
     ).accepted()
     with mailbox(server.v4, BOB, reading) as box:  # type: ignore[arg-type]
         assert box.wait_for(token).endswith(b"\r\n\r\nHello.\r\n")
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        "er=in@bücher.example",
+        "Er=In@BÜCHER.Example",
+        "er=in@bÜcher.example",
+        "ER=IN@XN--BCHER-KVA.EXAMPLE",
+        ERIN[0],
+    ],
+)
+def test_a_domain_in_u_labels_is_the_same_account_in_every_spelling(
+    world: World, server: Signpost, login: str
+) -> None:
+    """Dovecot knows `=` and `ü` by `auth_username_chars` only, and the domain by its spellings."""
+    token, account = fresh("letter"), (login, ERIN[1])
+    message = letter(ERIN[0], to=ERIN[0], token=token)
+    said = server.submit(world.swaks, account, sender=ERIN[0], to=ERIN[0], message=message)
+    said.accepted()
+    with mailbox(server.v4, account) as box:
+        box.wait_for(token)
+        sessions = server.exec("doveadm", "-f", "tab", "who", "-1").splitlines()
+        # By this name `account passwd` and `account remove` end it.
+        assert ERIN[0] in [line.split("\t")[0] for line in sessions]
+    # Nothing but the password lets in.
+    for wrong in ("wrong", ""):
+        with pytest.raises(imaplib.IMAP4.error), mailbox(server.v4, (login, wrong)):
+            pass
+    refused = server.submit(world.swaks, account, sender=ALICE[0], to=ERIN[0])
+    assert (refused.code, ERIN[0] in refused.outcome.text) == (550, True)
 
 
 def test_a_letter_to_several_arrives_as_it_was_sent(world: World, server: Signpost) -> None:

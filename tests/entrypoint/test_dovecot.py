@@ -13,7 +13,7 @@ from entrypoint.ports import from_text, listed, rendered_ports, served_ports, to
 
 from .test_render import GOLDEN, settings_of
 
-SHOWN = ("dovecot/dovecot.conf", "dovecot/users", "ports")
+SHOWN = ("dovecot/dovecot.conf", "dovecot/users", "dovecot/spellings", "ports")
 
 
 @pytest.mark.parametrize("case", ["demo", "mailboxes"])

@@ -64,6 +64,24 @@ def test_domains_are_lower_case_a_labels(written: str) -> None:
     assert settings.accounts[0].address == "alice@xn--exmple-cua.net"
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("☃.example", "xn--n3h.example"),  # IDNA 2008 knows no symbols
+        ("exämple。net", "xn--exmple-cua.net"),
+        ("ﬁrst.example", "first.example"),
+        ("ＢＡＮＫ.example", "bank.example"),  # noqa: RUF001
+        ("1a.אב.example", "1a.xn--4dbc.example"),
+        ("\u0378.example", "xn--zva.example"),
+    ],
+)
+def test_a_name_that_one_version_refuses_is_that_of_the_others(written: str, name: str) -> None:
+    """Nothing else can be meant, and what has worked so goes on."""
+    assert name == written.encode("idna").decode()
+    settings = loaded(DOMAINS=written, ACCOUNTS=f"alice@{written}:x")
+    assert (settings.domains, settings.accounts[0].address) == ((name,), f"alice@{name}")
+
+
 def test_accounts_one_a_line_keep_commas_and_colons_in_passwords() -> None:
     settings = loaded(
         DOMAINS="example.org",

@@ -458,6 +458,76 @@ def dispositions(make: DmarcMaker) -> None:
     d("policy-temp-quarantine", "it would decide between inbox and junk", "temperror", "defer",
       sender="a@example.org", zone={**quarantine, "example.org": "SERVFAIL"},
       policy="quarantine")
+
+
+def idna(make: DmarcMaker) -> None:
+    """Names in U-labels. `signed` is the domain that the standard library's codec (IDNA 2003)
+    makes of each, and whoever has it has signed: before there was one reader, many passed as it.
+    """
+    def nobody(name: str, about: str, domain: str, signed: str,
+               reason: str = "a domain of the From field that the versions of IDNA do not all "
+                             "read alike") -> None:
+        make.dmarc(f"idna-{name}", about, "permerror", "reject", author=f"ceo@{domain}",
+                   signed=[signed], zone=policy(signed, REJECT), reason=reason,
+                   author_domain=None, organizational_domain=None, policy=None)
+
+    def read(name: str, about: str, domain: str, ours: str) -> None:
+        zone = policy(ours, REJECT)
+        make.dmarc(f"idna-{name}", about, "pass", author=f"ceo@{domain}", signed=[ours],
+                   zone=zone, author_domain=ours)
+        make.dmarc(f"idna-{name}-spoofed", f"{about}; and fails like it", "fail", "reject",
+                   author=f"ceo@{domain}", zone=zone, author_domain=ours)
+
+    nobody("sharp-s", "UTS 46 6: a deviation", "gro\u00df.example", "gross.example")
+    nobody("sharp-s-capital", "it is small in UTS 46 since Unicode 15.1, and ss before",
+           "GRO\u1e9e.example", "gross.example")
+    nobody("final-sigma", "UTS 46 6: a deviation", "\u03bf\u03b4\u03bf\u03c2.example",
+           "xn--pxavbq.example")
+    nobody("final-sigma-capital", "a capital at the end may be either small one",
+           "\u039f\u0394\u039f\u03a3.example", "xn--pxavbq.example")
+    nobody("zwj", "a joiner where RFC 5892 A.2 allows it", "\u0915\u094d\u200d\u0937.example",
+           "xn--11b2ezc.example")
+    nobody("zwj-anywhere", "and where it does not", "ba\u200dnk.example", "bank.example")
+    nobody("zwnj", "a non-joiner where RFC 5892 A.1 allows it",
+           "\u0646\u0627\u0645\u0647\u200c\u0627\u06cc.example", "xn--mgba3gch31f.example")
+    nobody("zwnj-anywhere", "and where it does not", "ba\u200cnk.example", "bank.example")
+    nobody("soft-hyphen", "dropped, or disallowed", "ba\u00adnk.example", "bank.example")
+    nobody("dot-ideographic", "RFC 5891 4.2 knows one dot", "www\u3002bank.example",
+           "www.bank.example")
+    nobody("dot-full-width", "likewise", "www\uff0ebank.example", "www.bank.example")
+    nobody("dot-half-width", "likewise", "www\uff61bank.example", "www.bank.example")
+    nobody("dot-of-a-digit", "a character that becomes a digit and a dot",
+           "\u2488bank.example", "1.bank.example")
+    nobody("ligature", "mapped, or disallowed", "\ufb01rst.example", "first.example")
+    nobody("symbol", "IDNA 2008 has letters and digits only", "\u2603.example", "xn--n3h.example")
+    nobody("unassigned", "a character that is none", "\u0378.example", "xn--zva.example")
+    nobody("newer", "a letter younger than Unicode 3.2", "\u0527.example", "xn--b8a.example")
+    nobody("newer-small", "small letters that came after their capitals",
+           "\u13e3\u13b3\u13a9.example", "xn--tz9ata7l.example")
+    nobody("corrected", "Corrigendum 4 changed what it is normalised to",
+           "\U0002f868.example", "xn--j74i.example")
+    nobody("bidi-domain", "RFC 5893 2: a digit begins no label beside one from right to left",
+           "1a.\u05d0\u05d1.example", "1a.xn--4dbc.example")
+    nobody("bidi-label", "a label in both directions", "\u05d0abc.example", "xn--abc-ppe.example",
+           "a domain of the From field that is no host name")
+    nobody("bidi-digits", "RFC 5893 2 (4): two kinds of digits", "\u05d01\u0662.example",
+           "xn--1-zhc35b.example", "a domain of the From field that is no host name")
+    nobody("long-label", "more than 63 octets as an A-label", "\u00fc" * 60 + ".example",
+           "bank.example", "a domain of the From field that is no host name")
+    nobody("mixed-deviation", "one label is enough", "xn--bcher-kva.gro\u00df.example",
+           "xn--bcher-kva.gross.example")
+    read("mixed", "A-labels, U-labels and capitals", "XN--Bcher-KVA.B\u00dccher.EXAMPLE",
+         "xn--bcher-kva.xn--bcher-kva.example")
+    read("full-width", "every version maps full-width letters", "\uff22\uff41\uff4e\uff4b.example",
+         "bank.example")
+    read("decomposed", "every version composes", "bu\u0308cher.example", "xn--bcher-kva.example")
+    read("a-label", "an A-label is the name in DNS", "xn--gro-7ka.example", "xn--gro-7ka.example")
+    read("a-label-symbol", "whatever it would be in U-labels", "XN--N3H.example",
+         "xn--n3h.example")
+    make.dmarc("idna-sender", "nor is an envelope sender that is read in two ways anybody's",
+               "fail", "reject", author="a@gross.example", zone=policy("gross.example", REJECT),
+               spf=["gross.example"], sender="a@gro\u1e9e.example",
+               author_domain="gross.example")
 # fmt: on
 
 
@@ -465,7 +535,7 @@ def main() -> None:
     for folder in FOLDER.glob("2*-dmarc-*"):
         shutil.rmtree(folder)
     make = DmarcMaker()
-    for part in (outcomes, records, walks, alignment, temporary, authors, dispositions):
+    for part in (outcomes, records, walks, alignment, temporary, authors, dispositions, idna):
         part(make)
 
 

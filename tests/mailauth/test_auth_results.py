@@ -203,6 +203,22 @@ def test_what_only_we_may_write_is_forged(field: bytes) -> None:
     assert [found.raw for found in forged(message, ID)] == [field + b"\r\n"]
 
 
+@pytest.mark.parametrize("ours", ["mx.gross.example", "mx.xn--gro-7ka.example"])
+@pytest.mark.parametrize("written", ["mx.groß.example", "MX\uff0eGROẞ.example."])
+def test_a_name_that_may_be_ours_is_forged(ours: str, written: str) -> None:
+    """Whoever reads the message may know another version of IDNA than we do."""
+    for field in (f"Authentication-Results: {written}; none", f"Received-SPF: pass ({written}: x)"):
+        message = Message(f"{field}\r\n\r\n".encode())
+        assert len(forged(message, ours)) == 1
+        assert forged(message, "mx.grob.example") == ()
+
+
+def test_received_spf_with_many_names_in_u_labels_is_none() -> None:
+    for words, count in ((16, 0), (17, 1)):
+        field = "Received-SPF: pass (" + " ".join(["ü.example"] * words) + ")\r\n\r\n"
+        assert len(forged(Message(field.encode()), ID)) == count
+
+
 @pytest.mark.parametrize(
     "field",
     [

@@ -76,7 +76,10 @@ def mailbox(
         session = imaplib.IMAP4(host, 143, timeout=30)
         session.starttls(any_certificate())
     try:
-        session.login(*login)
+        if login[0].isascii():
+            session.login(*login)
+        else:  # RFC 3501 §6.2.3: LOGIN is for ASCII
+            session.authenticate("PLAIN", lambda _: "\0".join(["", *login]).encode())
         yield Mailbox(session)
     finally:
         session.logout()

@@ -48,6 +48,28 @@ def question(address: str, schema: str = f"{OUTLOOK}/requestschema/2006") -> byt
     ).encode()
 
 
+@pytest.mark.parametrize(
+    ("domain", "written"),
+    [
+        ("xn--bcher-kva.example", "Alice@BÜCHER.example"),
+        ("xn--bcher-kva.example", "alice@bu\u0308cher.example"),
+        ("xn--bcher-kva.example", "alice@XN--Bcher-KVA.example"),
+        ("xn--gro-7ka.example", "alice@groß.example"),
+    ],
+)
+def test_a_domain_in_u_labels_is_the_one_in_a_labels(domain: str, written: str) -> None:
+    ours = site(DOMAINS=domain, ACCOUNTS=f"alice@{domain}:x")
+    host, address = f"autoconfig.{domain}", f"alice@{domain}"
+    found = answered(host, MOZILLA, of=ours, emailaddress=written)
+    assert (found.status, f"<domain>{domain}<".encode() in found.content) == (200, True)
+    found = answered(f"mail.{domain}", "/apple.mobileconfig", of=ours, email=written)
+    (account,) = plistlib.loads(found.content)["PayloadContent"]
+    assert account["IncomingMailServerUsername"] == account["EmailAddress"] == address
+    body = question(written)
+    found = answered(f"autodiscover.{domain}", MICROSOFT, "POST", ours, body=body)
+    assert f"<LoginName>{address}</LoginName>".encode() in found.content
+
+
 # -- nothing else ---------------------------------------------------------------------------
 
 
