@@ -21,6 +21,7 @@ from entrypoint.keeper.reload import Log
 from entrypoint.keys.ticker import Ticker as Keys
 from entrypoint.logline import LEVELS, write_log
 from entrypoint.mailboxes.store import Store
+from entrypoint.probe.services import ALIVE
 from entrypoint.settings import Settings
 from entrypoint.tls.ticker import Ticker as Certificate
 from entrypoint.web.ready_ticker import Ticker as MtaSts
@@ -64,6 +65,7 @@ def main() -> None:
 
     keeper = Keeper(watched(environment, store), refresh, duties(), log)
     while True:
+        ALIVE.touch(mode=0o600)
         keeper.step(time.monotonic())
         time.sleep(EVERY)
 
