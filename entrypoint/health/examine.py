@@ -5,16 +5,17 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from entrypoint.health.judge import Seen
+from entrypoint.health.judge import STOPPED, Seen
 from entrypoint.paths import PORTS, RUN, WEB
 from entrypoint.ports import Port, rendered_ports
 from entrypoint.probe import dovecot, name_servers, services, smtp
 from entrypoint.probe.asking import Question, ask_all
 from entrypoint.probe.login import LOGIN, ProbeLogin
-from entrypoint.probe.processes import processes
+from entrypoint.probe.processes import processes, since
 
 # Which IMAP port a login is tried at.
 _LOGIN_PORT = 993
+_WHERE_THE_CAUSE_IS_KNOWN = 2.0  # seconds
 
 
 async def examine(seconds: float, run: Path = RUN) -> Seen:
@@ -32,9 +33,12 @@ async def examine(seconds: float, run: Path = RUN) -> Seen:
     servers = name_servers.name_servers()
     if servers:
         questions["DNS"] = partial(name_servers.ask, servers)
+    before = processes()
+    if any(each.state == STOPPED for each in before):
+        seconds = min(seconds, _WHERE_THE_CAUSE_IS_KNOWN)
     answers = await ask_all(questions, seconds)
     idle = services.idle(services.now())
-    return Seen(answers, seconds, processes(), control, idle, servers)
+    return Seen(answers, seconds, since(before, processes()), control, idle, servers)
 
 
 def _smtpd(

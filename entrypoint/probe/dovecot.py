@@ -55,13 +55,14 @@ async def deliver(login: ProbeLogin, probe: Probe) -> None:
     async with at_socket(DOVECOT / "lmtp", "vmail") as link:
         probe.step = "greeting"
         await link.reply("220")
-        for probe.step, code in (
+        for command, code in (
             ("LHLO localhost", "250"),
             ("MAIL FROM:<>", "250"),
-            (f"RCPT TO:<nobody-{login.mark}>", "550"),
+            (f"RCPT TO:<{_nobody(login)}>", "550"),
             ("QUIT", "221"),
         ):
-            await link.send(f"{probe.step}\r\n")
+            probe.step = command.split()[0]
+            await link.send(f"{command}\r\n")
             await link.reply(code)
 
 
@@ -69,8 +70,13 @@ async def quota(login: ProbeLogin, probe: Probe) -> None:
     """quota-status, as the inbound filter asks it at RCPT."""
     async with at_socket(DOVECOT / "quota-status-inbound", "verifier") as link:
         probe.step = "question"
-        await link.send(f"request=smtpd_access_policy\nrecipient=nobody-{login.mark}\nsize=0\n\n")
+        await link.send(f"request=smtpd_access_policy\nrecipient={_nobody(login)}\nsize=0\n\n")
         await link.expect("action=")
+
+
+def _nobody(login: ProbeLogin) -> str:
+    """A name that no userdb has."""
+    return f"nobody-{login.name}"
 
 
 async def _greeting(port: Port, link: Conversation, probe: Probe) -> None:

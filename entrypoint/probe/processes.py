@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import pwd
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from entrypoint.paths import RUN
@@ -25,12 +25,16 @@ _SESSIONS = frozenset({"imap", "pop3", "managesieve"})
 
 @dataclass(frozen=True)
 class Process:
-    """program: as supervisor calls it, "" for none that is restarted. state: as in proc(5)."""
+    """program: as supervisor calls it, "" for none that is restarted. state: as in proc(5).
+
+    waits: how often it has begun to wait for something (voluntary context switches).
+    """
 
     program: str
     title: str
     state: str
     number: int
+    waits: int = 0
 
 
 def processes(proc: Path = PROC, supervisor: int | None = None) -> list[Process]:
@@ -45,8 +49,22 @@ def processes(proc: Path = PROC, supervisor: int | None = None) -> list[Process]
         owner = next((name for each in chain if (name := _program(_command(proc, each)))), "")
         program, title = _named(owner, command, _user(proc, number))
         if title:
-            found.append(Process(program, title, table[number][0], number))
+            state = table[number][0]
+            found.append(Process(program, title, state, number, _waits(proc, number)))
     return found
+
+
+def since(before: Sequence[Process], after: Sequence[Process]) -> list[Process]:
+    """The later list, with what each process has done since the earlier one."""
+    waits = {each.number: each.waits for each in before}
+    return [replace(each, waits=each.waits - waits.get(each.number, each.waits)) for each in after]
+
+
+def _waits(proc: Path, number: int) -> int:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        status = (proc / str(number) / "status").read_text("utf-8", "replace")
+        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split(None, 1)[0])
+    return 0
 
 
 def _supervisor(run: Path = RUN) -> int:
@@ -109,7 +127,8 @@ def _named(program: str, command: str, user: str) -> tuple[str, str]:
         return _of_smtpd(command, user)
     if program == "dovecot":
         if found := _DOVECOT.match(command):
-            return "" if found[1] in _SESSIONS else program, f"Dovecot's {found[1]}"
+            name = "auth-worker" if " -w" in command else found[1]
+            return "" if name in _SESSIONS else program, f"Dovecot's {name}"
         return program, "Dovecot's master"
     return program, program
 
