@@ -106,7 +106,10 @@ class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
     def runforever(self) -> None:
         self._watch.subscribe()
         self._restarts.forget(list(self._processes()))
-        super().runforever()
+        try:
+            super().runforever()
+        finally:
+            self._looking.end()
 
     def tick(self, now: float | None = None) -> None:
         """Supervisor's own turn, about once a second."""

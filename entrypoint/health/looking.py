@@ -73,13 +73,21 @@ class Looking:
             ended = True
         if not ended and now - self._began < self._longest:
             return
-        process.stdout.close()
-        if not ended:
-            process.kill()
-        process.poll()  # supervisor may have been first
-        self._running = None
+        self.end()
         silent = self._silent() if ended else None
         self._next = now + self._watchdog.saw(silent, self._began, now)
+
+    def end(self) -> None:
+        """End the look that is under way."""
+        process, self._running = self._running, None
+        if process is None:
+            return
+        assert process.stdout is not None  # noqa: S101 -- PIPE in _start
+        process.stdout.close()
+        process.kill()
+        # supervisor may have been first to take its status; a disk that hangs must not hold us up.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
 
     def _silent(self) -> Silent | None:
         try:

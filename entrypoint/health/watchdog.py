@@ -17,6 +17,7 @@ EVERY = 45.0
 AGAIN = 5.0
 # How long each look waits for answers: a machine that is merely slow has answered by then.
 PATIENCE = 20.0
+_LONGEST_GAP = 60.0  # between two looks of a row
 HUNG_AFTER, LEAST_LOOKS = 120.0, 4
 MOST_RESTARTS, WITHIN = 3, 3600.0
 # How long a program is left alone after its first, second and third restart.
@@ -29,6 +30,7 @@ Silent = Mapping[str, str]  # program → what was seen
 @dataclass
 class _Program:
     since: float | None = None
+    seen: float = 0.0
     looks: int = 0
     restarts: deque[float] = field(default_factory=deque)
     not_before: float = 0.0
@@ -78,6 +80,9 @@ class Watchdog:
     ) -> None:
         if began < program.not_before:
             return
+        if program.since is not None and began - program.seen > _LONGEST_GAP:
+            program.since, program.looks = None, 0  # who was suspended is not hung
+        program.seen = now
         if program.since is None:
             program.since = began
             self._log("warning", f"{name}: {what}")

@@ -82,7 +82,7 @@ async def _ask(probe: Probe, question: Question) -> None:
     except WrongAnswer as wrong:
         probe.said = f"{probe.step}: {wrong}"
     except OSError as error:
-        probe.said = f"{probe.step}: {error.strerror or error}"
+        probe.said = f"{probe.step}: {error.strerror or str(error) or type(error).__name__}"
     except Exception as error:
         probe.said = f"{probe.step}: {type(error).__name__}: {error}"
     else:

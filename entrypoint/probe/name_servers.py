@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from entrypoint.probe.asking import Probe, WrongAnswer
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 _AGAIN = 2.0  # seconds
+# A forwarder that says SERVFAIL so late has waited in vain for a server that is silent.
+_LATE_FAILURE = 1.5  # seconds
+_SERVFAIL = 2
 # The name servers of the root: any server has the answer, or asks for it (RFC 1035 §4.1).
 _QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x00" + b"\x00\x02\x00\x01"
 
@@ -27,12 +31,15 @@ def name_servers(path: Path = RESOLV_CONF) -> list[str]:
 
 class _Answer(asyncio.DatagramProtocol):
     def __init__(self, number: bytes) -> None:
-        self._number = number
+        self._number, self._asked = number, time.monotonic()
         self.came: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         """Any answer to the question will do, a refusal, too."""
-        if data[:2] == self._number and len(data) >= 12 and data[2] & 0x80 and not self.came.done():
+        if data[:2] != self._number or len(data) < 12 or not data[2] & 0x80 or self.came.done():
+            return
+        late = time.monotonic() - self._asked > _LATE_FAILURE
+        if not (late and data[3] & 0x0F == _SERVFAIL):
             self.came.set_result(None)
 
     def error_received(self, exc: Exception) -> None:

@@ -1,0 +1,137 @@
+"""From answers and silences to the part that is named, and whether a restart is its cure."""
+
+from __future__ import annotations
+
+import pytest
+
+from entrypoint.health.judge import LONGEST_DELIVERY, Seen, judge
+from entrypoint.probe.asking import Answers, Probe
+from entrypoint.probe.processes import Process
+from entrypoint.probe.smtp import Control
+
+QUESTIONS = (
+    *("control", "dispatcher", "scheduler", "port 25", "port 465", "port 587"),
+    *("master", "auth", "anvil", "stats", "lmtp", "quota-status", "port 143", "port 993"),
+    *("port 4190", "port 995", "logins", "port 80", "port 443", "DNS"),
+)
+
+
+def seen(
+    processes: tuple[Process, ...] = (), control: Control | None = None, **silent: str
+) -> Seen:
+    """Everything answers but what is named with the step that it is stuck at (`port_25="MAIL"`)."""
+    probes = {name: Probe("done", answered=True) for name in QUESTIONS}
+    for name, step in silent.items():
+        probes[name if name == "quota-status" else name.replace("_", " ")] = Probe(step)
+    return Seen(Answers(probes), 7.0, processes, control or Control(), name_servers=("192.0.2.53",))
+
+
+def test_a_server_that_answers_everything_is_well() -> None:
+    assert judge(seen()) == []
+
+
+@pytest.mark.parametrize(
+    ("silent", "part", "program"),
+    [
+        ({"control": "smtpctl"}, "smtpd's control", "smtpd"),
+        (
+            {"dispatcher": "smtpctl", "port_25": "greeting", "port_465": "TLS", "port_587": "x"},
+            "smtpd's dispatcher",
+            "smtpd",
+        ),
+        ({"port_25": "greeting", "port_465": "TLS", "port_587": "greeting"}, "lookup", "smtpd"),
+        ({"port_25": "greeting"}, "the inbound filter", "smtpd"),
+        ({"port_25": "EHLO"}, "the inbound filter", "smtpd"),
+        ({"port_25": "MAIL"}, "smtpd's queue", "smtpd"),
+        ({"port_25": "MAIL", "scheduler": "smtpctl"}, "smtpd's queue", "smtpd"),
+        ({"port_25": "RCPT"}, "the inbound filter", "smtpd"),
+        ({"scheduler": "smtpctl"}, "smtpd's scheduler", "smtpd"),
+        ({"port_25": "first command", "port_465": "TLS", "port_587": "QUIT"}, "crypto", "smtpd"),
+        ({"port_465": "TLS", "port_587": "greeting"}, "the submission filter", "smtpd"),
+        ({"port_465": "AUTH unknown"}, "the submission filter", "smtpd"),
+        ({"port_465": "AUTH"}, "smtpd's parent", "smtpd"),
+        ({"logins": "question", "port_465": "AUTH", "port_993": "LOGIN"}, "logins", "logins"),
+        ({"master": "first line", "lmtp": "x", "port_993": "LOGIN"}, "master", "dovecot"),
+        ({"auth": "first line", "lmtp": "RCPT", "port_993": "LOGIN"}, "Dovecot's auth", "dovecot"),
+        ({"port_993": "LOGIN"}, "Dovecot's login", "dovecot"),
+        ({"port_143": "greeting"}, "Dovecot's imap-login", "dovecot"),
+        ({"lmtp": "greeting"}, "Dovecot's lmtp", "dovecot"),
+        ({"port_443": "TLS"}, "web", "web"),
+    ],
+)
+def test_the_first_part_of_a_chain_that_does_not_answer_is_named(
+    silent: dict[str, str], part: str, program: str
+) -> None:
+    (finding,) = judge(seen(**silent))
+    assert part in finding.text
+    assert finding.program == program
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (seen(DNS="question"), "DNS: no name server answers within 7 s (192.0.2.53)"),
+        (seen(port_25="connect"), "port 25, connect"),
+        (seen(control=Control(paused=["SMTP"]), port_25="connect"), "SMTP is paused"),
+        (seen(control=Control(paused=["MDA"])), "`smtpctl resume mda`"),
+        (seen(control=Control(longest=LONGEST_DELIVERY + 1, envelope="1f")), "local mail does not"),
+        (
+            seen((Process("smtpd", "smtpd's queue", "D", 7),), port_25="MAIL"),
+            "smtpd's queue does not answer within 7 s (port 25, MAIL); it waits for a disk",
+        ),
+        (
+            seen((Process("smtpd", "smtpd's parent", "S", 7, waits=1_000),), port_465="AUTH"),
+            "smtpd's parent does not answer within 7 s (port 465, AUTH); it is busy",
+        ),
+        (seen((Process("", "a delivery", "T", 7),)), "a delivery is stopped"),
+    ],
+)
+def test_what_no_restart_cures_is_only_reported(what: Seen, said: str) -> None:
+    (finding,) = judge(what)
+    assert said in finding.text
+    assert finding.program == ""
+
+
+def test_a_wrong_answer_is_told_and_restarts_nothing() -> None:
+    probes = {"port 25": Probe("MAIL", said="MAIL: 452 4.3.1 Insufficient system storage")}
+    (finding,) = judge(Seen(Answers(probes), 7.0))
+    assert finding.text == "port 25: MAIL: 452 4.3.1 Insufficient system storage"
+    assert finding.program == ""
+
+
+def test_a_silent_name_server_is_never_taken_for_a_hung_smtpd() -> None:
+    found = judge(seen(DNS="question", port_25="greeting", port_465="TLS", port_587="greeting"))
+    assert any("DNS" in finding.text for finding in found)
+    assert {finding.program for finding in found} == {""}
+
+
+def test_no_way_to_a_name_server_is_no_fault() -> None:
+    """Nobody waits for one, then: a server without any network is well."""
+    probes = {"DNS": Probe("question", said="question: Network is unreachable")}
+    assert judge(Seen(Answers(probes), 7.0)) == []
+
+
+def test_a_stopped_process_explains_the_silence_of_its_program_and_of_no_other() -> None:
+    stopped = (Process("smtpd", "smtpd's crypto", "T", 7),)
+    found = judge(seen(stopped, dispatcher="smtpctl", master="first line"))
+    assert [finding.text for finding in found] == [
+        "smtpd's crypto is stopped (SIGSTOP)",
+        "Dovecot's master does not answer within 7 s (its socket, first line)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "waited"),
+    [
+        ("e1|inet4|mda||a@x|b@y|b@y|1|2|3|0|inflight|700|", 700),
+        ("e1|inet4|mda||a@x|b@y|b@y|1|2|3|0|pending|-700|", 700),
+        ("e1|inet4|mda||a@x|b@y|b@y|1|2|3|4|pending|700|", 0),
+        ("e1|inet4|mta||a@x|b@y|b@y|1|2|3|4|inflight|700|", 0),
+        ("e1|local|mda||a|b@x|b@y|b@y|1|2|3|4|inflight|700|an |error| with bars", 700),
+        ("nonsense", 0),
+    ],
+)
+def test_only_local_mail_that_is_due_counts_as_not_moving(line: str, waited: float) -> None:
+    control = Control()
+    control.note(line)
+    assert control.longest == waited
