@@ -15,7 +15,7 @@ from entrypoint.probe.processes import processes, since
 
 # Which IMAP port a login is tried at.
 _LOGIN_PORT = 993
-_WHERE_THE_CAUSE_IS_KNOWN = 2.0  # seconds
+_WHERE_THE_CAUSE_IS_KNOWN = 1.0  # seconds
 
 
 async def examine(seconds: float, run: Path = RUN) -> Seen:

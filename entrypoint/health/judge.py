@@ -29,6 +29,11 @@ _SERVICES = {
     "lmtp": "lmtp",
     "quota-status": "quota-status",
 }
+# What stands before our own filter, and can hold up the same commands.
+_CHAINS = {
+    "the inbound filter": "EXTRA_FILTERS_INBOUND",
+    "the submission filter": "EXTRA_FILTERS_SUBMISSION",
+}
 _LOOKUP = "smtpd's lookup"
 STOPPED, _WAITS_FOR_A_DISK = "T", "D"
 
@@ -73,7 +78,12 @@ class _Silent:
 
 
 def _finding(silent: _Silent, seen: Seen) -> Finding:
-    text = f"{silent.part} does not answer within {seen.seconds:g} s ({silent.where})"
+    who = silent.part
+    if who in _CHAINS and any(
+        each.title.startswith("the extra filter ") for each in seen.processes
+    ):
+        who = f"{who}, or one of {_CHAINS[who]},"
+    text = f"{who} does not answer within {seen.seconds:g} s ({silent.where})"
     part = [each for each in seen.processes if each.title == silent.part]
     if any(each.state == _WAITS_FOR_A_DISK for each in part):
         return Finding(f"{text}; it waits for a disk")

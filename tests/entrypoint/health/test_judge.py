@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from entrypoint.health.judge import LONGEST_DELIVERY, Seen, judge
@@ -17,17 +19,20 @@ QUESTIONS = (
 
 
 def seen(
-    processes: tuple[Process, ...] = (), control: Control | None = None, **silent: str
+    silent: Mapping[str, str],
+    processes: tuple[Process, ...] = (),
+    paused: tuple[str, ...] = (),
+    longest: float = 0.0,
 ) -> Seen:
-    """Everything answers but what is named with the step that it is stuck at (`port_25="MAIL"`)."""
+    """Everything answers but what is named with the step that it is stuck at."""
     probes = {name: Probe("done", answered=True) for name in QUESTIONS}
-    for name, step in silent.items():
-        probes[name if name == "quota-status" else name.replace("_", " ")] = Probe(step)
-    return Seen(Answers(probes), 7.0, processes, control or Control(), name_servers=("192.0.2.53",))
+    probes |= {name: Probe(step) for name, step in silent.items()}
+    control = Control(paused=list(paused), longest=longest, envelope="1f")
+    return Seen(Answers(probes), 7.0, processes, control, name_servers=("192.0.2.53",))
 
 
 def test_a_server_that_answers_everything_is_well() -> None:
-    assert judge(seen()) == []
+    assert judge(seen({})) == []
 
 
 @pytest.mark.parametrize(
@@ -35,34 +40,34 @@ def test_a_server_that_answers_everything_is_well() -> None:
     [
         ({"control": "smtpctl"}, "smtpd's control", "smtpd"),
         (
-            {"dispatcher": "smtpctl", "port_25": "greeting", "port_465": "TLS", "port_587": "x"},
+            {"dispatcher": "smtpctl", "port 25": "greeting", "port 465": "TLS", "port 587": "x"},
             "smtpd's dispatcher",
             "smtpd",
         ),
-        ({"port_25": "greeting", "port_465": "TLS", "port_587": "greeting"}, "lookup", "smtpd"),
-        ({"port_25": "greeting"}, "the inbound filter", "smtpd"),
-        ({"port_25": "EHLO"}, "the inbound filter", "smtpd"),
-        ({"port_25": "MAIL"}, "smtpd's queue", "smtpd"),
-        ({"port_25": "MAIL", "scheduler": "smtpctl"}, "smtpd's queue", "smtpd"),
-        ({"port_25": "RCPT"}, "the inbound filter", "smtpd"),
+        ({"port 25": "greeting", "port 465": "TLS", "port 587": "greeting"}, "lookup", "smtpd"),
+        ({"port 25": "greeting"}, "the inbound filter", "smtpd"),
+        ({"port 25": "EHLO"}, "the inbound filter", "smtpd"),
+        ({"port 25": "MAIL"}, "smtpd's queue", "smtpd"),
+        ({"port 25": "MAIL", "scheduler": "smtpctl"}, "smtpd's queue", "smtpd"),
+        ({"port 25": "RCPT"}, "the inbound filter", "smtpd"),
         ({"scheduler": "smtpctl"}, "smtpd's scheduler", "smtpd"),
-        ({"port_25": "first command", "port_465": "TLS", "port_587": "QUIT"}, "crypto", "smtpd"),
-        ({"port_465": "TLS", "port_587": "greeting"}, "the submission filter", "smtpd"),
-        ({"port_465": "AUTH unknown"}, "the submission filter", "smtpd"),
-        ({"port_465": "AUTH"}, "smtpd's parent", "smtpd"),
-        ({"logins": "question", "port_465": "AUTH", "port_993": "LOGIN"}, "logins", "logins"),
-        ({"master": "first line", "lmtp": "x", "port_993": "LOGIN"}, "master", "dovecot"),
-        ({"auth": "first line", "lmtp": "RCPT", "port_993": "LOGIN"}, "Dovecot's auth", "dovecot"),
-        ({"port_993": "LOGIN"}, "Dovecot's login", "dovecot"),
-        ({"port_143": "greeting"}, "Dovecot's imap-login", "dovecot"),
+        ({"port 25": "first command", "port 465": "TLS", "port 587": "QUIT"}, "crypto", "smtpd"),
+        ({"port 465": "TLS", "port 587": "greeting"}, "the submission filter", "smtpd"),
+        ({"port 465": "AUTH unknown"}, "the submission filter", "smtpd"),
+        ({"port 465": "AUTH"}, "smtpd's parent", "smtpd"),
+        ({"logins": "question", "port 465": "AUTH", "port 993": "LOGIN"}, "logins", "logins"),
+        ({"master": "first line", "lmtp": "x", "port 993": "LOGIN"}, "master", "dovecot"),
+        ({"auth": "first line", "lmtp": "RCPT", "port 993": "LOGIN"}, "Dovecot's auth", "dovecot"),
+        ({"port 993": "LOGIN"}, "Dovecot's login", "dovecot"),
+        ({"port 143": "greeting"}, "Dovecot's imap-login", "dovecot"),
         ({"lmtp": "greeting"}, "Dovecot's lmtp", "dovecot"),
-        ({"port_443": "TLS"}, "web", "web"),
+        ({"port 443": "TLS"}, "web", "web"),
     ],
 )
 def test_the_first_part_of_a_chain_that_does_not_answer_is_named(
     silent: dict[str, str], part: str, program: str
 ) -> None:
-    (finding,) = judge(seen(**silent))
+    (finding,) = judge(seen(silent))
     assert part in finding.text
     assert finding.program == program
 
@@ -70,20 +75,20 @@ def test_the_first_part_of_a_chain_that_does_not_answer_is_named(
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        (seen(DNS="question"), "DNS: no name server answers within 7 s (192.0.2.53)"),
-        (seen(port_25="connect"), "port 25, connect"),
-        (seen(control=Control(paused=["SMTP"]), port_25="connect"), "SMTP is paused"),
-        (seen(control=Control(paused=["MDA"])), "`smtpctl resume mda`"),
-        (seen(control=Control(longest=LONGEST_DELIVERY + 1, envelope="1f")), "local mail does not"),
+        (seen({"DNS": "question"}), "DNS: no name server answers within 7 s (192.0.2.53)"),
+        (seen({"port 25": "connect"}), "port 25, connect"),
+        (seen({"port 25": "connect"}, paused=("SMTP",)), "SMTP is paused"),
+        (seen({}, paused=("MDA",)), "`smtpctl resume mda`"),
+        (seen({}, longest=LONGEST_DELIVERY + 1), "local mail does not"),
         (
-            seen((Process("smtpd", "smtpd's queue", "D", 7),), port_25="MAIL"),
+            seen({"port 25": "MAIL"}, (Process("smtpd", "smtpd's queue", "D", 7),)),
             "smtpd's queue does not answer within 7 s (port 25, MAIL); it waits for a disk",
         ),
         (
-            seen((Process("smtpd", "smtpd's parent", "S", 7, waits=1_000),), port_465="AUTH"),
+            seen({"port 465": "AUTH"}, (Process("smtpd", "smtpd's parent", "S", 7, waits=999),)),
             "smtpd's parent does not answer within 7 s (port 465, AUTH); it is busy",
         ),
-        (seen((Process("", "a delivery", "T", 7),)), "a delivery is stopped"),
+        (seen({}, (Process("", "a delivery", "T", 7),)), "a delivery is stopped"),
     ],
 )
 def test_what_no_restart_cures_is_only_reported(what: Seen, said: str) -> None:
@@ -100,7 +105,7 @@ def test_a_wrong_answer_is_told_and_restarts_nothing() -> None:
 
 
 def test_a_silent_name_server_is_never_taken_for_a_hung_smtpd() -> None:
-    found = judge(seen(DNS="question", port_25="greeting", port_465="TLS", port_587="greeting"))
+    found = judge(seen(dict.fromkeys(("DNS", "port 25", "port 465", "port 587"), "greeting")))
     assert any("DNS" in finding.text for finding in found)
     assert {finding.program for finding in found} == {""}
 
@@ -113,7 +118,7 @@ def test_no_way_to_a_name_server_is_no_fault() -> None:
 
 def test_a_stopped_process_explains_the_silence_of_its_program_and_of_no_other() -> None:
     stopped = (Process("smtpd", "smtpd's crypto", "T", 7),)
-    found = judge(seen(stopped, dispatcher="smtpctl", master="first line"))
+    found = judge(seen({"dispatcher": "smtpctl", "master": "first line"}, stopped))
     assert [finding.text for finding in found] == [
         "smtpd's crypto is stopped (SIGSTOP)",
         "Dovecot's master does not answer within 7 s (its socket, first line)",
