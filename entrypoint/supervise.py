@@ -25,8 +25,8 @@ from entrypoint.health.watchdog import Watchdog
 from entrypoint.logins_answer import check_logins
 from entrypoint.logline import write_log
 from entrypoint.logpipe import CAUSES
+from entrypoint.paths import PORTS, RUN
 from entrypoint.ports import SMTP_PORTS, listed, rendered_ports
-from entrypoint.render import PORTS, RUN
 from entrypoint.restarts import Restarts, is_pending, request
 
 # A program that comes up and dies again this often is not being kept running.

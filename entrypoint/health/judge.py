@@ -34,6 +34,20 @@ _CHAINS = {
     "the inbound filter": "EXTRA_FILTERS_INBOUND",
     "the submission filter": "EXTRA_FILTERS_SUBMISSION",
 }
+# What is asked under a short name.
+_TITLES = {
+    **{name: f"smtpd's {name}" for name in ("control", "dispatcher", "scheduler")},
+    **{
+        name: f"Dovecot's {name}"
+        for name in ("master", "auth", "anvil", "stats", "lmtp", "quota-status")
+    },
+}
+# What a name alone does not tell.
+_EFFECTS = {
+    "logins": ": logins cannot be checked",
+    "web": ": no answer on 80 and 443",
+    "keeper": ": changes are not applied",
+}
 _LOOKUP = "smtpd's lookup"
 STOPPED, _WAITS_FOR_A_DISK = "T", "D"
 
@@ -54,7 +68,8 @@ def judge(seen: Seen) -> list[Finding]:
     """Everything that is wrong, causes first."""
     stopped = [each for each in seen.processes if each.state == STOPPED]
     found = [
-        Finding(f"{process.title} is stopped (SIGSTOP)", process.program) for process in stopped
+        Finding(f"{each.title} is stopped (SIGSTOP){_EFFECTS.get(each.title, '')}", each.program)
+        for each in stopped
     ]
     # What waits for a stopped part needs no guess.
     explained = {process.program for process in stopped}
@@ -62,7 +77,7 @@ def judge(seen: Seen) -> list[Finding]:
         if silent.program not in explained:
             found.append(_finding(silent, seen))
     if seen.idle:
-        text = f"keeper has not come round for {seen.idle:.0f} s: changes are not applied"
+        text = f"keeper has not come round for {seen.idle:.0f} s{_EFFECTS['keeper']}"
         found.append(Finding(text, "keeper"))
     return list(dict.fromkeys(found + _reported(seen)))
 
@@ -194,7 +209,7 @@ def _dovecot(probes: Mapping[str, Probe], *, logins_silent: bool) -> Iterator[_S
 def _reported(seen: Seen) -> list[Finding]:
     """What no restart cures."""
     found = [
-        Finding(f"{name}: {probe.said}")
+        Finding(f"{_TITLES.get(name, name)}: {probe.said}")
         for name, probe in seen.answers.probes.items()
         # Where there is no way to any name server, nobody waits for one.
         if probe.said and name != "DNS"

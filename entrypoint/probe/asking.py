@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -82,7 +83,9 @@ async def _ask(probe: Probe, question: Question) -> None:
     except WrongAnswer as wrong:
         probe.said = f"{probe.step}: {wrong}"
     except OSError as error:
-        probe.said = f"{probe.step}: {error.strerror or str(error) or type(error).__name__}"
+        # asyncio writes a text of its own where the kernel has a plain one.
+        plain = os.strerror(error.errno) if (error.errno or 0) > 0 else str(error)
+        probe.said = f"{probe.step}: {plain or type(error).__name__}"
     except Exception as error:
         probe.said = f"{probe.step}: {type(error).__name__}: {error}"
     else:
