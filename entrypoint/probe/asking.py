@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -77,15 +78,20 @@ async def ask_all(questions: Mapping[str, Question], seconds: float) -> Answers:
     return found
 
 
+def _plain(error: OSError) -> str:
+    """asyncio writes a text of its own where the kernel has one; TLS has numbers of its own."""
+    if error.errno and not isinstance(error, ssl.SSLError):
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__
+
+
 async def _ask(probe: Probe, question: Question) -> None:
     try:
         await question(probe)
     except WrongAnswer as wrong:
         probe.said = f"{probe.step}: {wrong}"
     except OSError as error:
-        # asyncio writes a text of its own where the kernel has a plain one.
-        plain = os.strerror(error.errno) if (error.errno or 0) > 0 else str(error)
-        probe.said = f"{probe.step}: {plain or type(error).__name__}"
+        probe.said = f"{probe.step}: {_plain(error)}"
     except Exception as error:
         probe.said = f"{probe.step}: {type(error).__name__}: {error}"
     else:
