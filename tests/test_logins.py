@@ -306,6 +306,8 @@ class TestAnUncountedLogin:
             assert ask(b"guess %d" % number, b"192.0.2.9") == WRONG
         assert any(block.network == "192.0.2.9" for block in guard.guard.blocks(time.time()))
         assert ask(self.PASSWORD, b"192.0.2.9") == RIGHT
+        other = b"\0".join((b"alice@example.org", self.PASSWORD, b"192.0.2.8"))
+        assert asyncio.run(server.answer(other)) == WRONG
 
     @pytest.mark.parametrize("broken", ["", "[]", "{}", '{"login": "", "sha256": ""}', '{"a": 1}'])
     def test_a_file_of_another_form_is_none(self, file: Path, broken: str) -> None:
