@@ -36,7 +36,7 @@ def command() -> None:
         problems = [finding.text for finding in judge(seen)]
     except (OSError, ValueError) as error:
         problems = [f"the server does not run here: {error}"]
-    # What looks at files may meet a disk that hangs: each has its time.
+    # What looks at files and disks comes here: each has its time, for a disk may hang.
     problems += _in_time("mail that left unsigned", lambda: check_unsigned(time.time()))
     for problem in problems:
         click.echo(f"unhealthy: {problem}")

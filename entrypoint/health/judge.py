@@ -79,6 +79,10 @@ def judge(seen: Seen) -> list[Finding]:
     if seen.idle:
         text = f"keeper has not come round for {seen.idle:.0f} s{_EFFECTS['keeper']}"
         found.append(Finding(text, "keeper"))
+    if not seen.answers.conclusive and any(each.silent for each in seen.answers.probes.values()):
+        late = f"{seen.answers.late:.0f} s"
+        text = f"the machine is overloaded: this check itself was held up for {late}"
+        found.append(Finding(f"{text}, and who does not answer may only be slow"))
     return list(dict.fromkeys(found + _reported(seen)))
 
 

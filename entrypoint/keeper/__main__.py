@@ -9,6 +9,7 @@ another user for moments.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,7 +66,8 @@ def main() -> None:
 
     keeper = Keeper(watched(environment, store), refresh, duties(), log)
     while True:
-        ALIVE.touch(mode=0o600)
+        with contextlib.suppress(OSError):
+            ALIVE.touch(mode=0o600)
         keeper.step(time.monotonic())
         time.sleep(EVERY)
 

@@ -129,7 +129,7 @@ def _named(program: str, command: str, user: str) -> tuple[str, str]:
         if found := _DOVECOT.match(command):
             name = "auth-worker" if " -w" in command else found[1]
             return "" if name in _SESSIONS else program, f"Dovecot's {name}"
-        return program, "Dovecot's master"
+        return program, "Dovecot's master" if command.startswith("/usr/sbin/dovecot ") else ""
     return program, program
 
 

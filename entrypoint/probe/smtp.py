@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
 from entrypoint.ports import Port
@@ -103,11 +103,12 @@ class Control:
     async def queue(self, probe: Probe) -> None:
         """The scheduler's answer; the queue's, too, where there is mail."""
         count = 0
-        async for line in _smtpctl(probe, "show", "queue"):
-            self.note(line)
-            count += 1
-            if count == _MOST_ENVELOPES:
-                return
+        async with aclosing(_smtpctl(probe, "show", "queue")) as lines:
+            async for line in lines:
+                self.note(line)
+                count += 1
+                if count == _MOST_ENVELOPES:
+                    return
 
     def note(self, line: str) -> None:
         """One line of `show queue`: evpid|source|agent|…|state|seconds|error."""
@@ -121,7 +122,7 @@ class Control:
             self.longest, self.envelope = waited, fields[0]
 
 
-async def _smtpctl(probe: Probe, *arguments: str) -> AsyncIterator[str]:
+async def _smtpctl(probe: Probe, *arguments: str) -> AsyncGenerator[str, None]:
     probe.step = f"smtpctl {' '.join(arguments)}"
     process = await asyncio.create_subprocess_exec(
         SMTPCTL,
@@ -141,8 +142,3 @@ async def _smtpctl(probe: Probe, *arguments: str) -> AsyncIterator[str]:
     finally:
         if process.returncode is None:
             process.kill()
-
-
-def is_smtp(ports: Sequence[Port]) -> list[Port]:
-    """Those of smtpd."""
-    return [port for port in ports if port.protocol == "smtp"]

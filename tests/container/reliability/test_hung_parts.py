@@ -28,7 +28,11 @@ RESTARTED_WITHIN = 200.0
 def test_a_stopped_part_is_restarted_within_three_minutes_and_mail_flows(
     world: World, image: None, row: Row
 ) -> None:
-    with world.signpost(STANDARD, place=140) as server, beside(server) as outside:
+    with (
+        world.signpost({**STANDARD, "ENABLE_POP3": "yes"}, place=140) as server,
+        beside(server) as outside,
+    ):
+        assert health(server)[0] == 0
         run("docker", "exec", outside, "pkill", "-STOP", "-f", "--", PATTERNS[row.part])
         begin = time.monotonic()
         program = PROGRAMS[row.restarted]

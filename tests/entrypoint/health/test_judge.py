@@ -140,3 +140,11 @@ def test_only_local_mail_that_is_due_counts_as_not_moving(line: str, waited: flo
     control = Control()
     control.note(line)
     assert control.longest == waited
+
+
+def test_a_machine_that_is_overloaded_is_named_as_the_cause() -> None:
+    probes = {"port 25": Probe("MAIL")}
+    texts = [finding.text for finding in judge(Seen(Answers(probes, late=3.2), 7.0))]
+    assert texts[1].startswith("the machine is overloaded: this check itself was held up for 3 s")
+    well = {"port 25": Probe("QUIT", answered=True)}
+    assert judge(Seen(Answers(well, late=3.2), 7.0)) == []
