@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-# A healthy server costs one look in so many seconds; one that is silent is looked at again at once.
+# A healthy server costs one look in so many seconds; one that is silent is looked at again soon.
 EVERY = 45.0
 AGAIN = 5.0
 # How long each look waits for answers: a machine that is merely slow has answered by then.
@@ -73,7 +73,8 @@ class Watchdog:
                 if program.since is not None:
                     self._log("info", f"{name} answers again")
                 program.answers()
-        return AGAIN if silent else EVERY
+        # One that ended early is not repeated sooner: what hangs would be asked more and more.
+        return max(AGAIN, PATIENCE + AGAIN - (now - began)) if silent else EVERY
 
     def _still_silent(
         self, name: str, program: _Program, what: str, began: float, now: float

@@ -94,6 +94,15 @@ def test_at_most_three_restarts_an_hour_with_growing_pauses_and_then_again(serve
     assert len(server.restarts) == 4
 
 
+def test_what_is_seen_at_once_is_not_looked_at_more_often(server: Server) -> None:
+    before = server.now
+    server.look(HUNG, lasting=0.2)
+    assert server.now - before == pytest.approx(PATIENCE + AGAIN)
+    before = server.now
+    server.look({}, lasting=0.2)
+    assert server.now - before == pytest.approx(EVERY + 0.2)
+
+
 def test_each_program_is_counted_by_itself(server: Server) -> None:
     server.hang(180, {**HUNG, "dovecot": "Dovecot's master does not answer"})
     assert {name for name, _ in server.restarts} == {"smtpd", "dovecot"}
