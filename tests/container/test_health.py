@@ -44,8 +44,8 @@ PATTERNS = {
         )
     },
     "the log of dovecot": "-m entrypoint.logpipe .* dovecot ",
-    "logins": "^python -m filters.logins",
-    "web": "^python -m entrypoint.web",
+    "logins": "^python -m (entrypoint.until_eof )?filters.logins",
+    "web": "^python -m (entrypoint.until_eof )?entrypoint.web",
     "keeper": "^python -m entrypoint.keeper",
 }
 
