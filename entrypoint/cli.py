@@ -23,7 +23,7 @@ COMMANDS = {
     "verify": "Explain what SPF, DKIM, ARC and DMARC say of a message.",
     "dmarc-report": "Read DMARC aggregate reports, the mail that rua= asks for.",
     "doctor": "Check what the world sees of this server, each line with its cure.",
-    "health": "Is mail taken, and does what leaves have its signature?",
+    "health": "Does mail move, and does what leaves have its signature?",
     "account": "Look at the accounts; add, change and remove some.",
     "alias": "Look at the aliases; add and remove some.",
     "app-password": "Further passwords of an account, each for one device.",

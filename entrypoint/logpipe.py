@@ -22,6 +22,7 @@ from types import FrameType
 from entrypoint import dovecot_log
 from entrypoint.acting import acting_as
 from entrypoint.logline import LEVELS, write_log
+from entrypoint.probe.quiet_log import QuietLog
 
 CAUSES = Path("/run/signpost")
 _LONGEST = 8192  # bytes of one event; what is longer goes on in the next
@@ -94,6 +95,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     last = ""
+    quiet = QuietLog.started()
     assert process.stdout is not None  # noqa: S101 -- PIPE above
     while raw := process.stdout.readline(_LONGEST):
         line = raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
@@ -101,7 +103,10 @@ def main() -> None:
             level, program, message = classify(options.name, line)
             if level in {"warning", "error"} or not last:
                 last = message
-            emit(level, program, message)
+            for each in quiet.sort((level, program, message)):
+                emit(*each)
+    for each in quiet.rest():
+        emit(*each)
     status = process.wait()
     if stopping:
         sys.exit(0)

@@ -18,20 +18,20 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import SecretStr
 
-from entrypoint.ownership import numbers
 from entrypoint.login_spellings import spellings
+from entrypoint.ownership import numbers
+from entrypoint.paths import PORTS as PORTS
+from entrypoint.paths import RUN as RUN
+from entrypoint.paths import WEB as WEB
 from entrypoint.ports import served_ports, to_text
 from entrypoint.routes import routes_of
 from entrypoint.settings import Settings
 from entrypoint.web.published import site_of
 from filters.login_book import LoginBook
 
-RUN = Path("/run/signpost")
-WEB = RUN / "web"  # there only if the web service is to run
 WEBROOT = RUN / "acme"  # whose .well-known/acme-challenge it serves then
 MASK = "********"
 DKIM_KEYS = "dkim-keys"
-PORTS = "ports"
 LOGINS = "logins.json"
 
 

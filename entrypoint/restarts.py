@@ -12,7 +12,7 @@ from typing import Any
 
 from supervisor.states import ProcessStates
 
-from entrypoint.render import RUN
+from entrypoint.paths import RUN
 
 _UP = frozenset({ProcessStates.STARTING, ProcessStates.RUNNING})
 

@@ -20,17 +20,21 @@ from supervisor.options import ServerOptions
 from supervisor.supervisord import Supervisor
 
 from entrypoint.banners import check_banners
+from entrypoint.health.looking import Looking
+from entrypoint.health.watchdog import Watchdog
 from entrypoint.logins_answer import check_logins
 from entrypoint.logline import write_log
 from entrypoint.logpipe import CAUSES
+from entrypoint.paths import PORTS, RUN
 from entrypoint.ports import SMTP_PORTS, listed, rendered_ports
-from entrypoint.render import PORTS, RUN
-from entrypoint.restarts import Restarts
+from entrypoint.restarts import Restarts, is_pending, request
 
 # A program that comes up and dies again this often is not being kept running.
 _MOST_EXITS = 5
 _EXITS_WITHIN = 60.0  # seconds
 _READY_WITHIN = 60.0
+# Who has just been started may not answer yet.
+_STARTS_WITHIN = 30.0
 
 
 class Watch:
@@ -96,17 +100,44 @@ class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
         super().__init__(options)
         self._watch = watch
         self._restarts = restarts
+        self._looking = Looking(Watchdog(request, watch.say), self._is_busy)
+        self._trouble = ""
 
     def runforever(self) -> None:
         self._watch.subscribe()
         self._restarts.forget(list(self._processes()))
-        super().runforever()
+        try:
+            super().runforever()
+        finally:
+            self._looking.end()
 
     def tick(self, now: float | None = None) -> None:
         """Supervisor's own turn, about once a second."""
         super().tick(now)
         if self.options.mood == states.SupervisorStates.RUNNING:
             self._restarts.look(self._processes())
+            self._look_for_hung_programs()
+
+    def _look_for_hung_programs(self) -> None:
+        """Nothing that goes wrong with it may end the server."""
+        try:
+            self._looking.turn(time.monotonic())
+            self._trouble = ""
+        except Exception as error:
+            trouble = f"nobody looks for programs that hang: {type(error).__name__}: {error}"
+            if trouble != self._trouble:
+                self._watch.say("error", trouble)
+            self._trouble = trouble
+
+    def _is_busy(self, program: str) -> bool:
+        """Whether its silence says nothing: it is not there, about to stop, or has just started."""
+        process = self._processes().get(program)
+        return (
+            process is None
+            or process.state != states.ProcessStates.RUNNING
+            or is_pending(program)
+            or time.time() - process.laststart < _STARTS_WITHIN
+        )
 
     def _processes(self) -> dict[str, Any]:
         groups = self.process_groups.values()

@@ -69,6 +69,10 @@ class AddressBook:
         """Whether mail for this address of ours goes to another domain, too."""
         return self.entry(address) in self.forwards
 
+    def has_address(self, login: str) -> bool:
+        """Whether any address of ours is this login's."""
+        return any(login.lower() in logins for logins in self.owners.values())
+
     def may_use(self, login: str, address: str) -> bool:
         """Whether a login may send as this address."""
         return login.lower() in self.logins_of(address)

@@ -30,6 +30,7 @@ from filters.last_used import LastUsed
 from filters.login_book import LoginBook
 from filters.login_server import LoginServer
 from filters.program import refuse_to_start, start_logging
+from filters.uncounted_login import UncountedLogin
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--guard", type=Path, help="where to hear of failed logins, and tell")
     parser.add_argument("--guard-state", type=Path, help="where blocks are kept over a restart")
     parser.add_argument(
+        "--uncounted", type=Path, help="a login that is neither counted nor noted (JSON)"
+    )
+    parser.add_argument(
         "--unknown-client",
         action="append",
         default=[],
@@ -79,11 +83,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         book = LastGood(options.file, LoginBook.from_json)
     except (OSError, ValueError) as error:
         refuse_to_start([f"{options.file}: {error}"])
+    uncounted = None
+    if options.uncounted is not None:
+        try:
+            uncounted = UncountedLogin.read(options.uncounted)
+        except (OSError, ValueError) as error:
+            log.error("%s: this login is refused: %s", options.uncounted, error)
     last_used = LastUsed(options.last_used) if options.last_used is not None else None
     guard = None
     if options.guard is not None:
         guard = GuardServer(LoginGuard(options.unknown_client), options.guard_state)
-    serving = [LoginServer(book, last_used, guard).serve(_listener(options.socket))]
+    serving = [LoginServer(book, last_used, guard, uncounted).serve(_listener(options.socket))]
     if guard is not None:
         serving.append(guard.serve(_listener(options.guard)))
     log.info("%d logins", len(book.content.logins))

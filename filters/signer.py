@@ -43,8 +43,12 @@ class Signer:
 
     def check_sender(self, session: Session, request: Request) -> Verdict:
         """At MAIL: the envelope sender must be the login's own, or null (RFC 5321, 4.5.5)."""
-        if self.addresses is None or session.user is None or not request.parameter:
+        if self.addresses is None or session.user is None:
             return PROCEED
+        if not request.parameter:
+            if self.addresses.book.has_address(session.user):
+                return PROCEED
+            return Reject(550, f"5.7.1 {session.user} has no address to send from")
         return self._owned(session.user, request.address) or PROCEED
 
     def sign(self, session: Session, message: bytes) -> bytes | Reject:

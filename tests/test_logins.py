@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -18,12 +19,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters.crypt_hash import crypt, matches
+from filters.guard.guard_server import GuardServer
+from filters.guard.login_guard import LoginGuard
 from filters.last_good import LastGood
 from filters.last_used import LastUsed, read_last_used
 from filters.login_book import MOST_PASSWORDS, LoginBook
 from filters.login_check import REMEMBERED, LoginChecker
 from filters.login_name import login_bytes, login_name
 from filters.login_server import LONGEST_QUESTION, RIGHT, WRONG, LoginServer
+from filters.uncounted_login import UncountedLogin
 
 ROOT = Path(__file__).parents[1]
 OWN = "Own: pass|wörd"
@@ -313,6 +317,51 @@ class TestTheAnswer:
 
         server = LoginServer(Fixed())  # type: ignore[arg-type]
         assert asyncio.run(server.answer(question)) == WRONG
+
+
+class TestAnUncountedLogin:
+    """Of the health check: right whatever is blocked, and nothing is known of it afterwards."""
+
+    NAME, PASSWORD = b"health-1", b"a-long-random-password"
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        file = tmp_path / "uncounted.json"
+        digest = hashlib.sha256(self.PASSWORD).hexdigest()
+        file.write_text(json.dumps({"login": self.NAME.decode(), "sha256": digest}))
+        return file
+
+    def test_is_neither_noted_nor_counted_nor_blocked(self, file: Path, tmp_path: Path) -> None:
+        book_file = tmp_path / "logins.json"
+        book_file.write_text(text(alice=ALICE))
+        used, guard = LastUsed(tmp_path / "used.json"), GuardServer(LoginGuard(), None)
+        for _ in range(30):
+            guard.failed("192.0.2.1", "somebody")
+        blocks = guard.guard.blocks(time.time())
+        server = LoginServer(
+            LastGood(book_file, LoginBook.from_json), used, guard, UncountedLogin.read(file)
+        )
+
+        def ask(password: bytes, client: bytes) -> bytes:
+            return asyncio.run(server.answer(b"\0".join((self.NAME, password, client))))
+
+        assert ask(self.PASSWORD, b"192.0.2.1") == RIGHT
+        assert not used.changed
+        assert guard.guard.blocks(time.time()) == blocks
+        assert not guard.guard.trusted
+        # Who only knows the name is counted as anybody is.
+        for number in range(10):
+            assert ask(b"guess %d" % number, b"192.0.2.9") == WRONG
+        assert any(block.network == "192.0.2.9" for block in guard.guard.blocks(time.time()))
+        assert ask(self.PASSWORD, b"192.0.2.9") == RIGHT
+        other = b"\0".join((b"alice@example.org", self.PASSWORD, b"192.0.2.8"))
+        assert asyncio.run(server.answer(other)) == WRONG
+
+    @pytest.mark.parametrize("broken", ["", "[]", "{}", '{"login": "", "sha256": ""}', '{"a": 1}'])
+    def test_a_file_of_another_form_is_none(self, file: Path, broken: str) -> None:
+        file.write_text(broken)
+        with pytest.raises(ValueError):
+            UncountedLogin.read(file)
 
 
 class Program:

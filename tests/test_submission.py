@@ -155,6 +155,15 @@ def test_the_envelope_sender_must_be_the_logins_own(
         assert f"<{address.rpartition(':')[2]}>" in verdict.text
 
 
+@pytest.mark.parametrize(("login", "allowed"), [("alice@example.org", True), ("health-1", False)])
+def test_the_null_sender_is_for_who_has_an_address(
+    signer: Signer, login: str, allowed: bool
+) -> None:
+    verdict = signer.check_sender(session(login), Request((0, 7), "mail-from", "s", "t", b""))
+    assert (verdict == PROCEED) is allowed
+    assert allowed or (isinstance(verdict, Reject) and verdict.code == 550)
+
+
 @pytest.mark.parametrize(
     ("author", "named"),
     [

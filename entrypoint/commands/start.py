@@ -22,6 +22,7 @@ from entrypoint.logline import write_log
 from entrypoint.mailboxes.store import Store as Mailboxes
 from entrypoint.ownership import claim_tree, own_folder
 from entrypoint.passwords import verify_seconds
+from entrypoint.probe.new_login import make_probe_login
 from entrypoint.problems import DiskError
 from entrypoint.records import records
 from entrypoint.resolv_conf import use_servers
@@ -86,6 +87,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         all_told()
         forget_sessions()
         _make_logins_folder()
+        make_probe_login(imap=settings.enable_imap)
         keep(os.environ, written, settings)
         render.write_certificate(
             render.RUN, served.certificate.read_bytes(), served.key.read_bytes()

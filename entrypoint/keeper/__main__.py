@@ -9,6 +9,7 @@ another user for moments.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from entrypoint.keeper.reload import Log
 from entrypoint.keys.ticker import Ticker as Keys
 from entrypoint.logline import LEVELS, write_log
 from entrypoint.mailboxes.store import Store
+from entrypoint.probe.services import ALIVE
 from entrypoint.settings import Settings
 from entrypoint.tls.ticker import Ticker as Certificate
 from entrypoint.web.ready_ticker import Ticker as MtaSts
@@ -66,6 +68,8 @@ def main() -> None:
 
     keeper = Keeper(watched(environment, store), refresh, duties(), log)
     while True:
+        with contextlib.suppress(OSError):
+            ALIVE.touch(mode=0o600)
         keeper.step(time.monotonic())
         time.sleep(EVERY)
 

@@ -154,9 +154,7 @@ class TestAllNamesLeadHere:
         finally:
             full.processes("kill", "-CONT", pid)
         assert told.returncode == 1
-        assert told.stdout == (
-            b"unhealthy: port 80: no answer within 5 s\nunhealthy: port 443: no answer within 5 s\n"
-        )
+        assert told.stdout == b"unhealthy: web is stopped (SIGSTOP): no answer on 80 and 443\n"
 
     def test_a_restart_asks_for_no_other(self, world: World, full: Signpost) -> None:
         count = world.acme.issued()

@@ -1,0 +1,72 @@
+"""Asks everything that a running server has to answer, at once and within a bounded time."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from entrypoint.health.judge import STOPPED, Seen
+from entrypoint.paths import PORTS, RUN, WEB
+from entrypoint.ports import Port, rendered_ports
+from entrypoint.probe import dovecot, name_servers, services, smtp
+from entrypoint.probe.asking import Question, ask_all
+from entrypoint.probe.login import LOGIN, ProbeLogin
+from entrypoint.probe.processes import processes, since
+
+# Which IMAP port a login is tried at.
+_LOGIN_PORT = 993
+_WHERE_THE_CAUSE_IS_KNOWN = 1.0  # seconds
+
+
+async def examine(seconds: float, run: Path = RUN) -> Seen:
+    """Raises OSError or ValueError where nothing was ever started here."""
+    ports, login = rendered_ports(run / PORTS), ProbeLogin.read(run / LOGIN.name)
+    control = smtp.Control()
+    questions: dict[str, Question] = {
+        **_smtpd(ports, login, control),
+        **_dovecot(ports, login),
+        "logins": services.logins,
+    }
+    if (run / WEB.name / "site.json").is_file():
+        questions["port 80"] = partial(services.web, 80, tls=False)
+        questions["port 443"] = partial(services.web, 443, tls=True)
+    servers = name_servers.name_servers()
+    if servers:
+        questions["DNS"] = partial(name_servers.ask, servers)
+    before = processes()
+    if any(each.state == STOPPED for each in before):
+        seconds = min(seconds, _WHERE_THE_CAUSE_IS_KNOWN)
+    answers = await ask_all(questions, seconds)
+    idle = services.idle(services.now())
+    return Seen(answers, seconds, since(before, processes()), control, idle, servers)
+
+
+def _smtpd(
+    ports: tuple[Port, ...], login: ProbeLogin, control: smtp.Control
+) -> dict[str, Question]:
+    dialogs = {25: smtp.receive, 465: smtp.submit}
+    found: dict[str, Question] = {
+        "control": control.status,
+        "dispatcher": control.dispatcher,
+        "scheduler": control.queue,
+    }
+    for port in ports:
+        if port.protocol == "smtp":
+            dialog = dialogs.get(port.number, smtp.greet)
+            found[f"port {port.number}"] = partial(dialog, port, login)
+    return found
+
+
+def _dovecot(ports: tuple[Port, ...], login: ProbeLogin) -> dict[str, Question]:
+    served = [port for port in ports if port.protocol != "smtp"]
+    if not served:
+        return {}
+    found: dict[str, Question] = {name: partial(dovecot.process, name) for name in dovecot.SOCKETS}
+    found["lmtp"] = partial(dovecot.deliver, login)
+    found["quota-status"] = partial(dovecot.quota, login)
+    for port in served:
+        if port.number == _LOGIN_PORT:
+            found[f"port {port.number}"] = partial(dovecot.log_in, port, login)
+        else:
+            found[f"port {port.number}"] = partial(dovecot.greet, port)
+    return found
