@@ -16,7 +16,7 @@ from pathlib import Path
 from entrypoint.paths import RUN
 
 PROC = Path("/proc")
-_DOVECOT = re.compile(r"dovecot/([a-z-]+)")
+_DOVECOT = re.compile(r"dovecot/([a-z0-9-]+)")
 _FILTER = re.compile(r"-m filters\.(inbound|submission)\b")
 _LOG = re.compile(r"-m entrypoint\.logpipe .*?(?<=\s)(smtpd|dovecot|logins|web)\s")
 # One client's own process.
