@@ -1,6 +1,17 @@
-# Two stages on one base: the virtual environment is built, then copied. A digest can be pinned
-# with --build-arg BASE=debian:trixie-slim@sha256:…
+# Stages on one base: the PAM module and the virtual environment are built, then copied. A digest
+# can be pinned with --build-arg BASE=debian:trixie-slim@sha256:…
 ARG BASE=debian:trixie-slim
+
+FROM ${BASE} AS pam
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gcc libc6-dev libpam0g-dev
+WORKDIR /build
+COPY filters/pam/pam_signpost.c ./
+# Where Debian's PAM looks for modules: the folder's name is the architecture's.
+RUN modules="/out/usr/lib/$(gcc -print-multiarch)/security" && mkdir -p "$modules" \
+    && gcc -std=c17 -O2 -fPIC -shared -Wall -Wextra -Wconversion -Wshadow -Werror \
+        -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+        -Wl,-z,relro,-z,now,-z,defs -o "$modules/pam_signpost.so" pam_signpost.c -lpam
 
 FROM ${BASE} AS build
 RUN apt-get update \
@@ -42,8 +53,8 @@ RUN apt-get update \
 # compiled, because no user could keep them so.
 COPY --chmod=755 templates/dovecot/deliver templates/dovecot/sieve-send \
     templates/dovecot/to-mailbox /usr/local/libexec/
-COPY --chmod=755 filters/pam/ask-logins /usr/local/libexec/
 COPY --chmod=755 templates/start-smtpd /usr/local/libexec/
+COPY --from=pam /out/ /
 COPY --chmod=644 filters/pam/smtpd /etc/pam.d/
 COPY templates/dovecot/pam/ /etc/pam.d/
 COPY templates/dovecot/*.sieve /usr/local/share/signpost/

@@ -5,14 +5,15 @@ It must not know where a password comes from, and no text of an error here holds
 
 from __future__ import annotations
 
-import functools
+import math
 import re
 import secrets
 import string
-import time
 
 from entrypoint.problems import BrokenRuleError
 from filters.crypt_hash import LONGEST_PASSWORD, crypt
+from filters.hash_cost import LONGEST_QUESTION, check_seconds
+from filters.login_book import MOST_PASSWORDS
 
 HASH_PREFIXES = ("$y$", "$6$", "$5$", "$2b$")
 
@@ -29,7 +30,6 @@ _SHAPES = {
         rf"\$2b\$(?P<cost>0[4-9]|[12][0-9]|3[01])\$[{_B64}]{{21}}[.Oeu][{_B64}]{{31}}"
     ),
 }
-_COST = re.compile(r"\$(?:(?P<bcrypt>2b\$[0-9]{2})|y\$[^$]*|[56](?:\$rounds=[0-9]+)?)\$")
 # Whole hashes of schemes that are not taken. What only begins like one is a plain password.
 _REFUSED = (
     (re.compile(r"\$argon2(id|i|d)\$.*"), "smtpd cannot check Argon2 (crypt(3) does not know it)"),
@@ -48,7 +48,9 @@ _CURE = (
     "give the plain password, or a hash that begins with $y$, $6$, $5$ or $2b$ "
     "(mkpasswd -m sha512crypt)"
 )
-_MEASURED_ROUNDS, _MEASURED_BCRYPT, _MEASURED_YESCRYPT = 5000, 6, "9"
+_GENERATED = "$5$rounds=1000$"
+# Beside it a login may have as many app passwords as it can; see filters.hash_cost.
+LONGEST_CHECK = LONGEST_QUESTION - (MOST_PASSWORDS - 1) * check_seconds(_GENERATED.encode())
 
 
 def is_hash(secret: str) -> bool:
@@ -64,6 +66,14 @@ def is_hash(secret: str) -> bool:
             raise BrokenRuleError(
                 "a malformed hash",
                 "copy it whole; in compose.yaml write each $ as $$ (mkpasswd -m sha512crypt)",
+            )
+        seconds = check_seconds(secret.encode())
+        if seconds > LONGEST_CHECK:
+            raise BrokenRuleError(
+                f"a hash that takes {told_seconds(seconds)} to check: a login would take longer "
+                "than is waited for",
+                f"give one that takes at most {told_seconds(LONGEST_CHECK)} "
+                "(mkpasswd -m sha512crypt)",
             )
         return True
     if not secret:
@@ -88,12 +98,18 @@ def well_formed(hashed: str) -> bool:
     )
 
 
+def told_seconds(seconds: float) -> str:
+    """How long a check takes, for a message."""
+    if math.isinf(seconds):
+        return "a time that cannot be told"
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.0f} s"
+
+
 def hash_password(plain: str) -> str:
     """The `$6$` hash (SHA-512-crypt) of a password of 1 to 511 bytes without NUL, CR or LF.
 
-    Logins are checked one after the other, so a hash must verify within 10 ms: the usual 5,000
-    rounds take about 2 ms. The cost grows with the password's length, hence fewer rounds for one
-    so long that nobody guesses it.
+    Logins are checked one after the other: the usual 5,000 rounds take about 2 ms. The cost grows
+    with the password's length, hence fewer rounds for one so long that nobody guesses it.
     """
     if not plain or any(char in plain for char in "\0\r\n"):
         raise ValueError("a password is not empty and holds no NUL, CR or LF")
@@ -115,46 +131,11 @@ def hash_generated(plain: str) -> str:
 
     A wrong password is tried against each of an account's hashes.
     """
-    return _crypt(plain, f"$5$rounds=1000${_salt()}$")
+    return _crypt(plain, f"{_GENERATED}{_salt()}$")
 
 
 def _salt() -> str:
     return "".join(secrets.choice("./" + string.digits + string.ascii_letters) for _ in range(16))
-
-
-def verify_seconds(hashed: str) -> float:
-    """How long it takes to check a password against this well-formed hash, in seconds.
-
-    One crypt() of the same scheme and cost is measured, once for all hashes of it. A costly one is
-    measured at a lower cost and scaled up, for bcrypt's highest cost would take days.
-    """
-    cost = _COST.match(hashed)
-    if cost is None:
-        raise ValueError("not a hash")
-    return _measured_seconds(cost[0] + ("saltsaltsaltsaltsaltsu" if cost["bcrypt"] else "salt$"))
-
-
-@functools.cache
-def _measured_seconds(hashed: str) -> float:
-    setting, factor = hashed, 1.0
-    if bcrypt := re.match(r"\$2b\$([0-9]{2})\$", hashed):
-        cost = int(bcrypt[1])
-        if cost > _MEASURED_BCRYPT:
-            setting = f"$2b${_MEASURED_BCRYPT:02}${hashed[7:]}"
-            factor = 2.0 ** (cost - _MEASURED_BCRYPT)
-    elif rounds := re.match(r"(\$[56]\$rounds=)([0-9]+)(.*)", hashed):
-        if int(rounds[2]) > _MEASURED_ROUNDS:
-            setting = f"{rounds[1]}{_MEASURED_ROUNDS}{rounds[3]}"
-            factor = int(rounds[2]) / _MEASURED_ROUNDS
-    elif yescrypt := re.match(r"\$y\$j([./0-9A-Za-z])", hashed):
-        alphabet = "./" + string.digits + string.ascii_uppercase + string.ascii_lowercase
-        excess = alphabet.index(yescrypt[1]) - alphabet.index(_MEASURED_YESCRYPT)
-        if excess > 0:  # the character is the logarithm of N; time grows with N
-            setting = f"$y$j{_MEASURED_YESCRYPT}{hashed[5:]}"
-            factor = 2.0**excess
-    started = time.perf_counter()
-    _crypt("correct horse battery", setting)
-    return (time.perf_counter() - started) * factor
 
 
 def _crypt(phrase: str, setting: str) -> str:

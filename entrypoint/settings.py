@@ -133,9 +133,9 @@ class Settings(Guarded):
     )
     accounts: Annotated[tuple[Account, ...], Variable(("ACCOUNTS",), "none", secret=True)] = Field(
         description="`address:password` or `address:hash`, one a line (or by comma on one line). "
-        "A hash is crypt(3)'s `$y$`, `$6$`, `$5$` or `$2b$`; in compose.yaml write each `$` as "
-        "`$$`. `:quota=5G` or `:quota=none` behind it is the account's own quota. Needed with "
-        "`DOMAINS`; `signpost account` adds more."
+        "A hash is crypt(3)'s `$y$`, `$6$`, `$5$` or `$2b$`, and quick to check (`$2b$12$` at "
+        "most); in compose.yaml write each `$` as `$$`. `:quota=5G` or `:quota=none` behind it is "
+        "the account's own quota. Needed with `DOMAINS`; `signpost account` adds more."
     )
     default_quota: Annotated[int | None, Variable(("DEFAULT_QUOTA",), "none")] = Field(
         default=None,

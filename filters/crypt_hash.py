@@ -8,21 +8,23 @@ from __future__ import annotations
 import ctypes
 import functools
 import hmac
-import threading
 
 LONGEST_PASSWORD = 511  # bytes; crypt(3) refuses a longer one
 
-_lock = threading.Lock()  # crypt() returns a buffer of its own
+_DATA_SIZE = 32768  # struct crypt_data, crypt(3)
 
 
 def crypt(phrase: bytes, setting: bytes) -> bytes | None:
-    """The hash of a phrase under a setting, or under a hash made with it; None if it has none."""
+    """The hash of a phrase under a setting, or under a hash made with it; None if it has none.
+
+    Several threads can hash at a time: each call has a buffer of its own.
+    """
     if b"\0" in phrase or b"\0" in setting:
         return None
-    with _lock:
-        result: bytes | None = _library().crypt(phrase, setting)
-    # A failure is NULL or a token that begins with "*" (crypt(3)).
-    return None if not result or result.startswith(b"*") else result
+    data = ctypes.create_string_buffer(_DATA_SIZE)
+    # NULL is a failure (crypt_rn of crypt(3)).
+    result: bytes | None = _library().crypt_rn(phrase, setting, data, _DATA_SIZE)
+    return result or None
 
 
 def matches(phrase: bytes, hashed: bytes) -> bool:
@@ -34,6 +36,11 @@ def matches(phrase: bytes, hashed: bytes) -> bool:
 @functools.cache
 def _library() -> ctypes.CDLL:
     library = ctypes.CDLL("libcrypt.so.1")
-    library.crypt.restype = ctypes.c_char_p
-    library.crypt.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+    library.crypt_rn.restype = ctypes.c_char_p
+    library.crypt_rn.argtypes = [
+        ctypes.c_char_p,
+        ctypes.c_char_p,
+        ctypes.c_char_p,
+        ctypes.c_int,
+    ]
     return library

@@ -54,10 +54,18 @@ class LastUsed:
 
     def write(self, book: LoginBook) -> None:
         """Replace the file, without passwords that are no longer in the book. Never raises."""
+        self.put(self.take(book))
+
+    def take(self, book: LoginBook) -> Mapping[str, Mapping[str, int]]:
+        """What `put` is to write: a copy, so that a thread may, while more is noted."""
         self.changed = False
         self._times = _kept(self._times, book)
+        return {login: dict(times) for login, times in self._times.items()}
+
+    def put(self, times: Mapping[str, Mapping[str, int]]) -> None:
+        """Replace the file. Never raises; may wait for a slow disk."""
         try:
-            write_state(self._path, self._times)
+            write_state(self._path, times)
         except OSError as error:
             self.changed = True  # the next time has it
             self._trouble.failed(error, "the times of last use are not written")

@@ -15,6 +15,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from filters.hash_cost import check_seconds, fit_a_question
+
 # What a wrong password costs grows with it, for every login.
 MOST_PASSWORDS = 32
 
@@ -35,18 +37,24 @@ class LoginBook:
     """The passwords of every login, by the login in lower case."""
 
     logins: Mapping[bytes, tuple[Password, ...]]
+    _too_slow: frozenset[bytes] = field(init=False, repr=False)
     _dearest: Mapping[bytes, int] = field(init=False, repr=False)
     _sample: Mapping[bytes, bytes] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        too_slow = {
+            login for login, each in self.logins.items() if not fit_a_question(_hashes(each))
+        }
+        answered = [each for login, each in self.logins.items() if login not in too_slow]
         dearest: Counter[bytes] = Counter()
-        for passwords in self.logins.values():
+        for passwords in answered:
             dearest |= Counter(_costs(passwords))
         sample = {
             cost: password.hash
-            for passwords in self.logins.values()
+            for passwords in answered
             for cost, password in zip(_costs(passwords), passwords, strict=True)
         }
+        object.__setattr__(self, "_too_slow", frozenset(too_slow))
         object.__setattr__(self, "_dearest", dearest)
         object.__setattr__(self, "_sample", sample)
 
@@ -67,11 +75,23 @@ class LoginBook:
         """Empty where there is no such login."""
         return self.logins.get(login.lower(), ())
 
+    def is_too_slow(self, login: bytes) -> bool:
+        """Whether its passwords take longer than a question may: nobody is to be asked then."""
+        return login.lower() in self._too_slow
+
     def decoys(self, login: bytes) -> list[bytes]:
-        """Hashes to try in vain behind the login's own, so that every login costs the same."""
+        """Hashes to try in vain behind the login's own, so that every login costs the same.
+
+        Where the hashes of all logins are so many kinds that they would take too long together,
+        the slowest are left out.
+        """
+        own = self.passwords_of(login)
         missing = Counter(self._dearest)
-        missing.subtract(_costs(self.passwords_of(login)))
-        return [self._sample[cost] for cost in missing.elements()]
+        missing.subtract(_costs(own))
+        decoys = sorted((self._sample[cost] for cost in missing.elements()), key=check_seconds)
+        while not fit_a_question([*_hashes(own), *decoys]):
+            decoys.pop()
+        return decoys
 
 
 def _passwords(login: str, entries: Iterable[Mapping[str, str]]) -> tuple[Password, ...]:
@@ -81,6 +101,10 @@ def _passwords(login: str, entries: Iterable[Mapping[str, str]]) -> tuple[Passwo
     if len({password.name for password in passwords}) < len(passwords):
         raise ValueError(f"{login} has two passwords of one name")
     return passwords
+
+
+def _hashes(passwords: Iterable[Password]) -> list[bytes]:
+    return [password.hash for password in passwords]
 
 
 def _costs(passwords: Iterable[Password]) -> list[bytes]:

@@ -1,9 +1,11 @@
 """A socket at which PAM asks whether a login and a password belong together.
 
 The question is `LOGIN NUL PASSWORD`, or `LOGIN NUL PASSWORD NUL ADDRESS` from who knows the client,
-and the end of writing; the answer `right` or `wrong` and a line feed. One password is looked at
-after the other, so that a flood of guesses meets its own block; the hashing itself, which takes
-longest, is done in a thread, and others are answered meanwhile.
+and the end of writing; the answer `right` or `wrong` and a line feed, or the end where there is
+none. What is remembered is answered at once. Of the rest one password is looked at after the other,
+so that a flood of guesses meets its own block; the hashing itself, which takes longest, is done in
+a thread. Questions from smtpd, whose parent process waits, have a row and a thread of their own and
+do not stand behind those with an address.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import select
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,18 +22,49 @@ from filters.guard.guard_server import GuardServer
 from filters.guard.networks import address_of
 from filters.last_good import LastGood
 from filters.last_used import LastUsed
-from filters.login_book import LoginBook, Password
-from filters.login_check import LoginChecker
+from filters.login_book import LoginBook
+from filters.login_check import Checked, LoginChecker, search
 from filters.login_name import login_bytes
 from filters.uncounted_login import UncountedLogin
 
 log = logging.getLogger(__name__)
 
-RIGHT, WRONG = b"right\n", b"wrong\n"
+RIGHT, WRONG, NO_ANSWER = b"right\n", b"wrong\n", b""
 LONGEST_QUESTION = 2048  # smtpd's own limits are 255 bytes of login and 2047 of password
-# Seconds in which the question must have come; the asker itself waits no longer.
-PATIENCE = 3.0
+# Seconds for a question and its answer: the asker waits no longer (LONGEST of pam_signpost.c).
+PATIENCE = 2.0
 WRITE_EVERY = 60.0
+
+
+class Asker:
+    """Who waits for an answer, until when; without a connection, for as long as it takes."""
+
+    def __init__(
+        self, connection: socket.socket | None = None, patience: float | None = None
+    ) -> None:
+        self._until = None if patience is None else time.monotonic() + patience
+        self._end = select.poll()
+        if connection is not None:
+            self._end.register(connection, 0)  # POLLHUP always counts
+
+    def check_time(self) -> None:
+        """Raises TimeoutError where it is over. Any thread may look."""
+        if self._until is not None and time.monotonic() > self._until:
+            raise TimeoutError
+
+    def check(self) -> None:
+        """Raises TimeoutError, or ConnectionError where the asker has closed its end."""
+        self.check_time()
+        if self._end.poll(0):
+            raise ConnectionAbortedError
+
+
+class _Row:
+    """Questions that are looked at one after the other, in a thread."""
+
+    def __init__(self, name: str) -> None:
+        self.turn = asyncio.Lock()
+        self.thread = ThreadPoolExecutor(1, name)
 
 
 class LoginServer:
@@ -51,41 +85,71 @@ class LoginServer:
         self._guard = guard
         self._uncounted = uncounted
         self._used = asyncio.Event()
-        self._turn = asyncio.Lock()
-        # One thread: the checker is no other's.
-        self._hashing = ThreadPoolExecutor(1, "hashing")
+        self._by_smtp, self._by_address = _Row("smtp"), _Row("address")
 
-    async def answer(self, question: bytes) -> bytes:
-        """RIGHT or WRONG; a question that is none gets WRONG."""
+    async def answer(self, question: bytes, asker: Asker | None = None) -> bytes:
+        """RIGHT or WRONG; a question that is none gets WRONG.
+
+        NO_ANSWER where the login's hashes are too slow. Raises TimeoutError or ConnectionError
+        where the asker waits no longer.
+        """
         login, password, address = _parts(question)
         # With any other password the name is nobody's, as any name may be.
         if self._uncounted is not None and self._uncounted.is_right(login, password):
             return RIGHT
-        async with self._turn:
-            return await self._answer(login, password, address)
+        if self._book.content.is_too_slow(login):
+            log.warning("login=%s not answered: its hash takes too long to check", _name(login))
+            return NO_ANSWER
+        # It is hashed nowhere, so it may overtake others: an attacker's guesses that are under way
+        # at the same time, four at most (Dovecot's auth-workers), are no more for it.
+        known = self._checker.recall(login, password)
+        if known is not None:
+            if self._refused(address, login):
+                return WRONG
+            return self._conclude(address, login, known)
+        row = self._by_smtp if address is None else self._by_address
+        async with row.turn:
+            return await self._look_up(row, login, password, address, asker or Asker())
 
-    async def _answer(self, login: bytes, password: bytes, address: str | None) -> bytes:
-        name = login.lower().decode("utf-8", "backslashreplace")
-        if self._guard is not None and self._guard.refused(address, name):
-            log.info("login=%s client=%s refused: failed logins before", name, address or "by SMTP")
+    async def _look_up(
+        self, row: _Row, login: bytes, password: bytes, address: str | None, asker: Asker
+    ) -> bytes:
+        asker.check()
+        if self._refused(address, login):
             return WRONG
-        loop = asyncio.get_running_loop()
-        found, known_wrong = await loop.run_in_executor(self._hashing, self._check, login, password)
-        if found is None:
-            if self._guard is not None and not known_wrong:
+        # The same may have been asked, and answered, while this one waited.
+        checked = self._checker.recall(login, password)
+        if checked is None:
+            book = self._book.content
+            found = await asyncio.get_running_loop().run_in_executor(
+                row.thread, search, book, login, password, asker.check_time
+            )
+            self._checker.remember(login, password, book, found)
+            checked = Checked(found)
+        return self._conclude(address, login, checked)
+
+    def _refused(self, address: str | None, login: bytes) -> bool:
+        """Ask once a question: of smtpd's it counts which clients it may be."""
+        if self._guard is None or not self._guard.refused(address, _name(login)):
+            return False
+        log.info(
+            "login=%s client=%s refused: failed logins before", _name(login), address or "by SMTP"
+        )
+        return True
+
+    def _conclude(self, address: str | None, login: bytes, checked: Checked) -> bytes:
+        name = _name(login)
+        if checked.password is None:
+            # A phone with an old password is a nuisance and no attack: the same one counts once.
+            if self._guard is not None and not checked.again:
                 self._guard.failed(address, name)
             return WRONG
         if self._guard is not None:
             self._guard.passed(address, name)
         if self._last_used is not None:
-            self._last_used.note(name, found.name, int(time.time()))
+            self._last_used.note(name, checked.password.name, int(time.time()))
             self._used.set()
         return RIGHT
-
-    def _check(self, login: bytes, password: bytes) -> tuple[Password | None, bool]:
-        # A phone with an old password is a nuisance and no attack: the same one counts once.
-        known_wrong = self._checker.is_known_wrong(login, password)
-        return self._checker.check(login, password), known_wrong
 
     async def serve(self, listener: socket.socket) -> None:
         """Answer on a listening socket, and take it over, until cancelled."""
@@ -96,11 +160,13 @@ class LoginServer:
                 await server.serve_forever()
         finally:
             writing.cancel()
-            self._hashing.shutdown(wait=False)
+            for row in (self._by_smtp, self._by_address):
+                row.thread.shutdown(wait=False)
             if self._last_used is not None and self._last_used.changed:
                 self._last_used.write(self._book.content)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asker = Asker(writer.get_extra_info("socket"), PATIENCE)
         try:
             async with asyncio.timeout(PATIENCE):
                 question = b""
@@ -109,7 +175,7 @@ class LoginServer:
                 ):
                     question += part
                 known = len(question) <= LONGEST_QUESTION
-                writer.write(await self.answer(question) if known else WRONG)
+                writer.write(await self.answer(question, asker) if known else WRONG)
                 await writer.drain()
         except (TimeoutError, ConnectionError):
             log.warning("a question broke off")
@@ -124,8 +190,13 @@ class LoginServer:
         while self._last_used is not None:
             await self._used.wait()
             self._used.clear()
-            self._last_used.write(self._book.content)
+            times = self._last_used.take(self._book.content)
+            await asyncio.to_thread(self._last_used.put, times)
             await asyncio.sleep(WRITE_EVERY)
+
+
+def _name(login: bytes) -> str:
+    return login.lower().decode("utf-8", "backslashreplace")
 
 
 def _parts(question: bytes) -> tuple[bytes, bytes, str | None]:

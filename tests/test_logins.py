@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from filters.crypt_hash import crypt, matches
 from filters.guard.guard_server import GuardServer
 from filters.guard.login_guard import LoginGuard
+from filters.hash_cost import fit_a_question
 from filters.last_good import LastGood
 from filters.last_used import LastUsed, read_last_used
 from filters.login_book import MOST_PASSWORDS, LoginBook
 from filters.login_check import REMEMBERED, LoginChecker
 from filters.login_name import login_bytes, login_name
-from filters.login_server import LONGEST_QUESTION, RIGHT, WRONG, LoginServer
+from filters.login_server import LONGEST_QUESTION, NO_ANSWER, RIGHT, WRONG, Asker, LoginServer
 from filters.uncounted_login import UncountedLogin
 
 ROOT = Path(__file__).parents[1]
@@ -201,7 +202,7 @@ def test_what_is_remembered_is_bounded() -> None:
 
 
 HASHES = st.sampled_from(
-    ["$6$a$x", "$6$b$x", "$6$rounds=1000$a$x", "$5$a$x", "$2b$05$x", "$2b$12$x", "$y$j9T$a$x", "?"]
+    ["$6$a$x", "$6$b$x", "$6$rounds=1000$a$x", "$5$a$x", "$2b$05$x", "$2b$06$x", "$y$j9T$a$x"]
 )
 
 
@@ -364,8 +365,114 @@ class TestAnUncountedLogin:
             UncountedLogin.read(file)
 
 
+TOO_SLOW = "$2b$20$abcdefghijklmnopqrstuu" + "a" * 31  # a minute
+
+
+class TestWhoWaits:
+    """Questions of smtpd, which name no client, and those with an address, while many are asked."""
+
+    @pytest.fixture
+    def server(self, tmp_path: Path) -> LoginServer:
+        file = tmp_path / "logins.json"
+        phones = {f"phone{n}": hashed(f"{PHONE}{n}", "$5$rounds=4000$") for n in range(31)}
+        file.write_text(
+            text(alice=entry(own=hashed(OWN), **phones), bob=BOB, slow=entry(own=TOO_SLOW))
+        )
+        return LoginServer(LastGood(file, LoginBook.from_json))
+
+    @staticmethod
+    def guess(number: int, address: bytes = b"") -> bytes:
+        parts = (b"alice@example.org", b"guess %d" % number, *([address] if address else []))
+        return b"\0".join(parts)
+
+    def test_smtp_does_not_stand_behind_imap(self, server: LoginServer) -> None:
+        async def scene() -> int:
+            guesses = [
+                asyncio.create_task(server.answer(self.guess(n, b"192.0.2.1"))) for n in range(50)
+            ]
+            await asyncio.sleep(0)
+            assert await server.answer(b"bob@example.org\0bob's") == RIGHT
+            done = sum(guess.done() for guess in guesses)
+            assert set(await asyncio.gather(*guesses)) == {WRONG}
+            return done
+
+        assert asyncio.run(scene()) < 10
+
+    @pytest.mark.parametrize("address", [b"", b"192.0.2.2"])
+    def test_a_password_that_was_right_before_stands_behind_nobody(
+        self, server: LoginServer, address: bytes
+    ) -> None:
+        own = b"\0".join((b"alice@example.org", OWN.encode(), *([address] if address else [])))
+
+        async def scene() -> list[float]:
+            assert await server.answer(own) == RIGHT
+            flood = [
+                asyncio.create_task(server.answer(self.guess(n, place)))
+                for place in (b"", b"192.0.2.1")
+                for n in range(100)
+            ]
+            await asyncio.sleep(0)
+            times = []
+            while not all(guess.done() for guess in flood):
+                begun = time.perf_counter()
+                assert await server.answer(own) == RIGHT
+                times.append(time.perf_counter() - begun)
+                await asyncio.sleep(0.01)
+            return times
+
+        times = sorted(asyncio.run(scene()))
+        assert len(times) > 10
+        assert times[len(times) // 2] < 0.050, times
+
+    def test_who_waits_no_longer_is_not_hashed(self, server: LoginServer) -> None:
+        async def scene() -> None:
+            with pytest.raises(TimeoutError):
+                await server.answer(self.guess(0), Asker(patience=-1.0))
+            here, there = socket.socketpair()
+            with here:
+                there.shutdown(socket.SHUT_WR)  # the end of a question
+                assert await server.answer(self.guess(1), Asker(here)) == WRONG
+                there.close()
+                with pytest.raises(ConnectionError):
+                    await server.answer(self.guess(2), Asker(here))
+
+        asyncio.run(scene())
+        assert len(server._checker._wrong) == 1
+
+    def test_hashing_ends_when_the_time_is_over(self, server: LoginServer) -> None:
+        """Between two hashes: a question has up to 33 of them."""
+        long = b"alice@example.org\0" + b"l" * 511
+
+        async def scene() -> None:
+            with pytest.raises(TimeoutError):
+                await server.answer(long, Asker(patience=0.03))
+
+        asyncio.run(scene())
+        assert not server._checker._wrong
+
+    def test_a_login_with_too_slow_a_hash_gets_no_answer_and_costs_nobody(
+        self, server: LoginServer
+    ) -> None:
+        begun = time.perf_counter()
+        assert asyncio.run(server.answer(b"slow@example.org\0x")) == NO_ANSWER
+        assert asyncio.run(server.answer(b"SLOW@example.org\0x\x00192.0.2.1")) == NO_ANSWER
+        assert asyncio.run(server.answer(b"bob@example.org\0wrong")) == WRONG
+        assert time.perf_counter() - begun < 2
+        assert TOO_SLOW.encode() not in server._book.content.decoys(b"bob@example.org")
+
+
+def test_many_kinds_of_hashes_do_not_make_a_question_too_long() -> None:
+    slow = {f"u{n}": entry(own=f"$6$rounds={100_000 + n}$a$x") for n in range(20)}
+    found = book(bob=BOB, **slow)
+    for login in (b"nobody@example.org", b"bob@example.org", b"u3@example.org"):
+        assert not found.is_too_slow(login)
+        tried = [password.hash for password in found.passwords_of(login)] + found.decoys(login)
+        assert fit_a_question(tried)
+        assert len(tried) > 1
+
+
 class Program:
-    """`python -m filters.logins` in a process of its own, and `ask-logins` to ask it."""
+    """`python -m filters.logins` in a process of its own, asked as PAM does."""
 
     def __init__(self, folder: Path) -> None:
         self.book, self.socket = folder / "logins.json", folder / "socket"
@@ -386,14 +493,17 @@ class Program:
         self.process.communicate(timeout=30)
         return self.process.returncode
 
-    def ask(self, login: str, password: bytes, wanted: str = "right") -> bool:
-        command = [str(ROOT / "filters/pam/ask-logins"), str(self.socket), wanted]
-        environ = {"PAM_USER": login, "PATH": os.defpath}
-        done = subprocess.run(
-            command, input=password, env=environ, capture_output=True, check=False, timeout=30
-        )
-        assert (done.stdout, done.stderr) == (b"", b"")
-        return done.returncode == 0
+    def ask(self, login: str, password: bytes, wanted: bytes = RIGHT, address: str = "") -> bool:
+        """Whether this is the answer."""
+        parts = [login.encode(), password, *([address.encode()] if address else [])]
+        with socket.socket(socket.AF_UNIX) as link:
+            try:
+                link.connect(str(self.socket))
+                link.sendall(b"\0".join(parts))
+                link.shutdown(socket.SHUT_WR)
+                return link.makefile("rb").read() == wanted
+            except OSError:
+                return False
 
 
 @pytest.fixture
@@ -407,7 +517,7 @@ class TestTheProgram:
     def test_tells_right_from_wrong(self, program: Program) -> None:
         assert program.ask("alice@example.org", PHONE.encode())
         assert program.ask("Alice@example.org", OWN.encode())
-        assert not program.ask("alice@example.org", PHONE.encode(), "wrong")
+        assert not program.ask("alice@example.org", PHONE.encode(), WRONG)
         for login, password in (
             ("alice@example.org", b"no"),
             ("alice@example.org", b""),
@@ -417,12 +527,12 @@ class TestTheProgram:
             ("a" * 255, b"\xff" * 512),
         ):
             assert not program.ask(login, password)
-            assert program.ask(login, password, "wrong")
+            assert program.ask(login, password, WRONG)
 
     def test_that_does_not_run_gives_neither_answer(self, program: Program) -> None:
         program.stop()
         assert not program.ask("alice@example.org", PHONE.encode())
-        assert not program.ask("alice@example.org", PHONE.encode(), "wrong")
+        assert not program.ask("alice@example.org", PHONE.encode(), WRONG)
         program.process = program.start()  # over its old socket
         assert program.ask("alice@example.org", PHONE.encode())
 
@@ -431,7 +541,7 @@ class TestTheProgram:
         assert program.ask("alice@example.org", PHONE.encode())
         # A question later, the first has long been written down; this one waits for its turn.
         while not program.last_used.exists():
-            assert program.ask("nobody@example.org", b"x", "wrong")
+            assert program.ask("nobody@example.org", b"x", WRONG)
         assert program.ask("Alice@example.org", OWN.encode())
         assert set(read_last_used(program.last_used)["alice@example.org"]) == {"phone"}
         assert program.stop() == 0
@@ -462,6 +572,20 @@ class TestTheProgram:
             silent[1].close()
 
         asyncio.run(scene())
+
+    def test_answers_soon_after_a_pause_in_which_askers_went_away(self, program: Program) -> None:
+        program.process.send_signal(signal.SIGSTOP)
+        for number in range(60):
+            with socket.socket(socket.AF_UNIX) as link:
+                link.connect(str(program.socket))
+                link.sendall(b"alice@example.org\0guess %d" % number)
+                link.shutdown(socket.SHUT_WR)
+        program.process.send_signal(signal.SIGCONT)
+        assert program.ask("alice@example.org", PHONE.encode())
+        assert program.process.stderr is not None
+        program.process.send_signal(signal.SIGTERM)
+        said = program.process.stderr.read().decode()
+        assert said.count("a question broke off") == 60
 
     @pytest.mark.parametrize("cut", range(0, 40, 3))
     def test_takes_a_question_in_pieces(self, program: Program, cut: int) -> None:

@@ -21,7 +21,6 @@ from entrypoint.keeper.sessions import forget_sessions
 from entrypoint.logline import write_log
 from entrypoint.mailboxes.store import Store as Mailboxes
 from entrypoint.ownership import claim_tree, own_folder
-from entrypoint.passwords import verify_seconds
 from entrypoint.probe.new_login import make_probe_login
 from entrypoint.problems import DiskError
 from entrypoint.records import records
@@ -36,8 +35,6 @@ DOVECOT_RUN = Path("/run/dovecot")
 FILTER_USERS = ("signer", "verifier")
 _QUEUE_FOLDERS = ("queue", "corrupt", "incoming", "temporary", "purge")
 PATH = "/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# filters.logins checks one login after the other, and smtpd's parent waits for its own.
-_SLOW_HASH = 0.010  # seconds
 
 
 @click.command
@@ -95,15 +92,6 @@ def _prepare(settings: Settings, number: str) -> Settings:
     except OSError as error:
         raise DiskError([explained(error)]) from error
     check_syntax(render.RUN / "smtpd.conf")
-    for account in settings.accounts:
-        seconds = verify_seconds(account.secret.get_secret_value())
-        if seconds > _SLOW_HASH:
-            _say(
-                settings,
-                "warning",
-                f"{account.address}: checking its hash takes {1000 * seconds:.0f} ms, "
-                "and all logins wait meanwhile; a $6$ hash with the usual rounds is quicker",
-            )
     return settings
 
 
