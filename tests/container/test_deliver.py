@@ -89,6 +89,11 @@ class TestAPartOfAMessage:
         assert done.stored == []
 
     @both
+    def test_smtpd_may_be_gone_before_it_begins(self, bench: Bench, maildir: bool) -> None:
+        done = bench.deliver(LONG, feed="orphan", maildir=maildir, rounds=15)
+        assert (set(done.statuses), done.stored) == ({75}, [])
+
+    @both
     def test_nothing_at_all_is_no_message(self, bench: Bench, maildir: bool) -> None:
         done = bench.deliver(LONG, feed="silent", maildir=maildir)
         assert (done.statuses, done.stored) == ([75], [])
@@ -152,9 +157,7 @@ class TestARecipient:
             ("-x@example.org", "+"),
         ],
     )
-    def test_who_has_a_mailbox_gets_it(
-        self, bench: Bench, recipient: str, delimiter: str
-    ) -> None:
+    def test_who_has_a_mailbox_gets_it(self, bench: Bench, recipient: str, delimiter: str) -> None:
         assert bench.deliver(recipient=recipient, delimiter=delimiter).statuses == [0]
 
     @both

@@ -164,8 +164,12 @@ def wait_for_title(pid: int) -> None:
 
 def start_agent(delivery: Delivery, pipe: int, output: int) -> int:
     pid = os.fork()
-    if pid:
-        return pid
+    if pid == 0:
+        be_agent(delivery, pipe, output)
+    return pid
+
+
+def be_agent(delivery: Delivery, pipe: int, output: int) -> None:
     vmail = pwd.getpwnam("vmail")
     os.setgroups([vmail.pw_gid])
     os.setresgid(*3 * (vmail.pw_gid,))
@@ -188,13 +192,18 @@ def smtpd(delivery: Delivery, output: int, tell: int) -> None:
     theirs, ours = os.pipe()
     how = delivery.feed
     names = {"none": ["smtpd: lookup"], "two": [FEEDER, FEEDER]}.get(how, [FEEDER])
-    # All that is more than the pipe takes is written when the agent reads: it knows its feeder then.
+    # What the pipe does not take is written when the agent reads, and knows its feeder.
     for name in names:
-        wait_for_title(start_dispatcher("silent" if how == "parent" else how, ours, name))
+        wait_for_title(
+            start_dispatcher("silent" if how in ("parent", "orphan") else how, ours, name)
+        )
     agent = start_agent(delivery, theirs, output)
     os.close(theirs)
     os.write(tell, str(agent).encode())
     os.close(tell)
+    if how == "orphan":
+        os.write(ours, b"Delivered-To: x\n")
+        os.kill(os.getpid(), signal.SIGKILL)
     if how == "parent":
         # It dies with the pipe's end in its hands; the dispatcher does not.
         write(ours, half_of(MESSAGE.read_bytes()))
