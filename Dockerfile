@@ -18,6 +18,11 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         ca-certificates python3 python3-pip python3-setuptools python3-venv python3-wheel
 WORKDIR /build
+# smtpd's delivery, a program of its own without libraries: it starts for every message.
+COPY entrypoint/delivery delivery
+RUN apt-get install -y --no-install-recommends gcc libc6-dev \
+    && gcc -static-pie -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -D_FORTIFY_SOURCE=3 \
+        -fstack-protector-strong -Wl,-z,relro,-z,now -o deliver delivery/deliver.c
 COPY requirements/runtime.txt requirements/
 # dkimpy and pyspf come as source only; Debian's setuptools builds them, so that nothing that is
 # not pinned is fetched for it.
@@ -51,9 +56,8 @@ RUN apt-get update \
     done
 # Who delivers, who sends for Sieve, who may log in; and the scripts that go with every person's,
 # compiled, because no user could keep them so.
-COPY --chmod=755 templates/dovecot/deliver templates/dovecot/sieve-send \
-    templates/dovecot/to-mailbox /usr/local/libexec/
-COPY --chmod=755 templates/start-smtpd /usr/local/libexec/
+COPY --chmod=755 templates/start-smtpd templates/dovecot/sieve-send /usr/local/libexec/
+COPY --from=build /build/deliver /usr/local/libexec/
 COPY --from=pam /out/ /
 COPY --chmod=644 filters/pam/smtpd /etc/pam.d/
 COPY templates/dovecot/pam/ /etc/pam.d/

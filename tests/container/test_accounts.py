@@ -412,7 +412,7 @@ def test_everything_outlasts_a_restart(world: World, house: Signpost) -> None:
 
 def test_whoever_checks_logins_is_watched_and_started_again(world: World, house: Signpost) -> None:
     def signal(name: str) -> None:
-        house.processes("sh", "-c", f"pkill -{name} -f '^python -m filters.logins'")
+        house.processes("sh", "-c", f"pkill -{name} -f '^python .*until_eof filters.logins'")
 
     signal("STOP")
     sick = house.attempt("signpost", "health")

@@ -39,7 +39,7 @@ def test_who_is_new_is_known_to_dovecot_before_smtpd_takes_mail() -> None:
 
 
 def test_who_delivers_knows_the_accounts_and_no_alias() -> None:
-    """`to-mailbox` bounces what is for nobody in this list, with IMAP or without."""
+    """`deliver` bounces what is for nobody in this list, with IMAP or without."""
     for case in ("mailboxes", "no-mailboxes"):
         settings = settings_of(GOLDEN / case)
         (file,) = (each for each in render.render(settings) if each.path.name == "mailboxes")

@@ -1,0 +1,493 @@
+/*
+ * smtpd's delivery (`mda`): hands one message on, and never a part of one.
+ *
+ *     deliver DELIMITER                       to Dovecot, by LMTP
+ *     deliver DELIMITER FOLDER COMMAND...     to the command's standard input, which is a file
+ *                                             without a name in FOLDER that holds the message
+ *
+ * smtpd's parent process forks this and passes the pipe's other end to its dispatcher. When the
+ * dispatcher dies, the pipe ends as if the message were complete. So the end of the pipe counts
+ * only while dispatcher and parent live, and until then nothing is done that could store the
+ * message: LMTP's last dot is not sent, the command is not started.
+ *
+ * smtpd bounces at once for every exit status but 71 and 75, so nothing but 0, 69 and 75 leaves
+ * here: 69 where a recipient is gone or Dovecot refuses for good, 75 where it may go well later.
+ */
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAILBOXES "/run/signpost/mailboxes"
+#define LMTP "/run/dovecot/lmtp"
+/* argv[0] of smtpd's process that writes the message. */
+#define FEEDER "smtpd: dispatcher"
+
+/* For all of it: smtpd kills its agents after 300 seconds, and then nobody learns the cause. */
+#define DELIVERED_WITHIN 280
+/* For each answer of Dovecot's but the last, which comes when Sieve has run. */
+#define ANSWERED_WITHIN 60
+
+/* linux/sched.h; the kernel sets it before it closes what a dying process has open. */
+#define PF_EXITING 0x00000004UL
+
+enum { DELIVERED = 0, REFUSED = 69, LATER = 75 };
+
+struct process {
+	pid_t pid, parent;
+	char name[32]; /* of the program, as the kernel has it */
+	char state;
+	unsigned long flags;
+	unsigned long long start; /* with the pid: this very process, not a later one */
+};
+
+static struct process parent, feeder;
+
+__attribute__((noreturn, format(printf, 2, 3))) static void
+end(int status, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	fflush(stderr);
+	_exit(status);
+}
+
+static void
+too_late(int number)
+{
+	static const char said[] = "the message could not be delivered in time\n";
+
+	(void)number;
+	if (write(STDERR_FILENO, said, sizeof said - 1) == -1)
+		_exit(LATER);
+	_exit(LATER);
+}
+
+/* --- the recipient ------------------------------------------------------------------------- */
+
+/* The mailbox of an address: in lower case, without its sub-address. */
+static char *
+mailbox_of(const char *recipient, const char *delimiter)
+{
+	const char *at = strrchr(recipient, '@');
+	const char *domain = at ? at + 1 : recipient;
+	size_t length = at ? (size_t)(at - recipient) : strlen(recipient);
+	const char *tag = memmem(recipient, length, delimiter, strlen(delimiter));
+	char *address;
+
+	if (tag)
+		length = (size_t)(tag - recipient);
+	if (asprintf(&address, "%.*s@%s", (int)length, recipient, domain) == -1)
+		end(LATER, "out of memory");
+	for (char *c = address; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c += 'a' - 'A';
+	return address;
+}
+
+/*
+ * smtpd looks an address up when it takes the mail and never again: what waits in the queue for
+ * an account that is removed meanwhile comes here.
+ */
+static void
+check_recipient(const char *recipient, const char *delimiter)
+{
+	char *address = mailbox_of(recipient, delimiter), *line = NULL;
+	size_t size = 0;
+	ssize_t length;
+	bool failed;
+	FILE *list = fopen(MAILBOXES, "re");
+
+	if (!list)
+		return; /* It says nothing of the account. */
+	while ((length = getline(&line, &size, list)) != -1) {
+		if (length && line[length - 1] == '\n')
+			line[length - 1] = '\0';
+		if (strcmp(line, address) == 0) {
+			fclose(list);
+			free(line);
+			free(address);
+			return;
+		}
+	}
+	failed = ferror(list);
+	fclose(list);
+	free(line);
+	if (!failed)
+		end(REFUSED, "550 5.1.1 <%s>: there is no such account any more", address);
+	free(address);
+}
+
+/* --- who writes the message ---------------------------------------------------------------- */
+
+static ssize_t
+read_proc(pid_t pid, const char *name, char *content, size_t size)
+{
+	char path[64];
+	ssize_t length, all = 0;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return -1;
+	while ((size_t)all < size - 1) {
+		length = read(fd, content + all, size - 1 - (size_t)all);
+		if (length == -1 && errno == EINTR)
+			continue;
+		if (length <= 0)
+			break;
+		all += length;
+	}
+	close(fd);
+	content[all] = '\0';
+	return all;
+}
+
+/* Whether there is such a process; proc_pid_stat(5). */
+static bool
+look_at(pid_t pid, struct process *seen)
+{
+	char stat[2048], *name, *rest;
+	int above;
+
+	/* The name in parentheses may hold parentheses. */
+	if (read_proc(pid, "stat", stat, sizeof stat) <= 0 || !(name = strchr(stat, '(')) ||
+	    !(rest = strrchr(name, ')')))
+		return false;
+	seen->pid = pid;
+	snprintf(seen->name, sizeof seen->name, "%.*s", (int)(rest - name - 1), name + 1);
+	if (sscanf(rest + 1,
+	        " %c %d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+	        &seen->state, &above, &seen->flags, &seen->start) != 4)
+		return false;
+	seen->parent = above;
+	return true;
+}
+
+static bool
+lives(const struct process *known)
+{
+	struct process now;
+
+	return look_at(known->pid, &now) && now.start == known->start &&
+	    now.parent == known->parent && now.state != 'Z' && now.state != 'X' &&
+	    !(now.flags & PF_EXITING);
+}
+
+/* One more feeder, if the process is one: how many there are then. */
+static int
+count_feeder(pid_t pid, int found)
+{
+	struct process seen;
+	char title[sizeof FEEDER];
+
+	/* The name: who adopts the agent of a dead smtpd adopts its dispatcher, too. */
+	if (!look_at(pid, &seen) || seen.parent != parent.pid ||
+	    strcmp(seen.name, parent.name) != 0)
+		return found;
+	if (read_proc(pid, "cmdline", title, sizeof title) < (ssize_t)sizeof title - 1 ||
+	    memcmp(title, FEEDER, sizeof title - 1) != 0)
+		return found;
+	feeder = seen;
+	return found + 1;
+}
+
+static int
+among_children(void)
+{
+	char name[64], children[16384], *next = children, *after;
+	int found = 0;
+	long pid;
+
+	/* Not every kernel has this file, and what it lists may lack one while others end. */
+	snprintf(name, sizeof name, "task/%d/children", (int)parent.pid);
+	if (read_proc(parent.pid, name, children, sizeof children) <= 0)
+		return 0;
+	while ((pid = strtol(next, &after, 10)) > 0 && after != next) {
+		found = count_feeder((pid_t)pid, found);
+		next = after;
+	}
+	return found;
+}
+
+static int
+among_all(void)
+{
+	DIR *all = opendir("/proc");
+	struct dirent *entry;
+	int found = 0;
+
+	if (!all)
+		return 0;
+	while ((entry = readdir(all)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			found = count_feeder((pid_t)atoi(entry->d_name), found);
+	closedir(all);
+	return found;
+}
+
+static void
+find_feeder(void)
+{
+	int found;
+
+	if (!look_at(getppid(), &parent))
+		end(LATER, "the process that asked for the delivery is gone");
+	if ((found = among_children()) == 0)
+		found = among_all();
+	if (found != 1)
+		end(LATER, "process %d has %d children named \"%s\", not one: who writes the message?",
+		    (int)parent.pid, found, FEEDER);
+}
+
+/* The pipe is at its end: is that the end of the message? */
+static void
+check_feeder(bool anything)
+{
+	/* The parent may die with the pipe's other end still in its hands; it has written nothing. */
+	if (!anything || getppid() != parent.pid || !lives(&parent) || !lives(&feeder))
+		end(LATER, "smtpd ended before the message did; nothing was stored");
+}
+
+/* Some of the message; 0 at its end. */
+static size_t
+read_message(char *content, size_t size)
+{
+	static bool anything;
+	ssize_t length;
+
+	while ((length = read(STDIN_FILENO, content, size)) == -1)
+		if (errno != EINTR)
+			end(LATER, "read: %s", strerror(errno));
+	if (length == 0)
+		check_feeder(anything);
+	anything = true;
+	return (size_t)length;
+}
+
+static void
+write_all(int fd, const char *content, size_t size, const char *what)
+{
+	while (size) {
+		ssize_t length = write(fd, content, size);
+
+		if (length == -1 && errno == EINTR)
+			continue;
+		if (length == -1 && errno == EAGAIN)
+			end(LATER, "%s: nothing was taken for %d seconds", what, ANSWERED_WITHIN);
+		if (length == -1)
+			end(LATER, "%s: %s", what, strerror(errno));
+		content += length;
+		size -= (size_t)length;
+	}
+}
+
+/* --- LMTP (RFC 2033) ----------------------------------------------------------------------- */
+
+static void
+wait_at_most(int lmtp, int seconds)
+{
+	struct timeval time = {.tv_sec = seconds};
+
+	if (setsockopt(lmtp, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) == -1 ||
+	    setsockopt(lmtp, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time) == -1)
+		end(LATER, "setsockopt: %s", strerror(errno));
+}
+
+static int
+connect_lmtp(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = LMTP};
+	int lmtp = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (lmtp == -1)
+		end(LATER, "socket: %s", strerror(errno));
+	wait_at_most(lmtp, ANSWERED_WITHIN); /* connect, too */
+	if (connect(lmtp, (struct sockaddr *)&address, sizeof address) == -1)
+		end(LATER, "connect: %s", strerror(errno));
+	return lmtp;
+}
+
+/* One line, without its end. */
+static void
+read_line(int lmtp, char *line, size_t size)
+{
+	static char kept[4096];
+	static size_t at, filled;
+	size_t length = 0;
+
+	for (;;) {
+		if (at == filled) {
+			ssize_t more = read(lmtp, kept, sizeof kept);
+
+			if (more == -1 && errno == EINTR)
+				continue;
+			if (more == -1 && errno == EAGAIN)
+				end(LATER, "no answer from the LMTP server");
+			if (more == -1)
+				end(LATER, "read: %s", strerror(errno));
+			if (more == 0)
+				end(LATER, "unexpected EOF from LMTP server");
+			at = 0;
+			filled = (size_t)more;
+		}
+		char c = kept[at++];
+		if (c == '\n')
+			break;
+		if (c != '\r' && c != '\0' && length < size - 1)
+			line[length++] = c;
+	}
+	line[length] = '\0';
+}
+
+/* The answer has to begin with this digit. */
+static void
+expect(int lmtp, char digit)
+{
+	char line[1024];
+	int status = LATER;
+
+	do {
+		read_line(lmtp, line, sizeof line);
+		if (strlen(line) < 3 || !isdigit((unsigned char)line[0]) ||
+		    !isdigit((unsigned char)line[1]) || !isdigit((unsigned char)line[2]) ||
+		    (line[3] != ' ' && line[3] != '-' && line[3] != '\0'))
+			end(LATER, "LMTP server sent an invalid line");
+	} while (line[3] == '-');
+	if (line[0] == digit)
+		return;
+	/* smtpd knew the address: where Dovecot does not, its list of accounts is behind. */
+	if (line[0] == '5' && strncmp(line, "550 5.1.1 ", 10) != 0)
+		status = REFUSED;
+	end(status, "%s", line);
+}
+
+static void
+say(int lmtp, const char *format, const char *address)
+{
+	char *line;
+	int length;
+
+	if (strpbrk(address, "\r\n"))
+		end(LATER, "an address with a line's end in it");
+	if ((length = asprintf(&line, format, address)) == -1)
+		end(LATER, "out of memory");
+	write_all(lmtp, line, (size_t)length, "LMTP");
+	free(line);
+}
+
+/* Lines end in CRLF there, and one that begins with a dot gets another (RFC 5321, 4.5.2). */
+static void
+send_message(int lmtp)
+{
+	static char in[65536], out[2 * sizeof in + 2];
+	bool begins = true;
+	size_t size, length;
+
+	while ((size = read_message(in, sizeof in))) {
+		length = 0;
+		for (size_t i = 0; i < size; i++) {
+			if (begins && in[i] == '.')
+				out[length++] = '.';
+			begins = in[i] == '\n';
+			if (begins)
+				out[length++] = '\r';
+			out[length++] = in[i];
+		}
+		write_all(lmtp, out, length, "LMTP");
+	}
+	if (!begins)
+		write_all(lmtp, "\r\n", 2, "LMTP");
+}
+
+__attribute__((noreturn)) static void
+deliver_to_dovecot(const char *sender, const char *recipient)
+{
+	int lmtp = connect_lmtp();
+
+	expect(lmtp, '2');
+	say(lmtp, "LHLO %s\r\n", "localhost");
+	expect(lmtp, '2');
+	say(lmtp, "MAIL FROM:<%s>\r\n", sender);
+	expect(lmtp, '2');
+	say(lmtp, "RCPT TO:<%s>\r\n", recipient);
+	expect(lmtp, '2');
+	say(lmtp, "DATA%s\r\n", "");
+	expect(lmtp, '3');
+	send_message(lmtp);
+	say(lmtp, ".%s\r\n", "");
+	wait_at_most(lmtp, DELIVERED_WITHIN);
+	expect(lmtp, '2');
+	/* It is stored. Whatever comes of QUIT changes nothing. */
+	if (write(lmtp, "QUIT\r\n", 6) == -1)
+		_exit(DELIVERED);
+	_exit(DELIVERED);
+}
+
+/* --- another program ----------------------------------------------------------------------- */
+
+static int
+file_without_name(const char *folder)
+{
+	char *path;
+	int fd;
+
+	if (asprintf(&path, "%s/.deliver.XXXXXX", folder) == -1)
+		end(LATER, "out of memory");
+	if ((fd = mkostemp(path, O_CLOEXEC)) == -1)
+		end(LATER, "%s: %s", path, strerror(errno));
+	if (unlink(path) == -1)
+		end(LATER, "%s: %s", path, strerror(errno));
+	free(path);
+	return fd;
+}
+
+__attribute__((noreturn)) static void
+deliver_to(const char *folder, char **command)
+{
+	static char content[65536];
+	int message = file_without_name(folder);
+	size_t size;
+
+	while ((size = read_message(content, sizeof content)))
+		write_all(message, content, size, folder);
+	/* From here on the message is whole, whoever dies. The command keeps smtpd's alarm. */
+	if (lseek(message, 0, SEEK_SET) == -1 || dup2(message, STDIN_FILENO) == -1)
+		end(LATER, "%s: %s", folder, strerror(errno));
+	signal(SIGALRM, SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
+	execv(command[0], command);
+	end(LATER, "%s: %s", command[0], strerror(errno));
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *sender = getenv("SENDER"), *recipient = getenv("RECIPIENT");
+
+	if ((argc != 2 && argc < 4) || !*argv[1] || !sender || !recipient)
+		end(LATER, "usage: SENDER=... RECIPIENT=... deliver DELIMITER [FOLDER COMMAND...]");
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGALRM, too_late);
+	alarm(DELIVERED_WITHIN);
+	find_feeder();
+	check_recipient(recipient, argv[1]);
+	if (argc == 2)
+		deliver_to_dovecot(sender, recipient);
+	deliver_to(argv[2], argv + 3);
+}
