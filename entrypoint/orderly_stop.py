@@ -17,7 +17,7 @@ from entrypoint.descendants import Process, descendants
 
 INCOMING = Path("/var/spool/smtpd/temporary")
 # docker waits ten seconds for everything in the container, and these are but one part of it.
-DELIVERIES_WITHIN = 3.0  # seconds
+DELIVERIES_WITHIN = 4.0  # seconds
 MESSAGES_WITHIN = 5.0  # from the beginning on
 _SMTPCTL_WITHIN = 1.5
 _LOOK_EVERY = 0.05
@@ -33,6 +33,9 @@ def finish(smtpd: int) -> list[str]:
     owners = {0, pwd.getpwnam("vmail").pw_uid}
     left = _wait(lambda: deliveries(smtpd, owners), began + DELIVERIES_WITHIN)
     cut = [f"deliveries: {len(left)}"] if left else []
+    # Who connects now would only wait for a connection that is never greeted.
+    if not messages():
+        return cut
     if not _pause("smtp"):
         return [*cut, "it did not answer"]
     coming = _wait(messages, began + MESSAGES_WITHIN)
