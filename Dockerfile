@@ -1,28 +1,27 @@
-# Stages on one base: the PAM module and the virtual environment are built, then copied. A digest
-# can be pinned with --build-arg BASE=debian:trixie-slim@sha256:…
+# Stages on one base: what is written in C and the virtual environment are built, then copied. A
+# digest can be pinned with --build-arg BASE=debian:trixie-slim@sha256:…
 ARG BASE=debian:trixie-slim
 
-FROM ${BASE} AS pam
+FROM ${BASE} AS programs
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev libpam0g-dev
 WORKDIR /build
+ENV CFLAGS="-std=gnu17 -O2 -Wall -Wextra -Wconversion -Wshadow -Werror -D_FORTIFY_SOURCE=3 \
+    -fstack-protector-strong -fstack-clash-protection -Wl,-z,relro,-z,now"
+# Who may log in. Debian's PAM looks for modules in a folder that is named by the architecture.
 COPY filters/pam/pam_signpost.c ./
-# Where Debian's PAM looks for modules: the folder's name is the architecture's.
 RUN modules="/out/usr/lib/$(gcc -print-multiarch)/security" && mkdir -p "$modules" \
-    && gcc -std=c17 -O2 -fPIC -shared -Wall -Wextra -Wconversion -Wshadow -Werror \
-        -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
-        -Wl,-z,relro,-z,now,-z,defs -o "$modules/pam_signpost.so" pam_signpost.c -lpam
+    && gcc $CFLAGS -fPIC -shared -Wl,-z,defs -o "$modules/pam_signpost.so" pam_signpost.c -lpam
+# smtpd's delivery, a program without libraries: it starts for every message.
+COPY entrypoint/delivery/deliver.c ./
+RUN mkdir -p /out/usr/local/libexec \
+    && gcc $CFLAGS -D_GNU_SOURCE -static-pie -o /out/usr/local/libexec/deliver deliver.c
 
 FROM ${BASE} AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         ca-certificates python3 python3-pip python3-setuptools python3-venv python3-wheel
 WORKDIR /build
-# smtpd's delivery, a program of its own without libraries: it starts for every message.
-COPY entrypoint/delivery delivery
-RUN apt-get install -y --no-install-recommends gcc libc6-dev \
-    && gcc -static-pie -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -D_FORTIFY_SOURCE=3 \
-        -fstack-protector-strong -Wl,-z,relro,-z,now -o deliver delivery/deliver.c
 COPY requirements/runtime.txt requirements/
 # dkimpy and pyspf come as source only; Debian's setuptools builds them, so that nothing that is
 # not pinned is fetched for it.
@@ -57,8 +56,7 @@ RUN apt-get update \
 # Who delivers, who sends for Sieve, who may log in; and the scripts that go with every person's,
 # compiled, because no user could keep them so.
 COPY --chmod=755 templates/start-smtpd templates/dovecot/sieve-send /usr/local/libexec/
-COPY --from=build /build/deliver /usr/local/libexec/
-COPY --from=pam /out/ /
+COPY --from=programs /out/ /
 COPY --chmod=644 filters/pam/smtpd /etc/pam.d/
 COPY templates/dovecot/pam/ /etc/pam.d/
 COPY templates/dovecot/*.sieve /usr/local/share/signpost/

@@ -121,11 +121,11 @@ def test_the_cost_is_about_right(setting: str) -> None:
     """Of a machine that may be busy, or old: what matters is that no scheme is far off."""
 
     def seconds() -> float:
-        started = time.perf_counter()
+        started = time.thread_time()  # of the processor: others may have it meanwhile
         crypt("l" * 511, setting)
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
-    assert 0.1 < min(seconds() for _ in range(5)) / check_seconds(setting.encode()) < 8
+    assert 0.05 < min(seconds() for _ in range(5)) / check_seconds(setting.encode()) < 20
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ STAGE = f"{IMAGE}-pam"  # gcc and libpam's headers are in it; the module is unde
 
 def build() -> None:
     """The stage, as an image."""
-    run("docker", "build", "-q", "--target", "pam", "-t", STAGE, str(ROOT))
+    run("docker", "build", "-q", "--target", "programs", "-t", STAGE, str(ROOT))
 
 
 def copy_to(folder: Path) -> dict[Path, str]:
