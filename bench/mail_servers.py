@@ -13,7 +13,7 @@ from bench.imap import Imap
 from bench.messages import OURS
 from bench.servers import Server
 from bench.variants import RUN
-from entrypoint.self_signed import self_signed
+from entrypoint.tls.self_signed import self_signed
 
 DATA = Path("/data")
 # What a container that starts anew does not have: what was rendered, and kept accounts.

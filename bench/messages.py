@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import string
 
-from filters.mailauth.dkim_sign import SigningKey, sign
+from filters.mailauth.dkim.sign import SigningKey, sign
 from filters.mailauth.message import Message
 
 OURS = "example.org"  # whose mail is received and signed here

@@ -13,7 +13,7 @@ from bench.scene import PLAIN, SELECTOR, SIGNED
 from bench.servers import Smtpd
 from bench.stuck import Cycle, Mail, cycle, many_descriptors
 from bench.variants import SIGN_RSA, VERIFY, Variant, port
-from filters.mailauth.dkim_sign import SigningKey
+from filters.mailauth.dkim.sign import SigningKey
 
 SIZE = 4_096
 

@@ -6,8 +6,8 @@ It must not know who reads them.
 from __future__ import annotations
 
 from bench.messages import OURS
-from entrypoint.passwords import hash_password
-from filters.crypt_hash import crypt
+from entrypoint.config.passwords import hash_password
+from filters.credentials import crypt
 
 PASSWORD = "correct horse battery"
 # Every second account has the one, every other the other: mkpasswd's choice, and Debian's.

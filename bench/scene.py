@@ -20,7 +20,7 @@ from bench.load import write_for_source
 from bench.messages import FOREIGN, OURS, RECIPIENT, plain, signed
 from bench.servers import NameServer
 from bench.variants import ADDRESSES, KEYS, RUN, SPOOL
-from filters.mailauth.dkim_sign import SigningKey, load_signing_key, public_record
+from filters.mailauth.dkim.sign import SigningKey, load_signing_key, public_record
 
 SELECTOR = "bench"
 

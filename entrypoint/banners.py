@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 
-from entrypoint.ports import Port, Protocol
+from entrypoint.config.ports import Port, Protocol
 
 # How a greeting begins, and how to leave. ManageSieve tells its capabilities, and OK in the end
 # (RFC 5804 §1.7).

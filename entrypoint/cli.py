@@ -11,8 +11,8 @@ import sys
 
 import click
 
-from entrypoint.disk_errors import explained
-from entrypoint.problems import ConfigurationError, DiskError
+from entrypoint.config.problems import ConfigurationError, DiskError
+from entrypoint.disks import explained
 
 COMMANDS = {
     "start": "Start the mail server (the container's default).",

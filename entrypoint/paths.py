@@ -1,9 +1,32 @@
-"""Where the running server has its files: for programs that must not load the renderer."""
+"""Where everything lies, each place once: /data, the spool, and what every start makes anew.
+
+Names that a template writes stand there, too; tests/entrypoint/test_render.py compares them.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+# What outlasts a container.
+DATA = Path("/data")
+DATA_ACCOUNTS = DATA / "accounts"
+DATA_DKIM = DATA / "dkim"
+SPOOL = Path("/var/spool/smtpd")
+
+# Made anew by every start.
 RUN = Path("/run/signpost")
-WEB = RUN / "web"  # there only if the web service is to run
+DOVECOT_RUN = Path("/run/dovecot")
+
+RUN_DKIM = RUN / "dkim"
+# Names in RUN.
+DKIM_KEYS = "dkim-keys"
 PORTS = "ports"
+LOGINS = "logins.json"
+WEB = RUN / "web"  # there only if the web service is to run
+WEBROOT = RUN / "acme"  # whose .well-known/acme-challenge it serves then
+LOGINS_SOCKET = RUN / "logins/socket"
+GUARD_SOCKET = RUN / "guard/socket"
+
+# What the filters write in folders of their own.
+UNSIGNED = SPOOL / "filters/signer/unsigned.json"
+CLIENT_COUNTS = SPOOL / "filters/verifier/clients.json"

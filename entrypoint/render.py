@@ -6,11 +6,8 @@ the Settings and nothing else. It must not know the environment or what is in /d
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
-import stat
+import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,21 +15,17 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import SecretStr
 
-from entrypoint.login_spellings import spellings
-from entrypoint.ownership import numbers
-from entrypoint.paths import PORTS as PORTS
-from entrypoint.paths import RUN as RUN
-from entrypoint.paths import WEB as WEB
-from entrypoint.ports import served_ports, to_text
-from entrypoint.routes import routes_of
-from entrypoint.settings import Settings
+from entrypoint.accounts.login_spellings import spellings
+from entrypoint.config.ports import served_ports, to_text
+from entrypoint.config.problems import ConfigurationError
+from entrypoint.config.routes import routes_of
+from entrypoint.config.settings import Settings
+from entrypoint.files import write_file
+from entrypoint.paths import DKIM_KEYS, LOGINS, PORTS, RUN, WEB
 from entrypoint.web.published import site_of
-from filters.login_book import LoginBook
+from filters.credentials import LoginBook
 
-WEBROOT = RUN / "acme"  # whose .well-known/acme-challenge it serves then
 MASK = "********"
-DKIM_KEYS = "dkim-keys"
-LOGINS = "logins.json"
 
 
 @dataclass(frozen=True)
@@ -173,7 +166,7 @@ def address_book(settings: Settings) -> dict[str, object]:
 
 
 def login_book(settings: Settings, reveal: Callable[[SecretStr], str]) -> dict[str, object]:
-    """What `filters.login_book` reads: every account's hashes, its own without a name."""
+    """What `filters.credentials` reads: every account's hashes, its own without a name."""
     return {
         "logins": {
             account.address: {
@@ -231,66 +224,11 @@ def write_certificate(run: Path, certificate: bytes, key: bytes) -> None:
         write_file(run / WEB.name / "pair.pem", pair, "root", "web", 0o640)
 
 
-def write_file(path: Path, content: bytes, owner: str, group: str, mode: int) -> None:
-    """Write atomically: the file is never there with the wrong owner, mode or half its content.
-
-    One that is right already is left alone: that needs no room. Raises OSError with its path.
-    """
-    if _is_right(path, content, owner, group, mode):
-        return
-    try:
-        _replace(path, content, owner, group, mode)
-    except OSError as error:
-        # The error of a write names no file, and one of the temporary file not what is missing.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def _is_right(path: Path, content: bytes, owner: str, group: str, mode: int) -> bool:
-    try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
-            status = os.fstat(stream.fileno())
-            return (
-                stat.S_ISREG(status.st_mode)
-                and stat.S_IMODE(status.st_mode) == mode
-                and (status.st_uid, status.st_gid) == numbers(owner, group)
-                and status.st_size == len(content)
-                and stream.read() == content
-            )
-    except OSError:
-        return False
-
-
-def _replace(path: Path, content: bytes, owner: str, group: str, mode: int) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)  # left by a start that was killed
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(mode)
-        shutil.chown(temporary, owner, group)
-        _be_seen_to_change(temporary, path)
-        temporary.replace(path)
-        _sync(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _be_seen_to_change(new: Path, old: Path) -> None:
-    """Dovecot looks at the whole seconds of a file's time: a second change within one is lost."""
-    with contextlib.suppress(FileNotFoundError):
-        before = int(old.stat().st_mtime)
-        if int(new.stat().st_mtime) <= before:
-            os.utime(new, (before + 1, before + 1))
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder outlast a loss of power: a file's own fsync does not."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def check_syntax(path: Path) -> None:
+    """Raises ConfigurationError with smtpd's own words."""
+    done = subprocess.run(  # noqa: S603 -- a fixed program on a file of ours
+        ["/usr/sbin/smtpd", "-n", "-f", str(path)], capture_output=True, check=False
+    )
+    if done.returncode:
+        said = (done.stderr + done.stdout).decode("utf-8", "backslashreplace").strip()
+        raise ConfigurationError([f"smtpd refuses {path}: {line}" for line in said.splitlines()])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from entrypoint.problems import ConfigurationError
+from entrypoint.config.problems import ConfigurationError
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from filters.last_good import LastGood
+from filters.watched_file import LastGood
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,12 @@ It must not know what lies on the disk.
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from filters.smtpd import Reject, Request, Session, Verdict
 
 # A disk counts as full before nothing at all fits: deleting mail, too, takes a little room for the
 # new indexes. Of a small disk it is a share.
@@ -52,3 +56,31 @@ def room_of(path: Path) -> Room:
         found.f_favail,
         bool(found.f_flag & os.ST_RDONLY),
     )
+
+
+_LOOK_EVERY = 1.0  # seconds
+# RFC 3463 §3.4: X.3.1 is "Mail system full".
+FULL = Reject(452, "4.3.1 there is no room in the mail queue, please try again later")
+
+
+class QueueRoom:
+    """Looks at the disk of `spool`, at most once a second."""
+
+    def __init__(self, spool: Path, room: Callable[[Path], Room] = room_of) -> None:
+        self._spool, self._room = spool, room
+        self._looked = float("-inf")
+        self._full = False
+
+    def refuse_mail(self, session: Session, request: Request) -> Verdict | None:
+        """At MAIL: nothing more fits."""
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_EVERY:
+            self._looked, self._full = now, self._is_full()
+        return FULL if self._full else None
+
+    def _is_full(self) -> bool:
+        try:
+            room = self._room(self._spool)
+        except OSError:  # smtpd finds out by itself
+            return False
+        return room.is_full or room.read_only

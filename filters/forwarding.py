@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from filters.addresses import AddressFile
 from filters.bare_addresses import complete
 from filters.keyring import KeyRing
-from filters.mailauth.arc_seal import seal
+from filters.mailauth.arc.seal import seal
 from filters.mailauth.authenticate import Verdict
 from filters.mailauth.message import Message
 

@@ -2,7 +2,7 @@
 
     python -m filters.inbound mail.example.org
 
-Stands on port 25 of smtpd. Here is the command; what it says is decided in `filters.inbound_door`
+Stands on port 25 of smtpd. Here is the command; what it says is decided in `filters.inbound_access`
 before there is a recipient, in `filters.recipients` at RCPT, and in `filters.verifier` when the
 message has come: it goes out with one Authentication-Results field (RFC 8601) on top, and an ARC
 set above that if it is forwarded; or it is refused, where its author's domain asks for that.
@@ -17,17 +17,17 @@ from pathlib import Path
 
 from filters.addresses import AddressFile
 from filters.client_counts import ClientCounts
+from filters.disk_room import QueueRoom
 from filters.forwarding import Forwarding
 from filters.guard.blocklists import Blocklists
 from filters.guard.greylist import WAIT
 from filters.guard.greylisting import Greylisting
 from filters.in_turn import Handler, in_turn
-from filters.inbound_door import InboundDoor
+from filters.inbound_access import InboundDoor
 from filters.keyring import KeyRing, KeySpec
-from filters.mailauth import spf_check
-from filters.mailauth.resolver import DnsResolver
+from filters.mailauth.dns.resolver import DnsResolver
+from filters.mailauth.spf import check as spf_check
 from filters.program import refuse_to_start, start_logging
-from filters.queue_room import QueueRoom
 from filters.quota_status import QuotaStatus
 from filters.recipients import InboundRecipients
 from filters.smtpd import FilterServer

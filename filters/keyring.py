@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filters.file_stamp import Stamp, file_stamp
-from filters.mailauth.dkim_sign import BadKey, SigningKey, load_signing_key
+from filters.mailauth.dkim.sign import BadKey, SigningKey, load_signing_key
+from filters.watched_file import Stamp, file_stamp
 
 log = logging.getLogger(__name__)
 

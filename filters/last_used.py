@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from filters.login_book import LoginBook
+from filters.credentials import LoginBook
 from filters.state_file import write_state
 from filters.trouble import Trouble
 

@@ -18,14 +18,13 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from filters.guard.guard_server import GuardServer
+from filters.credentials import Checked, LoginBook, LoginChecker, search
 from filters.guard.networks import address_of
-from filters.last_good import LastGood
+from filters.guard.server import GuardServer
 from filters.last_used import LastUsed
-from filters.login_book import LoginBook
-from filters.login_check import Checked, LoginChecker, search
 from filters.login_name import login_bytes
 from filters.uncounted_login import UncountedLogin
+from filters.watched_file import LastGood
 
 log = logging.getLogger(__name__)
 

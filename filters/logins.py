@@ -9,7 +9,7 @@ feed. Dovecot's PAM knows the client, and says `LOGIN NUL PASSWORD NUL ADDRESS`;
 there gets `wrong`. smtpd's does not; its filter tells the guard which clients are about to log in,
 and a login that is blocked at all of them gets `wrong`, too. Whoever can reach the socket may try
 passwords; the folder that it lies in keeps others out. The guard's socket is for those who know
-smtpd's clients: see `filters.guard.guard_server`.
+smtpd's clients: see `filters.guard.server`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ import socket
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 
-from filters.guard.guard_server import GuardServer
+from filters.credentials import LoginBook
 from filters.guard.login_guard import LoginGuard
-from filters.last_good import LastGood
+from filters.guard.server import GuardServer
 from filters.last_used import LastUsed
-from filters.login_book import LoginBook
 from filters.login_server import LoginServer
 from filters.program import refuse_to_start, start_logging
 from filters.uncounted_login import UncountedLogin
+from filters.watched_file import LastGood
 
 log = logging.getLogger(__name__)
 

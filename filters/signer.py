@@ -13,11 +13,25 @@ from collections.abc import Sequence
 from filters.addresses import AddressFile
 from filters.bare_addresses import complete
 from filters.keyring import KeyRing
-from filters.mailauth.dkim_sign import SigningKey, sign
-from filters.mailauth.message import Message, author
-from filters.sieve_account import whose_script
+from filters.mailauth.dkim.sign import SigningKey, sign
+from filters.mailauth.message import Message, author, remove
 from filters.smtpd import PROCEED, Reject, Request, Session, Verdict
 from filters.unsigned_book import UnsignedBook
+
+FIELD = b"x-signpost-account"
+
+
+def whose_script(message: Message) -> tuple[str | None, Message]:
+    """The account, and the message without that field; None and the same where there is none.
+
+    Only the field on top counts: a redirected message may have brought one of its own.
+    """
+    marks = message.named(FIELD)
+    if not marks:
+        return None, message
+    account = marks[0].value.strip().decode("ascii", "backslashreplace")
+    return account, Message(remove(message.raw, marks[:1]))
+
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
     python -m filters.submission example.org:mail:/etc/mail/example.org.key
 
 Stands on ports 587 and 465 and on the local socket of smtpd. Here is the command; what it says is
-decided in `filters.submission_door` of logins and rates, in `filters.recipients` at RCPT, and in
+decided in `filters.submission_access` of logins and rates, in `filters.recipients` at RCPT, and in
 `filters.signer` of senders and messages.
 """
 
@@ -15,17 +15,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from filters.addresses import AddressFile
-from filters.guard.guard_client import GuardClient
+from filters.disk_room import QueueRoom
+from filters.guard.client import GuardClient
 from filters.guard.sending_limit import SendingLimit
 from filters.in_turn import Handler, in_turn
 from filters.keyring import KeyRing, KeySpec
 from filters.program import refuse_to_start, start_logging
-from filters.queue_room import QueueRoom
 from filters.quota_status import QuotaStatus
 from filters.recipients import SubmissionRecipients
 from filters.signer import Signer
 from filters.smtpd import FilterServer
-from filters.submission_door import LoginDoor, SendingDoor, name_account
+from filters.submission_access import LoginDoor, SendingDoor, name_account
 from filters.unsigned_book import UnsignedBook
 
 log = logging.getLogger(__name__)

@@ -12,13 +12,28 @@ from dataclasses import dataclass
 from filters.client_counts import ClientCounts
 from filters.forwarding import Forwarding
 from filters.mailauth.authenticate import Verdict, authenticate, stamp
+from filters.mailauth.dns.resolver import Lookup, Resolver
 from filters.mailauth.envelope import Envelope
 from filters.mailauth.message import Message
 from filters.mailauth.policy import Decision, Enforce, decide
-from filters.mailauth.resolver import Lookup, Resolver
-from filters.session_envelope import envelope_of
 from filters.smtpd import Reject, Session
 from filters.smtpd.connection import Handshake
+
+
+def envelope_of(session: Session, unknown_clients: frozenset[str]) -> Envelope:
+    """The facts so far; at `unknown_clients` anyone may appear (a NAT)."""
+    transaction = session.transaction
+    return Envelope(
+        client_address=session.client_address,
+        helo=session.helo,
+        sender=(transaction.sender if transaction is not None else None) or "",
+        recipients=tuple(transaction.recipients) if transaction is not None else (),
+        user=session.user,
+        client_unknown=session.client_address in unknown_clients,
+        client_name=session.rdns,
+        reverse=session.fcrdns,
+    )
+
 
 log = logging.getLogger(__name__)
 

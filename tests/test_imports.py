@@ -66,7 +66,7 @@ def test_the_engine_and_the_protocol_know_no_program() -> None:
 
 
 def test_the_protocol_needs_the_standard_library_only() -> None:
-    for module in [*within("filters.smtpd"), "entrypoint.logpipe", "entrypoint.logline"]:
+    for module in [*within("filters.smtpd"), "entrypoint.supervise.logpipe", "entrypoint.log"]:
         for name in imports(module):
             top = name.partition(".")[0]
             assert top in sys.stdlib_module_names or top in {"filters", "entrypoint"}, (
@@ -84,7 +84,7 @@ def test_only_environ_reads_the_environment() -> None:
         if isinstance(node.value, ast.Name) and node.value.id == "os"
     }
     # start sets TZ for the log's clock, and reads nothing.
-    assert readers <= {"entrypoint.environ", "entrypoint.commands.start"}
+    assert readers <= {"entrypoint.config.environ", "entrypoint.commands.start"}
 
 
 def test_there_are_no_cycles() -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from entrypoint.cli import COMMANDS
-from entrypoint.variables import VARIABLES, variable_table
+from entrypoint.config.variables import VARIABLES, variable_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -22,7 +22,10 @@ def test_the_table_of_variables_is_current() -> None:
     table = README.split("checked by a test -->\n")[1].split("<!-- end of variables")[0]
     assert table == variable_table()
     done = subprocess.run(
-        [sys.executable, "-m", "entrypoint.variables"], cwd=ROOT, capture_output=True, check=True
+        [sys.executable, "-m", "entrypoint.config.variables"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
     )
     assert done.stdout.decode() == table
 

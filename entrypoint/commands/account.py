@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
-from entrypoint.acting import acting_as
-from entrypoint.mailboxes import changes, speaking
-from entrypoint.mailboxes.asking import asked_hash, generated_hash
-from entrypoint.mailboxes.last_use import last_uses, told
-from entrypoint.mailboxes.speaking import change, desk, look, refusals, table
-from entrypoint.settings import Account
+from entrypoint.accounts import changes
+from entrypoint.accounts.last_use import last_uses, told
+from entrypoint.commands import account_changes as speaking
+from entrypoint.commands.account_changes import change, desk, look, refusals, table
+from entrypoint.commands.password_prompt import asked_hash, generated_hash
+from entrypoint.config.settings import Account
+from entrypoint.files import acting_as
 
 _VMAIL = "vmail"
 # Well-formed, and of no password.

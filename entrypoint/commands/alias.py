@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from entrypoint.mailboxes import changes, speaking
-from entrypoint.mailboxes.speaking import change, look, table
+from entrypoint.accounts import changes
+from entrypoint.commands import account_changes as speaking
+from entrypoint.commands.account_changes import change, look, table
 
 
 @click.group

@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
-from entrypoint.mailboxes import changes, speaking
-from entrypoint.mailboxes.last_use import last_uses, told
-from entrypoint.mailboxes.model import Stored, StoredPassword
-from entrypoint.mailboxes.speaking import change, desk, look, refusals, table
-from entrypoint.passwords import generate_password, hash_generated
-from entrypoint.settings import Settings
+from entrypoint.accounts import changes
+from entrypoint.accounts.last_use import last_uses, told
+from entrypoint.accounts.stored import Stored, StoredPassword
+from entrypoint.commands import account_changes as speaking
+from entrypoint.commands.account_changes import change, desk, look, refusals, table
+from entrypoint.config.passwords import generate_password, hash_generated
+from entrypoint.config.settings import Settings
 
 
 @click.group

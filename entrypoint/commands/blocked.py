@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import click
 
-from entrypoint.acting import acting_as
-from entrypoint.neutral import neutral
+from entrypoint.files import acting_as
+from entrypoint.text import neutral
 from filters.login_name import login_name
 
 SOCKET = Path("/run/signpost/guard/socket")

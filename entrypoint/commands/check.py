@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from entrypoint import environ, render
-from entrypoint.mailboxes.merge import merged
-from entrypoint.mailboxes.store import Store
-from entrypoint.oddities import oddities
-from entrypoint.preview import preview
-from entrypoint.self_signed import self_signed
-from entrypoint.syntax import check_syntax
+from entrypoint import paths, render
+from entrypoint.accounts.merge import merged
+from entrypoint.accounts.store import Store
+from entrypoint.completion import preview
+from entrypoint.config import environ
+from entrypoint.config.ineffective import oddities
+from entrypoint.render import check_syntax
+from entrypoint.tls.self_signed import self_signed
 
 
 @click.command
@@ -30,7 +31,7 @@ def command() -> None:
         # smtpd -n opens the tables and the key pair, so all of it stands in a folder of its own.
         files = render.render(settings)
         moved = [
-            replace(file, content=file.content.replace(str(render.RUN), folder)) for file in files
+            replace(file, content=file.content.replace(str(paths.RUN), folder)) for file in files
         ]
         render.write(moved, run)
         render.write_certificate(run, *self_signed(settings.mail_hostname))

@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from entrypoint.report_json import as_json
-from entrypoint.report_overview import overview
-from entrypoint.report_reading import read_files
-from entrypoint.report_text import summary, table
+from entrypoint.dmarc_report.as_json import as_json
+from entrypoint.dmarc_report.as_text import summary, table
+from entrypoint.dmarc_report.overview import overview
+from entrypoint.dmarc_report.read import read_files
 
 
 @click.command
@@ -31,7 +31,7 @@ def command(files: tuple[str, ...], form: str | None) -> None:
         click.echo(as_json(view))
     elif form == "html":
         # Jinja2 is slow to import, and the table does without.
-        from entrypoint.report_page import as_html
+        from entrypoint.dmarc_report.as_html import as_html
 
         click.echo(as_html(view), nl=False)
     elif reports:

@@ -7,9 +7,10 @@ from dataclasses import asdict
 
 import click
 
-from entrypoint import environ, state
-from entrypoint.domain_argument import one_of
-from entrypoint.records import Record, records
+from entrypoint import data as state
+from entrypoint.commands.domain_argument import one_of
+from entrypoint.config import environ
+from entrypoint.dns_records import Record, records
 from entrypoint.web.readiness import readiness
 
 _FORMS = {

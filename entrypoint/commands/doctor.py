@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 import click
 
-from entrypoint import environ
+from entrypoint.config import environ
 from entrypoint.doctor.examine import examine
-from entrypoint.doctor.finding import STATUSES, Finding, worst
-from entrypoint.doctor.table import table
+from entrypoint.doctor.finding import STATUSES, Finding, table, worst
 
 _PAINT = {"ok": "green", "warn": "yellow", "fail": "red"}
 

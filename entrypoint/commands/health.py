@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 import click
 
-from entrypoint import disk_space
+from entrypoint import disks as disk_space
+from entrypoint.config.ports import listed, rendered_ports
 from entrypoint.health.examine import examine
 from entrypoint.health.judge import judge
+from entrypoint.health.unsigned import check_unsigned
 from entrypoint.paths import PORTS, RUN, WEB
-from entrypoint.ports import listed, rendered_ports
-from entrypoint.unsigned import check_unsigned
 
 # All together, with Python's start, stay below 10 s; the image's HEALTHCHECK waits 20 s.
 _ANSWERS = 7.0  # seconds

@@ -8,13 +8,13 @@ import time
 
 import click
 
-from entrypoint import environ
-from entrypoint.domain_argument import one_of
-from entrypoint.keys import listing
-from entrypoint.keys.lifecycle import RefusedError
-from entrypoint.keys.store import Store
-from entrypoint.keys.ticker import Ticker
-from entrypoint.records import key_record
+from entrypoint.commands.domain_argument import one_of
+from entrypoint.config import environ
+from entrypoint.dkim_keys import listing
+from entrypoint.dkim_keys.lifecycle import RefusedError
+from entrypoint.dkim_keys.store import Store
+from entrypoint.dkim_keys.ticker import Ticker
+from entrypoint.dns_records import key_record
 
 
 @click.group

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from entrypoint import environ
-from entrypoint.preview import preview
+from entrypoint.completion import preview
+from entrypoint.config import environ
 from entrypoint.render import render_masked
 
 

@@ -7,31 +7,31 @@ import shutil
 import sys
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from entrypoint import environ, render, state
-from entrypoint.disk_errors import explained
-from entrypoint.keeper.kept import keep
-from entrypoint.keeper.known_hashes import KnownHashes
-from entrypoint.keeper.reload import all_told
-from entrypoint.keeper.sessions import forget_sessions
-from entrypoint.logline import write_log
-from entrypoint.mailboxes.store import Store as Mailboxes
-from entrypoint.ownership import claim_tree, own_folder
+from entrypoint import data as state
+from entrypoint import paths, render
+from entrypoint.accounts.store import Store as Mailboxes
+from entrypoint.config import environ
+from entrypoint.config.problems import DiskError
+from entrypoint.config.settings import Settings
+from entrypoint.disks import explained
+from entrypoint.dns_records import records
+from entrypoint.files import claim_tree, own_folder
+from entrypoint.log import write_log
+from entrypoint.maintenance.environment import keep
+from entrypoint.maintenance.known_hashes import KnownHashes
+from entrypoint.maintenance.reload import all_told
+from entrypoint.maintenance.sessions import forget_sessions
+from entrypoint.paths import DOVECOT_RUN, SPOOL
 from entrypoint.probe.new_login import make_probe_login
-from entrypoint.problems import DiskError
-from entrypoint.records import records
+from entrypoint.render import check_syntax
 from entrypoint.resolv_conf import use_servers
-from entrypoint.settings import Settings
-from entrypoint.syntax import check_syntax
 from entrypoint.tls import sources
 from entrypoint.web.readiness import readiness
 
-SPOOL = Path("/var/spool/smtpd")
-DOVECOT_RUN = Path("/run/dovecot")
 FILTER_USERS = ("signer", "verifier")
 _QUEUE_FOLDERS = ("queue", "corrupt", "incoming", "temporary", "purge")
 PATH = "/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -44,7 +44,7 @@ def command() -> None:
     number = version("signpost")
     os.environ["TZ"] = settings.tz
     _say(settings, "info", f"signpost {number}: {settings.mail_hostname}")
-    for path in (state.DATA, SPOOL):
+    for path in (paths.DATA, SPOOL):
         if not path.is_mount():
             _say(
                 settings,
@@ -78,7 +78,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         known = KnownHashes()
         settings = state.ensure(written, number, say=partial(_say, settings), hash_of=known.hash_of)
         state.signing_keys(settings)
-        served = sources.chosen(settings, state.DATA)
+        served = sources.chosen(settings, paths.DATA)
         render.write(render.render(settings))
         known.remember()
         all_told()
@@ -87,11 +87,11 @@ def _prepare(settings: Settings, number: str) -> Settings:
         make_probe_login(imap=settings.enable_imap)
         keep(os.environ, written, settings)
         render.write_certificate(
-            render.RUN, served.certificate.read_bytes(), served.key.read_bytes()
+            paths.RUN, served.certificate.read_bytes(), served.key.read_bytes()
         )
     except OSError as error:
         raise DiskError([explained(error)]) from error
-    check_syntax(render.RUN / "smtpd.conf")
+    check_syntax(paths.RUN / "smtpd.conf")
     return settings
 
 
@@ -101,8 +101,8 @@ def _claim_volumes(settings: Settings) -> None:
         *((SPOOL / name, "opensmtpq", "root") for name in _QUEUE_FOLDERS),
         (SPOOL / "offline", "root", "opensmtpq"),
         *((SPOOL / "filters" / user, user, user) for user in FILTER_USERS),
-        (state.DATA / "mail", "vmail", "vmail"),
-        (state.DATA / "accounts/logins", "logins", "logins"),
+        (paths.DATA / "mail", "vmail", "vmail"),
+        (paths.DATA / "accounts/logins", "logins", "logins"),
     ]
     for path, user, group in trees:
         if claim_tree(path, user, group):
@@ -118,9 +118,9 @@ def _make_filter_spool(user: str) -> None:
 
 def _make_logins_folder() -> None:
     """Where filters.logins answers: whoever can reach its socket may try passwords."""
-    own_folder(render.RUN / "logins", "root", "logins", 0o770)
+    own_folder(paths.RUN / "logins", "root", "logins", 0o770)
     # Where it counts failures, and the submission filter tells it of them.
-    own_folder(render.RUN / "guard", "logins", "signer", 0o750)
+    own_folder(paths.RUN / "guard", "logins", "signer", 0o750)
 
 
 def _tell_records(settings: Settings) -> None:
@@ -151,7 +151,7 @@ def _tell_demo(settings: Settings) -> None:
 def _become_supervisor(settings: Settings) -> NoReturn:
     """Exec, so that no secret stays in any process's environment."""
     clean = {"PATH": PATH, "TZ": settings.tz, "LANG": "C.UTF-8"}
-    arguments = ["-m", "entrypoint.supervise", str(render.RUN / "supervisord.conf")]
+    arguments = ["-m", "entrypoint.supervise", str(paths.RUN / "supervisord.conf")]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(  # noqa: S606

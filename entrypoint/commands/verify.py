@@ -9,17 +9,17 @@ from typing import BinaryIO
 
 import click
 
-from entrypoint.verifying.answer import as_json, as_text
-from entrypoint.verifying.ask import Judge
-from entrypoint.verifying.batch import run_batch
-from entrypoint.verifying.question import (
+from entrypoint.verify.answer import as_json, as_text
+from entrypoint.verify.ask import Judge
+from entrypoint.verify.batch import run_batch
+from entrypoint.verify.question import (
     AUTHSERV_ID,
     Question,
     QuestionError,
     envelope,
+    read_zone,
     wire_form,
 )
-from entrypoint.verifying.zone_file import read_zone
 from filters.mailauth.policy import Enforce
 
 

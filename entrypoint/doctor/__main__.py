@@ -11,8 +11,8 @@ import json
 import sys
 from pathlib import Path
 
+from entrypoint.config.settings import Settings
 from entrypoint.doctor.examine import examine
-from entrypoint.settings import Settings
 
 if __name__ == "__main__":
     settings = Settings.model_validate_json(Path(sys.argv[1]).read_bytes())

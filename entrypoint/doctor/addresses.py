@@ -9,9 +9,9 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from entrypoint.doctor.facts import Facts
 from entrypoint.doctor.finding import Finding, Status, unasked
-from filters.mailauth.resolver import DnsTemporaryError, Resolver
+from entrypoint.doctor.this_server import Facts
+from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 # RFC 1918, RFC 6598, RFC 4193, and what never leaves a host or its link. Not is_global: that
 # rules out the addresses of documentation, too.

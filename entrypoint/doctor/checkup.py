@@ -11,25 +11,25 @@ from collections.abc import Awaitable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from entrypoint.doctor import clients, clock, disk, queue
+from entrypoint.config.settings import Settings
+from entrypoint.doctor import client_addresses as clients
+from entrypoint.doctor import clock, disk, queue
 from entrypoint.doctor.addresses import check_addresses, check_ptr, families
+from entrypoint.doctor.certificate import judge_certificate
 from entrypoint.doctor.dkim import check_dkim
 from entrypoint.doctor.dmarc import check_dmarc
-from entrypoint.doctor.facts import Facts
 from entrypoint.doctor.finding import Finding
-from entrypoint.doctor.imap_look import look_imaps
-from entrypoint.doctor.listeners import Listener, Look, look
 from entrypoint.doctor.mx import check_mx
 from entrypoint.doctor.outbound import check_outbound, check_relay_host
 from entrypoint.doctor.ports import judge_local, judge_public
 from entrypoint.doctor.probes import Probes
-from entrypoint.doctor.public_face import PublicFace
 from entrypoint.doctor.relaying import check_relaying
-from entrypoint.doctor.served import judge_certificate
 from entrypoint.doctor.spf import check_spf
-from entrypoint.settings import Settings
-from filters.mailauth.dkim_sign import SigningKey
-from filters.mailauth.resolver import Lookup, Resolver
+from entrypoint.doctor.this_server import Facts
+from entrypoint.doctor.web_service import PublicFace
+from entrypoint.probe.listeners import Listener, Look, look, look_imaps
+from filters.mailauth.dkim.sign import SigningKey
+from filters.mailauth.dns.resolver import Lookup, Resolver
 
 T = TypeVar("T")
 

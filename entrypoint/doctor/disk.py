@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from entrypoint.disk_errors import MAKE_ROOM, MAKE_WRITABLE
-from entrypoint.disk_space import size
+from entrypoint.disks import MAKE_ROOM, MAKE_WRITABLE, size
 from entrypoint.doctor.finding import Finding, Status
 from filters.disk_room import Room, room_of
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from entrypoint.doctor.facts import Facts
 from entrypoint.doctor.finding import Finding, Status, quote, unasked
-from filters.mailauth.dkim_key import KeyRecordError, PublicKey, read_record
-from filters.mailauth.dkim_sign import SigningKey
-from filters.mailauth.resolver import DnsTemporaryError, Resolver
+from entrypoint.doctor.this_server import Facts
+from filters.mailauth.dkim.key_record import KeyRecordError, PublicKey, read_record
+from filters.mailauth.dkim.sign import SigningKey
+from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 
 async def check_dkim(key: SigningKey, facts: Facts, resolver: Resolver) -> Finding:

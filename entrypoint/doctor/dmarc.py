@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from entrypoint.doctor.facts import Facts
 from entrypoint.doctor.finding import Finding, Status, quote, unasked
-from filters.mailauth.dmarc_alignment import Alignment, Identifier
-from filters.mailauth.dmarc_discovery import Discovery, discover
-from filters.mailauth.resolver import DnsTemporaryError, Resolver
+from entrypoint.doctor.this_server import Facts
+from filters.mailauth.dmarc.alignment import Alignment, Identifier
+from filters.mailauth.dmarc.discovery import Discovery, discover
+from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 
 async def check_dmarc(name: str, facts: Facts, resolver: Resolver) -> list[Finding]:

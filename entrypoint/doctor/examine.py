@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from entrypoint import state
+from entrypoint import data as state
+from entrypoint.config.problems import ConfigurationError
+from entrypoint.config.settings import Settings
 from entrypoint.doctor.checkup import Checkup
 from entrypoint.doctor.finding import Finding
 from entrypoint.doctor.probes import Probes
-from entrypoint.problems import ConfigurationError
-from entrypoint.settings import Settings
-from filters.mailauth.dkim_sign import SigningKey
-from filters.mailauth.resolver import DnsResolver
+from filters.mailauth.dkim.sign import SigningKey
+from filters.mailauth.dns.resolver import DnsResolver
 
 
 def examine(settings: Settings) -> list[Finding]:

@@ -5,11 +5,12 @@ A finding holds printable ASCII only, whoever wrote what it tells of. It must no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal, get_args
 
-from entrypoint.neutral import neutral
+from entrypoint.text import neutral
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -81,3 +82,33 @@ def _ascii(text: str) -> str:
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+_TITLES = {"ok": "ok", "warn": "warnings", "fail": "failures"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """mark: what is painted by status, "" where nothing is."""
+
+    before: str
+    mark: Status | None = None
+    after: str = ""
+
+
+def table(host: str, findings: Sequence[Finding]) -> Iterator[Line]:
+    """host: MAIL_HOSTNAME, the title of what belongs to no domain."""
+    wide = max((len(finding.check) for finding in findings), default=0)
+    for owner, group in groupby(findings, key=lambda finding: finding.domain):
+        yield Line(owner if owner is not None else f"{host} (this server)")
+        for finding in group:
+            gap = " " * (4 - len(finding.status))
+            yield Line("  ", finding.status, f"{gap}  {finding.check:<{wide}}  {finding.detail}")
+            if finding.cure:
+                yield Line(f"{' ' * (wide + 10)}-> {finding.cure}")
+        yield Line("")
+    yield Line(", ".join(f"{_count(findings, status)} {_TITLES[status]}" for status in STATUSES))
+
+
+def _count(findings: Sequence[Finding], status: Status) -> int:
+    return sum(finding.status == status for finding in findings)

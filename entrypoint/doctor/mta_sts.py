@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from entrypoint.doctor.facts import Facts
 from entrypoint.doctor.finding import Finding, Status, quote, unasked
 from entrypoint.doctor.policy_fetch import Fetched, Sender, fetch
+from entrypoint.doctor.this_server import Facts
 from entrypoint.web.mta_sts import Policy, covers, parse_policy, policy_host, record
-from filters.mailauth.resolver import DnsTemporaryError, Resolver
+from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 
 async def check_mta_sts(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from entrypoint.doctor.addresses import addresses_of
-from entrypoint.doctor.facts import Facts
 from entrypoint.doctor.finding import Finding, unasked
-from filters.mailauth.resolver import DnsTemporaryError, Resolver
+from entrypoint.doctor.this_server import Facts
+from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 _MOST = 10  # MX records that are looked into
 _BOTH = ("A", "AAAA")

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 from entrypoint.doctor.addresses import addresses_of
 from entrypoint.doctor.finding import Finding, Status, quote, unasked
-from entrypoint.doctor.listeners import Listener, Look, look, reason, trusting
-from entrypoint.doctor.smtp_dialog import DialogError, dialog
-from filters.mailauth.resolver import DnsTemporaryError, Resolver
+from entrypoint.probe.listeners import Listener, Look, look, reason, trusting
+from entrypoint.probe.smtp_dialog import DialogError, dialog
+from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 SECONDS = 10.0
 _MOST_HOSTS, _MOST_ADDRESSES = 3, 6

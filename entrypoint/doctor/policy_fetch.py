@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from entrypoint.doctor.addresses import addresses_of
-from entrypoint.doctor.facts import Facts
+from entrypoint.doctor.certificate import has_name
 from entrypoint.doctor.finding import quote
-from entrypoint.doctor.https_get import Page, PageError, get
-from entrypoint.doctor.listeners import reason
-from entrypoint.doctor.served import has_name
+from entrypoint.doctor.this_server import Facts
+from entrypoint.probe.http import Page, PageError, get
+from entrypoint.probe.listeners import reason
 from entrypoint.web.mta_sts import policy_host
-from filters.mailauth.resolver import Resolver
+from filters.mailauth.dns.resolver import Resolver
 
 SECONDS = 15.0  # for one address; §3.3 gives senders a minute
 _PATH = "/.well-known/mta-sts.txt"

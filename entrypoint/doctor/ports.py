@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from entrypoint.doctor.finding import Finding, quote
-from entrypoint.doctor.listeners import Look
+from entrypoint.probe.listeners import Look
 
 
 def judge_local(looks: Iterable[Look]) -> list[Finding]:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from entrypoint.doctor import clients, clock, queue
-from entrypoint.doctor.imap_look import IMAPS
-from entrypoint.doctor.listeners import LISTENERS, Listener, trusting
-from entrypoint.doctor.web_look import WEB
+from entrypoint.doctor import client_addresses as clients
+from entrypoint.doctor import clock, queue
+from entrypoint.probe.http import WEB
+from entrypoint.probe.listeners import IMAPS, LISTENERS, Listener, trusting
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from entrypoint.commands.queue import Envelope
 from entrypoint.doctor.finding import Finding, Status, quote
+from entrypoint.probe.smtp_queue import Envelope
 
 SMTPCTL = ("/usr/sbin/smtpctl", "show", "queue")
 SECONDS = 20.0

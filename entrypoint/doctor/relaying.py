@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable
 
 from entrypoint.doctor.finding import Finding, Status, quote
-from entrypoint.doctor.listeners import reason
-from entrypoint.doctor.smtp_dialog import Dialog, DialogError, Reply, dialog
+from entrypoint.probe.listeners import reason
+from entrypoint.probe.smtp_dialog import Dialog, DialogError, Reply, dialog
 
 SECONDS = 15.0
 

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from entrypoint.logline import LEVELS, Level, write_log
+from entrypoint.log import LEVELS, Level, write_log
 
 # smtpd needs a moment; and what dies five times within a minute ends the container.
 _FIRST_AFTER = 15.0  # seconds

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from entrypoint.config.ports import Port, rendered_ports
 from entrypoint.health.judge import STOPPED, Seen
 from entrypoint.paths import PORTS, RUN, WEB
-from entrypoint.ports import Port, rendered_ports
 from entrypoint.probe import dovecot, name_servers, services, smtp
 from entrypoint.probe.asking import Question, ask_all
 from entrypoint.probe.login import LOGIN, ProbeLogin

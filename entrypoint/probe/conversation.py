@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
-from entrypoint.acting import acting_as
+from entrypoint.files import acting_as
 from entrypoint.probe.asking import Probe, WrongAnswer
 
 HOST = "127.0.0.1"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from entrypoint.ports import Port
+from entrypoint.config.ports import Port
 from entrypoint.probe.asking import Probe, WrongAnswer
 from entrypoint.probe.conversation import Conversation, at_port, at_socket
 from entrypoint.probe.login import ProbeLogin

@@ -8,10 +8,9 @@ import secrets
 from dataclasses import asdict
 from pathlib import Path
 
-from entrypoint.ownership import own_folder
+from entrypoint.files import own_folder, write_file
 from entrypoint.paths import RUN
 from entrypoint.probe.login import LOGIN, ProbeLogin
-from entrypoint.render import write_file
 
 _DIGEST = "probe-login-digest.json"
 _USERS = "dovecot/probe-users"

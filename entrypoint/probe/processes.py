@@ -114,12 +114,12 @@ def _program(command: str) -> str:
     """The program of a process that supervisor itself has started."""
     if found := _LOG.search(command):
         return found[1]
-    return "keeper" if "-m entrypoint.keeper " in f"{command} " else ""
+    return "keeper" if "-m entrypoint.maintenance " in f"{command} " else ""
 
 
 def _named(program: str, command: str, user: str) -> tuple[str, str]:
     """The program, and what a mail administrator calls the process; no title: of no interest."""
-    if "-m entrypoint.supervise " in command:
+    if "-m entrypoint.supervise.__main__ " in command:
         return "", "supervisor"
     if _LOG.search(command):
         return program, f"the log of {program}"

@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
-from entrypoint.ports import Port
+from entrypoint.config.ports import Port
 from entrypoint.probe.asking import Probe, WrongAnswer
 from entrypoint.probe.conversation import Conversation, at_port
 from entrypoint.probe.login import ProbeLogin

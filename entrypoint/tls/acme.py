@@ -6,23 +6,58 @@ It must not know how the certificate goes live: that is as for any other.
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
-from entrypoint.disk_errors import explained
-from entrypoint.problems import BrokenRuleError
-from entrypoint.settings import Settings
-from entrypoint.tls import acme_lines
-from entrypoint.tls.acme_book import read_attempts, write_attempts
-from entrypoint.tls.acme_plan import MOST_NAMES, Attempt, Held, next_order, recent
+from entrypoint.config.problems import BrokenRuleError
+from entrypoint.config.settings import Settings
+from entrypoint.disks import explained
+from entrypoint.files import write_file
+from entrypoint.tls import acme_messages as acme_lines
+from entrypoint.tls.acme_plan import MOST_NAMES, Attempt, Held, Outcome, next_order, recent
 from entrypoint.tls.certbot import Certbot, Result
-from entrypoint.tls.leads import Leads
 from entrypoint.tls.pair import Pair, judged
+from entrypoint.tls.pointing_here import Leads
+from entrypoint.tls.replacement import Line
 from entrypoint.tls.sources import acme_folder, issued_paths
-from entrypoint.tls.succession import Line
-from filters.file_stamp import Stamp, file_stamp
+from filters.watched_file import Stamp, file_stamp
+
+_NAME = "attempts.json"
+
+
+def read_attempts(folder: Path) -> tuple[Attempt, ...]:
+    """Oldest first; none if there is no such file. Raises OSError, or ValueError for another."""
+    try:
+        content = json.loads((folder / _NAME).read_text("ascii"))
+    except FileNotFoundError:
+        return ()
+    try:
+        found = [
+            Attempt(
+                float(each["at"]),
+                each["outcome"],
+                float(each["not_before"]),
+                # Earlier versions did not write these down.
+                tuple(map(str, each.get("names", ()))),
+                tuple(map(str, each.get("blamed", ()))),
+            )
+            for each in content
+        ]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+    if any(each.outcome not in get_args(Outcome) for each in found):
+        raise ValueError("an unknown outcome")
+    return tuple(sorted(found, key=lambda each: each.at))
+
+
+def write_attempts(folder: Path, attempts: Sequence[Attempt]) -> None:
+    """Replace the file. Raises OSError."""
+    content = json.dumps([asdict(each) for each in attempts], indent=1) + "\n"
+    write_file(folder / _NAME, content.encode(), "root", "root", 0o600)
+
 
 # What certbot and a hook find; nothing of the configuration is among it.
 _ENVIRON = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}

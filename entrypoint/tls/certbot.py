@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from entrypoint.render import WEBROOT
-from entrypoint.settings import Settings
+from entrypoint.config.settings import Settings
+from entrypoint.paths import WEBROOT
 from entrypoint.tls.polled import PolledProcess
 
 _PROGRAM = "/usr/bin/certbot"

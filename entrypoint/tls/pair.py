@@ -18,7 +18,7 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from entrypoint.certificate import (
+from entrypoint.config.certificate import (
     check_dates,
     check_kind,
     check_name,
@@ -28,7 +28,7 @@ from entrypoint.certificate import (
     parse_key,
     read_pem,
 )
-from entrypoint.problems import BrokenRuleError
+from entrypoint.config.problems import BrokenRuleError
 
 Part = Literal["certificate", "key"]
 

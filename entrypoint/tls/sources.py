@@ -12,18 +12,18 @@ from pathlib import Path
 
 from cryptography import x509
 
-from entrypoint.certificate import (
+from entrypoint.config.certificate import (
     check_kind,
     check_name,
     check_pair,
     load_certificate,
     load_key,
 )
-from entrypoint.problems import BrokenRuleError
-from entrypoint.render import write_file
-from entrypoint.self_signed import self_signed
-from entrypoint.settings import Settings
+from entrypoint.config.problems import BrokenRuleError
+from entrypoint.config.settings import Settings
+from entrypoint.files import write_file
 from entrypoint.tls.pair import Paths
+from entrypoint.tls.self_signed import self_signed
 
 _RENEW_BEFORE = timedelta(days=30)
 

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from entrypoint.disk_errors import explained
-from entrypoint.settings import Settings, SslType
+from entrypoint.config.settings import Settings, SslType
+from entrypoint.disks import explained
 from entrypoint.tls.acme import Acme
 from entrypoint.tls.pair import Fit, Pair, Paths, UnfitError, judged
-from entrypoint.tls.serving import Servers
+from entrypoint.tls.replacement import Broken, Line, Ports, Source, Succession
+from entrypoint.tls.servers import Servers
 from entrypoint.tls.sources import candidates, chosen, ensure_self_signed
-from entrypoint.tls.succession import Broken, Line, Ports, Source, Succession
-from filters.file_stamp import Stamp, file_stamp
+from filters.watched_file import Stamp, file_stamp
 
 # How long files that have not been touched are not read again: judging costs milliseconds.
 _SAME = 3600.0  # seconds

@@ -23,8 +23,8 @@ from entrypoint.web.answer import respond
 from entrypoint.web.http import Request, Response
 from entrypoint.web.server import Server
 from entrypoint.web.site import Site
-from filters.last_good import LastGood
 from filters.program import start_logging
+from filters.watched_file import LastGood
 
 log = logging.getLogger("entrypoint.web")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from entrypoint.addresses_parse import own_address
-from entrypoint.problems import BrokenRuleError
+from entrypoint.config.addresses import own_address
+from entrypoint.config.problems import BrokenRuleError
 from entrypoint.web import apple, autoconfig, autodiscover
 from entrypoint.web.http import Request, Response, plain
 from entrypoint.web.mta_sts import policy_host

@@ -5,7 +5,7 @@ Source: draft-ietf-mailmaint-autoconfig, and Mozilla's page on the file's format
 
 from __future__ import annotations
 
-from entrypoint.ports import Port
+from entrypoint.config.ports import Port
 from entrypoint.web.site import Site
 from entrypoint.web.xml_text import branch, document, leaf
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from xml.parsers import expat
 
-from entrypoint.ports import Protocol
+from entrypoint.config.ports import Protocol
 from entrypoint.web.site import Site
 from entrypoint.web.xml_text import branch, document, leaf
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from entrypoint.ports import Port, served_ports
-from entrypoint.settings import Settings
+from entrypoint.config.ports import Port, served_ports
+from entrypoint.config.settings import Settings
 from entrypoint.web import mta_sts
 from entrypoint.web.site import Site
 
-# name, type, value, purpose, as entrypoint.records has them
+# name, type, value, purpose, as entrypoint.dns_records has them
 RecordParts = tuple[str, str, str, str]
 
 

@@ -11,8 +11,8 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
-from entrypoint.render import RUN
-from entrypoint.settings import Settings
+from entrypoint.config.settings import Settings
+from entrypoint.paths import RUN
 from entrypoint.web.mta_sts import policy_host
 from entrypoint.web.published import mta_sts_mode
 

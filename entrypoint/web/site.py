@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from entrypoint.ports import Port, Protocol
+from entrypoint.config.ports import Port, Protocol
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from filters.guard.networks import Address, address_of, is_public
-from filters.mailauth.dns_types import DnsTemporaryError, Resolver
-from filters.mailauth.lookup import Lookup
+from filters.mailauth.dns.lookup import Lookup
+from filters.mailauth.dns.types import DnsTemporaryError, Resolver
 
 log = logging.getLogger(__name__)
 

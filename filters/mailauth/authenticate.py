@@ -6,16 +6,17 @@ It must not know OpenSMTPD, where resolvers come from, nor what is done with a m
 import logging
 from typing import cast
 
-from filters.mailauth import arc_verify, dkim_verify, dmarc, spf_check
-from filters.mailauth.arc_result import ArcResult
+from filters.mailauth.arc import verify as arc_verify
 from filters.mailauth.auth_results import forged, format_field
-from filters.mailauth.dkim_verify import DkimResult
-from filters.mailauth.dmarc_discovery import Discovery, discover
-from filters.mailauth.dns_types import Resolver
+from filters.mailauth.dkim import verify as dkim_verify
+from filters.mailauth.dmarc import evaluate as dmarc
+from filters.mailauth.dmarc.discovery import Discovery, discover
+from filters.mailauth.dns.lookup import Lookup
+from filters.mailauth.dns.types import Resolver
 from filters.mailauth.envelope import Envelope
-from filters.mailauth.lookup import Lookup
 from filters.mailauth.message import Author, Message, author, remove
-from filters.mailauth.spf_check import SpfResult
+from filters.mailauth.results import ArcResult, DkimResult, SpfResult
+from filters.mailauth.spf import check as spf_check
 from filters.mailauth.together import together
 from filters.mailauth.verdict import Verdict
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from filters.mailauth.mailboxes import UnreadableError, mailboxes, written
+from filters.mailauth.author import UnreadableError, mailboxes, written
 
 # A field ends at a CRLF that no white space follows (RFC 5322 §2.2.3).
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")

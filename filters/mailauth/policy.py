@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from filters.mailauth.arc_result import ArcResult
 from filters.mailauth.auth_results_parser import MethodResult
 from filters.mailauth.envelope import Envelope
 from filters.mailauth.names import a_label
+from filters.mailauth.results import ArcResult
 from filters.mailauth.verdict import Verdict
 
 Enforce = Literal["no", "quarantine", "yes"]

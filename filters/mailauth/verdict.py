@@ -6,14 +6,12 @@ It must not know how anything is verified, nor how a field is written.
 from dataclasses import dataclass
 from functools import cached_property
 
-from filters.mailauth import dkim_verify
-from filters.mailauth.arc_result import ArcResult
 from filters.mailauth.auth_results_parser import MethodResult
-from filters.mailauth.dkim_verify import DkimResult
-from filters.mailauth.dmarc import DmarcResult
+from filters.mailauth.dkim import verify as dkim_verify
+from filters.mailauth.dmarc.evaluate import DmarcResult
 from filters.mailauth.envelope import Envelope
 from filters.mailauth.message import Author
-from filters.mailauth.spf_check import SpfResult
+from filters.mailauth.results import ArcResult, DkimResult, SpfResult
 
 _NO_CHAIN = ArcResult("none", 0, None, "")
 _NO_SESSION = Envelope(None, "", "")

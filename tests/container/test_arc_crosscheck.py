@@ -9,13 +9,13 @@ import asyncio
 
 import pytest
 
-from filters.mailauth.arc_result import ArcResult
-from filters.mailauth.arc_seal import seal
-from filters.mailauth.arc_verify import verify
+from filters.mailauth.arc.seal import seal
+from filters.mailauth.arc.verify import verify
 from filters.mailauth.auth_results import MethodResult, format_field
-from filters.mailauth.dkim_sign import SigningKey, load_signing_key, public_record
+from filters.mailauth.dkim.sign import SigningKey, load_signing_key, public_record
+from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message
-from filters.mailauth.resolver import StaticResolver
+from filters.mailauth.results import ArcResult
 
 from .harness.messages import key_pair, letter
 from .harness.shell import fresh

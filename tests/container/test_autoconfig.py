@@ -26,9 +26,9 @@ QUESTION = (
 )
 RENEW = """
 from pathlib import Path
-from entrypoint import render
+from entrypoint import paths, render
 render.write_certificate(
-    render.RUN, Path("/new/cert.pem").read_bytes(), Path("/new/key.pem").read_bytes()
+    paths.RUN, Path("/new/cert.pem").read_bytes(), Path("/new/key.pem").read_bytes()
 )
 """
 

@@ -182,7 +182,9 @@ def test_a_broken_one_is_refused_once_and_the_old_one_stays(
 def test_wanted_restarts_do_not_end_the_container(world: World, server: Signpost, own: Own) -> None:
     # Five exits within a minute would.
     for _ in range(7):
-        server.exec("python", "-c", "from entrypoint.restarts import request; request('smtpd')")
+        server.exec(
+            "python", "-c", "from entrypoint.supervise.restarts import request; request('smtpd')"
+        )
         wait_until(
             lambda: server.attempt("test", "-e", "/run/signpost/smtpd.restart").returncode,
             "smtpd to be started again",

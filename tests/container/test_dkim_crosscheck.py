@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from filters.mailauth.dkim_sign import SigningKey, load_signing_key, public_record, sign
-from filters.mailauth.dkim_verify import verify
+from filters.mailauth.dkim.sign import SigningKey, load_signing_key, public_record, sign
+from filters.mailauth.dkim.verify import verify
+from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message
-from filters.mailauth.resolver import StaticResolver
 
 from .harness.messages import letter
 from .harness.shell import attempt, fresh

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from filters.mailauth.arc_result import ArcResult
-from filters.mailauth.arc_seal import seal
+from filters.mailauth.arc.seal import seal
 from filters.mailauth.auth_results import MethodResult
-from filters.mailauth.dkim_sign import load_signing_key
+from filters.mailauth.dkim.sign import load_signing_key
 from filters.mailauth.message import Message
+from filters.mailauth.results import ArcResult
 
 from .conftest import ALICE, STANDARD
 from .harness.messages import key_pair, letter

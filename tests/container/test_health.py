@@ -31,7 +31,7 @@ PATTERNS = {
     },
     "the inbound filter": "-m filters.inbound",
     "the submission filter": "-m filters.submission",
-    "the log of smtpd": "-m entrypoint.logpipe .* smtpd ",
+    "the log of smtpd": "-m entrypoint.supervise.logpipe .* smtpd ",
     "Dovecot's master": "^/usr/sbin/dovecot ",
     # A process that has no argument has a command line without a blank behind it.
     "Dovecot's auth": "^dovecot/auth$",
@@ -43,10 +43,10 @@ PATTERNS = {
             *("pop3-login", "lmtp", "quota-status"),
         )
     },
-    "the log of dovecot": "-m entrypoint.logpipe .* dovecot ",
-    "logins": "^python -m (entrypoint.until_eof )?filters.logins",
-    "web": "^python -m (entrypoint.until_eof )?entrypoint.web",
-    "keeper": "^python -m entrypoint.keeper",
+    "the log of dovecot": "-m entrypoint.supervise.logpipe .* dovecot ",
+    "logins": "^python -m (entrypoint.supervise.until_eof )?filters.logins",
+    "web": "^python -m (entrypoint.supervise.until_eof )?entrypoint.web",
+    "keeper": "^python -m entrypoint.maintenance",
 }
 
 

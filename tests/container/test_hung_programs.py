@@ -54,7 +54,11 @@ def signal(server: Signpost, name: str, keys: set[tuple[int, str]]) -> None:
 
 def request(server: Signpost, *programs: str) -> None:
     for program in programs:
-        server.exec("python", "-c", f"from entrypoint.restarts import request as r; r('{program}')")
+        server.exec(
+            "python",
+            "-c",
+            f"from entrypoint.supervise.restarts import request as r; r('{program}')",
+        )
 
 
 def wait_until_healthy(server: Signpost) -> None:

@@ -627,9 +627,9 @@ def fingerprints(server: Signpost) -> set[bytes]:
 
 
 _NEW_CERTIFICATE = """
-from entrypoint import render
-from entrypoint.self_signed import self_signed
-render.write_certificate(render.RUN, *self_signed("mail.example.org"))
+from entrypoint import paths, render
+from entrypoint.tls.self_signed import self_signed
+render.write_certificate(paths.RUN, *self_signed("mail.example.org"))
 """
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.passwords import hash_password
-from filters.crypt_hash import crypt
+from entrypoint.config.passwords import hash_password
+from filters.credentials import crypt
 
 from .harness import pam_module
 from .harness.bare_smtpd import CONFIGURATION, USER, BareSmtpd, Client

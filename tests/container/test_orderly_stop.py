@@ -70,7 +70,9 @@ def sending(world: World, server: Signpost, token: str) -> Iterator[Client]:
 def request(server: Signpost) -> int:
     """How often smtpd had started before."""
     count = starts(server)
-    server.exec("python", "-c", "from entrypoint.restarts import request; request('smtpd')")
+    server.exec(
+        "python", "-c", "from entrypoint.supervise.restarts import request; request('smtpd')"
+    )
     return count
 
 

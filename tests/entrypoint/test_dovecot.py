@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint import dovecot_log, render
-from entrypoint.ports import from_text, listed, rendered_ports, served_ports, to_text
+from entrypoint import files, paths, render
+from entrypoint.config.ports import from_text, listed, rendered_ports, served_ports, to_text
+from entrypoint.supervise import dovecot_log
 
 from .test_render import GOLDEN, settings_of
 
@@ -19,7 +20,7 @@ SHOWN = ("dovecot/dovecot.conf", "dovecot/users", "dovecot/spellings", "ports")
 @pytest.mark.parametrize("case", ["demo", "mailboxes"])
 def test_golden(case: str) -> None:
     settings = settings_of(GOLDEN / case)
-    files = {str(f.path.relative_to(render.RUN)): f for f in render.render_masked(settings)}
+    files = {str(f.path.relative_to(paths.RUN)): f for f in render.render_masked(settings)}
     for name in SHOWN:
         golden = GOLDEN / case / Path(name).name
         if os.environ.get("SIGNPOST_GOLDEN") == "write":
@@ -53,12 +54,12 @@ def test_each_rewritten_file_has_another_second_than_the_one_before(tmp_path: Pa
     path, seen = tmp_path / "users", set()
     user, group = tmp_path.owner(), tmp_path.group()
     for content in (b"one", b"two", b"six"):
-        render.write_file(path, content, user, group, 0o600)
+        files.write_file(path, content, user, group, 0o600)
         seen.add(int(path.stat().st_mtime))
     assert len(seen) == 3
     os.utime(path, (1, 1))
     before = int(time.time())
-    render.write_file(path, b"ten", user, group, 0o600)
+    files.write_file(path, b"ten", user, group, 0o600)
     assert int(path.stat().st_mtime) >= before
 
 

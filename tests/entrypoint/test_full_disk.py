@@ -12,15 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint import disk_space, environ
-from entrypoint.disk_errors import explained, takes_nothing
-from entrypoint.disk_space import DATA, SPOOL, Disk, judged, problems
-from entrypoint.keeper.disks import Ticker
-from entrypoint.keeper.known_hashes import KnownHashes
-from entrypoint.lock_file import locked
-from entrypoint.ownership import own_folder
-from entrypoint.render import write_file
-from entrypoint.settings import HostFacts
+from entrypoint import disks as disk_space
+from entrypoint.config import environ
+from entrypoint.config.settings import HostFacts
+from entrypoint.disks import DATA, SPOOL, Disk, explained, judged, problems, takes_nothing
+from entrypoint.files import locked, own_folder, write_file
+from entrypoint.maintenance.disks import Ticker
+from entrypoint.maintenance.known_hashes import KnownHashes
 from filters.disk_room import Room
 
 from ..refusing_disk import names_in, refusing

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from entrypoint import environ, render
-from entrypoint.preview import preview
-from entrypoint.settings import AppPassword, HostFacts, Settings
+from entrypoint import files, paths, render
+from entrypoint.completion import preview
+from entrypoint.config import environ
+from entrypoint.config.settings import AppPassword, HostFacts, Settings
 from filters.addresses import AddressBook
-from filters.login_book import LoginBook
+from filters.credentials import LoginBook
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.parent for path in GOLDEN.glob("*/environ.toml"))
@@ -32,9 +33,7 @@ def settings_of(case: Path) -> Settings:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_golden(case: Path) -> None:
-    files = {
-        str(f.path.relative_to(render.RUN)): f for f in render.render_masked(settings_of(case))
-    }
+    files = {str(f.path.relative_to(paths.RUN)): f for f in render.render_masked(settings_of(case))}
     for name in SHOWN:
         golden = case / Path(name).name
         if os.environ.get("SIGNPOST_GOLDEN") == "write":
@@ -80,8 +79,8 @@ def test_files_are_written_whole_with_their_mode(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     user = path.owner() if path.exists() else tmp_path.owner()
     group = tmp_path.group()
-    render.write_file(path, b"first", user, group, 0o640)
-    render.write_file(path, b"second", user, group, 0o600)
+    files.write_file(path, b"first", user, group, 0o640)
+    files.write_file(path, b"second", user, group, 0o600)
     assert path.read_bytes() == b"second"
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
@@ -92,14 +91,14 @@ def test_the_book_of_logins_is_what_filters_logins_reads(tmp_path: Path) -> None
     phone = AppPassword(name="phone", hash=SecretStr("$5$rounds=1000$salt$hash"))
     first = settings.accounts[0].model_copy(update={"app_passwords": (phone,)})
     settings = settings.model_copy(update={"accounts": (first, *settings.accounts[1:])})
-    (file,) = (each for each in render.render(settings) if each.path.name == render.LOGINS)
+    (file,) = (each for each in render.render(settings) if each.path.name == paths.LOGINS)
     passwords = LoginBook.from_json(file.content).passwords_of(first.address.encode())
     assert [(each.name, each.hash.decode()) for each in passwords] == [
         ("", first.secret.get_secret_value()),
         ("phone", "$5$rounds=1000$salt$hash"),
     ]
     assert (file.owner, file.group, file.mode) == ("root", "logins", 0o640)
-    (tmp_path / render.LOGINS).write_text(file.content)
+    (tmp_path / paths.LOGINS).write_text(file.content)
     assert render.rendered_hashes(tmp_path) == {
         account.address: account.secret.get_secret_value() for account in settings.accounts
     }

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from entrypoint.passwords import hash_password
+from entrypoint.config.passwords import hash_password
 
 from .shell import attempt, fresh, run, wait_until
 from .signpost import ROOT

@@ -19,7 +19,7 @@ import pytest
 from entrypoint.probe import name_servers, services
 from entrypoint.probe.asking import Answers, Probe, Question, ask_all
 from entrypoint.probe.conversation import at_socket
-from entrypoint.self_signed import self_signed
+from entrypoint.tls.self_signed import self_signed
 
 from ..certificates import server_context
 

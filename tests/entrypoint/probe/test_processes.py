@@ -6,10 +6,10 @@ from pathlib import Path
 
 from entrypoint.probe.processes import Process, processes, since
 
-LOGPIPE = "python -m entrypoint.logpipe --format text --level info"
+LOGPIPE = "python -m entrypoint.supervise.logpipe --format text --level info"
 # number: parent, state, command line
 TREE = {
-    7: (0, "S", "/opt/signpost/bin/python3 -m entrypoint.supervise /run/x text "),
+    7: (0, "S", "/opt/signpost/bin/python3 -m entrypoint.supervise.__main__ /run/x text "),
     8: (7, "S", f"{LOGPIPE} smtpd /usr/sbin/smtpd -dF -f /run/signpost/smtpd.conf "),
     9: (8, "S", "/usr/sbin/smtpd -dF -f /run/signpost/smtpd.conf "),
     10: (9, "T", "smtpd: queue   "),
@@ -24,7 +24,7 @@ TREE = {
     17: (13, "S", "/bin/sh /usr/local/libexec/sieve-send x "),
     18: (7, "S", f"{LOGPIPE} --user logins logins python -m filters.logins x "),
     19: (18, "S", "python -m filters.logins x "),
-    20: (7, "S", "python -m entrypoint.keeper --format text "),
+    20: (7, "S", "python -m entrypoint.maintenance --format text "),
     30: (0, "T", "smtpd: queue"),  # of another container that shares the view
 }
 

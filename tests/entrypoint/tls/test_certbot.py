@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.environ import load
-from entrypoint.settings import HostFacts
+from entrypoint.config.environ import load
+from entrypoint.config.settings import HostFacts
 from entrypoint.tls.certbot import Result, command, read_result
 
 NOW = 1_800_000_000.0  # 2027-01-15 08:00 UTC

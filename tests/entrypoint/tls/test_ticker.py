@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from entrypoint.environ import load
-from entrypoint.settings import HostFacts, Settings
-from entrypoint.tls.acme import Acme
-from entrypoint.tls.acme_book import read_attempts
+from entrypoint.config.environ import load
+from entrypoint.config.settings import HostFacts, Settings
+from entrypoint.tls.acme import Acme, read_attempts
 from entrypoint.tls.certbot import Result
-from entrypoint.tls.leads import Leads
 from entrypoint.tls.pair import Pair, Paths, judged
+from entrypoint.tls.pointing_here import Leads
 from entrypoint.tls.sources import (
     acme_folder,
     chosen,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from entrypoint import environ
-from entrypoint.settings import HostFacts, Settings
+from entrypoint.config import environ
+from entrypoint.config.settings import HostFacts, Settings
 from entrypoint.web.published import site_of
 from entrypoint.web.site import Site
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.records import records
-from entrypoint.self_signed import self_signed
-from entrypoint.settings import Settings
+from entrypoint.config.settings import Settings
+from entrypoint.dns_records import records
+from entrypoint.tls.self_signed import self_signed
 from entrypoint.web.mta_sts import policy
 from entrypoint.web.published import names, site_of
 from entrypoint.web.readiness import readiness

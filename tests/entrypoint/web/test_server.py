@@ -17,7 +17,7 @@ import pytest
 from entrypoint.web.__main__ import challenge, server_context
 from entrypoint.web.http import MOST_BODY, MOST_HEAD, Request, Response
 from entrypoint.web.server import Limits, Server
-from filters.last_good import LastGood
+from filters.watched_file import LastGood
 
 from ..certificates import Authority
 from .hostile import HOSTILE

@@ -1,0 +1,140 @@
+"""ALIASES and POSTMASTER_ADDRESS: written addresses → Alias values that lead somewhere.
+
+It must not know passwords.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from entrypoint.config.addresses import foreign_address, own_address
+from entrypoint.config.domain_names import domain_name
+from entrypoint.config.entries import entries
+from entrypoint.config.problems import BrokenRuleError, Problems
+from entrypoint.config.routes import Routes
+from entrypoint.config.settings import Alias
+
+
+def read_aliases(
+    where: str,
+    text: str,
+    domains: Collection[str] | None,
+    accounts: Collection[str],
+    problems: Problems,
+) -> dict[str, Alias]:
+    """Read the entries and note each mistake; the result is by place, as `ALIASES: line 3`.
+
+    `domains` is None where they are not known, having mistakes of their own.
+    """
+    aliases: dict[str, Alias] = {}
+    seen: set[str] = set()
+    for entry in entries(text):
+        place = f"{where}: {entry.place}"
+        written, colon, rest = entry.text.partition(":")
+        if not colon:
+            problems.add(
+                place,
+                "no colon between an alias and its targets",
+                "write it like info@example.org: alice@example.org, one alias a line if it has "
+                "several targets",
+                entry.text.strip(),
+            )
+            continue
+        try:
+            address = alias_address(written.strip())
+        except BrokenRuleError as error:
+            problems.broken(place, error, written.strip())
+            continue
+        for rule in alias_rules(address, domains, accounts):
+            problems.broken(place, rule, address)
+        if address in seen:
+            problems.add(
+                place, "an alias that is there already", "write all targets in one entry", address
+            )
+        seen.add(address)
+        targets = _targets(place, address, rest, problems)
+        if targets:
+            aliases[place] = Alias(address=address, targets=targets)
+    return aliases
+
+
+def alias_address(text: str) -> str:
+    """An address that others can stand behind: one that is to exist here, or `@domain`."""
+    return f"@{domain_name(text[1:])}" if text.startswith("@") else own_address(text)
+
+
+def alias_rules(
+    address: str, domains: Collection[str] | None, accounts: Collection[str]
+) -> Iterator[BrokenRuleError]:
+    """The rules that the address of an alias breaks; None is not known, and breaks none."""
+    if domains is not None and address.rpartition("@")[2] not in domains:
+        yield BrokenRuleError(
+            "an alias outside DOMAINS", "add its domain to DOMAINS, or correct it"
+        )
+    if address in accounts:
+        yield BrokenRuleError("an alias that is an account too", "take one of the two")
+
+
+def _targets(place: str, address: str, text: str, problems: Problems) -> tuple[str, ...]:
+    targets: list[str] = []
+    written = [part.strip() for part in text.split(",") if part.strip()]
+    if not written:
+        problems.add(place, "an alias that goes nowhere", "write a target after the colon", address)
+    for part in written:
+        try:
+            target = foreign_address(part)
+        except BrokenRuleError as error:
+            problems.broken(place, error, part)
+            continue
+        if target in targets:
+            problems.add(place, "a target that is there already", "take it out", part)
+            continue
+        targets.append(target)
+    return tuple(targets)
+
+
+def check_targets(aliases: Mapping[str, Alias], routes: Routes, problems: Problems) -> None:
+    """Does every target in a domain of ours have somebody who takes its mail?"""
+    for place, alias in aliases.items():
+        for target in alias.targets:
+            if routes.is_ours(target) and routes.entry(target) is None:
+                problems.add(
+                    place,
+                    "an alias that goes nowhere: nobody takes mail for its target",
+                    "add that account, or correct the target",
+                    target,
+                )
+
+
+def check_circles(
+    where: str, aliases: Mapping[str, Alias], routes: Routes, problems: Problems
+) -> None:
+    """Does every way along the aliases end? where: the place of a circle without any of them."""
+    places = {alias.address: place for place, alias in aliases.items()}
+    for circle in routes.circles():
+        # The roles' implied aliases have no place of their own; a circle has a written one too.
+        first = min(range(len(circle)), key=lambda at: circle[at] not in places)
+        way = circle[first:] + circle[:first] + (circle[first],)
+        problems.add(
+            places.get(circle[first], where),
+            "an alias that goes in a circle",
+            "give one of them another target",
+            " -> ".join(way),
+        )
+
+
+def read_postmaster(where: str, text: str, routes: Routes | None, problems: Problems) -> str:
+    """Read POSTMASTER_ADDRESS: of ours it must exist, and a foreign one may be any."""
+    try:
+        address = foreign_address(text)
+    except BrokenRuleError as error:
+        problems.broken(where, error, text)
+        return text
+    if routes is not None and routes.is_ours(address) and routes.entry(address) is None:
+        problems.add(
+            where,
+            "nobody takes mail for this address",
+            "add that account or alias, or leave this out",
+            address,
+        )
+    return address

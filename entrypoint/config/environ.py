@@ -1,0 +1,182 @@
+"""From the environment to Settings: the only reader of os.environ, X_FILE and the host's facts.
+
+Every mistake is collected and told at once. It must not know what is made of the Settings.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+from pydantic import SecretStr
+
+from entrypoint.config import values as scalars
+from entrypoint.config.dkim import read_dkim
+from entrypoint.config.domain_names import domain_name
+from entrypoint.config.domains import read_people
+from entrypoint.config.entries import lines, words
+from entrypoint.config.host import gateways_v4, gateways_v6, has_ipv6
+from entrypoint.config.limits import greylist, rate
+from entrypoint.config.problems import ConfigurationError, Problems
+from entrypoint.config.reading import Reading
+from entrypoint.config.relay import read_relay
+from entrypoint.config.settings import HostFacts, LogFormat, LogLevel, MtaSts, Settings
+from entrypoint.config.sources import gather, note_unknown
+from entrypoint.config.tls import check_tls_files, read_acme, read_tls_files
+from entrypoint.config.variables import VARIABLES
+
+__all__ = ["ConfigurationError", "host_facts", "load", "load_to_start"]
+
+# The fields that are one value and hang together with no other.
+_SINGLE: Mapping[str, Callable[[str], object]] = {
+    "recipient_delimiter": scalars.delimiter,
+    "message_size_limit": scalars.size,
+    "default_quota": scalars.quota,
+    "enable_imap": scalars.boolean,
+    "enable_pop3": scalars.boolean,
+    "enable_autoconfig": scalars.boolean,
+    "mta_sts": partial(scalars.choice, allowed=get_args(MtaSts)),
+    "dkim_rotate_days": partial(scalars.number, least=14, most=3650),
+    "dkim_required": scalars.boolean,
+    "dns_timeout": partial(scalars.number, least=1, most=120),
+    "spf": scalars.boolean,
+    "dmarc_enforce": scalars.enforcement,
+    "arc_seal": scalars.boolean,
+    "greylist": greylist,
+    "message_ratelimit": rate,
+    "public_ipv4": partial(scalars.ip_address_of, version=4),
+    "public_ipv6": partial(scalars.ip_address_of, version=6),
+    "doctor_probe_domain": domain_name,
+    "doctor_every": partial(scalars.duration, least=300, most=7 * 86_400),
+    "log_level": partial(scalars.choice, allowed=get_args(LogLevel)),
+    "log_format": partial(scalars.choice, allowed=get_args(LogFormat)),
+    "tz": scalars.time_zone,
+}
+_DEFAULT_DELIMITER = str(Settings.model_fields["recipient_delimiter"].default)
+_LONGEST_NAME = 253  # characters of a domain name in text (RFC 1035 §3.1)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """The fields of Settings as far as they are right; reading has the mistakes."""
+
+    reading: Reading
+    values: Mapping[str, object]
+
+    def settings(self, host: HostFacts | None) -> Settings:
+        """The whole. Raises ConfigurationError."""
+        self.reading.problems.raise_any()
+        facts = host_facts() if host is None else host
+        return Settings.model_validate({**self.values, "host": facts})
+
+
+def load(
+    environ: Mapping[str, str] | None = None,
+    *,
+    host: HostFacts | None = None,
+    kept: Collection[str] | None = None,
+) -> Settings:
+    """Read the configuration, from this process's environment and host unless they are given.
+
+    kept: the addresses of the accounts and aliases that commands keep. Where they are not given it
+    is not judged whether aliases and POSTMASTER_ADDRESS lead to anybody. Raises ConfigurationError
+    with every mistake, each in one line that holds no secret.
+    """
+    return _read(environ, kept).settings(host)
+
+
+def load_to_start(
+    environ: Mapping[str, str] | None = None,
+    *,
+    host: HostFacts | None = None,
+    kept: Collection[str] | None = None,
+) -> Settings:
+    """The same where a server is to start with it: the files of a manual certificate are judged,
+    too. One that runs keeps the certificate that it has, and the keeper watches the files.
+    """
+    draft = _read(environ, kept)
+    check_tls_files(draft.reading, draft.values, datetime.now(UTC))
+    return draft.settings(host)
+
+
+def _read(environ: Mapping[str, str] | None, kept: Collection[str] | None) -> _Draft:
+    environ = os.environ if environ is None else environ
+    problems = Problems()
+    note_unknown(environ, VARIABLES, problems)
+    reading = Reading(gather(environ, VARIABLES, problems), problems)
+
+    values: dict[str, object] = {}
+    for field, parse in _SINGLE.items():
+        value = reading.value(field, parse)
+        if value is not None:
+            values[field] = value
+    values["dns_servers"] = _each(reading, "dns_servers", words, scalars.ip_address)
+    values["dnsbl"] = _each(reading, "dnsbl", words, domain_name)
+    values["arc_trusted_sealers"] = _each(reading, "arc_trusted_sealers", words, domain_name)
+    for field in ("extra_filters_inbound", "extra_filters_submission"):
+        values[field] = _each(reading, field, lines, scalars.filter_command)
+    secret = reading.secret("srs_secret", scalars.key_text)
+    values["srs_secret"] = None if secret is None else SecretStr(secret)
+
+    people = read_people(reading, _delimiter(reading, values), kept)
+    host_name = _host_name(reading, people["domains"])
+    values |= people | {"mail_hostname": host_name}
+    if values.get("enable_imap") is False and values.get("enable_pop3"):
+        reading.note("enable_pop3", "POP3 without IMAP", "set ENABLE_IMAP=yes, or leave this out")
+    if values.get("enable_imap") is False and values.get("enable_autoconfig"):
+        reading.note(
+            "enable_autoconfig",
+            "mail programs need a mailbox to be set up for",
+            "set ENABLE_IMAP=yes, or leave this out",
+        )
+    values |= read_relay(reading)
+    values |= read_tls_files(reading)
+    values |= read_acme(reading)
+    values |= read_dkim(reading, people["domains"], host_name)
+    return _Draft(reading, values)
+
+
+def host_facts(proc: Path = Path("/proc")) -> HostFacts:
+    """Ask the kernel: is there IPv6 here, and which are the default gateways."""
+
+    def text(name: str) -> str:
+        try:
+            return (proc / name).read_text("ascii")
+        except OSError:  # a kernel without IPv6 has no such file
+            return ""
+
+    return HostFacts(
+        ipv6=has_ipv6(text("net/if_inet6")),
+        gateways=gateways_v4(text("net/route")) + gateways_v6(text("net/ipv6_route")),
+    )
+
+
+def _delimiter(reading: Reading, values: Mapping[str, object]) -> str | None:
+    """The delimiter that holds; None where what was set is wrong."""
+    if not reading.is_set("recipient_delimiter"):
+        return _DEFAULT_DELIMITER
+    return str(values["recipient_delimiter"]) if "recipient_delimiter" in values else None
+
+
+def _each(
+    reading: Reading, field: str, split: Callable[[str], list[str]], parse: Callable[[str], str]
+) -> tuple[str, ...]:
+    given = reading.raw(field)
+    return reading.each(field, split(given.text) if given else [], parse) or ()
+
+
+def _host_name(reading: Reading, domains: object) -> str | None:
+    if reading.is_set("mail_hostname"):
+        return reading.value("mail_hostname", domain_name)
+    if not isinstance(domains, tuple) or not domains:
+        return None
+    name = f"mail.{domains[0]}"
+    if len(name) > _LONGEST_NAME:
+        reading.note("domains", f"no room for mail. before {domains[0]}", "set MAIL_HOSTNAME")
+        return None
+    return name

@@ -1,0 +1,46 @@
+"""What a configuration says and what has no effect, or a costly one: no mistake, and yet not what
+a person means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from entrypoint.config.passwords import told_seconds
+from entrypoint.config.settings import Account, Settings
+from filters.hash_cost import SLOW, check_seconds, fit_a_question
+
+_CURE = "set ENABLE_IMAP=yes, or leave it out"
+_QUICKER = "a $6$ hash with the usual rounds is quicker"
+
+
+def oddities(settings: Settings) -> Iterator[str]:
+    """A line each, for warnings. settings: with what the commands keep."""
+    for account in settings.accounts:
+        yield from _slow_hashes(account)
+    if settings.enable_imap:
+        return
+    # Dovecot is who counts.
+    if settings.default_quota:
+        yield f"DEFAULT_QUOTA: a quota has no effect with ENABLE_IMAP=no; {_CURE}"
+    for account in settings.accounts:
+        if account.quota:
+            yield f"{account.address}: its quota has no effect with ENABLE_IMAP=no; {_CURE}"
+
+
+def _slow_hashes(account: Account) -> Iterator[str]:
+    secrets = [account.secret] if account.hashed else []
+    secrets += [each.hash for each in account.app_passwords]
+    hashes = [each.get_secret_value().encode() for each in secrets]
+    slowest = max(map(check_seconds, hashes), default=0.0)
+    # Not taken any more, and yet what an older version has kept.
+    if not fit_a_question(hashes):
+        yield (
+            f"{account.address}: it cannot log in, for checking its hash takes too long "
+            f"({told_seconds(slowest)}); signpost account passwd sets another"
+        )
+    elif slowest > SLOW:
+        yield (
+            f"{account.address}: checking its hash takes up to {told_seconds(slowest)}, "
+            f"and other logins wait meanwhile; {_QUICKER}"
+        )

@@ -1,0 +1,187 @@
+"""What lives in /data and outlasts a container: keys, certificates, secrets, mail, VERSION.
+
+`ensure` makes what is missing and never touches what is there, except for owners and modes. It
+returns the Settings completed with what the state knows: generated secrets and hashed passwords.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from entrypoint.accounts import store as mailboxes
+from entrypoint.accounts.merge import merged
+from entrypoint.completion import HashOf, completed, new_hash
+from entrypoint.config.ineffective import oddities
+from entrypoint.config.problems import ConfigurationError
+from entrypoint.config.settings import Settings
+from entrypoint.disks import explained, takes_nothing
+from entrypoint.dkim_keys.key_files import KeyFiles
+from entrypoint.dkim_keys.lifecycle import day
+from entrypoint.dkim_keys.model import DomainKeys, Key
+from entrypoint.dkim_keys.store import Store
+from entrypoint.files import own_folder, write_file
+from entrypoint.paths import DATA
+from entrypoint.tls.sources import ensure_self_signed, self_signed_paths
+from filters.mailauth.dkim.sign import BadKey, SigningKey, load_signing_key
+
+VERIFIER = "verifier"
+DEMO_PASSWORD_FILE = "secrets/demo-password"  # noqa: S105 -- a file's name
+_VERIFIERS = KeyFiles(VERIFIER)
+
+
+def ensure(
+    settings: Settings,
+    version: str,
+    data: Path = DATA,
+    say: Callable[[str, str], None] | None = None,
+    hash_of: HashOf = new_hash,
+) -> Settings:
+    """Make everything that the settings need; the completed settings.
+
+    say: hears level and text of what happened to DKIM keys and is no ordinary start, of kept
+    accounts that do not fit, and of settings without effect. hash_of: of plain passwords.
+    What is there already serves while the disk of /data takes nothing; `say` hears what is not
+    done. Raises OSError where something is missing and cannot be written, ConfigurationError where
+    a DKIM key or the file of accounts cannot be used.
+    """
+
+    def warn(text: str) -> None:
+        if say is not None:
+            say("warning", text)
+
+    own_folder(data, "root", "root", 0o755)
+    own_folder(data / "mail", "vmail", "vmail", 0o700)
+    for private in ("secrets", "tls"):
+        own_folder(data / private, "root", "root", 0o700)
+    for public in ("dkim", *(["arc"] if settings.arc_seal else [])):
+        own_folder(data / public, "root", "root", 0o755)
+    store = Store(settings, data / "dkim")
+    with store.locked():
+        for note in store.reconcile(int(time.time())):
+            if say is not None and note.level != "info":
+                say(note.level, note.text)
+        for undone in store.undone:
+            warn(undone)
+        signing = store.signing(store.load())
+    if settings.arc_seal:
+        path = _arc_key(settings, data)
+        _VERIFIERS.folder(path.parent)
+        _VERIFIERS.make(path, "rsa")
+        _VERIFIERS.claim(path)
+    try:
+        ensure_self_signed(settings, data)
+    except OSError as error:
+        pair = self_signed_paths(data)
+        if not takes_nothing(error) or not (pair.certificate.exists() and pair.key.exists()):
+            raise
+        warn(f"the self-signed certificate stays as it is: {explained(error)}")
+    srs = settings.srs_secret or SecretStr(_kept(data / "secrets/srs", 40))
+    demo_password = _kept(data / DEMO_PASSWORD_FILE, 20) if settings.demo else ""
+    try:
+        write_file(data / "VERSION", f"{version}\n".encode(), "root", "root", 0o644)
+    except OSError as error:  # nothing depends on it
+        if not takes_nothing(error):
+            raise
+        warn(explained(error))
+    whole = completed(
+        settings,
+        srs=srs,
+        demo_password=SecretStr(demo_password),
+        signing=signing,
+        hash_of=hash_of,
+    )
+    accounts = mailboxes.Store(data / "accounts")
+    accounts.prepare()
+    whole, unfit = merged(whole, accounts.load())
+    for problem in unfit:
+        warn(f"{accounts.path}: passed over: {problem}")
+    for problem in oddities(whole):
+        warn(problem)
+    return whole
+
+
+def signing_keys(settings: Settings, data: Path = DATA) -> list[SigningKey]:
+    """The keys in use: those that sign for the domains, and ARC's.
+
+    Raises ConfigurationError that names every bad one.
+    """
+    return [*_load(settings, data, ("signing",))[0], *_arc_keys(settings, data)]
+
+
+def published_keys(
+    settings: Settings, data: Path = DATA
+) -> tuple[list[SigningKey], dict[tuple[str, str], str]]:
+    """The keys whose records are to be published, and what those are for that do not sign, by
+    domain and selector. Raises ConfigurationError that names every bad one.
+    """
+    keys, purposes = _load(settings, data, ("signing", "next", "old"))
+    return [*keys, *_arc_keys(settings, data)], purposes
+
+
+def _load(
+    settings: Settings, data: Path, statuses: Sequence[str]
+) -> tuple[list[SigningKey], dict[tuple[str, str], str]]:
+    store = Store(settings, data / "dkim")
+    keys: list[SigningKey] = []
+    purposes: dict[tuple[str, str], str] = {}
+    errors: list[str] = []
+    state = store.load()
+    for domain in settings.signing_domains:
+        of_domain = state.get(domain, DomainKeys())
+        if not of_domain.signing:
+            errors.append(f"{domain}: there is no DKIM key yet; run `signpost start` first")
+        chosen = [key for status in statuses for key in of_domain.keys if key.status == status]
+        for key in chosen:
+            try:
+                keys.append(store.read(domain, key))
+            except ConfigurationError as error:
+                errors += error.errors
+            if key.status != "signing":
+                purposes[domain, key.selector] = _purpose(key)
+    if errors:
+        raise ConfigurationError(errors)
+    return keys, purposes
+
+
+def _purpose(key: Key) -> str:
+    if key.status == "next":
+        return "the next DKIM key: mail is signed with it once every name server has this record"
+    return f"an old DKIM key: keep the record until {day(key.until or 0)}"
+
+
+def _arc_key(settings: Settings, data: Path) -> Path:
+    return data / "arc" / settings.mail_hostname / f"{settings.arc_selector}.pem"
+
+
+def _arc_keys(settings: Settings, data: Path) -> list[SigningKey]:
+    if not settings.arc_seal:
+        return []
+    path = _arc_key(settings, data)
+    try:
+        pem = _VERIFIERS.read(path)
+        return [load_signing_key(settings.mail_hostname, settings.arc_selector, pem)]
+    except FileNotFoundError:
+        problem = "there is no such key yet; run `signpost start` first"
+    except (OSError, BadKey) as error:
+        problem = str(error)
+    raise ConfigurationError([f"{path}: {problem}"])
+
+
+def demo_password(data: Path = DATA) -> str:
+    """The one secret that is ever shown."""
+    return (data / DEMO_PASSWORD_FILE).read_text("ascii").strip()
+
+
+def _kept(path: Path, length: int) -> str:
+    """The secret in the file, or a new one of letters and digits that is kept there."""
+    if not path.exists():
+        alphabet = string.ascii_letters + string.digits
+        made = "".join(secrets.choice(alphabet) for _ in range(length))
+        write_file(path, f"{made}\n".encode(), "root", "root", 0o600)
+    return path.read_text("ascii").strip()

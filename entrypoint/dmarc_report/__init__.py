@@ -1,0 +1,1 @@
+"""Reading DMARC aggregate reports. It must not know a running server."""

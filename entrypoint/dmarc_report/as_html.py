@@ -1,0 +1,29 @@
+"""An Overview → one HTML page: no script, nothing from elsewhere, every value escaped.
+
+It must not know files or XML.
+"""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from entrypoint.dmarc_report.as_text import dkim_text, period, spf_text
+from entrypoint.dmarc_report.overview import Overview
+from entrypoint.text import neutral
+
+
+def as_html(view: Overview) -> str:
+    """The page, ASCII only, so that it reads the same whatever encoding it is kept in."""
+    environment = Environment(
+        loader=PackageLoader("templates", ""),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        # Escaping leaves bidirectional overrides and control characters as they are.
+        finalize=lambda value: neutral(value) if type(value) is str else value,
+    )
+    environment.filters |= {"dkim": dkim_text, "spf": spf_text}
+    page = environment.get_template("dmarc-report.html.j2").render(view=view, period=period)
+    return page.encode("ascii", "xmlcharrefreplace").decode("ascii")

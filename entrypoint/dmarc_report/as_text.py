@@ -1,0 +1,132 @@
+"""An Overview → aligned columns for a terminal. Every value is a stranger's, so made harmless.
+
+It must not know files or XML.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from entrypoint.dmarc_report.feedback import DkimResult, SpfResult
+from entrypoint.dmarc_report.overview import Overview, ReadReport, Source
+from entrypoint.text import neutral
+
+_WIDEST = 60  # columns of a cell; --json has the whole value
+_MOST_RESULTS = 3
+_TITLES = (
+    *("DMARC", "COUNT", "AUTHOR DOMAIN", "SOURCE", "DISPOSITION", "DKIM", "SPF"),
+    *("REPORTER", "PERIOD (UTC)"),
+)
+
+
+def table(view: Overview) -> Iterator[tuple[str, bool]]:
+    """The lines of the table, each with whether it tells of a failure."""
+    rows = [_cells(source) for source in view.sources]
+    widths = [max(map(_width, column)) for column in zip(_TITLES, *rows, strict=True)]
+    if rows:
+        yield _line(_TITLES, widths), False
+    for source, row in zip(view.sources, rows, strict=True):
+        yield _line(row, widths), not source.passes
+
+
+def summary(view: Overview) -> Iterator[str]:
+    """A line for each report, and one for all."""
+    for each in view.reports:
+        yield _report(each)
+    for file in view.repeated:
+        yield f"counted before: {file}"
+    shares = ", ".join(f"{name} {count}" for name, count in view.dispositions.items() if count)
+    yield (
+        f"total: {_many(len(view.reports), 'report')}, {_many(view.messages, 'message')}, "
+        f"{view.messages - view.failing} pass, {view.failing} fail"
+        + (f"; disposition: {shares}" if shares else "")
+    )
+
+
+def dkim_text(found: DkimResult) -> str:
+    """`example.org/s1 pass`: domain, selector and result, not yet made harmless."""
+    return f"{found.domain or '?'}/{found.selector or '?'} {found.result or '?'}"
+
+
+def spf_text(found: SpfResult) -> str:
+    """`bounces.example.org softfail`, with `(helo)` for that identity, not yet made harmless."""
+    scope = " (helo)" if found.scope == "helo" else ""
+    return f"{found.domain or '?'} {found.result or '?'}{scope}"
+
+
+def period(begin: int, end: int) -> str:
+    """`2026-01-01 00:00 - 2026-01-01 23:59`, in UTC."""
+    return f"{_minute(begin)} - {_minute(end)}"
+
+
+def _minute(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _cells(source: Source) -> tuple[str, ...]:
+    overridden = f" ({', '.join(source.reasons)})" if source.reasons else ""
+    return (
+        "pass" if source.passes else "FAIL",
+        str(source.count),
+        _short(source.header_from),
+        source.source_ip,
+        _short(source.disposition + overridden),
+        _results(source.dkim, map(dkim_text, source.dkim_results)),
+        _results(source.spf, map(spf_text, source.spf_results)),
+        _short(", ".join(source.reporters)),
+        period(source.begin, source.end),
+    )
+
+
+def _results(aligned: str, raw: Iterable[str]) -> str:
+    """`fail: example.net/s1 pass, …`: first what counts for DMARC, then what was found."""
+    found = list(raw)
+    more = len(found) - _MOST_RESULTS
+    shown = ", ".join(map(_short, found[:_MOST_RESULTS])) + (f", {more} more" if more > 0 else "")
+    return f"{aligned}: {shown}" if shown else aligned
+
+
+def _report(each: ReadReport) -> str:
+    report = each.report
+    policy = f" p={_short(report.policy.p)}" if report.policy.p else ""
+    line = (
+        f"{_short(report.reporter)} about {_short(report.policy.domain)}{policy}, "
+        f"{period(report.begin, report.end)} UTC: {_many(each.messages, 'message')}, "
+        f"{each.failing} fail; report {_short(report.report_id)} in {each.file}"
+    )
+    # RFC 9990, error element: what is wrong with the DMARC record itself.
+    return line + "".join(f"\n  the reporter says: {_short(error)}" for error in report.errors[:5])
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _short(text: str) -> str:
+    clean = neutral(text)
+    columns = 0
+    for at, char in enumerate(clean):
+        columns += max(1, _width(char))  # a thousand combining marks have no width, and are a lot
+        if columns > _WIDEST:
+            return f"{clean[: at - 1]}…"
+    return clean
+
+
+def _line(cells: Iterable[str], widths: list[int]) -> str:
+    padded = []
+    for at, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        space = " " * (width - _width(cell))
+        padded.append(space + cell if at == 1 else cell + space)
+    return "  ".join(padded).rstrip()
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: Chinese letters take two, combining marks none (UAX #11)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
+        for char in text
+    )

@@ -1,0 +1,48 @@
+"""Did mail of ours leave unsigned of late? Reads what the signing filter writes.
+
+The file's form is told in `filters.unsigned_book`. It must not know how health is shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from entrypoint.files import acting_as
+from entrypoint.text import neutral
+
+UNSIGNED = Path("/var/spool/smtpd/filters/signer/unsigned.json")
+SIGNER = "signer"
+
+# Unhealthy until the next message of the domain is signed, but long enough to be seen: the
+# image's health check comes once a minute and three of them have to fail.
+_SEEN_FOR = 900  # seconds
+
+
+def check_unsigned(now: float, path: Path = UNSIGNED, owner: str = SIGNER) -> list[str]:
+    """What is wrong, a line for each domain; now: Unix time. A file that is not there is good."""
+    try:
+        with acting_as(owner):
+            content = path.read_text("utf-8")
+    except (FileNotFoundError, KeyError):  # no filter has run yet, or not in this image
+        return []
+    except (OSError, ValueError) as error:
+        return [f"{path}: {error}"]
+    try:
+        found = json.loads(content)
+        return [text for domain in sorted(found) if (text := _told(domain, found[domain], now))]
+    except (ValueError, LookupError, TypeError, OverflowError):
+        return [f"{path}: it cannot be understood"]
+
+
+def _told(domain: str, entry: Mapping[str, Any], now: float) -> str | None:
+    if entry["signed"] is not None and now - entry["last"] >= _SEEN_FOR:
+        return None
+    first = datetime.fromtimestamp(entry["first"], UTC)
+    return (
+        f"{entry['count']} message(s) from {neutral(domain)} could not be signed since "
+        f"{first:%Y-%m-%dT%H:%M:%SZ}: {neutral(str(entry['reason']))}"
+    )

@@ -1,0 +1,151 @@
+"""The disks, watched: a full one is logged once, and mail that waits goes on once there is room.
+
+smtpd tries a local delivery again 10 n² seconds after it took the mail: after a day that is every
+half hour. So `smtpctl schedule` has it try as soon as something was deleted. It must not know how
+it is called.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from entrypoint.config.settings import Settings
+from entrypoint.disks import DATA, VMAIL, Disk, disks
+from entrypoint.log import Level
+
+Line = tuple[Level, str]
+
+# So much more room than at the last look is worth another try while the disk is full.
+_GROWN = 16 * 1024  # bytes
+_GROWN_INODES = 4
+# Deliveries that had begun when there was no room yet have failed by then.
+_ONCE_MORE = 20.0  # seconds
+_MOST_A_LOOK = 50  # envelopes that are scheduled with one look: it takes half a second
+_MANY = 2000  # envelopes; smtpd tries all it has then
+_PATIENCE = 10.0  # seconds
+_TRY_EVERY = 60.0  # seconds from one look to the next that writes, while all is well
+# smtpctl is set-gid, which a container may be denied: the group is taken directly.
+_SMTPCTL = ("setpriv", "--regid", "opensmtpq", "--clear-groups", "/usr/sbin/smtpctl")
+
+Smtpctl = Callable[[Sequence[str]], str]
+
+
+def looked_at(thoroughly: bool) -> list[Disk | str]:
+    """The disks; thoroughly: by writing to them, too."""
+    return disks(owner=VMAIL if thoroughly else None)
+
+
+class Ticker:
+    """Keeps what was said last, and what there was room for."""
+
+    def __init__(
+        self,
+        look: Callable[[bool], list[Disk | str]] = looked_at,
+        smtpctl: Smtpctl | None = None,
+    ) -> None:
+        self._look, self._smtpctl = look, smtpctl or _ask
+        self._said: set[str] = set()
+        self._tried = float("-inf")
+        # The least room since the disk is full; None while it is not.
+        self._least: tuple[int, int] | None = None
+        self._short = False
+        self._again_at: float | None = None
+        self._once_more = False
+        self._waiting: deque[str] = deque()
+        self._unheard = False
+
+    def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
+        """Look once; the lines for the log. now: a clock's seconds that only go on."""
+        now = time.monotonic() if now is None else now
+        # A disk that sleeps is not woken up every time.
+        thoroughly = bool(self._said) or now - self._tried >= _TRY_EVERY
+        if thoroughly:
+            self._tried = now
+        found = self._look(thoroughly)
+        lines = self._tell(found)
+        for disk in found:
+            if isinstance(disk, Disk) and DATA in disk.folders:
+                self._watch(disk, settings.message_size_limit, now)
+        try:
+            if self._again_at is not None and now >= self._again_at:
+                self._waiting = self._deferred()
+                self._again_at = now + _ONCE_MORE if self._once_more else None
+                self._once_more = False
+            self._schedule()
+            self._unheard = False
+        except (OSError, subprocess.SubprocessError) as error:
+            self._waiting.clear()
+            self._again_at = now + _ONCE_MORE
+            if not self._unheard:
+                lines.append(("warning", f"what waits in the queue is not tried again: {error}"))
+            self._unheard = True
+        return lines
+
+    def _tell(self, found: Sequence[Disk | str]) -> list[Line]:
+        troubles = {
+            each if isinstance(each, str) else " and ".join(map(str, each.folders)): (
+                each if isinstance(each, str) else each.problem
+            )
+            for each in found
+        }
+        said = {name for name, trouble in troubles.items() if trouble is not None}
+        # The numbers change all the time: what counts is which disk it is.
+        lines: list[Line] = [("error", str(troubles[name])) for name in sorted(said - self._said)]
+        over = sorted(self._said - said)
+        lines += [("info", f"the disk of {name} takes mail again") for name in over]
+        self._said = said
+        return lines
+
+    def _watch(self, disk: Disk, largest: int, now: float) -> None:
+        """Has room come back for what may be waiting?"""
+        free, inodes = disk.room.free, disk.room.free_inodes
+        if disk.trouble:
+            least, least_inodes = self._least or (free, inodes)
+            if free - least >= _GROWN or inodes - least_inodes >= _GROWN_INODES:
+                self._again_at = now
+                self._least = free, inodes
+            else:
+                self._least = min(free, least), min(inodes, least_inodes)
+        elif self._least is not None:
+            self._least = None
+            self._again_at, self._once_more = now, True
+        # A large message needs more than a disk that is not full has.
+        if free < largest:
+            self._short = True
+        elif self._short and free >= 2 * largest:
+            self._short = False
+            self._again_at, self._once_more = now, True
+
+    def _deferred(self) -> deque[str]:
+        """The local deliveries that wait."""
+        listed = self._smtpctl(("show", "queue")).splitlines()
+        # Addresses stand between the third field and the state, and may hold anything.
+        local = [line for line in listed if line.split("|")[2:3] == ["mda"]]
+        waiting = [line.partition("|")[0] for line in local if "|pending|" in line]
+        if len(waiting) > _MANY:
+            self._smtpctl(("schedule", "all"))
+            return deque()
+        return deque(waiting)
+
+    def _schedule(self) -> None:
+        for _ in range(min(_MOST_A_LOOK, len(self._waiting))):
+            self._smtpctl(("schedule", self._waiting.popleft()))
+
+
+def _ask(arguments: Sequence[str]) -> str:
+    done = subprocess.run(  # noqa: S603 -- a fixed program; words and ids
+        [*_SMTPCTL, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",
+        timeout=_PATIENCE,
+        check=False,
+    )
+    # An envelope may have gone meanwhile.
+    if done.returncode and arguments[0] == "show":
+        raise OSError(" ".join((done.stdout + done.stderr).split()))
+    return done.stdout

@@ -1,0 +1,171 @@
+"""Whose password counts no longer keeps no mailbox open: IMAP, POP3 and ManageSieve.
+
+Dovecot asks for the password once, and a session may last for weeks. Those of an account end when
+one of its passwords is gone, whichever they came with: Dovecot does not know which that was, and
+a mail program that may still log in does so by itself.
+
+`doveadm kick` cannot do it here: Dovecot's anvil is root without the right to signal the processes
+of vmail, and as vmail it dies of an assertion (2.4.1). It knows them, though, and whoever acts as
+vmail may end them. SIGTERM lets a session say BYE; what a client was told is stored stays so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.files import acting_as, write_file
+from entrypoint.paths import LOGINS, RUN
+from entrypoint.render import RenderedFile
+from filters.credentials import LoginBook
+
+_NAME = "sessions-to-end.json"
+_OWNER = "vmail"
+# By the names of Dovecot's services, which are those of their processes, too. LMTP is none of them:
+# it brings mail.
+_SERVICES = ("imap", "pop3", "managesieve")
+# Whose password was looked at just before it changed is not in Dovecot's list yet.
+_STRAGGLERS = 0.5  # seconds
+_EVERY = 0.1  # seconds
+_PATIENCE = 10.0  # seconds
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open session: whose it is, and the process that serves it and nobody else."""
+
+    login: str
+    service: str
+    process: int
+
+
+class Sessions:
+    """What is to end outlasts whoever notes it: the next one ends it. root: who runs this.
+
+    look: the sessions that are open. terminate: ends one.
+    """
+
+    def __init__(
+        self,
+        run: Path = RUN,
+        root: str = "root",
+        look: Callable[[], Sequence[Session]] | None = None,
+        terminate: Callable[[Session], None] | None = None,
+    ) -> None:
+        self._run, self._path, self._root = run, run / _NAME, root
+        self._look, self._terminate = look or open_sessions, terminate or end_session
+
+    def note(self, files: Collection[RenderedFile]) -> None:
+        """Note who loses a password with these files, before they are written. Raises OSError."""
+        rendered = {file.path: file.content for file in files}
+        if RUN / "dovecot/users" not in rendered:  # ENABLE_IMAP=no
+            return
+        pending = self._pending()
+        if losers := losing(_text(self._run / LOGINS), rendered[RUN / LOGINS]) - pending:
+            content = json.dumps(sorted(pending | losers)).encode("ascii")
+            write_file(self._path, content, self._root, self._root, 0o600)
+
+    def end(self) -> dict[str, int]:
+        """End the sessions of all who were noted; how many, by the logins that had any.
+
+        Raises OSError where some are still there; then they are ended the next time.
+        """
+        pending = self._pending()
+        if not pending:
+            return {}
+        ended: set[Session] = set()
+        begin = time.monotonic()
+        while time.monotonic() - begin < _STRAGGLERS:
+            for session in self._of(pending) - ended:
+                self._terminate(session)
+                ended.add(session)
+            time.sleep(_EVERY)
+        # Who came since has logged in with what counts.
+        while left := self._of(pending) & ended:
+            if time.monotonic() - begin > _PATIENCE:
+                names = ", ".join(sorted(f"{each.login} ({each.service})" for each in left))
+                raise OSError(f"open sessions do not end: {names}")
+            time.sleep(_EVERY)
+        self._path.unlink(missing_ok=True)
+        return dict(Counter(each.login for each in ended))
+
+    def _of(self, logins: Collection[str]) -> set[Session]:
+        return {session for session in self._look() if session.login in logins}
+
+    def _pending(self) -> set[str]:
+        try:
+            return set(json.loads(self._path.read_text("ascii")))
+        except FileNotFoundError:
+            return set()
+        except ValueError as error:
+            raise OSError(f"{self._path}: {error}") from None
+
+
+def forget_sessions(run: Path = RUN) -> None:
+    """Dovecot is about to start, and nobody has a session."""
+    (run / _NAME).unlink(missing_ok=True)
+
+
+def losing(before: str, after: str) -> set[str]:
+    """The logins that have a password in the book before and no longer in the one after."""
+    old, new = LoginBook.from_json(before).logins, LoginBook.from_json(after).logins
+    return {
+        login.decode()
+        for login, passwords in old.items()
+        if {each.hash for each in passwords} - {each.hash for each in new.get(login, ())}
+    }
+
+
+def open_sessions() -> list[Session]:
+    """The sessions that Dovecot knows. Raises OSError."""
+    command = ["doveadm", "-f", "tab", "who", "-1"]
+    try:
+        # Its socket is vmail's.
+        done = subprocess.run(  # noqa: S603 -- a fixed command
+            command,
+            user=_OWNER,
+            group=_OWNER,
+            extra_groups=[],
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError("Dovecot does not say in time whose sessions are open") from None
+    if done.returncode:
+        said = " ".join(done.stderr.split())
+        raise OSError(f"Dovecot does not say whose sessions are open: {said}")
+    heads, *rows = [line.split("\t") for line in done.stdout.splitlines()] or [[]]
+    found = (dict(zip(heads, row, strict=True)) for row in rows)
+    return [
+        Session(each["username"].lower(), each["service"], int(each["pid"]))
+        for each in found
+        if each["service"] in _SERVICES
+    ]
+
+
+def end_session(session: Session) -> None:
+    """Ask its process to end, unless it has and another has its number."""
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        name = Path(f"/proc/{session.process}/comm").read_text("ascii").strip()
+        if name == session.service:
+            with acting_as(_OWNER):
+                os.kill(session.process, signal.SIGTERM)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:  # nothing runs yet
+        return '{"logins": {}}'

@@ -1,0 +1,97 @@
+"""A small HTTP client: one GET of one address, in TLS or not, with everything bounded.
+
+Time is for the caller to bound (asyncio.timeout). It follows no redirect, and must not know what
+is looked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import io
+import ssl
+from dataclasses import dataclass, replace
+
+from entrypoint.probe.listeners import Listener, Look, look_by_tls, reason
+
+_MOST = 65_536  # octets of head and body
+_BEGIN = b"HTTP/"
+
+
+class PageError(Exception):
+    """What the other side says is no HTTP; the text says why."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """type: the media type without its parameters. certificate: DER, b"" without TLS."""
+
+    status: int
+    type: str
+    body: bytes
+    certificate: bytes
+
+
+async def get(
+    address: str, port: int, name: str, path: str, tls: ssl.SSLContext | None = None
+) -> Page:
+    """Ask an address for a path under a name. Raises PageError, OSError or ssl.SSLError."""
+    reader, writer = await asyncio.open_connection(
+        address, port, ssl=tls, server_hostname=name if tls else None
+    )
+    try:
+        link = writer.get_extra_info("ssl_object")
+        shown = (link.getpeercert(binary_form=True) if link is not None else None) or b""
+        lines = (f"GET {path} HTTP/1.1", f"Host: {name}", "Connection: close", "", "")
+        writer.write("\r\n".join(lines).encode("ascii"))
+        await writer.drain()
+        said = bytearray()
+        while len(said) < _MOST and (more := await reader.read(_MOST - len(said))):
+            said += more
+            if not said.startswith(_BEGIN[: len(said)]):
+                raise PageError("no HTTP server")  # it may wait for more
+        return _parsed(bytes(said), shown)
+    finally:
+        # Not close(): it would wait for the other side's end of TLS.
+        writer.transport.abort()
+
+
+class _Heard:
+    """What http.client takes for a socket."""
+
+    def __init__(self, said: bytes) -> None:
+        self._said = said
+
+    def makefile(self, *_: object) -> io.BytesIO:
+        return io.BytesIO(self._said)
+
+
+def _parsed(said: bytes, certificate: bytes) -> Page:
+    answer = http.client.HTTPResponse(_Heard(said))  # type: ignore[arg-type]
+    try:
+        answer.begin()
+        body = answer.read()
+    except (http.client.HTTPException, ValueError, OSError):
+        raise PageError("no HTTP server" if said else "the connection was closed") from None
+    return Page(answer.status, answer.headers.get_content_type(), body, certificate)
+
+
+WEB = (Listener(80, implicit_tls=False), Listener(443, implicit_tls=True))
+
+
+async def look_web(address: str, listener: Listener, host: str, trust: ssl.SSLContext) -> Look:
+    """Connect once or twice. host: the name to ask for. trust: verifies chains, not names."""
+    seen = Look(address, listener)
+
+    async def connect(context: ssl.SSLContext) -> Look:
+        return await _look(seen, host, context if listener.implicit_tls else None)
+
+    return await look_by_tls(seen, connect, trust)
+
+
+async def _look(seen: Look, host: str, context: ssl.SSLContext | None) -> Look:
+    try:
+        page = await get(seen.address, seen.listener.port, host, "/", context)
+    except PageError as error:
+        return replace(seen, error=reason(error))
+    return replace(seen, greeting=f"HTTP {page.status}", certificate=page.certificate)

@@ -1,0 +1,162 @@
+"""Runs supervisor in this process, and makes the container end when a program cannot be kept.
+
+`signpost start` becomes this by exec, with PATH, TZ and LANG as its whole environment. It is the
+container's first process. The log's form comes as an argument; everything else is in the
+rendered supervisord.conf.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections import deque
+from typing import Any
+
+from supervisor import events, states
+from supervisor.medusa import asyncore_25 as asyncore
+from supervisor.options import ServerOptions
+from supervisor.supervisord import Supervisor
+
+from entrypoint.banners import check_banners
+from entrypoint.config.ports import SMTP_PORTS, listed, rendered_ports
+from entrypoint.health.looking import Looking
+from entrypoint.health.watchdog import Watchdog
+from entrypoint.log import write_log
+from entrypoint.logins_answer import check_logins
+from entrypoint.paths import PORTS, RUN
+from entrypoint.supervise.logpipe import CAUSES
+from entrypoint.supervise.restarts import Restarts, is_pending, request
+
+# A program that comes up and dies again this often is not being kept running.
+_MOST_EXITS = 5
+_EXITS_WITHIN = 60.0  # seconds
+_READY_WITHIN = 60.0
+# Who has just been started may not answer yet.
+_STARTS_WITHIN = 30.0
+
+
+class Watch:
+    """Subscribes to supervisor's events and ends it with the reason."""
+
+    def __init__(self, options: Any, form: str) -> None:
+        self.options = options
+        self.form = form
+        self.failed = False
+        self._exits: dict[str, deque[float]] = {}
+
+    def subscribe(self) -> None:
+        """Take part in the events; supervisor forgets every subscription when it starts to run."""
+        events.subscribe(events.ProcessStateFatalEvent, self._fatal)
+        # Exited: it ran for a while. Backoff: it died before it counted as started. One that
+        # was told to stop is neither.
+        events.subscribe(events.ProcessStateExitedEvent, self._exited)
+        events.subscribe(events.ProcessStateBackoffEvent, self._exited)
+
+    def say(self, level: str, message: str) -> None:
+        """Write one line to the container's log."""
+        write_log(self.form, level, "signpost", message)
+
+    def _fatal(self, event: Any) -> None:
+        self._end(event.process.config.name)
+
+    def _exited(self, event: Any) -> None:
+        name = event.process.config.name
+        exits = self._exits.setdefault(name, deque(maxlen=_MOST_EXITS))
+        exits.append(time.monotonic())
+        if len(exits) == _MOST_EXITS and exits[-1] - exits[0] < _EXITS_WITHIN:
+            self._end(name)
+
+    def _end(self, name: str) -> None:
+        if self.failed or self.options.mood == states.SupervisorStates.SHUTDOWN:
+            return
+        self.failed = True
+        try:
+            cause = (CAUSES / f"{name}.cause").read_text("utf-8").strip()
+        except OSError:
+            cause = "no cause is known"
+        self.say("error", f"{name} cannot be kept running, the container stops: {cause}")
+        self.options.mood = states.SupervisorStates.SHUTDOWN
+
+    def tell_when_ready(self) -> None:
+        """Wait for the banners of all ports, then say so once."""
+        ports = rendered_ports(RUN / PORTS)
+        told = f"mail is accepted on the ports {listed(SMTP_PORTS)}"
+        if mailboxes := [port for port in ports if port not in SMTP_PORTS]:
+            told += f", and read on {listed(mailboxes)}"
+        deadline = time.monotonic() + _READY_WITHIN
+        while not self.failed and time.monotonic() < deadline:
+            if not check_banners(ports, timeout=2.0) and not check_logins(timeout=2.0):
+                self.say("info", f"signpost ready: {told}")
+                return
+            time.sleep(0.2)
+
+
+class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
+    """supervisor, watched from the moment on that it listens to subscribers."""
+
+    def __init__(self, options: Any, watch: Watch, restarts: Restarts) -> None:
+        super().__init__(options)
+        self._watch = watch
+        self._restarts = restarts
+        self._looking = Looking(Watchdog(request, watch.say), self._is_busy)
+        self._trouble = ""
+
+    def runforever(self) -> None:
+        self._watch.subscribe()
+        self._restarts.forget(list(self._processes()))
+        try:
+            super().runforever()
+        finally:
+            self._looking.end()
+
+    def tick(self, now: float | None = None) -> None:
+        """Supervisor's own turn, about once a second."""
+        super().tick(now)
+        if self.options.mood == states.SupervisorStates.RUNNING:
+            self._restarts.look(self._processes())
+            self._look_for_hung_programs()
+
+    def _look_for_hung_programs(self) -> None:
+        """Nothing that goes wrong with it may end the server."""
+        try:
+            self._looking.turn(time.monotonic())
+            self._trouble = ""
+        except Exception as error:
+            trouble = f"nobody looks for programs that hang: {type(error).__name__}: {error}"
+            if trouble != self._trouble:
+                self._watch.say("error", trouble)
+            self._trouble = trouble
+
+    def _is_busy(self, program: str) -> bool:
+        """Whether its silence says nothing: it is not there, about to stop, or has just started."""
+        process = self._processes().get(program)
+        return (
+            process is None
+            or process.state != states.ProcessStates.RUNNING
+            or is_pending(program)
+            or time.time() - process.laststart < _STARTS_WITHIN
+        )
+
+    def _processes(self) -> dict[str, Any]:
+        groups = self.process_groups.values()
+        return {name: process for group in groups for name, process in group.processes.items()}
+
+
+def main() -> None:
+    """Run until a signal, or until a program cannot be kept running (exit 1)."""
+    configuration, form = sys.argv[1:3]
+    options = ServerOptions()
+    options.realize(["-c", configuration, "-n"])
+    watch = Watch(options, form)
+    threading.Thread(target=watch.tell_when_ready, daemon=True).start()
+    options.first, options.test = True, False
+    # supervisor's way to say that every program has ended.
+    with contextlib.suppress(asyncore.ExitNow):
+        _Supervisor(options, watch, Restarts()).main()
+    sys.exit(1 if watch.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

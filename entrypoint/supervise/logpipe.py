@@ -1,0 +1,240 @@
+"""Runs one program and turns what it prints into the container's log, a line an event.
+
+    python -m entrypoint.supervise.logpipe --format text --level info smtpd /usr/sbin/smtpd -dF -f FILE
+
+smtpd writes no time stamps, and prefixes its filters' lines with `NAME:` or `warn: NAME:`.
+The program's exit status becomes ours, and the cause is kept for `entrypoint.supervise.__main__`.
+
+Nothing of the program outlives this: SIGTERM goes on to it, and whatever of it is still there some
+seconds later is killed. A program of root's dies with this process; one of another user has to
+end when its standard input does (`entrypoint.supervise.until_eof`).
+Standard library only: it is in memory as long as the server runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import pwd
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, NoReturn
+
+from entrypoint.log import LEVELS, write_log
+from entrypoint.probe.quiet_log import QuietLog
+from entrypoint.supervise import dovecot_log
+from entrypoint.supervise.descendants import (
+    Process,
+    descendants,
+    kill_all,
+    of_users,
+    send,
+    wait_for_end,
+)
+from entrypoint.supervise.orderly_stop import finish
+
+CAUSES = Path("/run/signpost")
+_LONGEST = 8192  # bytes of one event; what is longer goes on in the next
+
+# Together with `entrypoint.supervise.orderly_stop`'s less than supervisor waits (`stopwaitsecs`).
+_ENDS_WITHIN = 2.0  # seconds, after SIGTERM
+_KILLED_WITHIN = 2.0
+_READ_WITHIN = 2.0  # what it wrote last
+
+# linux/prctl.h
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_TO_END = frozenset({signal.SIGTERM, signal.SIGINT})
+_SIGNALS = _TO_END | {signal.SIGCHLD}
+
+# smtpd's words for a level, and those of filters.program.
+_LEVEL = {
+    "debug": "debug",
+    "info": "info",
+    "warn": "warning",
+    "warning": "warning",
+    "error": "error",
+    "critical": "error",
+    "fatal": "error",
+}
+_PREFIX = re.compile(r"(debug|info|warn|warning|error|critical|fatal): +")
+_FILTER = re.compile(r"((?:extra-)?(?:inbound|submission)(?:-\d+)?): +")
+
+
+def classify(program: str, line: str) -> tuple[str, str, str]:
+    """(level, program, message) of a line that smtpd, one of its filters or Dovecot wrote."""
+    if program == "dovecot":
+        level, message = dovecot_log.classify(line)
+        return level, program, message
+    level = "info"
+    if match := _PREFIX.match(line):
+        level, line = _LEVEL[match[1]], line[match.end() :]
+    if of_filter := _FILTER.match(line):
+        # What a filter writes is its own event; what has no level was not written on purpose
+        # (a traceback, the shell), and that is worth a warning.
+        program, level, line = of_filter[1], "warning", line[of_filter.end() :]
+        if inner := _PREFIX.match(line):
+            level, line = _LEVEL[inner[1]], line[inner.end() :]
+    return level, program, line
+
+
+class Reader:
+    """Logs what the program writes, and remembers what may be the cause of its end."""
+
+    def __init__(self, name: str, output: IO[bytes], emit: Callable[[str, str, str], None]) -> None:
+        self.last = ""
+        self._name, self._output, self._emit = name, output, emit
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait until all is read, or nobody knows who might still write."""
+        self._thread.join(_READ_WITHIN)
+
+    def _read(self) -> None:
+        quiet = QuietLog.started()
+        while raw := self._output.readline(_LONGEST):
+            line = raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
+            if line:
+                level, program, message = classify(self._name, line)
+                if level in {"warning", "error"} or not self.last:
+                    self.last = message
+                for each in quiet.sort((level, program, message)):
+                    self._emit(*each)
+        for each in quiet.rest():
+            self._emit(*each)
+
+
+class Program:
+    """The program, and all that descends from it."""
+
+    def __init__(self, name: str, command: Sequence[str], user: str | None) -> None:
+        self._name = name
+        libc = ctypes.CDLL(None)
+        # What has lost its parent becomes ours.
+        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        # They wait until `run` looks.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+        def before_exec() -> None:
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+        self._process = subprocess.Popen(  # noqa: S603 -- the rendered configuration's
+            command,
+            # Another user's program cannot be told otherwise that this process has ended.
+            stdin=subprocess.PIPE if user else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            user=user,
+            group=user,
+            extra_groups=[] if user else None,
+            preexec_fn=before_exec,
+        )
+        assert self._process.stdout is not None  # noqa: S101 -- PIPE above
+        self.output = self._process.stdout
+
+    def run(self, say: Callable[[str, str], None]) -> int | None:
+        """Wait for its end: the exit status, None if it was to end. Nothing of it is left then."""
+        stopping = False
+        while self._process.poll() is None and not stopping:
+            stopping = signal.sigwait(_SIGNALS) in _TO_END
+            self._reap()
+        stopping = stopping or bool(signal.sigpending() & _TO_END)
+        if stopping:
+            self._stop(say)
+        else:
+            wait_for_end(self._all, _ENDS_WITHIN)
+        left = kill_all(self._all, _KILLED_WITHIN)
+        if left:
+            say("error", f"cannot be killed: {', '.join(str(each.pid) for each in left)}")
+        self._reap()
+        return None if stopping else self._process.wait()
+
+    def _stop(self, say: Callable[[str, str], None]) -> None:
+        if self._name == "smtpd" and (cut := finish(self._process.pid)):
+            say("warning", f"it is stopped before all was finished: {', '.join(cut)}")
+        for each in self._all():
+            if each.pid == self._process.pid:
+                send(each, signal.SIGTERM)
+        if left := wait_for_end(self._all, _ENDS_WITHIN):
+            say("warning", f"it does not end; killed: {len(left)} processes")
+
+    def _all(self) -> list[Process]:
+        return descendants(os.getpid())
+
+    def _reap(self) -> None:
+        """Take the ends of processes that were left to us."""
+        while True:
+            try:
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if ended is None:
+                return
+            if ended.si_pid == self._process.pid:
+                self._process.poll()
+            else:
+                os.waitpid(ended.si_pid, 0)
+
+
+def main() -> None:
+    """Run the program until it ends."""
+    parser = argparse.ArgumentParser("entrypoint.supervise.logpipe")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--level", choices=LEVELS, default="info")
+    parser.add_argument("--user", help="who runs the program; its group has the same name")
+    parser.add_argument(
+        "--only-here",
+        metavar="USERS",
+        default="",
+        help="who runs nothing but parts of this program: what is left of an earlier one is killed",
+    )
+    parser.add_argument("name")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    options = parser.parse_args()
+    threshold = LEVELS.index(options.level)
+
+    def emit(level: str, program: str, message: str) -> None:
+        if LEVELS.index(level) >= threshold:
+            write_log(options.format, level, program, message)
+
+    def say(level: str, message: str) -> None:
+        emit(level, options.name, message)
+
+    cause = CAUSES / f"{options.name}.cause"
+    cause.unlink(missing_ok=True)
+    end_leftovers([name for name in options.only_here.split(",") if name], say)
+    program = Program(options.name, options.command, options.user)
+    reader = Reader(options.name, program.output, emit)
+    status = program.run(say)
+    reader.finish()
+    if status is None:
+        leave(0)
+    how = f"killed by signal {-status}" if status < 0 else f"exited with status {status}"
+    told = f"{how}; the last it said: {reader.last}" if reader.last else how
+    cause.write_text(told + "\n", "utf-8")
+    say("error", told)
+    leave(status if status > 0 else 1)
+
+
+def end_leftovers(users: Sequence[str], say: Callable[[str, str], None]) -> None:
+    """An earlier one of this program may have been killed while parts of it hung."""
+    numbers = {pwd.getpwnam(user).pw_uid for user in users}
+    if numbers and (left := of_users(numbers)):
+        say("warning", f"killing what is left of an earlier one: {len(left)} processes")
+        kill_all(lambda: of_users(numbers), _KILLED_WITHIN)
+
+
+def leave(status: int) -> NoReturn:
+    """End even where the reader cannot be joined: it may hang in a write to the log."""
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

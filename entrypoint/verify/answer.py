@@ -1,0 +1,102 @@
+"""The engine's verdict in words: as JSON for programs, as text for a person.
+
+It must not know where the message came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from entrypoint.text import neutral
+from entrypoint.verify.question import Question
+from filters.mailauth.auth_results import format_field
+from filters.mailauth.authenticate import Verdict
+from filters.mailauth.policy import Decision
+
+
+def as_json(question: Question, verdict: Verdict, decision: Decision) -> dict[str, Any]:
+    """The verdict of one line of `--batch`, without its id."""
+    spf, dmarc, arc = verdict.spf, verdict.dmarc, verdict.arc
+    return {
+        "spf": {
+            "result": spf.result if spf else "none",
+            "identity": spf.identity if spf else "mailfrom",
+            "domain": spf.domain if spf else "",
+            "reason": spf.reason if spf else "pyspf is not installed",
+        },
+        "dkim": [
+            {
+                "result": one.result,
+                "domain": one.domain,
+                "selector": one.selector,
+                "identity": one.identity,
+                "algorithm": one.algorithm,
+                "reason": one.reason,
+            }
+            for one in verdict.dkim
+        ],
+        "dmarc": {
+            "result": dmarc.result,
+            "author_domain": dmarc.author_domain,
+            "organizational_domain": dmarc.organizational_domain,
+            "policy": dmarc.policy,
+            "disposition": decision.disposition,
+            "reason": dmarc.reason or decision.reason,
+        },
+        "arc": {
+            "result": arc.result,
+            "instances": arc.instances,
+            "sealer": arc.sealer,
+            "reason": arc.reason,
+        },
+        "authentication_results": _field(question, verdict),
+        "author_domain": verdict.author.domain,
+    }
+
+
+_FATES = {
+    "none": "accept it",
+    "quarantine": "accept it into the Junk folder",
+    "reject": "reject it (550 5.7.26)",
+    "defer": "ask the sender to try again later (451 4.7.5)",
+}
+
+
+def as_text(question: Question, verdict: Verdict, decision: Decision) -> str:
+    """The same for a person, a line for each result and its reason."""
+    return "\n".join(neutral(line) for line in _lines(question, verdict, decision)) + "\n"
+
+
+def _lines(question: Question, verdict: Verdict, decision: Decision) -> Iterator[str]:
+    writer, facts = verdict.author, question.envelope
+    yield _line("author", writer.domain or "none", writer.reason)
+    yield _line(
+        "client", facts.client_address or "unknown", f"HELO {facts.helo}" if facts.helo else ""
+    )
+    if (spf := verdict.spf) is not None:
+        said = f"{'MAIL FROM' if spf.identity == 'mailfrom' else 'HELO'} {spf.sender or '<>'}"
+        yield _line("SPF", spf.result, said, spf.reason)
+    for one in verdict.dkim:
+        said = f"d={one.domain} s={one.selector} {one.algorithm}"
+        yield _line("DKIM", one.result, said, one.reason)
+    if not verdict.dkim:
+        yield _line("DKIM", "none", "no signature")
+    if (arc := verdict.arc).instances:
+        yield _line("ARC", arc.result, f"{arc.instances} by {arc.sealer or '?'}", arc.reason)
+    dmarc = verdict.dmarc
+    policy = f"policy {dmarc.policy}" if dmarc.policy else ""
+    yield _line("DMARC", dmarc.result, policy, dmarc.reason)
+    yield _line("we would", _FATES[decision.disposition], decision.reason)
+    yield ""
+    yield _field(question, verdict)
+
+
+def _line(name: str, result: str, *more: str) -> str:
+    return f"{name:<9} {result}".rstrip() + "".join(f"; {text}" for text in more if text)
+
+
+def _field(question: Question, verdict: Verdict) -> str:
+    """Our field, unfolded."""
+    field = format_field(question.authserv_id, verdict.results()).decode("ascii")
+    return " ".join(field.split())

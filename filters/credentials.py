@@ -1,0 +1,241 @@
+"""Whose passwords are whose: the small file that the image renders for `filters.logins`.
+
+    {"logins": {"alice@example.org": {"hashes": [{"name": "", "hash": "$6$…"},
+                                                 {"name": "phone", "hash": "$5$rounds=1000$…"}]}}}
+
+The password without a name is the account's own, the others are app passwords. Hashes are those
+of crypt(3). Logins are compared without regard to the case of ASCII letters, as smtpd does it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import hmac
+import json
+import re
+import secrets
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from filters.hash_cost import check_seconds, fit_a_question
+
+LONGEST_PASSWORD = 511  # bytes; crypt(3) refuses a longer one
+
+_DATA_SIZE = 32768  # struct crypt_data, crypt(3)
+
+
+def crypt(phrase: bytes, setting: bytes) -> bytes | None:
+    """The hash of a phrase under a setting, or under a hash made with it; None if it has none.
+
+    Several threads can hash at a time: each call has a buffer of its own.
+    """
+    if b"\0" in phrase or b"\0" in setting:
+        return None
+    data = ctypes.create_string_buffer(_DATA_SIZE)
+    # NULL is a failure (crypt_rn of crypt(3)).
+    result: bytes | None = _library().crypt_rn(phrase, setting, data, _DATA_SIZE)
+    return result or None
+
+
+def matches(phrase: bytes, hashed: bytes) -> bool:
+    """Compared in constant time. The hash decides what it costs, the phrase's length too."""
+    made = crypt(phrase, hashed)
+    return made is not None and hmac.compare_digest(made, hashed)
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL("libcrypt.so.1")
+    library.crypt_rn.restype = ctypes.c_char_p
+    library.crypt_rn.argtypes = [
+        ctypes.c_char_p,
+        ctypes.c_char_p,
+        ctypes.c_char_p,
+        ctypes.c_int,
+    ]
+    return library
+
+
+# What a wrong password costs grows with it, for every login.
+MOST_PASSWORDS = 32
+
+# What of a hash decides how long crypt(3) takes: the scheme and its cost (crypt(5)).
+_COST = re.compile(rb"\$(?:2[aby]\$[0-9]{2}|y\$[^$]*|[56](?:\$rounds=[0-9]+)?)\$")
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """One password of a login; `name` is empty for the account's own."""
+
+    name: str
+    hash: bytes
+
+
+@dataclass(frozen=True)
+class LoginBook:
+    """The passwords of every login, by the login in lower case."""
+
+    logins: Mapping[bytes, tuple[Password, ...]]
+    _too_slow: frozenset[bytes] = field(init=False, repr=False)
+    _dearest: Mapping[bytes, int] = field(init=False, repr=False)
+    _sample: Mapping[bytes, bytes] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        too_slow = {
+            login for login, each in self.logins.items() if not fit_a_question(_hashes(each))
+        }
+        answered = [each for login, each in self.logins.items() if login not in too_slow]
+        dearest: Counter[bytes] = Counter()
+        for passwords in answered:
+            dearest |= Counter(_costs(passwords))
+        sample = {
+            cost: password.hash
+            for passwords in answered
+            for cost, password in zip(_costs(passwords), passwords, strict=True)
+        }
+        object.__setattr__(self, "_too_slow", frozenset(too_slow))
+        object.__setattr__(self, "_dearest", dearest)
+        object.__setattr__(self, "_sample", sample)
+
+    @classmethod
+    def from_json(cls, text: str) -> LoginBook:
+        """Read the rendered file. Raises ValueError where it is not of that form."""
+        try:
+            return cls(
+                {
+                    login.encode().lower(): _passwords(login, entry["hashes"])
+                    for login, entry in json.loads(text)["logins"].items()
+                }
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no book of logins: {error!r}") from error
+
+    def passwords_of(self, login: bytes) -> tuple[Password, ...]:
+        """Empty where there is no such login."""
+        return self.logins.get(login.lower(), ())
+
+    def is_too_slow(self, login: bytes) -> bool:
+        """Whether its passwords take longer than a question may: nobody is to be asked then."""
+        return login.lower() in self._too_slow
+
+    def decoys(self, login: bytes) -> list[bytes]:
+        """Hashes to try in vain behind the login's own, so that every login costs the same.
+
+        Where the hashes of all logins are so many kinds that they would take too long together,
+        the slowest are left out.
+        """
+        own = self.passwords_of(login)
+        missing = Counter(self._dearest)
+        missing.subtract(_costs(own))
+        decoys = sorted((self._sample[cost] for cost in missing.elements()), key=check_seconds)
+        while not fit_a_question([*_hashes(own), *decoys]):
+            decoys.pop()
+        return decoys
+
+
+def _passwords(login: str, entries: Iterable[Mapping[str, str]]) -> tuple[Password, ...]:
+    passwords = tuple(Password(entry["name"], entry["hash"].encode("ascii")) for entry in entries)
+    if len(passwords) > MOST_PASSWORDS:
+        raise ValueError(f"{login} has more than {MOST_PASSWORDS} passwords")
+    if len({password.name for password in passwords}) < len(passwords):
+        raise ValueError(f"{login} has two passwords of one name")
+    return passwords
+
+
+def _hashes(passwords: Iterable[Password]) -> list[bytes]:
+    return [password.hash for password in passwords]
+
+
+def _costs(passwords: Iterable[Password]) -> list[bytes]:
+    found = (_COST.match(password.hash) for password in passwords)
+    return [match[0] if match else b"" for match in found]
+
+
+REMEMBERED = 4096  # right answers, and as many wrong ones
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The password that it is; None for every kind of no. again: it was found wrong before."""
+
+    password: Password | None
+    again: bool = False
+
+
+class LoginChecker:
+    """Answers for the book that `book()` gives; a password taken out of it ends at once."""
+
+    def __init__(self, book: Callable[[], LoginBook]) -> None:
+        self._book = book
+        self._key = secrets.token_bytes(32)
+        self._right: OrderedDict[bytes, Password] = OrderedDict()
+        # A phone with an old password asks for ever; its question is answered from here.
+        self._wrong: OrderedDict[bytes, LoginBook] = OrderedDict()
+
+    def check(self, login: bytes, password: bytes) -> Password | None:
+        """The password of that login that this is; None for every kind of no."""
+        known = self.recall(login, password)
+        if known is not None:
+            return known.password
+        book = self._book()
+        found = search(book, login, password)
+        self.remember(login, password, book, found)
+        return found
+
+    def recall(self, login: bytes, password: bytes) -> Checked | None:
+        """What can be said without hashing anything; None where `search` has to look."""
+        if not login or not password:
+            return Checked(None)
+        book = self._book()
+        digest = self._digest(login, password)
+        known = self._right.get(digest)
+        if known is not None and known in book.passwords_of(login):
+            self._right.move_to_end(digest)
+            return Checked(known)
+        if self._wrong.get(digest) is book:
+            return Checked(None, again=True)
+        return None
+
+    def remember(
+        self, login: bytes, password: bytes, book: LoginBook, found: Password | None
+    ) -> None:
+        """What `search` found in that book."""
+        digest = self._digest(login, password)
+        if found is None:
+            _remember(self._wrong, digest, book)
+        else:
+            _remember(self._right, digest, found)
+
+    def _digest(self, login: bytes, password: bytes) -> bytes:
+        question = len(login).to_bytes(4, "big") + login + password
+        return hmac.new(self._key, question, hashlib.sha256).digest()
+
+
+def search(
+    book: LoginBook, login: bytes, password: bytes, go_on: Callable[[], None] = lambda: None
+) -> Password | None:
+    """Hash it as each of the login's, and of the decoys. Touches nothing that others use.
+
+    go_on: called before each, and raises where it is no use any more.
+    """
+    for candidate in book.passwords_of(login):
+        go_on()
+        if matches(password, candidate.hash):
+            return candidate
+    for decoy in book.decoys(login):
+        go_on()
+        crypt(password, decoy)
+    return None
+
+
+def _remember(memory: OrderedDict[bytes, Value], digest: bytes, value: Value) -> None:
+    memory[digest] = value
+    memory.move_to_end(digest)
+    if len(memory) > REMEMBERED:
+        memory.popitem(last=False)

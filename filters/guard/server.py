@@ -1,0 +1,172 @@
+"""The socket at which a LoginGuard is told of logins and asked about blocks.
+
+Lines of JSON, each question answered by one line, in order:
+
+    ["begin", SESSION, ADDRESS]        → seconds that everyone there has to wait; 0: AUTH begins
+    ["fail", SESSION, ADDRESS, LOGIN]  → 0
+    ["pass", SESSION, ADDRESS, LOGIN]  → seconds; more than 0: this login has to wait at this client
+    ["left", SESSION]                  → 0; the AUTH that began has no outcome
+    ["list"]                           → [[NETWORK, LOGIN or "", seconds left, level], …]
+    ["lift", WHAT]                     → how many records went
+
+What is no question gets null. The folder that the socket lies in keeps strangers out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from filters.guard.block_store import BlockStore, Snapshot
+from filters.guard.login_guard import Block, LoginGuard
+from filters.guard.open_logins import UnderWay
+from filters.guard.write_behind import WriteBehind
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY = 3600.0  # seconds
+_LONGEST_LINE = 4096  # bytes
+
+
+class GuardServer:
+    """One guard with its clock, its file and its socket.
+
+    A file that fails costs what it would have kept over a restart, and nothing else.
+    """
+
+    def __init__(
+        self, guard: LoginGuard, path: Path | None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.guard = guard
+        self._clock = clock
+        self._under_way = UnderWay(self.refused)
+        self._clients: set[asyncio.StreamWriter] = set()
+        self._writing: WriteBehind[Snapshot] | None = None
+        if path is None:
+            return
+        store = BlockStore(path)
+        try:
+            store.load(guard)
+        except Exception as error:
+            log.error("%s: earlier blocks are not known: %s", path, error)
+        guard.sweep(clock())
+        self._writing = WriteBehind(lambda: store.snapshot(guard), store.write, what=str(path))
+
+    # -- for the program that it lives in ------------------------------------------------------
+
+    def refused(self, address: str | None, login: str) -> float:
+        """Seconds that this login has to wait at this client; None: one of smtpd's."""
+        if address is None:
+            return self._under_way.waits(login)
+        return self.guard.refused(address, login, self._clock())
+
+    def failed(self, address: str | None, login: str) -> None:
+        """A wrong password; of nobody's account where the login is empty."""
+        now = self._clock()
+        begun = self.guard.failed(address, login, now)
+        for block in begun:
+            log.warning("%s", _told(block, now))
+        self._changed(urgent=bool(begun))
+
+    def passed(self, address: str | None, login: str) -> float:
+        """A right password; seconds that it has to wait all the same."""
+        waits = self.refused(address, login)
+        if not waits:
+            self.guard.passed(address, login, self._clock())
+            self._changed()
+        return waits
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Answer on a listening socket, and take it over, until cancelled."""
+        server = await asyncio.start_unix_server(self._converse, sock=listener, limit=_LONGEST_LINE)
+        try:
+            while True:
+                await asyncio.sleep(SWEEP_EVERY)
+                self.guard.sweep(self._clock())
+                self._changed()
+        finally:
+            server.close()
+            # A filter keeps its connection, and Python would wait for it to end.
+            for client in self._clients:
+                client.transport.abort()
+            if self._writing is not None:
+                self._writing.finish()
+
+    # -- how -----------------------------------------------------------------------------------
+
+    def answer(self, line: bytes) -> object:
+        """The answer to one question; None for what is none."""
+        try:
+            question = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
+        match question:
+            case ["begin", str(session), str(address)]:
+                return self._begin(session, address)
+            case ["fail", str(session), str(address), str(login)]:
+                self._under_way.outcome(session, address, login)
+                self.failed(address, login)
+                return 0
+            case ["pass", str(session), str(address), str(login)]:
+                self._under_way.outcome(session, address, login)
+                return round(self.passed(address, login))
+            case ["left", str(session)]:
+                self._left(session)
+                return 0
+            case ["list"]:
+                now = self._clock()
+                return [
+                    [block.network, block.login, round(block.until - now), block.level]
+                    for block in self.guard.blocks(now)
+                ]
+            case ["lift", str(what)]:
+                lifted = self.guard.lift(what)
+                log.warning("lifted by the operator: %s (%d)", what, lifted)
+                self._changed(urgent=True)
+                return lifted
+        return None
+
+    def _begin(self, session: str, address: str) -> int:
+        self._left(session)
+        now = self._clock()
+        seconds = round(self.guard.shut_out(address, now))
+        if not seconds:
+            self._under_way.begin(session, address, now)
+        return seconds
+
+    def _left(self, session: str) -> None:
+        auth = self._under_way.end(session)
+        if auth is not None and auth.covered:
+            self.failed(auth.address, "")
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients.add(writer)
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(self.answer(line)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError):  # ValueError: a line that does not end
+            log.warning("a question to the guard broke off")
+        except Exception:
+            log.exception("a question to the guard could not be answered")
+        finally:
+            self._clients.discard(writer)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def _changed(self, *, urgent: bool = False) -> None:
+        if self._writing is not None:
+            self._writing.changed(urgent=urgent)
+
+
+def _told(block: Block, now: float) -> str:
+    who = f"login={block.login} at {block.network}" if block.login else f"all of {block.network}"
+    minutes = round((block.until - now) / 60)
+    return f"blocked {who} for {minutes} minutes after failed logins (time {block.level})"

@@ -1,0 +1,1 @@
+"""DKIM (RFC 6376, RFC 8463): keys, signatures, signing and verifying."""

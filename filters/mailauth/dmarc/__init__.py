@@ -1,0 +1,1 @@
+"""DMARC (RFC 9989): discovery of policies, identifier alignment, evaluation."""

@@ -1,0 +1,100 @@
+"""DNS as a value: a zone in a mapping, for tests and for explaining a message offline.
+
+The format, as JSON or YAML give it: name → {"TXT": ["…"], "A": ["…"], "AAAA": ["…"],
+"MX": [[10, "host"]], "PTR": ["…"], "NS": ["…"], "CNAME": "…"} or "SERVFAIL",
+"TIMEOUT", "NODATA"; a type may be "SERVFAIL" or "TIMEOUT" by itself. A TXT value may be a list of
+character-strings; U+DC80 to U+DCFF stand for raw bytes; MX host "." is the null MX. Names ignore
+case and a last dot; other names are NXDOMAIN. "TIMEOUT" fails at once. It must not know the
+network.
+"""
+
+from collections.abc import Mapping
+
+from filters.mailauth.dns.types import Answer, DnsTemporaryError, Record, labels
+
+_FAILURES = {"SERVFAIL": "SERVFAIL", "TIMEOUT": "the DNS look-up timed out"}
+_TYPES = {"TXT", "A", "AAAA", "MX", "NS", "PTR", "CNAME"}
+
+_Node = dict[str, "tuple[Record, ...] | str"] | str
+
+
+class StaticResolver:
+    """A resolver that answers from a zone and counts what it was asked.
+
+    Raises ValueError for a zone that is none. asked: every (name, type), in order.
+    """
+
+    def __init__(self, zone: Mapping[str, object]) -> None:
+        self._nodes: dict[str, _Node] = {}
+        self.asked: list[tuple[str, str]] = []
+        for name, node in zone.items():
+            self._nodes[_key(name)] = _node(name, node)
+
+    async def query(self, name: str, rdtype: str) -> Answer:
+        """Answer as a recursive resolver would, aliases followed."""
+        self.asked.append((name, rdtype))
+        if labels(name) is None:
+            return Answer(nxdomain=True)
+        at = _key(name)
+        for _ in range(16):
+            node = self._nodes.get(at)
+            if node is None:
+                return Answer(nxdomain=True)
+            if isinstance(node, str):
+                if node in _FAILURES:
+                    raise DnsTemporaryError(f"{_FAILURES[node]} for {rdtype} of {_plain(name)}")
+                return Answer()
+            records = node.get(rdtype, ())
+            if isinstance(records, str):
+                raise DnsTemporaryError(f"{_FAILURES[records]} for {rdtype} of {_plain(name)}")
+            alias = node.get("CNAME", ())
+            if records or not alias:
+                return Answer(records)
+            if isinstance(alias, str):
+                raise DnsTemporaryError(f"{_FAILURES[alias]} for CNAME of {_plain(name)}")
+            at = _key(str(alias[0]))
+        raise DnsTemporaryError(f"SERVFAIL for {rdtype} of {_plain(name)}: an endless alias")
+
+
+def _key(name: str) -> str:
+    return name.lower().removesuffix(".")
+
+
+def _plain(name: str) -> str:
+    return name.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def _node(name: str, node: object) -> _Node:
+    if isinstance(node, str) and node in {*_FAILURES, "NODATA"}:
+        return node
+    if not isinstance(node, Mapping):
+        raise ValueError(f"zone: {name!r} must be a mapping or SERVFAIL, TIMEOUT or NODATA")
+    types: dict[str, tuple[Record, ...] | str] = {}
+    for rdtype, records in node.items():
+        if rdtype not in _TYPES:
+            raise ValueError(f"zone: {name!r} has the unknown type {rdtype!r}")
+        if isinstance(records, str) and records in _FAILURES:
+            types[rdtype] = records
+            continue
+        if rdtype == "CNAME" and isinstance(records, str):
+            records = [records]
+        if not isinstance(records, list | tuple):
+            raise ValueError(f"zone: {rdtype} of {name!r} must be a list")
+        types[rdtype] = tuple(_record(name, str(rdtype), record) for record in records)
+    return types
+
+
+def _record(name: str, rdtype: str, record: object) -> Record:
+    if rdtype == "MX":
+        if isinstance(record, list | tuple) and len(record) == 2:
+            preference, host = record
+            if isinstance(preference, int) and isinstance(host, str):
+                return preference, host.removesuffix(".")
+    elif rdtype == "TXT":
+        strings = record if isinstance(record, list | tuple) else [record]
+        text = "".join(string for string in strings if isinstance(string, str))
+        if all(isinstance(string, str) for string in strings):
+            return text.encode("utf-8", "surrogateescape")
+    elif isinstance(record, str):
+        return record.removesuffix(".")
+    raise ValueError(f"zone: {rdtype} of {name!r} holds a record that is none")

@@ -1,0 +1,88 @@
+"""Where mail for an address ends, as smtpd's tables would have it."""
+
+from __future__ import annotations
+
+import pytest
+
+from entrypoint.config.environ import load
+from entrypoint.config.routes import Routes, routes_of
+from entrypoint.config.settings import HostFacts
+
+ROUTES = Routes(
+    domains={"example.org", "example.net"},
+    accounts={"alice@example.org", "bob@example.net"},
+    aliases={
+        "info@example.org": ("alice@example.org", "team@example.net"),
+        "team@example.net": ("bob+team@example.net", "carol@elsewhere.example"),
+        "news+daily@example.org": ("bob@example.net",),
+        "@example.net": ("bob@example.net",),
+        "loop@example.org": ("loop@example.org", "alice@example.org"),
+    },
+    delimiter="+",
+)
+
+
+@pytest.mark.parametrize(
+    ("address", "entry"),
+    [
+        ("alice@example.org", "alice@example.org"),
+        ("alice+a+b@example.org", "alice@example.org"),
+        ("info+x@example.org", "info@example.org"),
+        ("news+daily@example.org", "news+daily@example.org"),
+        ("news@example.org", None),
+        ("anybody@example.net", "@example.net"),
+        ("anybody@example.org", None),
+    ],
+)
+def test_the_entry_that_takes_the_mail(address: str, entry: str | None) -> None:
+    assert ROUTES.entry(address) == entry
+
+
+@pytest.mark.parametrize(
+    ("address", "accounts"),
+    [
+        ("info@example.org", {"alice@example.org", "bob@example.net"}),
+        ("alice+x@example.org", {"alice@example.org"}),
+        ("loop@example.org", {"alice@example.org"}),
+        ("carol@elsewhere.example", set()),
+    ],
+)
+def test_the_accounts_behind_an_address(address: str, accounts: set[str]) -> None:
+    assert ROUTES.accounts_behind(address) == accounts
+
+
+def test_which_mail_leaves() -> None:
+    assert ROUTES.leaves("info@example.org")
+    assert not ROUTES.leaves("alice@example.org")
+    assert not ROUTES.leaves("anybody@example.net")
+
+
+def test_circles_are_found_and_crossings_are_none() -> None:
+    assert ROUTES.circles() == [("loop@example.org",)]
+    diamond = {
+        "a@x.org": ("b@x.org", "c@x.org"),
+        "b@x.org": ("d@x.org",),
+        "c@x.org": ("d@x.org",),
+        "d@x.org": ("e@y.org",),
+    }
+    assert Routes({"x.org"}, (), diamond, "+").circles() == []
+
+
+def test_a_chain_of_ten_thousand_aliases_is_walked() -> None:
+    chain = {f"a{number}@x.org": (f"a{number + 1}@x.org",) for number in range(10_000)}
+    routes = Routes({"x.org"}, {"a10000@x.org"}, chain, "+")
+    assert routes.accounts_behind("a0@x.org") == {"a10000@x.org"}
+    assert routes.circles() == []
+
+
+def test_the_roles_are_part_of_a_configuration_s_routes() -> None:
+    environ = {"DOMAINS": "example.org", "ACCOUNTS": "alice@example.org:wonderland"}
+    routes = routes_of(load(environ, host=HostFacts(ipv6=False)))
+    assert routes.accounts_behind("abuse@example.org") == {"alice@example.org"}
+
+
+def test_the_whole_address_comes_before_the_one_without_its_tag() -> None:
+    aliases = {"news@x.org": ("a@y.org",), "news+daily@x.org": ("b@y.org",)}
+    routes = Routes({"x.org"}, (), aliases, "+")
+    assert routes.entry("news+daily@x.org") == "news+daily@x.org"
+    assert routes.entry("news+weekly@x.org") == "news@x.org"
