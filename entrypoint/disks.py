@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.files import acting_as
+from entrypoint.paths import DATA, SPOOL
 from entrypoint.text import neutral
 from filters.disk_room import Room, room_of
 
@@ -40,7 +41,6 @@ def explained(error: OSError) -> str:
     return f"{where}{neutral(error.strerror or str(error))}"
 
 
-DATA, SPOOL = Path("/data"), Path("/var/spool/smtpd")
 VMAIL = "vmail"
 _GIB = 1024**3
 # What is written to see whether it can be: a small mail's worth.

@@ -1,7 +1,7 @@
 """Files and folders: written whole, owned by one user, locked by one process.
 
-Root acts as another user for moments: without DAC_OVERRIDE it may not read others' files. The whole
-process changes its effective user then, so that must not be used beside threads that work with files.
+Root acts as another user for moments: without DAC_OVERRIDE it may not read others' files. The
+whole process changes its effective user then, which does not go with threads that use files.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-SOCKET = Path("/run/signpost/logins/socket")
+from entrypoint.paths import LOGINS_SOCKET
 
 
-def check_logins(path: Path = SOCKET, timeout: float = 5.0) -> list[str]:
+def check_logins(path: Path = LOGINS_SOCKET, timeout: float = 5.0) -> list[str]:
     """What is wrong; empty if the program denies nobody's login within `timeout` s."""
     try:
         with socket.socket(socket.AF_UNIX) as link:

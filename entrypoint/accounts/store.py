@@ -15,6 +15,7 @@ from typing import Any
 from entrypoint.accounts.stored import Stored, StoredAccount, StoredPassword
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.files import locked, own_folder, write_file
+from entrypoint.paths import DATA_ACCOUNTS
 
 _VERSION = 1
 
@@ -77,7 +78,6 @@ def _text(value: object) -> str:
     return value
 
 
-DATA = Path("/data/accounts")
 LOGINS = "logins"
 
 
@@ -85,7 +85,7 @@ LOGINS = "logins"
 class Store:
     """folder: /data/accounts. root: who runs this. logins: who answers logins."""
 
-    folder: Path = DATA
+    folder: Path = DATA_ACCOUNTS
     root: str = "root"
     logins: str = LOGINS
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from entrypoint.files import acting_as
+from entrypoint.paths import GUARD_SOCKET
 from entrypoint.text import neutral
 from filters.login_name import login_name
 
-SOCKET = Path("/run/signpost/guard/socket")
 _LARGEST = 64 * 1024**2  # bytes
 
 
@@ -59,12 +58,12 @@ def _ask(*question: str) -> object:
         # The folder is that of the user whose program answers.
         with acting_as("logins"), socket.socket(socket.AF_UNIX) as link:
             link.settimeout(5.0)
-            link.connect(str(SOCKET))
+            link.connect(str(GUARD_SOCKET))
             link.sendall(json.dumps(question).encode() + b"\n")
             with link.makefile("rb") as answers:
                 return json.loads(answers.readline(_LARGEST))
     except (OSError, ValueError) as error:
-        _fail(f"{SOCKET}: {error}; does Signpost run?")
+        _fail(f"{GUARD_SOCKET}: {error}; does Signpost run?")
 
 
 def _fail(message: str) -> NoReturn:

@@ -59,6 +59,10 @@ def _a_labels(text: str) -> str:
         raise BrokenRuleError("not a domain name: longer than 253 characters", _CURE)
     if name.isascii():
         return _checked_puny(name.lower())
+    if not all(
+        _SERVICE_LABEL.fullmatch(label.lower()) for label in name.split(".") if label.isascii()
+    ):
+        raise BrokenRuleError("not an internationalised domain name", _CURE)
     found = readings(name)
     if not found:
         raise BrokenRuleError("not an internationalised domain name", "write its A-label (xn--…)")

@@ -9,9 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from entrypoint.config.settings import KEY_TYPES, KeyFile, KeyType, Settings
-
-DATA = Path("/data/dkim")
-RUN = Path("/run/signpost/dkim")
+from entrypoint.paths import DATA_DKIM, RUN_DKIM
 
 _LONGEST_LABEL, _LONGEST_NAME = 63, 253  # characters (RFC 1035 §2.3.4, §3.1)
 _SUFFIX = "-ed25519"
@@ -59,7 +57,11 @@ def next_names(
 
 
 def key_file(
-    settings: Settings, domain: str, selector: str, data: Path = DATA, run: Path = RUN
+    settings: Settings,
+    domain: str,
+    selector: str,
+    data: Path = DATA_DKIM,
+    run: Path = RUN_DKIM,
 ) -> Path:
     """Where the key lies for the signer: below /data, or the copy of one from elsewhere."""
     brought = any((key.domain, key.selector) == (domain, selector) for key in settings.dkim_keys)

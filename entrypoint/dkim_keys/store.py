@@ -16,15 +16,14 @@ from pathlib import Path
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.settings import KEY_TYPES, KeyFile, KeyType, Settings
 from entrypoint.disks import explained, takes_nothing
-from entrypoint.dkim_keys import lifecycle
-from entrypoint.dkim_keys import selectors as names
+from entrypoint.dkim_keys import lifecycle, selectors
 from entrypoint.dkim_keys.key_files import KeyFiles
 from entrypoint.dkim_keys.lifecycle import RefusedError, Step
 from entrypoint.dkim_keys.model import DomainKeys, Key, Note, Observation
 from entrypoint.dkim_keys.state_file import as_text, read_state
 from entrypoint.dns_records import key_record
 from entrypoint.files import locked, write_file
-from entrypoint.paths import DKIM_KEYS
+from entrypoint.paths import DATA_DKIM, DKIM_KEYS, RUN_DKIM
 from entrypoint.render import render_dkim_keys
 from filters.mailauth.dkim.sign import BadKey, SigningKey, load_signing_key
 
@@ -38,8 +37,8 @@ class Store:
     def __init__(
         self,
         settings: Settings,
-        data: Path = names.DATA,
-        run: Path = names.RUN,
+        data: Path = DATA_DKIM,
+        run: Path = RUN_DKIM,
         files: KeyFiles = KeyFiles(SIGNER),  # noqa: B008 -- a frozen value
     ) -> None:
         self.settings = settings
@@ -69,7 +68,7 @@ class Store:
 
     def path(self, domain: str, selector: str) -> Path:
         """Where the key is."""
-        return names.key_file(self.settings, domain, selector, self._data, self._run)
+        return selectors.key_file(self.settings, domain, selector, self._data, self._run)
 
     def stamp(self, domain: str, selector: str) -> object:
         """What differs once the key's file does."""
@@ -204,7 +203,7 @@ class Store:
         """The selectors that are asked for, and which keys of interest are there."""
         known = {} if before is None else {key.selector: key.type for key in before.keys}
         base = self.settings.dkim_selector.of(domain)
-        asked_for = names.asked_for(
+        asked_for = selectors.asked_for(
             self.settings, domain, known.get(base) or self._type_of(domain, base)
         )
         for kind, selector in asked_for.items():
@@ -242,7 +241,9 @@ class Store:
     def _fresh(self, domain: str, keys: DomainKeys, now: int) -> dict[KeyType, str]:
         taken = {*keys.removed, *(key.selector for key in keys.keys), *keys.asked_for.values()}
         day = f"{datetime.fromtimestamp(now, UTC):%Y%m%d}"
-        return names.next_names(self.settings.dkim_selector.of(domain), domain, day, taken) or {}
+        return (
+            selectors.next_names(self.settings.dkim_selector.of(domain), domain, day, taken) or {}
+        )
 
     def _bring(self, domain: str) -> None:
         """The folder of a domain's keys; each key belongs to the signer, a brought one too."""

@@ -22,7 +22,6 @@ from pathlib import Path
 
 from entrypoint.doctor.finding import Finding, Status
 
-CLIENTS = Path("/var/spool/smtpd/filters/verifier/clients.json")
 _ENOUGH = 10  # messages; from fewer nothing follows
 _LARGEST = 4_096  # bytes of the file
 _MANY = 0.2  # of all messages: more than the host's own programs send

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from entrypoint.doctor import client_addresses as clients
+from entrypoint import paths
 from entrypoint.doctor import clock, queue
 from entrypoint.probe.http import WEB
 from entrypoint.probe.listeners import IMAPS, LISTENERS, Listener, trusting
@@ -28,9 +28,9 @@ class Probes:
     web: tuple[Listener, ...] = WEB
     smtp_port: int = 25
     trust: ssl.SSLContext = field(default_factory=trusting)
-    data: Path = Path("/data")
-    spool: Path = Path("/var/spool/smtpd")
-    clients: Path = clients.CLIENTS
+    data: Path = paths.DATA
+    spool: Path = paths.SPOOL
+    clients: Path = paths.CLIENT_COUNTS
     built: Path = clock.BUILT
     queue: Sequence[str] = queue.SMTPCTL
     now: float | None = None

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from entrypoint.files import acting_as
+from entrypoint.paths import UNSIGNED
 from entrypoint.text import neutral
 
-UNSIGNED = Path("/var/spool/smtpd/filters/signer/unsigned.json")
 SIGNER = "signer"
 
 # Unhealthy until the next message of the domain is signed, but long enough to be seen: the

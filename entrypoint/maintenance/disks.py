@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from entrypoint.config.settings import Settings
-from entrypoint.disks import DATA, VMAIL, Disk, disks
+from entrypoint.disks import VMAIL, Disk, disks
 from entrypoint.log import Level
+from entrypoint.paths import DATA
 
 Line = tuple[Level, str]
 

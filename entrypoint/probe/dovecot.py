@@ -6,14 +6,12 @@ the session's process. Each socket's first line is its process's own.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from entrypoint.config.ports import Port
+from entrypoint.paths import DOVECOT_RUN
 from entrypoint.probe.asking import Probe, WrongAnswer
 from entrypoint.probe.conversation import Conversation, at_port, at_socket
 from entrypoint.probe.login import ProbeLogin
 
-DOVECOT = Path("/run/dovecot")
 # A process, the socket at which it says `VERSION` to whoever comes, and the socket's owner.
 SOCKETS = {
     "master": ("master", "root"),
@@ -45,14 +43,14 @@ async def log_in(port: Port, login: ProbeLogin, probe: Probe) -> None:
 async def process(name: str, probe: Probe) -> None:
     """A process at its own socket."""
     path, user = SOCKETS[name]
-    async with at_socket(DOVECOT / path, user) as link:
+    async with at_socket(DOVECOT_RUN / path, user) as link:
         probe.step = "first line"
         await link.expect("VERSION\t")
 
 
 async def deliver(login: ProbeLogin, probe: Probe) -> None:
     """LMTP, up to a recipient that nobody is."""
-    async with at_socket(DOVECOT / "lmtp", "vmail") as link:
+    async with at_socket(DOVECOT_RUN / "lmtp", "vmail") as link:
         probe.step = "greeting"
         await link.reply("220")
         for command, code in (
@@ -68,7 +66,7 @@ async def deliver(login: ProbeLogin, probe: Probe) -> None:
 
 async def quota(login: ProbeLogin, probe: Probe) -> None:
     """quota-status, as the inbound filter asks it at RCPT."""
-    async with at_socket(DOVECOT / "quota-status-inbound", "verifier") as link:
+    async with at_socket(DOVECOT_RUN / "quota-status-inbound", "verifier") as link:
         probe.step = "question"
         await link.send(f"request=smtpd_access_policy\nrecipient={_nobody(login)}\nsize=0\n\n")
         await link.expect("action=")

@@ -18,7 +18,7 @@ from entrypoint.paths import RUN
 PROC = Path("/proc")
 _DOVECOT = re.compile(r"dovecot/([a-z0-9-]+)")
 _FILTER = re.compile(r"-m filters\.(inbound|submission)\b")
-_LOG = re.compile(r"-m entrypoint\.logpipe .*?(?<=\s)(smtpd|dovecot|logins|web)\s")
+_LOG = re.compile(r"-m entrypoint\.supervise\.logpipe .*?(?<=\s)(smtpd|dovecot|logins|web)\s")
 # One client's own process.
 _SESSIONS = frozenset({"imap", "pop3", "managesieve"})
 
@@ -119,7 +119,7 @@ def _program(command: str) -> str:
 
 def _named(program: str, command: str, user: str) -> tuple[str, str]:
     """The program, and what a mail administrator calls the process; no title: of no interest."""
-    if "-m entrypoint.supervise.__main__ " in command:
+    if "-m entrypoint.supervise " in command:
         return "", "supervisor"
     if _LOG.search(command):
         return program, f"the log of {program}"

@@ -26,7 +26,6 @@ from entrypoint.health.watchdog import Watchdog
 from entrypoint.log import write_log
 from entrypoint.logins_answer import check_logins
 from entrypoint.paths import PORTS, RUN
-from entrypoint.supervise.logpipe import CAUSES
 from entrypoint.supervise.restarts import Restarts, is_pending, request
 
 # A program that comes up and dies again this often is not being kept running.
@@ -73,7 +72,7 @@ class Watch:
             return
         self.failed = True
         try:
-            cause = (CAUSES / f"{name}.cause").read_text("utf-8").strip()
+            cause = (RUN / f"{name}.cause").read_text("utf-8").strip()
         except OSError:
             cause = "no cause is known"
         self.say("error", f"{name} cannot be kept running, the container stops: {cause}")

@@ -1,9 +1,9 @@
 """Runs one program and turns what it prints into the container's log, a line an event.
 
-    python -m entrypoint.supervise.logpipe --format text --level info smtpd /usr/sbin/smtpd -dF -f FILE
+    python -m entrypoint.supervise.logpipe --format text --level info smtpd smtpd -dF -f FILE
 
 smtpd writes no time stamps, and prefixes its filters' lines with `NAME:` or `warn: NAME:`.
-The program's exit status becomes ours, and the cause is kept for `entrypoint.supervise.__main__`.
+The program's exit status becomes ours, and the cause is kept for `entrypoint.supervise`.
 
 Nothing of the program outlives this: SIGTERM goes on to it, and whatever of it is still there some
 seconds later is killed. A program of root's dies with this process; one of another user has to
@@ -22,10 +22,10 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import IO, NoReturn
 
 from entrypoint.log import LEVELS, write_log
+from entrypoint.paths import RUN
 from entrypoint.probe.quiet_log import QuietLog
 from entrypoint.supervise import dovecot_log
 from entrypoint.supervise.descendants import (
@@ -38,7 +38,6 @@ from entrypoint.supervise.descendants import (
 )
 from entrypoint.supervise.orderly_stop import finish
 
-CAUSES = Path("/run/signpost")
 _LONGEST = 8192  # bytes of one event; what is longer goes on in the next
 
 # Together with `entrypoint.supervise.orderly_stop`'s less than supervisor waits (`stopwaitsecs`).
@@ -207,7 +206,7 @@ def main() -> None:
     def say(level: str, message: str) -> None:
         emit(level, options.name, message)
 
-    cause = CAUSES / f"{options.name}.cause"
+    cause = RUN / f"{options.name}.cause"
     cause.unlink(missing_ok=True)
     end_leftovers([name for name in options.only_here.split(",") if name], say)
     program = Program(options.name, options.command, options.user)

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from entrypoint.paths import SPOOL
 from entrypoint.supervise.descendants import Process, descendants
 
-INCOMING = Path("/var/spool/smtpd/temporary")
+INCOMING = SPOOL / "temporary"
 # docker waits ten seconds for everything in the container, and these are but one part of it.
 DELIVERIES_WITHIN = 4.0  # seconds
 MESSAGES_WITHIN = 5.0  # from the beginning on

@@ -2,7 +2,7 @@
 
     python -m entrypoint.supervise.until_eof MODULE ARGUMENTS...
 
-The end means that `entrypoint.supervise.logpipe`, which has the other end, is gone. The kernel can tell a
+The end means that `logpipe`, which has the other end, is gone. The kernel can tell a
 child that its parent has died, but not one that runs as another user.
 """
 

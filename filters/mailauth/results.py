@@ -1,16 +1,16 @@
-"""What the verification of an ARC chain found (RFC 8617 §5.2): a value, and no more.
+"""What SPF, DKIM and ARC found out about a message: typed results, and no more.
 
-It must not know how a chain is verified or sealed, nor who is trusted.
+It must not know how anything is verified, nor who is trusted.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 from filters.mailauth.auth_results_parser import MethodResult
-from filters.mailauth.dkim.signature import (
-    Result,
-)
 
+# RFC 8601 §2.7.1 and §2.7.2.
+DkimWord = Literal["pass", "fail", "neutral", "none", "policy", "temperror", "permerror"]
+SpfWord = Literal["pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"]
 # RFC 8617 §4.4, and all that RFC 8601's registry has for the method arc.
 ChainStatus = Literal["none", "pass", "fail"]
 
@@ -59,7 +59,7 @@ class DkimResult:
     (RFC 6008). testing: the key says t=y.
     """
 
-    result: Result
+    result: DkimWord
     domain: str
     identity: str
     selector: str
@@ -78,7 +78,7 @@ class SpfResult:
     fail; a stranger's text.
     """
 
-    result: Result
+    result: SpfWord
     identity: Literal["mailfrom", "helo"]
     domain: str
     sender: str

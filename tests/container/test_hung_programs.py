@@ -17,16 +17,16 @@ from .harness.signpost import Signpost
 from .harness.world import World
 
 PROGRAMS = ("logins", "web", "smtpd", "dovecot")
-LOGPIPE = r"\S*python\S* -m entrypoint\.logpipe .*"
+LOGPIPE = r"\S*python\S* -m entrypoint\.supervise\.logpipe .*"
 # What of each program hangs. smtpd's dispatcher and Dovecot's login processes have the ports.
 PARTS = {
     "smtpd: dispatcher": "smtpd",
     r"\S*python\S* .*-m filters\.inbound": "smtpd",
     "dovecot/auth": "dovecot",
     "dovecot/imap-login": "dovecot",
-    r"\S*python\S* -m entrypoint\.until_eof filters\.logins": "logins",
-    r"\S*python\S* -m entrypoint\.until_eof entrypoint\.web": "web",
-    r"\S*python\S* -m entrypoint\.keeper": "keeper",
+    r"\S*python\S* -m entrypoint\.supervise\.until_eof filters\.logins": "logins",
+    r"\S*python\S* -m entrypoint\.supervise\.until_eof entrypoint\.web": "web",
+    r"\S*python\S* -m entrypoint\.maintenance": "keeper",
 }
 
 

@@ -15,10 +15,11 @@ import pytest
 from entrypoint import disks as disk_space
 from entrypoint.config import environ
 from entrypoint.config.settings import HostFacts
-from entrypoint.disks import DATA, SPOOL, Disk, explained, judged, problems, takes_nothing
+from entrypoint.disks import Disk, explained, judged, problems, takes_nothing
 from entrypoint.files import locked, own_folder, write_file
 from entrypoint.maintenance.disks import Ticker
 from entrypoint.maintenance.known_hashes import KnownHashes
+from entrypoint.paths import DATA, SPOOL
 from filters.disk_room import Room
 
 from ..refusing_disk import names_in, refusing

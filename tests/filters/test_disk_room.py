@@ -20,7 +20,7 @@ from filters.smtpd import Reject, Request, Session
 from filters.state_file import write_state
 from filters.trouble import Trouble
 
-from .refusing_disk import names_in, refusing
+from ..refusing_disk import names_in, refusing
 
 ROOMY = Room(10**9, 5 * 10**8, 10**6, 5 * 10**5)
 MAIL = Request((0, 7), "mail-from", "s", "t", b"")

@@ -8,11 +8,11 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from filters.mailauth import tags
 from filters.mailauth.dkim.canonical import ALGORITHMS
 from filters.mailauth.names import ldh
+from filters.mailauth.results import DkimWord
 
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]+")
 _CLAIMED_IDENTITY = re.compile(r"[^\x00-\x20\x7f\ufffd]*@[A-Za-z0-9.-]+")
@@ -50,7 +50,6 @@ def claims(found: Mapping[str, bytes]) -> Claims:
 
 
 # RFC 8601 §2.7.1.
-Result = Literal["pass", "fail", "neutral", "none", "policy", "temperror", "permerror"]
 
 _REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
 _DIGITS = re.compile(rb"[0-9]+")
@@ -63,7 +62,7 @@ _CLOCK_SKEW = 300  # seconds
 class SignatureError(Exception):
     """The signature cannot pass. result is RFC 8601's word for it, the text the reason."""
 
-    def __init__(self, result: Result, reason: str) -> None:
+    def __init__(self, result: DkimWord, reason: str) -> None:
         super().__init__(reason)
         self.result = result
 

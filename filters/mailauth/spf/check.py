@@ -17,11 +17,10 @@ from filters.mailauth.dns.lookup import Lookup
 from filters.mailauth.dns.types import DnsTemporaryError, Question, Resolver, labels
 from filters.mailauth.envelope import Envelope
 from filters.mailauth.names import a_label
-from filters.mailauth.results import SpfResult
+from filters.mailauth.results import SpfResult, SpfWord
 from filters.mailauth.together import together
 
-Result = Literal["pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"]
-_RESULTS: dict[str, Result] = {word: word for word in get_args(Result)}
+_RESULTS: dict[str, SpfWord] = {word: word for word in get_args(SpfWord)}
 
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 _MOST_RUNS = 200
@@ -42,7 +41,7 @@ async def check(envelope: Envelope, resolver: Resolver) -> SpfResult:
     local, _at, host = sender.rpartition("@")
     domain = _domain(host)
 
-    def result(word: Result, reason: str, explanation: str = "") -> SpfResult:
+    def result(word: SpfWord, reason: str, explanation: str = "") -> SpfResult:
         return SpfResult(word, identity, domain or "", sender, reason, explanation)
 
     if envelope.client_unknown:
@@ -80,7 +79,7 @@ def _address(text: str | None) -> str | None:
 
 async def _evaluate(
     address: str, local: str, domain: str, envelope: Envelope, resolver: Resolver
-) -> tuple[Result, str, str]:
+) -> tuple[SpfWord, str, str]:
     from filters.mailauth.spf.query import Evaluation, MissingError
 
     lookup = resolver if isinstance(resolver, Lookup) else Lookup(resolver)

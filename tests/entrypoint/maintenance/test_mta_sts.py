@@ -13,7 +13,7 @@ from entrypoint.config.settings import Settings
 from entrypoint.maintenance.mta_sts import Ticker
 
 from ..certificates import Authority
-from .sites import configured
+from ..web.sites import configured
 
 HOST, ORG, NET = "mail.example.org", "example.org", "example.net"
 STS = tuple(f"mta-sts.{domain}" for domain in (ORG, NET))

@@ -9,7 +9,7 @@ from entrypoint.probe.processes import Process, processes, since
 LOGPIPE = "python -m entrypoint.supervise.logpipe --format text --level info"
 # number: parent, state, command line
 TREE = {
-    7: (0, "S", "/opt/signpost/bin/python3 -m entrypoint.supervise.__main__ /run/x text "),
+    7: (0, "S", "/opt/signpost/bin/python3 -m entrypoint.supervise /run/x text "),
     8: (7, "S", f"{LOGPIPE} smtpd /usr/sbin/smtpd -dF -f /run/signpost/smtpd.conf "),
     9: (8, "S", "/usr/sbin/smtpd -dF -f /run/signpost/smtpd.conf "),
     10: (9, "T", "smtpd: queue   "),

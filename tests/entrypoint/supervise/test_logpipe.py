@@ -27,8 +27,8 @@ time.sleep(600)
 RUN = """
 import sys
 from pathlib import Path
-from entrypoint import logpipe
-logpipe.CAUSES = Path(sys.argv.pop(1))
+from entrypoint.supervise import logpipe
+logpipe.RUN = Path(sys.argv.pop(1))
 logpipe.main()
 """
 

@@ -1,5 +1,7 @@
-"""Mail that is meant to cost its receiver much: `python -m tests.filters.mailauth.hostile NAME` judges one
-of these and prints, as JSON, what came out and what was asked. See test_bounds.py.
+"""Mail that is meant to cost its receiver much; see test_bounds.py.
+
+`python -m tests.filters.mailauth.hostile NAME` judges one of these and prints, as JSON, what came
+out and what was asked.
 """
 
 import asyncio

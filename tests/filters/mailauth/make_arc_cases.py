@@ -1,4 +1,6 @@
-"""Writes the ARC cases under cases/, 3001 and on: `python -m tests.filters.mailauth.make_arc_cases`.
+"""Writes the ARC cases under cases/, 3001 and on.
+
+    python -m tests.filters.mailauth.make_arc_cases
 
 The cases are the files. The keys are fixed and Ed25519 signs without chance, so a run changes
 nothing but what was changed here.

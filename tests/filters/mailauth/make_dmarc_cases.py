@@ -1,4 +1,6 @@
-"""Writes the DMARC cases under cases/, 2001 and on: `python -m tests.filters.mailauth.make_dmarc_cases`.
+"""Writes the DMARC cases under cases/, 2001 and on.
+
+    python -m tests.filters.mailauth.make_dmarc_cases
 
 The cases are the files. The keys are fixed and Ed25519 signs without chance, so a run changes
 nothing but what was changed here.

@@ -1,5 +1,7 @@
 """Writes the cases 4001 and on, of what the RFCs' sections decide: DKIM beyond the facts' list,
-what smtpd knows already, and a trusted forwarder's word. `python -m tests.filters.mailauth.make_rfc_cases`.
+what smtpd knows already, and a trusted forwarder's word.
+
+    python -m tests.filters.mailauth.make_rfc_cases
 
 The cases are the files. The keys are fixed and Ed25519 signs without chance, so a run changes
 nothing but what was changed here, and the two cases of RSA keys at the bounds.
