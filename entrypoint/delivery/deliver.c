@@ -371,8 +371,12 @@ expect(int lmtp, char digit)
 	} while (line[3] == '-');
 	if (line[0] == digit)
 		return;
-	/* smtpd knew the address: where Dovecot does not, its list of accounts is behind. */
-	if (line[0] == '5' && strncmp(line, "550 5.1.1 ", 10) != 0)
+	/*
+	 * smtpd knew the address: where Dovecot does not, its list of accounts is behind. The quota
+	 * of a file system (EDQUOT) is a full disk's kind and passes; a mailbox's has another text.
+	 */
+	if (line[0] == '5' && strncmp(line, "550 5.1.1 ", 10) != 0 &&
+	    !strstr(line, "Not enough disk quota"))
 		status = REFUSED;
 	end(status, "%s", line);
 }

@@ -180,6 +180,7 @@ class TestARefusal:
         ("answer", "status"),
         [
             ("552 5.2.2 <alice@example.org> Quota exceeded", 69),
+            ("552 5.2.2 <alice@example.org> Not enough disk quota", 75),
             ("550 5.1.1 <alice@example.org> User doesn't exist", 75),
             ("550 5.1.10 no", 69),
             ("451 4.3.0 <alice@example.org> Temporary internal error", 75),
