@@ -11,16 +11,17 @@ All of it is lower case with domains as A-labels. It knows neither smtpd nor the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from filters.json_file import parse_json
 from filters.watched_file import LastGood
 
 
 @dataclass(frozen=True, slots=True)
-class AddressBook:
+class LocalAddresses:
     """The addresses of this mail server. `delimiter` separates a sub-address (RFC 5233)."""
 
     domains: frozenset[str]
@@ -29,21 +30,21 @@ class AddressBook:
     forwards: frozenset[str] = frozenset()
 
     @classmethod
-    def from_json(cls, text: str) -> AddressBook:
+    def from_json(cls, text: str) -> LocalAddresses:
         """Read the rendered file. Raises ValueError where it is not of that form."""
-        data = json.loads(text)
-        try:
-            return cls(
-                domains=frozenset(str(name).lower() for name in data["domains"]),
-                owners={
-                    str(address).lower(): frozenset(str(login).lower() for login in logins)
-                    for address, logins in data["owners"].items()
-                },
-                delimiter=str(data.get("delimiter", "")),
-                forwards=frozenset(str(address).lower() for address in data.get("forwards", ())),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"no address book: {error!r}") from error
+        return parse_json(text, cls._from_data)
+
+    @classmethod
+    def _from_data(cls, data: Mapping[str, Any]) -> LocalAddresses:
+        return cls(
+            domains=frozenset(str(name).lower() for name in data["domains"]),
+            owners={
+                str(address).lower(): frozenset(str(login).lower() for login in logins)
+                for address, logins in data["owners"].items()
+            },
+            delimiter=str(data.get("delimiter", "")),
+            forwards=frozenset(str(address).lower() for address in data.get("forwards", ())),
+        )
 
     def is_ours(self, domain: str) -> bool:
         """Whether mail to this domain ends here."""
@@ -53,15 +54,18 @@ class AddressBook:
         """The entry that takes mail for an address of ours, as smtpd's virtual tables find it:
         exact, without its sub-address, or the catch-all; None if nobody does.
         """
-        local, _, domain = address.lower().rpartition("@")
+        address = address.lower()
+        if address in self.owners:
+            return address
+        local, _, domain = address.rpartition("@")
         untagged = local.partition(self.delimiter)[0] if self.delimiter else local
-        for key in (f"{local}@{domain}", f"{untagged}@{domain}", f"@{domain}"):
+        for key in (f"{untagged}@{domain}", f"@{domain}"):
             if key in self.owners:
                 return key
         return None
 
     def logins_of(self, address: str) -> frozenset[str]:
-        """The logins that mail for this address reaches; an alias may lead only elsewhere."""
+        """The logins that mail for this address reaches; an alias may have other domains only."""
         entry = self.entry(address)
         return self.owners[entry] if entry is not None else frozenset()
 
@@ -78,13 +82,8 @@ class AddressBook:
         return login.lower() in self.logins_of(address)
 
 
-class AddressFile(LastGood[AddressBook]):
-    """The address book in a file, read again when the file changes; a broken one is refused."""
+class AddressFile(LastGood[LocalAddresses]):
+    """The addresses in a file, read again when the file changes; a broken one is not used."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, AddressBook.from_json)
-
-    @property
-    def book(self) -> AddressBook:
-        """The newest good content."""
-        return self.content
+        super().__init__(path, LocalAddresses.from_json)

@@ -1,4 +1,4 @@
-"""Complete addresses without a domain in From, To and Cc, exactly as smtpd itself would.
+"""Add the domain to addresses without one in From, To and Cc, exactly as smtpd itself would.
 
 smtpd appends `@hostname` to them after the filter (smtp_session.c, `header_domain_append`), which
 would break a signature that was made before. Done here first, it finds nothing left to do.
@@ -20,7 +20,7 @@ _MOST_WALKED = 262_144
 _QUOTED = re.compile(rb'"[^"]*"')
 
 
-def complete(message: Message, hostname: str) -> Message:
+def add_domains(message: Message, hostname: str) -> Message:
     """The message with `@hostname` where a From, To or Cc address has no domain.
 
     The very same object where none lacks it, as in nearly all mail.
@@ -35,7 +35,7 @@ def complete(message: Message, hostname: str) -> Message:
         if _none_lacks_it(value) or len(value) > left:
             continue
         left -= len(value)
-        completed = b",".join(_complete_one(address, domain) for address in _split(value))
+        completed = b",".join(_add_domain(address, domain) for address in _split(value))
         if completed != value:
             parts += [raw[position : field.start], field.name, b":", completed]
             position = field.start + len(field.name) + 1 + len(value)
@@ -78,7 +78,7 @@ def _split(value: bytes) -> list[bytes]:
     return [*parts, value[start:]]
 
 
-def _complete_one(address: bytes, domain: bytes) -> bytes:
+def _add_domain(address: bytes, domain: bytes) -> bytes:
     insert = _insertion_point(address)
     return address if insert is None else address[:insert] + domain + address[insert:]
 

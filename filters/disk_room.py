@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filters.smtpd import Reject, Request, Session, Verdict
+from filters.smtpd import Reject, Request, Session
 
 # A disk counts as full before nothing at all fits: deleting mail, too, takes a little room for the
 # new indexes. Of a small disk it is a share.
@@ -71,7 +71,7 @@ class QueueRoom:
         self._looked = float("-inf")
         self._full = False
 
-    def refuse_mail(self, session: Session, request: Request) -> Verdict | None:
+    def reject_insufficient_storage(self, session: Session, request: Request) -> Reject | None:
         """At MAIL: nothing more fits."""
         now = time.monotonic()
         if now - self._looked >= _LOOK_EVERY:

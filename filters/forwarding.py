@@ -1,6 +1,6 @@
 """ARC seals for mail that an alias forwards to another domain (RFC 8617).
 
-It knows the alias table and the sealing key, and not how a chain is verified.
+It knows the addresses and the sealing key, and not how a chain is verified.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import logging
 from collections.abc import Iterable
 
 from filters.addresses import AddressFile
-from filters.bare_addresses import complete
+from filters.bare_addresses import add_domains
 from filters.keyring import KeyRing
 from filters.mailauth.arc.seal import seal
-from filters.mailauth.authenticate import Verdict
+from filters.mailauth.authenticate import MessageResult
 from filters.mailauth.message import Message
 
 log = logging.getLogger(__name__)
@@ -28,21 +28,23 @@ class Forwarding:
 
     def concerns(self, recipients: Iterable[str]) -> bool:
         """Whether mail for any of these goes to another domain, too."""
-        book = self._addresses.book
-        return any(book.leaves(address) for address in recipients)
+        ours = self._addresses.content
+        return any(ours.leaves(address) for address in recipients)
 
     async def seal(
-        self, stamped: bytes, verdict: Verdict, authserv_id: str, hostname: str
+        self, stamped: bytes, verdict: MessageResult, authserv_id: str, hostname: str
     ) -> bytes:
         """The message under a set of ours; it must be as it leaves otherwise."""
         # In a thread: it hashes the whole message.
         return await asyncio.to_thread(self._seal, stamped, verdict, authserv_id, hostname)
 
-    def _seal(self, stamped: bytes, verdict: Verdict, authserv_id: str, hostname: str) -> bytes:
+    def _seal(
+        self, stamped: bytes, verdict: MessageResult, authserv_id: str, hostname: str
+    ) -> bytes:
         (domain,) = self._keys.domains
         try:
             # As smtpd would after us, and break the seal with it.
-            message = complete(Message(stamped), hostname)
+            message = add_domains(Message(stamped), hostname)
             arc_set = seal(
                 message,
                 chain=verdict.arc,

@@ -2,9 +2,9 @@
 
     python -m filters.inbound mail.example.org
 
-Stands on port 25 of smtpd. Here is the command; what it says is decided in `filters.inbound_access`
-before there is a recipient, in `filters.recipients` at RCPT, and in `filters.verifier` when the
-message has come: it goes out with one Authentication-Results field (RFC 8601) on top, and an ARC
+Stands on port 25 of smtpd. Here is the list of its restrictions, and the command; each restriction
+is in `filters.inbound_access` or `filters.recipients`, and what becomes of a message is in
+`filters.verifier`: it goes out with one Authentication-Results field (RFC 8601) on top, and an ARC
 set above that if it is forwarded; or it is refused, where its author's domain asks for that.
 """
 
@@ -22,18 +22,40 @@ from filters.forwarding import Forwarding
 from filters.guard.blocklists import Blocklists
 from filters.guard.greylist import WAIT
 from filters.guard.greylisting import Greylisting
-from filters.in_turn import Handler, in_turn
-from filters.inbound_access import InboundDoor
+from filters.inbound_access import BlocklistAccess, GreylistAccess
 from filters.keyring import KeyRing, KeySpec
-from filters.mailauth.dns.resolver import DnsResolver
+from filters.mailauth.dns.resolver import DnsResolver, Resolver
 from filters.mailauth.spf import check as spf_check
-from filters.program import refuse_to_start, start_logging
+from filters.program import read_addresses, refuse_to_start, start_logging
 from filters.quota_status import QuotaStatus
 from filters.recipients import InboundRecipients
 from filters.smtpd import FilterServer
-from filters.verifier import Policy, Verifier
+from filters.verifier import InboundPolicy, Verifier
 
 log = logging.getLogger(__name__)
+
+
+def restrict(
+    server: FilterServer,
+    *,
+    blocklists: BlocklistAccess | None,
+    queue: QueueRoom | None,
+    recipients: InboundRecipients | None,
+    greylist: GreylistAccess | None,
+    verifier: Verifier,
+) -> None:
+    """What is asked, in this order; within a phase the first refusal is the answer."""
+    if blocklists is not None:
+        server.register_handler("filter", "connect", blocklists.reject_listed_client)
+    if queue is not None:
+        server.register_handler("filter", "mail-from", queue.reject_insufficient_storage)
+    if recipients is not None:
+        server.register_handler("filter", "rcpt-to", recipients.reject_unauth_destination)
+        server.register_handler("filter", "rcpt-to", recipients.reject_unlisted_recipient)
+        server.register_handler("filter", "rcpt-to", recipients.reject_full_mailbox)
+    if greylist is not None:
+        server.register_handler("filter", "rcpt-to", greylist.defer_new_client)
+    server.register_message_filter(verifier.verify)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -41,68 +63,81 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start_logging()
     options = _options(arguments)
     errors: list[str] = []
-    addresses, forwarding = None, None
-    if options.addresses is not None:
-        try:
-            addresses = AddressFile(options.addresses)
-        except (OSError, ValueError) as error:
-            errors.append(f"{options.addresses}: {error}")
-    if options.arc_seal is not None:
-        try:
-            keys = KeyRing([KeySpec.parse(options.arc_seal)])
-            if addresses is None:
-                raise ValueError("--arc-seal needs --addresses")
-            forwarding = Forwarding(keys, addresses)
-        except ValueError as error:
-            errors.append(str(error))
+    addresses = read_addresses(options.addresses, errors)
+    forwarding = _forwarding(options.arc_seal, addresses, errors)
     if errors:
         refuse_to_start(errors)
-    policy = Policy(
+    policy, resolver = _policy(options), DnsResolver(options.nameserver or None)
+    server = FilterServer(deadline=options.dns_timeout + 30, spool=options.spool)
+    server.track_context()
+    counts = ClientCounts(options.spool / "clients.json") if options.spool else None
+    verifier = Verifier(options.authserv_id, resolver, policy, forwarding=forwarding, counts=counts)
+    server.on_ready(verifier.ready)
+    quotas = QuotaStatus(options.quota_status) if options.quota_status else None
+    greylist = _greylist(options, resolver, policy)
+    restrict(
+        server,
+        blocklists=_blocklists(options.dnsbl, resolver, policy),
+        queue=QueueRoom(options.spool) if options.spool else None,
+        recipients=InboundRecipients(addresses, quotas) if addresses is not None else None,
+        greylist=greylist,
+        verifier=verifier,
+    )
+    server.serve_forever()
+    if counts is not None:
+        counts.finish()
+    if greylist is not None:
+        greylist.greylisting.finish()
+
+
+def _policy(options: argparse.Namespace) -> InboundPolicy:
+    spf = not options.no_spf and spf_check.available()
+    if not spf:
+        log.info("SPF is not checked: %s", "--no-spf" if options.no_spf else "no pyspf here")
+    return InboundPolicy(
         enforce=options.dmarc_enforce,
         trusted_sealers=frozenset(name.lower() for name in options.arc_trusted_sealer),
-        spf=not options.no_spf and spf_check.available(),
+        spf=spf,
         unknown_clients=frozenset(options.unknown_client),
         dns_timeout=options.dns_timeout,
     )
-    if not policy.spf:
-        log.info("SPF is not checked: %s", "--no-spf" if options.no_spf else "no pyspf here")
-    resolver = DnsResolver(options.nameserver or None)
-    greylisting = (
-        Greylisting(options.greylist, wait=options.greylist_wait) if options.greylist else None
-    )
-    door = InboundDoor(
+
+
+def _forwarding(
+    key: str | None, addresses: AddressFile | None, errors: list[str]
+) -> Forwarding | None:
+    if key is None:
+        return None
+    try:
+        ring = KeyRing([KeySpec.parse(key)])
+    except ValueError as error:
+        errors.append(str(error))
+        return None
+    if addresses is None:
+        errors.append("--arc-seal needs --addresses")
+        return None
+    return Forwarding(ring, addresses)
+
+
+def _blocklists(
+    zones: Sequence[str], resolver: Resolver, policy: InboundPolicy
+) -> BlocklistAccess | None:
+    if not zones:
+        return None
+    return BlocklistAccess(Blocklists(zones, resolver), policy.unknown_clients)
+
+
+def _greylist(
+    options: argparse.Namespace, resolver: Resolver, policy: InboundPolicy
+) -> GreylistAccess | None:
+    if options.greylist is None:
+        return None
+    return GreylistAccess(
+        Greylisting(options.greylist, wait=options.greylist_wait),
         resolver,
-        Blocklists(options.dnsbl, resolver) if options.dnsbl else None,
-        greylisting,
         spf=policy.spf,
         unknown_clients=policy.unknown_clients,
     )
-    verifier = Verifier(
-        options.authserv_id,
-        resolver,
-        policy,
-        forwarding=forwarding,
-        counts=ClientCounts(options.spool / "clients.json") if options.spool else None,
-    )
-    server = FilterServer(deadline=options.dns_timeout + 30, spool=options.spool)
-    server.on_ready(verifier.ready)
-    server.track_context()
-    if options.dnsbl:
-        server.register_handler("filter", "connect", door.refuse_listed)
-    if options.spool is not None:
-        server.register_handler("filter", "mail-from", QueueRoom(options.spool).refuse_mail)
-    at_rcpt: list[Handler] = []
-    if addresses is not None:
-        quotas = QuotaStatus(options.quota_status) if options.quota_status else None
-        at_rcpt.append(InboundRecipients(addresses, quotas).refuse)
-    if greylisting is not None:
-        at_rcpt.append(door.refuse_new)
-    if at_rcpt:
-        server.register_handler("filter", "rcpt-to", in_turn(at_rcpt))
-    server.register_message_filter(verifier.verify)
-    server.serve_forever()
-    if greylisting is not None:
-        greylisting.finish()
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -150,10 +185,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="refuse a client that this DNS blocklist has",
     )
     parser.add_argument(
-        "--greylist", type=Path, metavar="FILE", help="who comes for the first time comes again"
+        "--greylist", type=Path, metavar="FILE", help="defer clients that are not known here yet"
     )
     parser.add_argument(
-        "--greylist-wait", type=int, default=WAIT, metavar="SECONDS", help="not before so long"
+        "--greylist-wait",
+        type=int,
+        default=WAIT,
+        metavar="SECONDS",
+        help="how long a retry must wait",
     )
     return parser.parse_args(arguments)
 

@@ -87,7 +87,7 @@ class KeyRing:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """Every signing domain."""
+        """The domains that there is a key for."""
         return tuple(self._by_domain)
 
     def _look_again(self) -> None:

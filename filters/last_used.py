@@ -7,14 +7,13 @@ Seconds since the epoch. It is replaced as a whole, so a reader never sees half 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from filters.credentials import LoginBook
-from filters.state_file import write_state
-from filters.trouble import Trouble
+from filters.json_file import parse_json, read_state, write_json
+from filters.log_throttle import LogThrottle
 
 log = logging.getLogger(__name__)
 
@@ -22,16 +21,15 @@ log = logging.getLogger(__name__)
 def read_last_used(path: Path) -> dict[str, dict[str, int]]:
     """By login and by the password's name; empty where there is no file yet. Raises ValueError."""
     try:
-        found = json.loads(path.read_text("utf-8"))
+        return parse_json(path.read_text("utf-8"), _times)
     except FileNotFoundError:
         return {}
-    try:
-        return {
-            login: {name: int(when) for name, when in times.items()}
-            for login, times in found.items()
-        }
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"no times of last use: {error!r}") from error
+
+
+def _times(found: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    return {
+        login: {name: int(when) for name, when in times.items()} for login, times in found.items()
+    }
 
 
 class LastUsed:
@@ -39,13 +37,9 @@ class LastUsed:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._trouble = Trouble(log, str(path))
+        self._failing = LogThrottle(log)
         self.changed = False
-        self._times: dict[str, dict[str, int]] = {}
-        try:
-            self._times = read_last_used(path)
-        except (OSError, ValueError) as error:
-            log.error("%s: begun afresh: %s", path, error)
+        self._times = read_state(path, _times) or {}
 
     def note(self, login: str, name: str, when: int) -> None:
         """This password has just been right. Costs no I/O."""
@@ -65,12 +59,17 @@ class LastUsed:
     def put(self, times: Mapping[str, Mapping[str, int]]) -> None:
         """Replace the file. Never raises; may wait for a slow disk."""
         try:
-            write_state(self._path, times)
+            write_json(self._path, times)
         except OSError as error:
             self.changed = True  # the next time has it
-            self._trouble.failed(error, "the times of last use are not written")
+            self._failing.error(
+                "%s: the times of last use are not written: %s",
+                self._path,
+                error.strerror,
+                cause=error.strerror,
+            )
         else:
-            self._trouble.over()
+            self._failing.recovered("%s: written again", self._path)
 
 
 def _kept(times: Mapping[str, Mapping[str, int]], book: LoginBook) -> dict[str, dict[str, int]]:

@@ -1,11 +1,14 @@
-"""What both filter programs do at their start: one-line logging, and errors for the operator."""
+"""What the programs do at their start: one-line logging, and errors for the operator."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
+
+from filters.addresses import AddressFile
 
 
 class OneLineFormatter(logging.Formatter):
@@ -30,6 +33,17 @@ def start_logging() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     # asyncio's own line at start ("Using selector") is no event of ours.
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def read_addresses(path: Path | None, errors: list[str]) -> AddressFile | None:
+    """The file that `--addresses` names; what is wrong with it is added to the errors."""
+    if path is None:
+        return None
+    try:
+        return AddressFile(path)
+    except (OSError, ValueError) as error:
+        errors.append(f"{path}: {error}")
+        return None
 
 
 def refuse_to_start(errors: Sequence[str]) -> NoReturn:

@@ -13,9 +13,11 @@ import logging
 from collections.abc import Collection
 from pathlib import Path
 
+from filters.log_throttle import LogThrottle
+
 log = logging.getLogger(__name__)
 
-PATIENCE = 2.0  # seconds for all accounts of one recipient; an answer takes 5 ms
+TIMEOUT = 2.0  # seconds for all accounts of one recipient; an answer takes 5 ms
 # Dovecot has a process for each connection.
 AT_ONCE = 4
 _FULL = b"action=FULL\n\n"
@@ -27,12 +29,12 @@ _Link = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class QuotaStatus:
     """Asks at `path`, over a few connections that it keeps."""
 
-    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
+    def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
         self._path = path
-        self._patience = patience
+        self._timeout = timeout
         self._idle: list[_Link] = []
         self._few = asyncio.Semaphore(AT_ONCE)
-        self._silent = False
+        self._failing = LogThrottle(log)
 
     def close(self) -> None:
         """Give the connections up."""
@@ -45,19 +47,17 @@ class QuotaStatus:
         if not accounts:
             return False
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 full = await self._each_full(accounts)
         except (
             OSError,
             EOFError,
             asyncio.LimitOverrunError,
         ) as error:  # OSError: TimeoutError, too
-            if not self._silent:
-                cause = str(error) or type(error).__name__
-                log.warning("%s: nobody says who is over quota: %s", self._path, cause)
-            self._silent = True
+            cause = str(error) or type(error).__name__
+            self._failing.warning("%s: nobody says who is over quota: %s", self._path, cause)
             return False
-        self._silent = False
+        self._failing.recovered()
         return full
 
     async def _each_full(self, accounts: Collection[str]) -> bool:

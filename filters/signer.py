@@ -1,6 +1,6 @@
 """What becomes of a message that leaves: its senders are checked, and it is signed with DKIM.
 
-`filters.mailauth` reads the author and signs, the key ring has the keys, and the address book says
+`filters.mailauth` reads the author and signs, the key ring has the keys, and the address file says
 who may send as whom. It must not know who its recipients are.
 """
 
@@ -11,12 +11,12 @@ import time
 from collections.abc import Sequence
 
 from filters.addresses import AddressFile
-from filters.bare_addresses import complete
+from filters.bare_addresses import add_domains
 from filters.keyring import KeyRing
 from filters.mailauth.dkim.sign import SigningKey, sign
 from filters.mailauth.message import Message, author, remove
-from filters.smtpd import PROCEED, Reject, Request, Session, Verdict
-from filters.unsigned_book import UnsignedBook
+from filters.smtpd import Reject, Request, Session
+from filters.unsigned_counts import UnsignedCounts
 
 FIELD = b"x-signpost-account"
 
@@ -48,26 +48,29 @@ class Signer:
         addresses: AddressFile | None,
         *,
         required: bool,
-        unsigned: UnsignedBook | None = None,
+        unsigned: UnsignedCounts | None = None,
     ) -> None:
         self.keys = keys
         self.addresses = addresses
         self.required = required
-        self.unsigned = unsigned or UnsignedBook(None)
+        self.unsigned = unsigned or UnsignedCounts(None)
 
-    def check_sender(self, session: Session, request: Request) -> Verdict:
-        """At MAIL: the envelope sender must be the login's own, or null (RFC 5321, 4.5.5)."""
+    def reject_sender_login_mismatch(self, session: Session, request: Request) -> Reject | None:
+        """At MAIL: the envelope sender must be the login's own, or null (RFC 5321 §4.5.5).
+
+        A login without any address, as the health check's is, may not send the null sender either.
+        """
         if self.addresses is None or session.user is None:
-            return PROCEED
-        if not request.parameter:
-            if self.addresses.book.has_address(session.user):
-                return PROCEED
-            return Reject(550, f"5.7.1 {session.user} has no address to send from")
-        return self._owned(session.user, request.address) or PROCEED
+            return None
+        if request.parameter:
+            return self._owned(session.user, request.address)
+        if self.addresses.content.has_address(session.user):
+            return None
+        return Reject(550, f"5.7.1 {session.user} has no address to send from")
 
     def sign(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message with its signatures in front, or the refusal."""
-        parsed = complete(Message(message), session.hostname)
+        parsed = add_domains(Message(message), session.hostname)
         login = session.user
         if login is None:
             login, parsed = whose_script(parsed)
@@ -109,7 +112,7 @@ class Signer:
         return signatures + message.raw
 
     def _is_ours(self, domain: str) -> bool:
-        return self.addresses is not None and self.addresses.book.is_ours(domain)
+        return self.addresses is not None and self.addresses.content.is_ours(domain)
 
     def _leave_unsigned(
         self, session: Session, message: Message, domain: str, reason: str
@@ -129,7 +132,7 @@ class Signer:
 
     def _owned(self, login: str, address: str) -> Reject | None:
         assert self.addresses is not None  # noqa: S101 -- both callers look first
-        if self.addresses.book.may_use(login, address):
+        if self.addresses.content.may_use(login, address):
             return None
         log.warning("login=%s may not send as %s", login, address)
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")

@@ -2,9 +2,9 @@
 
     python -m filters.submission example.org:mail:/etc/mail/example.org.key
 
-Stands on ports 587 and 465 and on the local socket of smtpd. Here is the command; what it says is
-decided in `filters.submission_access` of logins and rates, in `filters.recipients` at RCPT, and in
-`filters.signer` of senders and messages.
+Stands on ports 587 and 465 and on the local socket of smtpd. Here is the list of its restrictions,
+and the command; each restriction is in `filters.submission_access`, `filters.recipients` or
+`filters.signer`, which has what becomes of a message, too.
 """
 
 from __future__ import annotations
@@ -14,26 +14,54 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from filters.addresses import AddressFile
 from filters.disk_room import QueueRoom
 from filters.guard.client import GuardClient
 from filters.guard.sending_limit import SendingLimit
-from filters.in_turn import Handler, in_turn
 from filters.keyring import KeyRing, KeySpec
-from filters.program import refuse_to_start, start_logging
+from filters.program import read_addresses, refuse_to_start, start_logging
 from filters.quota_status import QuotaStatus
 from filters.recipients import SubmissionRecipients
 from filters.signer import Signer
 from filters.smtpd import FilterServer
-from filters.submission_access import LoginDoor, SendingDoor, name_account
-from filters.unsigned_book import UnsignedBook
+from filters.submission_access import LoginAccess, SendingAccess, name_account
+from filters.unsigned_counts import UnsignedCounts
 
 log = logging.getLogger(__name__)
 
 # The host name completes addresses, the login is checked; nothing else of a Session is asked for.
-LOOKED_AT = ("link-greeting", "link-auth")
+EVENTS = ("link-greeting", "link-auth")
 # What the guard has to know, too.
-LOOKED_AT_BY_THE_GUARD = ("link-connect", *LOOKED_AT)
+EVENTS_WITH_GUARD = ("link-connect", *EVENTS)
+
+
+def restrict(
+    server: FilterServer,
+    *,
+    logins: LoginAccess | None,
+    queue: QueueRoom | None,
+    signer: Signer,
+    recipients: SubmissionRecipients | None,
+    sending: SendingAccess | None,
+    local_only: bool,
+) -> None:
+    """What is asked, in this order; within a phase the first refusal is the answer."""
+    if logins is not None:
+        server.register_handler("filter", "auth", logins.reject_blocked_client)
+        server.register_handler("filter", "mail-from", logins.reject_blocked_login)
+        logins.follow_logins(server)
+    if queue is not None:
+        server.register_handler("filter", "mail-from", queue.reject_insufficient_storage)
+    if signer.addresses is not None:
+        server.register_handler("filter", "mail-from", signer.reject_sender_login_mismatch)
+    if recipients is not None:
+        if local_only:
+            server.register_handler("filter", "rcpt-to", recipients.reject_other_domains)
+        server.register_handler("filter", "rcpt-to", recipients.reject_unlisted_recipient)
+        server.register_handler("filter", "rcpt-to", recipients.reject_full_mailbox)
+    if sending is not None:
+        server.register_handler("filter", "rcpt-to", sending.reject_over_limit)
+        sending.follow_transactions(server)
+    server.register_message_filter(signer.sign)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -41,7 +69,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start_logging()
     options = _options(arguments)
     errors: list[str] = []
-    specs, ring, addresses = [], None, None
+    ring = _key_ring(options, errors)
+    addresses = read_addresses(options.addresses, errors)
+    if options.local_only and options.addresses is None:
+        errors.append("--local-only needs --addresses")
+    if errors or ring is None:
+        refuse_to_start(errors)
+    server = FilterServer(spool=options.spool)
+    server.track_context(EVENTS_WITH_GUARD if options.guard else EVENTS)
+    server.register_handler("report", "link-auth", name_account)
+    unsigned = UnsignedCounts(options.unsigned)
+    server.on_ready(lambda handshake: unsigned.start())
+    quotas = QuotaStatus(options.quota_status) if options.quota_status else None
+    sending = _sending(options)
+    restrict(
+        server,
+        logins=LoginAccess(GuardClient(options.guard)) if options.guard else None,
+        queue=QueueRoom(options.spool) if options.spool else None,
+        signer=Signer(ring, addresses, required=options.required, unsigned=unsigned),
+        recipients=SubmissionRecipients(addresses, quotas) if addresses is not None else None,
+        sending=sending,
+        local_only=options.local_only,
+    )
+    log.info("signing for %s", ", ".join(ring.domains))
+    server.serve_forever()
+    unsigned.finish()
+    if sending is not None:
+        sending.limit.finish()
+
+
+def _key_ring(options: argparse.Namespace, errors: list[str]) -> KeyRing | None:
+    specs = []
     for text in options.keys:
         try:
             specs.append(KeySpec.parse(text))
@@ -50,55 +108,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not options.keys and options.config is None:
         errors.append("no key: name DOMAIN:SELECTOR:KEYFILE or -c FILE")
     try:
-        ring = KeyRing(specs, options.config)
+        return KeyRing(specs, options.config)
     except ValueError as error:
         errors += str(error).split("\n")
-    if options.addresses is not None:
-        try:
-            addresses = AddressFile(options.addresses)
-        except (OSError, ValueError) as error:
-            errors.append(f"{options.addresses}: {error}")
-    elif options.local_only:
-        errors.append("--local-only needs --addresses")
-    if errors or ring is None:
-        refuse_to_start(errors)
-    signer = Signer(
-        ring, addresses, required=options.required, unsigned=UnsignedBook(options.unsigned)
-    )
-    server = FilterServer(spool=options.spool)
-    server.track_context(LOOKED_AT_BY_THE_GUARD if options.guard else LOOKED_AT)
-    server.register_handler("report", "link-auth", name_account)
-    at_mail: list[Handler] = []
-    if options.spool is not None:
-        at_mail.append(QueueRoom(options.spool).refuse_mail)
-    at_rcpt: list[Handler] = []
-    limit = None
-    if addresses is not None:
-        quotas = QuotaStatus(options.quota_status) if options.quota_status else None
-        recipients = SubmissionRecipients(addresses, quotas)
-        at_mail.append(signer.check_sender)
-        at_rcpt.append(recipients.refuse)
-        if options.local_only:
-            at_rcpt.append(recipients.refuse_other_domains)
-    if options.guard is not None:
-        login_door = LoginDoor(GuardClient(options.guard))
-        login_door.register(server)
-        at_mail.insert(0, login_door.refuse_login)
-    if options.rate_limit is not None:
-        kept = options.spool / "sent.json" if options.spool else None
-        allowed, seconds = options.rate_limit
-        limit = SendingLimit(allowed, seconds, kept)
-        sending_door = SendingDoor(limit)
-        sending_door.register(server)
-        at_rcpt.append(sending_door.refuse_recipient)
-    for phase, handlers in (("mail-from", at_mail), ("rcpt-to", at_rcpt)):
-        if handlers:
-            server.register_handler("filter", phase, in_turn(handlers))
-    server.register_message_filter(signer.sign)
-    log.info("signing for %s", ", ".join(ring.domains))
-    server.serve_forever()
-    if limit is not None:
-        limit.finish()
+        return None
+
+
+def _sending(options: argparse.Namespace) -> SendingAccess | None:
+    if options.rate_limit is None:
+        return None
+    recipients, seconds = options.rate_limit
+    path = options.spool / "sent.json" if options.spool else None
+    return SendingAccess(SendingLimit(recipients, seconds, path))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

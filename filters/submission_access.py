@@ -1,9 +1,9 @@
-"""What the submission filter says of who logs in and how much is sent: blocks and rates.
+"""The submission filter's restrictions on logins and on how much they send: blocks and rates.
 
 `filters.guard` decides; here the decision becomes a reply. A blocked client is refused at AUTH: at
 connect, it would be without TLS on port 465 where nobody could read why, and smtpd lets a session
 that is open guess for ever. smtpd hands AUTH's parameter over, too; nothing here looks at it, so
-that the login is known afterwards only. Where others are welcome, the guard is told which clients
+that the login is known afterwards only. Where others are welcome, the guard learns which clients
 are about to log in, and refuses one that has to wait as if its password were wrong; one that slips
 through is refused at MAIL.
 """
@@ -16,43 +16,52 @@ import logging
 from filters.guard.client import GuardClient
 from filters.guard.sending_limit import SendingLimit
 from filters.login_name import login_bytes
-from filters.smtpd import PROCEED, Disconnect, FilterServer, Reject, Report, Request, Session
-from filters.smtpd import Verdict as Reply
+from filters.smtpd import Disconnect, FilterServer, Reject, Report, Request, Session
 from filters.smtpd.vis import unvis
 
 log = logging.getLogger(__name__)
 
-# Wrong passwords in one session: who needs more is no person.
+# Wrong passwords in one session: whoever needs more is guessing.
 MOST_FAILURES = 3
 
 _WAITS, _FAILED, _BEGUN = "guard: seconds to wait", "guard: failures", "guard: AUTH has begun"
 _HELD = "limit: recipients held"
 
 
-class LoginDoor:
-    """Tells the guard of every login, and shuts out whom it names."""
+class LoginAccess:
+    """Reports every login to the guard, and refuses what it blocks."""
 
     def __init__(self, guard: GuardClient) -> None:
         self.guard = guard
 
-    def register(self, server: FilterServer) -> None:
-        """Look at clients and logins; `refuse_login` is for the handler of MAIL."""
-        server.register_handler("filter", "auth", self.refuse_client)
+    def follow_logins(self, server: FilterServer) -> None:
+        """Note how each AUTH ends: the restrictions go by it."""
         server.register_handler("report", "link-auth", self.note_login)
         server.register_handler("report", "link-disconnect", self.note_end)
 
-    async def refuse_client(self, session: Session, request: Request) -> Reply:
+    async def reject_blocked_client(self, session: Session, request: Request) -> Disconnect | None:
         """At AUTH: everyone at a blocked client, and who has failed too often in this session."""
         address = session.client_address
         if address is None:
-            return PROCEED
+            return None
         if session.state.get(_FAILED, 0) >= MOST_FAILURES:
             return Disconnect(421, "4.7.0 too many failed logins, connect again")
         seconds = await self.guard.seconds("begin", session.id, address)
         if not seconds:
             session.state[_BEGUN] = True
-            return PROCEED
+            return None
         log.info("client=%s refused: failed logins", address)
+        return _wait(seconds)
+
+    async def reject_blocked_login(self, session: Session, request: Request) -> Disconnect | None:
+        """At MAIL: a login that has to wait at this client though its password was right."""
+        pending = session.state.get(_WAITS)
+        seconds = await pending if pending is not None else 0
+        if not seconds:
+            return None
+        log.warning(
+            "login=%s client=%s refused: failed logins before", session.user, session.client_address
+        )
         return _wait(seconds)
 
     async def note_login(self, session: Session, report: Report) -> None:
@@ -67,9 +76,9 @@ class LoginDoor:
             session.state[_FAILED] = session.state.get(_FAILED, 0) + 1
             await self.guard.ask("fail", *whose)
         elif result == b"pass":
-            asked = asyncio.ensure_future(self.guard.seconds("pass", *whose))
-            session.state[_WAITS] = asked
-            await asked
+            pending = asyncio.ensure_future(self.guard.seconds("pass", *whose))
+            session.state[_WAITS] = pending
+            await pending
         else:
             await self.guard.ask("left", session.id)
 
@@ -78,47 +87,36 @@ class LoginDoor:
         if session.state.pop(_BEGUN, False):
             await self.guard.ask("left", session.id)
 
-    async def refuse_login(self, session: Session, request: Request) -> Reply | None:
-        """At MAIL: a login that has to wait at this client though its password was right."""
-        asked = session.state.get(_WAITS)
-        seconds = await asked if asked is not None else 0
-        if not seconds:
-            return None
-        log.warning(
-            "login=%s client=%s refused: failed logins before", session.user, session.client_address
-        )
-        return _wait(seconds)
 
-
-class SendingDoor:
+class SendingAccess:
     """Counts an account's recipients: a transaction holds them, and spends them when it is sent."""
 
     def __init__(self, limit: SendingLimit) -> None:
         self.limit = limit
 
-    def register(self, server: FilterServer) -> None:
-        """Look at the ends of transactions; `refuse_recipient` is for the handler of RCPT."""
-        server.register_handler("report", "tx-commit", self.sent)
+    def follow_transactions(self, server: FilterServer) -> None:
+        """Note how each transaction ends: the restriction goes by it."""
+        server.register_handler("report", "tx-commit", self.note_sent)
         for event in ("tx-reset", "link-disconnect"):
-            server.register_handler("report", event, self.ended)
+            server.register_handler("report", event, self.note_end)
 
-    def refuse_recipient(self, session: Session, request: Request) -> Reply | None:
+    def reject_over_limit(self, session: Session, request: Request) -> Reject | None:
         """At RCPT: an account that has written to as many as it may."""
         if session.user is None:
             return None
         if self.limit.hold(session.user):
             session.state[_HELD] = session.state.get(_HELD, 0) + 1
             return None
-        self.limit.tell(session.user)
+        self.limit.warn(session.user)
         return Reject(451, f"4.7.1 {session.user} has sent too much mail, try again later")
 
-    def sent(self, session: Session, report: Report) -> None:
+    def note_sent(self, session: Session, report: Report) -> None:
         """The message is in the queue."""
         held = session.state.pop(_HELD, 0)
         if session.user is not None and held:
             self.limit.send(session.user, held)
 
-    def ended(self, session: Session, report: Report) -> None:
+    def note_end(self, session: Session, report: Report) -> None:
         """A reset, a refusal or the end of the session."""
         held = session.state.pop(_HELD, 0)
         if session.user is not None and held:

@@ -1,4 +1,4 @@
-"""What becomes of a message that arrives: verified, judged, and stamped or refused.
+"""What becomes of a message that arrives: it is verified, and stamped or refused.
 
 `filters.mailauth` finds out and says what the author's domain asks for; here it becomes bytes for
 smtpd, a reply for the sender's postmaster, and a line in the log.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from filters.client_counts import ClientCounts
 from filters.forwarding import Forwarding
-from filters.mailauth.authenticate import Verdict, authenticate, stamp
+from filters.mailauth.authenticate import MessageResult, authenticate, stamp
 from filters.mailauth.dns.resolver import Lookup, Resolver
 from filters.mailauth.envelope import Envelope
 from filters.mailauth.message import Message
@@ -21,7 +21,7 @@ from filters.smtpd.connection import Handshake
 
 
 def envelope_of(session: Session, unknown_clients: frozenset[str]) -> Envelope:
-    """The facts so far; at `unknown_clients` anyone may appear (a NAT)."""
+    """What is known so far; at `unknown_clients` anyone may appear (a NAT)."""
     transaction = session.transaction
     return Envelope(
         client_address=session.client_address,
@@ -43,7 +43,7 @@ _LONGEST_ID = 200  # characters of a Message-ID in the log
 
 
 @dataclass(frozen=True)
-class Policy:
+class InboundPolicy:
     """What the operator decided.
 
     enforce, trusted_sealers: see `filters.mailauth.policy`. unknown_clients: addresses at which
@@ -64,7 +64,7 @@ class Verifier:
         self,
         authserv_id: str | None,
         resolver: Resolver,
-        policy: Policy,
+        policy: InboundPolicy,
         *,
         forwarding: Forwarding | None = None,
         counts: ClientCounts | None = None,
@@ -90,7 +90,7 @@ class Verifier:
         decision = decide(
             verdict, envelope, enforce=policy.enforce, trusted_sealers=policy.trusted_sealers
         )
-        _tell(session, envelope, parsed, verdict, decision)
+        _log_decision(session, envelope, parsed, verdict, decision)
         refusal = _refusal(verdict, decision)
         if refusal is not None:
             return refusal
@@ -103,7 +103,7 @@ class Verifier:
         return stamped
 
 
-def _refusal(verdict: Verdict, decision: Decision) -> Reject | None:
+def _refusal(verdict: MessageResult, decision: Decision) -> Reject | None:
     """The reply that the sender's postmaster reads (codes: RFC 7372 §3.2, RFC 3463 §3.8)."""
     domain, reason = verdict.author.domain, decision.reason
     if decision.disposition == "reject" and domain is None:
@@ -115,8 +115,12 @@ def _refusal(verdict: Verdict, decision: Decision) -> Reject | None:
     return None
 
 
-def _tell(
-    session: Session, envelope: Envelope, message: Message, verdict: Verdict, decision: Decision
+def _log_decision(
+    session: Session,
+    envelope: Envelope,
+    message: Message,
+    verdict: MessageResult,
+    decision: Decision,
 ) -> None:
     """Every decision is one line. The log's formatter makes control characters harmless."""
     transaction = session.transaction

@@ -1,6 +1,6 @@
 """Did mail of ours leave unsigned of late? Reads what the signing filter writes.
 
-The file's form is told in `filters.unsigned_book`. It must not know how health is shown.
+The file's form is told in `filters.unsigned_counts`. It must not know how health is shown.
 """
 
 from __future__ import annotations

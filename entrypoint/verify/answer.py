@@ -11,11 +11,11 @@ from typing import Any
 from entrypoint.text import neutral
 from entrypoint.verify.question import Question
 from filters.mailauth.auth_results import format_field
-from filters.mailauth.authenticate import Verdict
+from filters.mailauth.authenticate import MessageResult
 from filters.mailauth.policy import Decision
 
 
-def as_json(question: Question, verdict: Verdict, decision: Decision) -> dict[str, Any]:
+def as_json(question: Question, verdict: MessageResult, decision: Decision) -> dict[str, Any]:
     """The verdict of one line of `--batch`, without its id."""
     spf, dmarc, arc = verdict.spf, verdict.dmarc, verdict.arc
     return {
@@ -63,12 +63,12 @@ _FATES = {
 }
 
 
-def as_text(question: Question, verdict: Verdict, decision: Decision) -> str:
+def as_text(question: Question, verdict: MessageResult, decision: Decision) -> str:
     """The same for a person, a line for each result and its reason."""
     return "\n".join(neutral(line) for line in _lines(question, verdict, decision)) + "\n"
 
 
-def _lines(question: Question, verdict: Verdict, decision: Decision) -> Iterator[str]:
+def _lines(question: Question, verdict: MessageResult, decision: Decision) -> Iterator[str]:
     writer, facts = verdict.author, question.envelope
     yield _line("author", writer.domain or "none", writer.reason)
     yield _line(
@@ -96,7 +96,7 @@ def _line(name: str, result: str, *more: str) -> str:
     return f"{name:<9} {result}".rstrip() + "".join(f"; {text}" for text in more if text)
 
 
-def _field(question: Question, verdict: Verdict) -> str:
+def _field(question: Question, verdict: MessageResult) -> str:
     """Our field, unfolded."""
     field = format_field(question.authserv_id, verdict.results()).decode("ascii")
     return " ".join(field.split())

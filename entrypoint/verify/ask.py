@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from entrypoint.verify.question import Question
-from filters.mailauth.authenticate import Verdict, authenticate
+from filters.mailauth.authenticate import MessageResult, authenticate
 from filters.mailauth.dns.resolver import DnsResolver, Lookup
 from filters.mailauth.policy import Decision, Enforce, decide
 
@@ -29,7 +29,7 @@ class Judge:
         self._seconds = seconds
         self._network: DnsResolver | None = None
 
-    async def ask(self, question: Question) -> tuple[Verdict, Decision]:
+    async def ask(self, question: Question) -> tuple[MessageResult, Decision]:
         """The verdict, and what we would do."""
         resolver = question.zone or self._from_network()
         lookup = Lookup(resolver, seconds=self._seconds)

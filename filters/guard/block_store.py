@@ -12,7 +12,7 @@ from dataclasses import astuple
 from pathlib import Path
 
 from filters.guard.database import open_database, open_to_read
-from filters.guard.login_guard import LoginGuard, Record
+from filters.guard.login_guard import FailureRecord, LoginGuard
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS failed (
@@ -42,7 +42,7 @@ class BlockStore:
         """Fill an empty guard, the longest quiet first. Raises sqlite3.Error or OSError."""
         with closing(open_to_read(self._path, _SCHEMA)) as database:
             for network, login, *rest in database.execute("SELECT * FROM failed ORDER BY at"):
-                guard.load((network, login), Record(*rest))
+                guard.load((network, login), FailureRecord(*rest))
             for network, login, at in database.execute("SELECT * FROM trusted ORDER BY at"):
                 guard.load_trust((network, login), at)
 

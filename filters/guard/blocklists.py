@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from filters.guard.networks import Address, address_of, is_public
+from filters.log_throttle import LogThrottle
 from filters.mailauth.dns.lookup import Lookup
 from filters.mailauth.dns.types import DnsTemporaryError, Resolver
 
@@ -61,7 +62,7 @@ class Blocklists:
         seconds: float = SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._zones = [_Zone(zone) for zone in zones]
+        self._zones = [_Zone(zone, clock) for zone in zones]
         self._resolver = resolver
         self._seconds = seconds
         self._clock = clock
@@ -126,19 +127,18 @@ class Blocklists:
         return re.sub(r"[^ -~]+", "?", text).strip()
 
     def _complain(self, zone: _Zone, what: str) -> None:
-        if self._clock() >= zone.silent_until:
-            zone.silent_until = self._clock() + _COMPLAIN_EVERY
-            log.warning("DNSBL %s is of no use at the moment: %s", zone.shown, what)
+        zone.useless.warning("DNSBL %s is of no use at the moment: %s", zone.shown, what)
 
 
 class _Zone:
     """A zone and how it has done. shown: its name without the customer's key in front of it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clock: Callable[[], float]) -> None:
         self.name = name
         self.shown = _KEY.sub("", name)
         self.failures = 0
-        self.rests_until = self.silent_until = float("-inf")
+        self.rests_until = float("-inf")
+        self.useless = LogThrottle(log, _COMPLAIN_EVERY, clock=clock)
 
 
 def query_name(address: Address, zone: str) -> str:

@@ -12,9 +12,11 @@ import time
 from collections import deque
 from pathlib import Path
 
+from filters.log_throttle import LogThrottle
+
 log = logging.getLogger(__name__)
 
-PATIENCE = 2.0  # seconds; an answer takes a few tenths of a millisecond
+TIMEOUT = 2.0  # seconds; an answer takes a few tenths of a millisecond
 _RETRY_AFTER = 2.0  # seconds after a failure in which nobody is asked
 _LONGEST_ANSWER = 4096
 
@@ -22,15 +24,15 @@ _LONGEST_ANSWER = 4096
 class GuardClient:
     """`ask` raises nothing; None is no answer."""
 
-    def __init__(self, path: Path, patience: float = PATIENCE) -> None:
+    def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
         self._path = path
-        self._patience = patience
+        self._timeout = timeout
         self._writer: asyncio.StreamWriter | None = None
         self._waiting: deque[asyncio.Future[object]] = deque()
         self._reading: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._not_before = 0.0
-        self._silent = False
+        self._failing = LogThrottle(log)
 
     async def seconds(self, *question: str) -> int:
         """The number that answers; 0 where there is none."""
@@ -42,17 +44,15 @@ class GuardClient:
         if time.monotonic() < self._not_before:
             return None
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 answer = await self._ask(json.dumps(question).encode() + b"\n")
         except OSError as error:  # TimeoutError is one
-            if not self._silent:
-                cause = str(error) or type(error).__name__
-                log.warning("%s: nobody counts failed logins: %s", self._path, cause)
-            self._silent = True
+            cause = str(error) or type(error).__name__
+            self._failing.warning("%s: nobody counts failed logins: %s", self._path, cause)
             self._not_before = time.monotonic() + _RETRY_AFTER
             self.close()
             return None
-        self._silent = False
+        self._failing.recovered()
         return answer
 
     async def _ask(self, line: bytes) -> object:

@@ -15,19 +15,22 @@ from pathlib import Path
 from typing import TypeVar
 
 from filters.guard.greylist import WAIT, Greylist
-from filters.trouble import Trouble
+from filters.log_throttle import LogThrottle
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 2.0  # seconds; an answer takes a tenth of a millisecond
+TIMEOUT = 2.0  # seconds; an answer takes a tenth of a millisecond
 MOST_WAITING = 200  # questions; what comes beyond is let through
 SWEEP_EVERY = 3600  # seconds
+COMPLAIN_EVERY = 60.0  # seconds between two log lines about too many questions
+
+_NOT_GREYLISTED = "%s: mail is not greylisted: %s"
 
 Answer = TypeVar("Answer")
 
 
 class Greylisting:
-    """`wait` raises nothing."""
+    """The greylist of one file, which mail never waits for long; `wait` raises nothing."""
 
     def __init__(
         self, path: Path, *, wait: int = WAIT, clock: Callable[[], float] = time.time
@@ -38,7 +41,8 @@ class Greylisting:
         self._thread = ThreadPoolExecutor(1, "greylist")
         self._waiting = 0
         self._swept = 0
-        self._trouble = Trouble(log, str(path))
+        self._failing = LogThrottle(log)
+        self._overloaded = LogThrottle(log, COMPLAIN_EVERY)
 
     async def wait(
         self, network: str, vouched: Callable[[], Awaitable[str | None]], domain: str, to: str
@@ -51,7 +55,7 @@ class Greylisting:
         now = int(self._clock())
         greylist = self._greylist
         if self._waiting >= MOST_WAITING:
-            self._failed(OSError("too many questions at once"))
+            self._overloaded.error(_NOT_GREYLISTED, self._path, "too many questions at once")
             return 0
         self._waiting += 1
         try:
@@ -65,10 +69,11 @@ class Greylisting:
             client = by
             seconds = await self._ask(lambda: greylist.wait(client, domain, to, now))
         except (OSError, sqlite3.Error) as error:  # OSError: TimeoutError, too
-            self._failed(error)
+            cause = str(error) or type(error).__name__
+            self._failing.error(_NOT_GREYLISTED, self._path, cause, cause=cause)
             return 0
         else:
-            self._trouble.over()
+            self._failing.recovered("%s: mail is greylisted again", self._path)
             return seconds
         finally:
             self._waiting -= 1
@@ -80,7 +85,7 @@ class Greylisting:
         self._thread.shutdown()
 
     async def _ask(self, question: Callable[[], Answer]) -> Answer:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._thread, self._guarded, question)
 
@@ -104,6 +109,3 @@ class Greylisting:
                 log.error("%s: not swept: %s", self._path, error)
 
         self._thread.submit(sweep)
-
-    def _failed(self, error: Exception) -> None:
-        self._trouble.failed(error, "mail is not greylisted")

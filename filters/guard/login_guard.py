@@ -1,10 +1,10 @@
 """Counts failed logins and says who has to wait: by network, and by account and network.
 
 Failures are water in a bucket that leaks: a full one blocks, longer each time. An account is
-trusted where it has logged in before: there it has ten times the patience, the network's block does
-not concern it, and its mistakes do not count for its neighbours. So an attack on an account shuts
-out the attacker and never its owner. Times are Unix seconds and come in from outside; it does no
-I/O and knows no socket.
+trusted where it has logged in before: there it may fail ten times as often, the network's block
+does not concern it, and its mistakes do not count for its neighbours. So an attack on an account
+shuts out the attacker and never its owner. Times are Unix seconds and come in from outside; it does
+no I/O and knows no socket.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from filters.guard.networks import client_network, is_loopback
 WINDOW = 3600.0  # seconds in which a full bucket is empty again
 # A person mistypes five times and then looks the password up; who guesses needs thousands.
 PAIR_LIMIT, NETWORK_LIMIT = 10, 20
-TRUSTED_PATIENCE = 10
+TRUSTED_FACTOR = 10
 FIRST_BLOCK, LONGEST_BLOCK = 600.0, 86_400.0
 FORGIVEN_AFTER = 7 * 86_400.0  # a network that kept quiet so long begins with a short block again
 TRUST_LASTS = 90 * 86_400.0
@@ -30,7 +30,7 @@ Key = tuple[str, str]  # network, login; login "" is the network's own record
 
 
 @dataclass(slots=True)
-class Record:
+class FailureRecord:
     """One bucket. level: how often it has blocked; until: when the newest block ends."""
 
     points: float = 0.0
@@ -55,7 +55,7 @@ class LoginGuard:
     def __init__(self, unknown_clients: Collection[str] = ()) -> None:
         """unknown_clients: addresses at which anyone may appear; never counted, never blocked."""
         self._exempt = frozenset(unknown_clients)
-        self.records: OrderedDict[Key, Record] = OrderedDict()
+        self.records: OrderedDict[Key, FailureRecord] = OrderedDict()
         self.trusted: OrderedDict[Key, float] = OrderedDict()
         self._logins_of: dict[str, set[str]] = {}  # network → logins with a record
         self._friends: Counter[str] = Counter()  # network → trusted logins
@@ -79,7 +79,7 @@ class LoginGuard:
         if not login:
             begun = [self._count((network, ""), NETWORK_LIMIT, now)]
         elif self._is_trusted((network, login), now):
-            begun = [self._count((network, login), TRUSTED_PATIENCE * PAIR_LIMIT, now)]
+            begun = [self._count((network, login), TRUSTED_FACTOR * PAIR_LIMIT, now)]
         else:
             begun = [
                 self._count((network, login), PAIR_LIMIT, now),
@@ -146,7 +146,7 @@ class LoginGuard:
 
     # -- how ---------------------------------------------------------------------------------
 
-    def load(self, key: Key, record: Record) -> None:
+    def load(self, key: Key, record: FailureRecord) -> None:
         """Put a stored record in."""
         self.records[key] = record
         self._logins_of.setdefault(key[0], set()).add(key[1])
@@ -172,7 +172,7 @@ class LoginGuard:
     def _count(self, key: Key, limit: int, now: float) -> Block | None:
         record = self.records.get(key)
         if record is None:
-            record = Record(at=now)
+            record = FailureRecord(at=now)
             self.load(key, record)
             self._make_room(now)
         if self._left(key, now):

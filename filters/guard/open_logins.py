@@ -1,8 +1,8 @@
-"""Whose is a password that smtpd asks about? Of one of the clients whose AUTH is under way.
+"""The clients that have begun AUTH and have no outcome yet: one of them is who smtpd asks about.
 
 smtpd's own question names the login and no client. Its filter knows the clients and, until the
-outcome, no login. Together they do: where a login is to be refused at some of these clients and at
-no other would be let in, the question is refused.
+outcome, no login. Where a login is to be refused at some of these clients, and at no other of them
+would be accepted, the question is refused.
 
 A client that is not blocked, and says AUTH and nothing more, would so cover for another that is. It
 does a few times only, and what has covered and then ends without a password counts as a failed
@@ -32,8 +32,8 @@ class Auth:
     covered: int = 0
 
 
-class UnderWay:
-    """By session, the one that began first in front."""
+class OpenLogins:
+    """The AUTH commands without an outcome, by session; the one that began first is in front."""
 
     def __init__(self, refused: Refused) -> None:
         """refused: seconds that a login has to wait at a client, 0 where it may go on."""
@@ -50,7 +50,7 @@ class UnderWay:
             self._auths.popitem(last=False)
 
     def end(self, session: str) -> Auth | None:
-        """It is over; what it was."""
+        """Forget the AUTH of a session, and return what is known of it."""
         return self._auths.pop(session, None)
 
     def waits(self, login: str) -> float:

@@ -1,26 +1,27 @@
 """How many recipients an account may write to in a time: a stolen password is no spam source.
 
 A bucket that leaks: so many recipients at once, and so many again over the period. What is handed
-in and not sent is given back. Kept in a small JSON file, written behind the work; what was sent in
-the last seconds before a crash is forgotten. It must not know SMTP.
+in and not sent is given back. The file is written behind the work; what was sent in the last
+seconds before a crash is forgotten. It must not know SMTP.
 """
 
 from __future__ import annotations
 
-import json
+import functools
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from filters.guard.write_behind import WriteBehind
-from filters.state_file import write_state
+from filters.json_file import read_state, write_json
+from filters.log_throttle import LogThrottle
+from filters.write_behind import WriteBehind
 
 log = logging.getLogger(__name__)
 
 WRITE_EVERY = 30.0  # seconds
-TELL_EVERY = 600.0  # seconds between two log lines about one account
+WARN_EVERY = 600.0  # seconds between two log lines about one account
 _NAMES = {60.0: "a minute", 3600.0: "an hour", 86_400.0: "a day"}
 
 
@@ -37,17 +38,14 @@ class SendingLimit:
         self.limit, self.period = limit, period
         self._clock = clock
         self._spent: dict[str, tuple[float, float]] = {}  # account → recipients, when
-        self._held: Counter[str] = Counter()  # of transactions that are under way
-        self._told: dict[str, float] = {}
+        self._held: Counter[str] = Counter()  # of transactions that are not over
+        self._over: dict[str, LogThrottle] = {}  # account → what is logged of its limit
         self._changed = False
         self._writing: WriteBehind[object] | None = None
         if path is not None:
-            self._read(path)
+            read_state(path, self._load)
             self._writing = WriteBehind(
-                self._snapshot,
-                lambda content: write_state(path, content),
-                seconds=WRITE_EVERY,
-                what=str(path),
+                path, self._snapshot, functools.partial(write_json, path), seconds=WRITE_EVERY
             )
 
     def hold(self, account: str) -> bool:
@@ -74,13 +72,12 @@ class SendingLimit:
         if self._writing is not None:
             self._writing.changed()
 
-    def tell(self, account: str) -> None:
+    def warn(self, account: str) -> None:
         """Log that an account has met its limit, now and then."""
-        account, now = account.lower(), self._clock()
-        if now - self._told.get(account, -TELL_EVERY) < TELL_EVERY:
-            return
-        self._told[account] = now
-        log.warning(
+        account = account.lower()
+        if account not in self._over:
+            self._over[account] = LogThrottle(log, WARN_EVERY, clock=self._clock)
+        self._over[account].warning(
             "login=%s has written to %d recipients within %s and is refused more for now "
             "(MESSAGE_RATELIMIT); if nobody sends a newsletter there, its password is stolen",
             account,
@@ -104,15 +101,9 @@ class SendingLimit:
         self._spent = {name: spent for name, spent in self._spent.items() if self._level(name)}
         return {name: [round(level, 1), round(at)] for name, (level, at) in self._spent.items()}
 
-    def _read(self, path: Path) -> None:
-        try:
-            found = json.loads(path.read_text("ascii"))
-            # A clock that was wrong once must not hold an account up for ever.
-            now = self._clock()
-            self._spent = {
-                name: (float(level), min(float(at), now)) for name, (level, at) in found.items()
-            }
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            log.warning("%s: begun afresh: %s", path, error)
+    def _load(self, found: Mapping[str, tuple[float, float]]) -> None:
+        # A clock that was wrong once must not hold an account up for ever.
+        now = self._clock()
+        self._spent = {
+            name: (float(level), min(float(at), now)) for name, (level, at) in found.items()
+        }

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from filters.guard.block_store import BlockStore, Snapshot
 from filters.guard.login_guard import Block, LoginGuard
-from filters.guard.open_logins import UnderWay
-from filters.guard.write_behind import WriteBehind
+from filters.guard.open_logins import OpenLogins
+from filters.write_behind import WriteBehind
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class GuardServer:
     ) -> None:
         self.guard = guard
         self._clock = clock
-        self._under_way = UnderWay(self.refused)
+        self._open_logins = OpenLogins(self.refused)
         self._clients: set[asyncio.StreamWriter] = set()
         self._writing: WriteBehind[Snapshot] | None = None
         if path is None:
@@ -56,14 +56,14 @@ class GuardServer:
         except Exception as error:
             log.error("%s: earlier blocks are not known: %s", path, error)
         guard.sweep(clock())
-        self._writing = WriteBehind(lambda: store.snapshot(guard), store.write, what=str(path))
+        self._writing = WriteBehind(path, lambda: store.snapshot(guard), store.write)
 
     # -- for the program that it lives in ------------------------------------------------------
 
     def refused(self, address: str | None, login: str) -> float:
         """Seconds that this login has to wait at this client; None: one of smtpd's."""
         if address is None:
-            return self._under_way.waits(login)
+            return self._open_logins.waits(login)
         return self.guard.refused(address, login, self._clock())
 
     def failed(self, address: str | None, login: str) -> None:
@@ -110,11 +110,11 @@ class GuardServer:
             case ["begin", str(session), str(address)]:
                 return self._begin(session, address)
             case ["fail", str(session), str(address), str(login)]:
-                self._under_way.outcome(session, address, login)
+                self._open_logins.outcome(session, address, login)
                 self.failed(address, login)
                 return 0
             case ["pass", str(session), str(address), str(login)]:
-                self._under_way.outcome(session, address, login)
+                self._open_logins.outcome(session, address, login)
                 return round(self.passed(address, login))
             case ["left", str(session)]:
                 self._left(session)
@@ -137,11 +137,11 @@ class GuardServer:
         now = self._clock()
         seconds = round(self.guard.shut_out(address, now))
         if not seconds:
-            self._under_way.begin(session, address, now)
+            self._open_logins.begin(session, address, now)
         return seconds
 
     def _left(self, session: str) -> None:
-        auth = self._under_way.end(session)
+        auth = self._open_logins.end(session)
         if auth is not None and auth.covered:
             self.failed(auth.address, "")
 

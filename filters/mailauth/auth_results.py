@@ -3,6 +3,8 @@
 It must not know how a result came about. See auth_results_parser.py for reading.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Sequence
 

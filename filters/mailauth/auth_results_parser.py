@@ -4,6 +4,8 @@ Values are read a little more leniently than the grammar, as others write them u
 (`header.b=a/b+c=`), and so are names. It must not know who may be believed.
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 

@@ -3,11 +3,14 @@
 It must not know OpenSMTPD, where resolvers come from, nor what is done with a message.
 """
 
+from __future__ import annotations
+
 import logging
 from typing import cast
 
 from filters.mailauth.arc import verify as arc_verify
 from filters.mailauth.auth_results import forged, format_field
+from filters.mailauth.concurrently import concurrently
 from filters.mailauth.dkim import verify as dkim_verify
 from filters.mailauth.dmarc import evaluate as dmarc
 from filters.mailauth.dmarc.discovery import Discovery, discover
@@ -15,16 +18,15 @@ from filters.mailauth.dns.lookup import Lookup
 from filters.mailauth.dns.types import Resolver
 from filters.mailauth.envelope import Envelope
 from filters.mailauth.message import Author, Message, author, remove
+from filters.mailauth.message_result import MessageResult
 from filters.mailauth.results import ArcResult, DkimResult, SpfResult
 from filters.mailauth.spf import check as spf_check
-from filters.mailauth.together import together
-from filters.mailauth.verdict import Verdict
 
-__all__ = ["Envelope", "Verdict", "authenticate", "stamp"]
+__all__ = ["Envelope", "MessageResult", "authenticate", "stamp"]
 
 _Found = tuple[Discovery | None, tuple[DkimResult, ...], SpfResult | None, ArcResult]
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 async def authenticate(
@@ -34,7 +36,7 @@ async def authenticate(
     *,
     spf: bool = True,
     now: float | None = None,
-) -> Verdict:
+) -> MessageResult:
     """Authenticate a message. Nothing is raised but cancellation.
 
     resolver: unless it is a Lookup already, it is wrapped in one, so that one deadline and one
@@ -46,15 +48,15 @@ async def authenticate(
     written = author(parsed)
     # SPF and ARC last: the few questions of the others are asked before their many can spend the
     # budget.
-    found = await together(
+    found = await concurrently(
         _discover(written, lookup),
         _verify(parsed, lookup, now),
         _check(envelope, lookup) if spf and spf_check.available() else _nothing(),
         arc_verify.verify(parsed, lookup, now=now),
     )
     discovery, dkim, checked, arc = cast(_Found, tuple(found))
-    judged = await dmarc.evaluate(written, discovery, checked, dkim, lookup)
-    return Verdict(checked, dkim, written, judged, arc, envelope)
+    evaluated = await dmarc.evaluate(written, discovery, checked, dkim, lookup)
+    return MessageResult(checked, dkim, written, evaluated, arc, envelope)
 
 
 async def _discover(written: Author, lookup: Lookup) -> Discovery | None:
@@ -63,7 +65,7 @@ async def _discover(written: Author, lookup: Lookup) -> Discovery | None:
     try:
         return await discover(written.domain, lookup)
     except Exception as error:  # nothing but a result leaves the engine
-        _LOG.error("DMARC records could not be looked up (%s)", type(error).__name__)
+        log.error("DMARC records could not be looked up (%s)", type(error).__name__)
         return Discovery(None, False, None, error="DMARC could not be evaluated")
 
 
@@ -71,7 +73,7 @@ async def _verify(message: Message, lookup: Lookup, now: float | None) -> tuple[
     try:
         return await dkim_verify.verify(message, lookup, now=now)
     except Exception as error:  # nothing but a result leaves the engine
-        _LOG.error("DKIM could not be evaluated (%s)", type(error).__name__)
+        log.error("DKIM could not be evaluated (%s)", type(error).__name__)
         reason = "DKIM could not be evaluated"
         return (DkimResult("neutral", "", "", "", "", "", reason),)
 
@@ -86,7 +88,7 @@ async def _nothing() -> None:
 
 def stamp(
     message: bytes | Message,
-    verdict: Verdict,
+    verdict: MessageResult,
     authserv_id: str,
     *,
     disposition: str | None = None,

@@ -4,6 +4,8 @@ Strict where mail readers disagree with each other: what two readers could read 
 is refused with a reason. It must not know messages, only the value of one field.
 """
 
+from __future__ import annotations
+
 import binascii
 import re
 from collections.abc import Iterator

@@ -1,11 +1,13 @@
-"""What the SMTP session said about a message; facts only."""
+"""What the SMTP session said about a message."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """The facts of one SMTP transaction.
+    """One SMTP transaction and its client.
 
     client_address: the client's IP address as text, None if there is none (a local socket).
     helo: the argument of HELO or EHLO. sender: the envelope sender, "" for the null sender.

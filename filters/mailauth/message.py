@@ -4,6 +4,8 @@ The message is never parsed and written back; whoever changes it cuts and joins 
 in CRLF; bare CR and 8-bit bytes may stand anywhere. It must not know DNS or any protocol.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

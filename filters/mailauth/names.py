@@ -8,6 +8,8 @@ is never turned back into a U-label to decide anything.
 It must not know DNS, messages or any of the protocols.
 """
 
+from __future__ import annotations
+
 import functools
 import re
 import unicodedata

@@ -4,15 +4,17 @@ SPF alone decides nothing here: a domain's -all is for its owner's DMARC record 
 not know how anything was verified, nor how a refusal is worded on the wire.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from filters.mailauth.auth_results_parser import MethodResult
 from filters.mailauth.envelope import Envelope
+from filters.mailauth.message_result import MessageResult
 from filters.mailauth.names import a_label
 from filters.mailauth.results import ArcResult
-from filters.mailauth.verdict import Verdict
 
 Enforce = Literal["no", "quarantine", "yes"]
 Disposition = Literal["none", "quarantine", "reject", "defer"]
@@ -33,7 +35,7 @@ class Decision:
 
 
 def decide(
-    verdict: Verdict, envelope: Envelope, *, enforce: Enforce, trusted_sealers: frozenset[str]
+    verdict: MessageResult, envelope: Envelope, *, enforce: Enforce, trusted_sealers: frozenset[str]
 ) -> Decision:
     """Decide by the author domain's DMARC policy (RFC 9989 §5.3.6, §5.4).
 
@@ -58,7 +60,7 @@ def decide(
     return wanted
 
 
-def _wanted(verdict: Verdict) -> Decision:
+def _wanted(verdict: MessageResult) -> Decision:
     """Return what the author domain's owner asks for."""
     dmarc = verdict.dmarc
     if dmarc.result == "permerror":
@@ -74,7 +76,9 @@ def _wanted(verdict: Verdict) -> Decision:
     return Decision("none", "")
 
 
-def _forwarded(wanted: Decision, verdict: Verdict, trusted_sealers: frozenset[str]) -> Decision:
+def _forwarded(
+    wanted: Decision, verdict: MessageResult, trusted_sealers: frozenset[str]
+) -> Decision:
     """Return what remains to be done where a trusted forwarder saw the message pass (RFC 8617)."""
     arc = verdict.arc
     domain = verdict.dmarc.author_domain

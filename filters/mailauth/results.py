@@ -3,6 +3,8 @@
 It must not know how anything is verified, nor who is trusted.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Literal
 

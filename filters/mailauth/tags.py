@@ -3,6 +3,8 @@
 It must not know what any tag means.
 """
 
+from __future__ import annotations
+
 import re
 
 # RFC 6376 §3.2: tag-name = ALPHA *(ALPHA / DIGIT / "_").

@@ -41,20 +41,20 @@ class Handshake:
 
     @property
     def admd(self) -> str | None:
-        """The authserv-id (RFC 8601, 2.5); None before 6.8."""
+        """The authserv-id (RFC 8601 §2.5); None before 6.8."""
         return self.config.get("admd") or None
 
     @property
     def session_timeout(self) -> int | None:
         """Seconds after which smtpd gives up an idle client."""
-        told = re.fullmatch(r"[0-9]{1,9}", self.config.get("smtp-session-timeout", ""))
-        return int(told[0]) if told else None
+        match = re.fullmatch(r"[0-9]{1,9}", self.config.get("smtp-session-timeout", ""))
+        return int(match[0]) if match else None
 
     @property
     def newer_protocol(self) -> str | None:
         """The protocol's version where it is newer than this library; smtpd tells it from 7.6."""
-        told = re.fullmatch(r"([0-9]{1,4})\.([0-9]{1,4})", self.config.get("protocol", ""))
-        return told[0] if told and (int(told[1]), int(told[2])) > NEWEST_PROTOCOL else None
+        match = re.fullmatch(r"([0-9]{1,4})\.([0-9]{1,4})", self.config.get("protocol", ""))
+        return match[0] if match and (int(match[1]), int(match[2])) > NEWEST_PROTOCOL else None
 
 
 class Connection:

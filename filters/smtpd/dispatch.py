@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from filters.smtpd.connection import Connection, Handshake
@@ -17,7 +17,7 @@ from filters.smtpd.link import Outlet
 from filters.smtpd.message_filter import MessageFilter
 from filters.smtpd.session import Session
 from filters.smtpd.sessions import Sessions
-from filters.smtpd.verdict import PROCEED, Verdict
+from filters.smtpd.verdict import PROCEED, Proceed, Verdict
 from filters.smtpd.wire import Config, DataLines, Line, Report, Request
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Dispatcher:
     def __init__(self, connection: Connection, outlet: Outlet, *, deadline: float) -> None:
         self.reports: dict[str, list[Handler]] = {}
         self.outgoing: dict[str, OutgoingHandler] = {}
-        self.filters: dict[str, Handler] = {}
+        self.filters: dict[str, list[Handler]] = {}
         self.message_filter: MessageFilter | None = None
         self.ready: list[Callable[[Handshake], None]] = []
         self.tracked: tuple[str, ...] | None = None
@@ -106,37 +106,70 @@ class Dispatcher:
     # -- filter phases -----------------------------------------------------------------------
 
     def _filter(self, request: Request) -> None:
-        handler = self.filters.get(request.phase)
-        kept = None
         if request.phase == "commit" and self.message_filter is not None:
-            kept = self.message_filter.take_verdict(request.session)
-        if kept is not None or handler is None:
-            self._answer(request, kept or PROCEED)
-            return
+            refusal = self.message_filter.take_verdict(request.session)
+            if refusal is not None:
+                self._answer(request, refusal)
+                return
+        verdict: Verdict | None = None
+        handlers = self.filters.get(request.phase, ())
         try:
-            result = handler(self._context(request.session), request)
+            context = self._context(request.session) if handlers else None
+            for number, handler in enumerate(handlers, 1):
+                result = handler(context, request)
+                if _goes_on(result):
+                    continue
+                if isinstance(result, Awaitable):
+                    later = self._answer_later(request, context, result, handlers[number:])
+                    self.sessions.spawn(request.session, later)
+                    return
+                verdict = result
+                break
         except Exception:
             log.exception("the handler of phase %s failed", request.phase)
-            self._answer(request, UNAVAILABLE)
-            return
-        if isinstance(result, Awaitable):
-            self.sessions.spawn(request.session, self._answer_later(request, result))
-        else:
-            self._answer(request, result or PROCEED)
+            verdict = UNAVAILABLE
+        self._answer(request, verdict or PROCEED)
 
-    async def _answer_later(self, request: Request, result: Awaitable[Verdict | None]) -> None:
-        verdict: Verdict = UNAVAILABLE
+    async def _answer_later(
+        self,
+        request: Request,
+        context: Session | None,
+        result: Awaitable[Verdict | None],
+        others: Sequence[Handler],
+    ) -> None:
+        """Await what one handler began, then ask the others; one deadline is for all of them."""
+        verdict: Verdict | None = UNAVAILABLE
         try:
             async with asyncio.timeout(self._deadline):
-                verdict = await result or PROCEED
+                verdict = await _first_refusal(context, request, result, others)
         except TimeoutError:
             log.error("phase %s took more than %g s", request.phase, self._deadline)
         except Exception:
             log.exception("the handler of phase %s failed", request.phase)
-        self._answer(request, verdict)
+        self._answer(request, verdict or PROCEED)
         self._outlet.flush()
 
     def _answer(self, request: Request, verdict: Verdict) -> None:
         answer = self._connection.answer(request, express(request.phase, verdict))
         if answer:
             self._outlet.hold(answer)
+
+
+async def _first_refusal(
+    context: Session | None,
+    request: Request,
+    result: Awaitable[Verdict | None],
+    others: Sequence[Handler],
+) -> Verdict | None:
+    verdict = await result
+    for handler in others:
+        if not _goes_on(verdict):
+            break
+        answer = handler(context, request)
+        verdict = await answer if isinstance(answer, Awaitable) else answer
+    return verdict
+
+
+def _goes_on(answer: object) -> bool:
+    """Whether the next handler is asked: not after a refusal, nor after nonsense."""
+    return not answer or isinstance(answer, Proceed)

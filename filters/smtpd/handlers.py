@@ -30,7 +30,7 @@ REPORT_EVENTS = frozenset(
     | {"tx-rollback", "protocol-client", "protocol-server", "timeout"}
 )
 REWRITABLE = frozenset({"helo", "ehlo", "mail-from", "rcpt-to"})
-# A client must always be able to leave or to start afresh (RFC 5321, 4.1.1.5 and 4.1.1.10).
+# A client must always be able to leave or to start afresh (RFC 5321 §4.1.1.5, §4.1.1.10).
 NEVER_REFUSED = frozenset({"rset", "quit", "noop"})
 
 UNAVAILABLE = Reject(451, "4.3.0 the mail filter could not do its work, please try again later")

@@ -56,7 +56,7 @@ class Link(asyncio.Protocol):
         self._write = transport.write
 
     def data_received(self, data: bytes) -> None:
-        """Bytes from smtpd."""
+        """Take in what smtpd has sent."""
         self._receive(data, self._write)
 
     def pause_writing(self) -> None:
@@ -68,7 +68,7 @@ class Link(asyncio.Protocol):
         self._outlet.room.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End of input."""
+        """Note the end of input: smtpd has ended, or wants this process to."""
         self._outlet.room.set()
         if not self.closed.done():
             self.closed.set_result(None)

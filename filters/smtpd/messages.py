@@ -66,7 +66,7 @@ class IncomingMessage:
             self.close()
         self._tail.clear()
 
-    def complete(self) -> None:
+    def end(self) -> None:
         """The last line has come; `size` is the message's from now on, stuffed dots included."""
         if self.lines is not None:
             return
@@ -134,7 +134,7 @@ class MessageStore:
         del tokens[lines.token]
         if not tokens:
             del self._collecting[lines.session]
-        message.complete()
+        message.end()
         return message
 
     def keep_verdict(self, session: str, verdict: Reject | None) -> None:

@@ -59,15 +59,15 @@ class FilterServer:
 
         `event` is "report" or "filter"; `phase` an event or phase of smtpd-filters(7). `context`
         is the Session (None without `track_context`); the second argument a Report or Request.
-        A filter handler returns a Verdict, None for proceed, or an awaitable of either. Raises
-        ValueError for a name whose registration would kill smtpd, or a phase taken twice.
+        A filter handler returns a Verdict, None for proceed, or an awaitable of either. Several
+        handlers of a phase are asked in the order of their registration, and the first refusal
+        (whatever is not proceed) is the answer; they share the deadline. Raises ValueError for a
+        name whose registration would kill smtpd.
         """
         if event == "report" and phase in REPORT_EVENTS:
             self._dispatcher.reports.setdefault(phase, []).append(handler)
         elif event == "filter" and phase in PHASES:
-            if phase in self._dispatcher.filters:
-                raise ValueError(f"filter|{phase}: smtpd asks one handler a phase")
-            self._dispatcher.filters[phase] = handler
+            self._dispatcher.filters.setdefault(phase, []).append(handler)
         else:
             raise ValueError(f"{event}|{phase}: smtpd knows no such event, or it would kill smtpd")
 

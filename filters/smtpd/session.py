@@ -70,7 +70,7 @@ def _ip(source: str) -> str | None:
         address = ipaddress.ip_address(host)
     except ValueError:
         return None
-    # ::ffff:192.0.2.1 is an IPv4 client on an IPv6 socket (RFC 4291, 2.5.5.2).
+    # ::ffff:192.0.2.1 is an IPv4 client on an IPv6 socket (RFC 4291 §2.5.5.2).
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address)
 

@@ -57,7 +57,7 @@ class Sessions:
             task.cancel()
 
     def cancel_all(self) -> None:
-        """Cancel all work."""
+        """Cancel the work of every session, and what was to outlast them."""
         for tasks in (*self._tasks.values(), self._lasting):
             for task in tasks:
                 task.cancel()

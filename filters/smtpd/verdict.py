@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# RFC 5321, 4.5.3.1.5: a reply line is at most 512 octets, code and CRLF included.
+# RFC 5321 §4.5.3.1.5: a reply line is at most 512 octets, code and CRLF included.
 LONGEST_TEXT = 400
 
 
@@ -26,7 +26,7 @@ class Proceed(Verdict):
 
 @dataclass(frozen=True, slots=True)
 class _Refusal(Verdict):
-    """A 4xx or 5xx reply (RFC 5321, 4.2).
+    """A 4xx or 5xx reply (RFC 5321 §4.2).
 
     `code` outside 400 to 599 becomes 550; `text` becomes one short line of printable ASCII.
     """

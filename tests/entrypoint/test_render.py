@@ -16,7 +16,7 @@ from entrypoint import files, paths, render
 from entrypoint.completion import preview
 from entrypoint.config import environ
 from entrypoint.config.settings import AppPassword, HostFacts, Settings
-from filters.addresses import AddressBook
+from filters.addresses import LocalAddresses
 from filters.credentials import LoginBook
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -57,7 +57,7 @@ def test_secrets_are_in_private_files_only_and_masked_for_people(case: Path) -> 
 
 def test_the_address_book_is_what_the_filters_read() -> None:
     settings = settings_of(GOLDEN / "two-domains")
-    book = AddressBook.from_json(json.dumps(render.address_book(settings)))
+    book = LocalAddresses.from_json(json.dumps(render.address_book(settings)))
     assert book.may_use("alice@example.org", "ALICE+tag@Example.org")
     assert book.may_use("alice@example.org", "info@example.org")
     assert book.may_use("bob@example.net", "anything@example.net")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filters import bare_addresses
-from filters.bare_addresses import complete
+from filters.bare_addresses import add_domains
 from filters.mailauth.message import Message
 
 CASES = [
@@ -36,20 +36,20 @@ CASES = [
 def test_completion(name: bytes, written: bytes, completed: bytes) -> None:
     message = b"Subject: x\r\n" + name + b":" + written + b"\r\n\r\nFrom: alice\r\n"
     expected = b"Subject: x\r\n" + name + b":" + completed + b"\r\n\r\nFrom: alice\r\n"
-    assert complete(Message(message), "h").raw == expected
+    assert add_domains(Message(message), "h").raw == expected
 
 
 def test_other_fields_and_the_body_are_left_alone() -> None:
     message = b"Reply-To: alice\r\nBcc: bob\r\nSubject: alice\r\n\r\nTo: alice\r\n"
-    assert complete(Message(message), "h").raw == message
+    assert add_domains(Message(message), "h").raw == message
 
 
 def test_what_nobody_writes_is_not_walked_through() -> None:
     many = b"To: " + b"alice," * 60_000 + b"\r\n"
     message = many + b"Cc: bob\r\n\r\n"
-    assert complete(Message(message), "h").raw == many + b"Cc: bob@h\r\n\r\n"
+    assert add_domains(Message(message), "h").raw == many + b"Cc: bob@h\r\n\r\n"
     several = (b"To: " + b"alice," * 20_000 + b"x\r\n") * 4 + b"\r\n"
-    assert complete(Message(several), "h").raw.count(b"@h") == 2 * 20_001
+    assert add_domains(Message(several), "h").raw.count(b"@h") == 2 * 20_001
 
 
 @given(
@@ -59,8 +59,8 @@ def test_what_nobody_writes_is_not_walked_through() -> None:
 )
 def test_what_is_plain_to_see_is_what_the_walk_finds(value: bytes) -> None:
     parts = bare_addresses._split(value)
-    completed = b",".join(bare_addresses._complete_one(part, b"@h") for part in parts)
+    completed = b",".join(bare_addresses._add_domain(part, b"@h") for part in parts)
     if bare_addresses._none_lacks_it(value):
         assert completed == value
     message = Message(b"From:" + value + b"\r\n")
-    assert complete(message, "h").raw == b"From:" + completed + b"\r\n"
+    assert add_domains(message, "h").raw == b"From:" + completed + b"\r\n"

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from entrypoint.doctor.client_addresses import Clients, read_clients
-from filters import client_counts
 from filters.client_counts import ClientCounts
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_counts, "WRITE_EVERY", 0.0)
+def note(path: Path, address: str | None) -> None:
+    """In a process of its own."""
+    counts = ClientCounts(path)
+    counts.note(address, unknown=False)
+    counts.finish()
 
 
 def test_the_doctor_reads_what_was_counted(tmp_path: Path) -> None:
@@ -20,24 +21,26 @@ def test_the_doctor_reads_what_was_counted(tmp_path: Path) -> None:
     counts = ClientCounts(path)
     for _ in range(3):
         counts.note("172.18.0.1", unknown=True)
+    counts.finish()
     assert read_clients(path) == Clients(gateway=3, other=0, only="172.18.0.1")
     counts.note("192.0.2.1", unknown=False)
     counts.note("172.18.0.1", unknown=True)
+    counts.finish()
     assert read_clients(path) == Clients(gateway=4, other=1, only=None)
 
 
 @pytest.mark.parametrize("address", [None, "127.0.0.1", "127.1.2.3", "::1"])
 def test_the_machine_itself_is_no_client(tmp_path: Path, address: str | None) -> None:
     path = tmp_path / "clients.json"
-    ClientCounts(path).note(address, unknown=False)
+    note(path, address)
     assert not path.exists()
 
 
 def test_a_new_process_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "clients.json"
-    ClientCounts(path).note("2001:db8::1", unknown=False)
+    note(path, "2001:db8::1")
     since = json.loads(path.read_text())["since"]
-    ClientCounts(path).note("2001:db8::1", unknown=False)
+    note(path, "2001:db8::1")
     assert read_clients(path) == Clients(gateway=0, other=2, only="2001:db8::1")
     assert json.loads(path.read_text())["since"] == since
 
@@ -46,9 +49,9 @@ def test_a_new_process_goes_on(tmp_path: Path) -> None:
 def test_a_broken_file_is_begun_afresh(tmp_path: Path, content: str) -> None:
     path = tmp_path / "clients.json"
     path.write_text(content)
-    ClientCounts(path).note("192.0.2.1", unknown=False)
+    note(path, "192.0.2.1")
     assert read_clients(path) == Clients(gateway=0, other=1, only="192.0.2.1")
 
 
 def test_a_folder_that_cannot_be_written_costs_no_mail(tmp_path: Path) -> None:
-    ClientCounts(tmp_path / "gone" / "clients.json").note("192.0.2.1", unknown=False)
+    note(tmp_path / "gone" / "clients.json", "192.0.2.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import sqlite3
 from dataclasses import replace
@@ -10,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from filters.client_counts import ClientCounts
 from filters.credentials import LoginBook
 from filters.disk_room import QueueRoom, Room
 from filters.guard import database
 from filters.guard.block_store import BlockStore
 from filters.guard.login_guard import PAIR_LIMIT, LoginGuard
+from filters.json_file import write_json
 from filters.last_used import LastUsed
 from filters.smtpd import Reject, Request, Session
-from filters.state_file import write_state
-from filters.trouble import Trouble
 
 from ..refusing_disk import names_in, refusing
 
@@ -41,35 +42,45 @@ ALICE, CLIENT, NOW = "alice@example.org", "198.51.100.7", 1_795_000_000.0
     ],
 )
 def test_mail_is_refused_for_now_where_the_queue_has_no_room(room: Room, refused: bool) -> None:
-    answer = QueueRoom(Path("/"), lambda path: room).refuse_mail(Session("s"), MAIL)
+    answer = QueueRoom(Path("/"), lambda path: room).reject_insufficient_storage(Session("s"), MAIL)
     assert isinstance(answer, Reject) is refused
     if isinstance(answer, Reject):
         assert answer.reply.startswith("452 4.3.1 ")
 
 
 def test_a_queue_that_cannot_be_looked_at_is_smtpds_business(tmp_path: Path) -> None:
-    assert QueueRoom(tmp_path / "none").refuse_mail(Session("s"), MAIL) is None
+    queue = QueueRoom(tmp_path / "none")
+    assert queue.reject_insufficient_storage(Session("s"), MAIL) is None
 
 
-def test_a_trouble_is_logged_when_it_begins_and_when_it_is_over(
-    caplog: pytest.LogCaptureFixture,
+def test_a_state_file_is_logged_when_it_fails_anew_and_when_it_is_written_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    trouble = Trouble(logging.getLogger("test"), "FILE")
-    for _ in range(3):
-        trouble.failed(
-            OSError(errno.ENOSPC, "No space left on device", "/another/each/time"), "lost"
-        )
-    trouble.over()
-    trouble.over()
-    assert caplog.messages == ["FILE: lost: No space left on device", "FILE: written again"]
+    counts = ClientCounts(path := tmp_path / "clients.json")
+
+    def note() -> None:
+        counts.note("192.0.2.1", unknown=False)
+        counts.finish()
+
+    for number in (errno.ENOSPC, errno.ENOSPC, errno.EROFS):
+        with refusing(tmp_path, number):
+            note()
+    note()
+    note()
+    assert caplog.messages == [
+        f"{path}: it cannot be written: No space left on device",
+        f"{path}: it cannot be written: Read-only file system",
+        f"{path}: written again",
+    ]
+    assert json.loads(path.read_text())["clients"]["other"] == 5
 
 
 def test_the_error_of_a_state_file_names_it(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    write_state(path, 1)
+    write_json(path, 1)
     with refusing(tmp_path), pytest.raises(OSError) as caught:
-        write_state(path, 2)
+        write_json(path, 2)
     assert caught.value.filename == str(path)
     assert path.read_text() == "1"
 

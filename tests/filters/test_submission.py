@@ -1,335 +1,119 @@
-"""The submission filter's decisions: who may send as whom, what is signed and with which key."""
+"""The submission program: what it asks in which order, and what it does not start with."""
 
-import asyncio
 import json
-import time
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from entrypoint.health.unsigned import check_unsigned
 from filters.addresses import AddressFile
-from filters.keyring import KeyRing, KeySpec
-from filters.mailauth.dkim.sign import load_signing_key, public_record
-from filters.mailauth.dkim.verify import verify
-from filters.mailauth.dns.resolver import StaticResolver
-from filters.mailauth.message import Message
+from filters.disk_room import QueueRoom
+from filters.guard.client import GuardClient
+from filters.guard.sending_limit import SendingLimit
+from filters.keyring import KeyRing
+from filters.recipients import SubmissionRecipients
 from filters.signer import Signer
-from filters.smtpd import PROCEED, Reject, Request, Session
-from filters.unsigned_book import UnsignedBook
+from filters.smtpd import FilterServer
+from filters.submission import restrict
+from filters.submission_access import LoginAccess, SendingAccess
 
-BOOK = {
-    "delimiter": "+",
-    "domains": ["example.org", "example.net"],
-    "owners": {
-        "alice@example.org": ["alice@example.org"],
-        "info@example.org": ["alice@example.org", "bob@example.net"],
-        "bob@example.net": ["bob@example.net"],
-        "carol@example.net": ["carol@example.net"],
-        "@example.net": ["bob@example.net"],
-        "away@example.org": [],
-    },
-}
+from .program import Program
+from .restrictions import restrictions
+from .signing_keys import write_key
 
 
-def write_key(path: Path, kind: str = "rsa") -> None:
-    key = (
-        rsa.generate_private_key(65537, 2048)
-        if kind == "rsa"
-        else ed25519.Ed25519PrivateKey.generate()
+@pytest.mark.parametrize("local_only", [False, True])
+def test_restrictions_are_asked_in_the_order_of_the_program(
+    tmp_path: Path, local_only: bool
+) -> None:
+    (tmp_path / "addresses.json").write_text('{"domains": [], "owners": {}}')
+    addresses = AddressFile(tmp_path / "addresses.json")
+    server = FilterServer()
+    restrict(
+        server,
+        logins=LoginAccess(GuardClient(tmp_path / "guard")),
+        queue=QueueRoom(tmp_path),
+        signer=Signer(KeyRing([]), addresses, required=False),
+        recipients=SubmissionRecipients(addresses),
+        sending=SendingAccess(SendingLimit(300, 3600)),
+        local_only=local_only,
     )
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys")
-    for name, kind in (("org", "rsa"), ("org-ed", "ed25519"), ("net", "rsa"), ("sub", "rsa")):
-        write_key(folder / name, kind)
-    return folder
-
-
-@pytest.fixture
-def ring(keys: Path) -> KeyRing:
-    return KeyRing(
-        [
-            KeySpec.parse(f"example.org:s1:{keys}/org"),
-            KeySpec.parse(f"example.org:s1-ed25519:{keys}/org-ed"),
-            KeySpec.parse(f"Example.NET:s2:{keys}/net"),
-            KeySpec.parse(f"sub.example.org:s3:{keys}/sub"),
-        ]
-    )
-
-
-@pytest.fixture
-def signer(ring: KeyRing, tmp_path: Path) -> Signer:
-    path = tmp_path / "addresses.json"
-    path.write_text(json.dumps(BOOK))
-    return Signer(ring, AddressFile(path), required=False)
-
-
-def session(user: str | None = "alice@example.org") -> Session:
-    return Session("s", hostname="mail.example.org", user=user, local=user is None)
-
-
-def message(author: str, *fields: str) -> bytes:
-    lines = [f"From: {author}", "To: x@far.example", "Subject: x", *fields, "", "hello", ""]
-    return "\r\n".join(lines).encode()
-
-
-def signatures(signed: bytes, ring: KeyRing) -> list[tuple[str, str, str]]:
-    """(domain, selector, result) of every signature, verified with the keys' own records."""
-    zone = {
-        f"{key.selector}._domainkey.{key.domain}": {"TXT": [public_record(key)]}
-        for domain in ring.domains
-        for key in ring.keys_for(domain)
+    # A blocked login learns nothing of addresses, and what is refused anyway is not counted.
+    assert restrictions(server) == {
+        "auth": ["reject_blocked_client"],
+        "mail-from": [
+            "reject_blocked_login",
+            "reject_insufficient_storage",
+            "reject_sender_login_mismatch",
+        ],
+        "rcpt-to": [
+            *(["reject_other_domains"] if local_only else []),
+            "reject_unlisted_recipient",
+            "reject_full_mailbox",
+            "reject_over_limit",
+        ],
     }
-    results = asyncio.run(verify(Message(signed), StaticResolver(zone)))
-    return [(r.domain, r.selector, r.result) for r in results]
+
+
+def test_what_is_not_wanted_is_not_asked() -> None:
+    server = FilterServer()
+    signer = Signer(KeyRing([]), None, required=False)
+    restrict(
+        server,
+        logins=None,
+        queue=None,
+        signer=signer,
+        recipients=None,
+        sending=None,
+        local_only=False,
+    )
+    assert restrictions(server) == {}
 
 
 @pytest.mark.parametrize(
-    ("author", "expected"),
+    ("arguments", "errors"),
     [
-        ("alice@example.org", [("example.org", "s1"), ("example.org", "s1-ed25519")]),
-        ("Alice <ALICE@EXAMPLE.ORG>", [("example.org", "s1"), ("example.org", "s1-ed25519")]),
-        ("x@deep.mail.example.org", [("example.org", "s1"), ("example.org", "s1-ed25519")]),
-        ("x@sub.example.org", [("sub.example.org", "s3")]),
-        ("x@a.sub.example.org", [("sub.example.org", "s3")]),
-        ("x@example.net", [("example.net", "s2")]),
-        ("x@notexample.org", []),
-        ("x@org", []),
-        ("alice", [("example.org", "s1"), ("example.org", "s1-ed25519")]),
+        (
+            ["nonsense", "a.example:s:/nowhere/key.pem", "--addresses", "/nowhere/addresses.json"],
+            ["DOMAIN:SELECTOR:KEYFILE", "/nowhere/key.pem", "/nowhere/addresses.json"],
+        ),
+        (["--local-only"], ["no key", "--local-only needs --addresses"]),
     ],
 )
-def test_the_author_domain_chooses_the_keys(
-    ring: KeyRing, author: str, expected: list[tuple[str, str]]
+def test_it_says_all_at_once_that_keeps_it_from_starting(
+    arguments: list[str], errors: list[str]
 ) -> None:
-    signed = Signer(ring, None, required=False).sign(session(), message(author))
-    assert isinstance(signed, bytes)
-    found = signatures(signed, ring)
-    assert sorted(found) == sorted((d, s, "pass") for d, s in expected)
+    done = subprocess.run(
+        [sys.executable, "-m", "filters.submission", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 2
+    for error in errors:
+        assert error in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("login", "address", "allowed"),
-    [
-        ("alice@example.org", "", True),
-        ("alice@example.org", "alice@example.org", True),
-        ("alice@example.org", "ALICE@Example.Org", True),
-        ("Alice@example.org", "alice+tag@example.org", True),
-        ("alice@example.org", "info@example.org", True),
-        ("bob@example.net", "info@example.org", True),
-        ("bob@example.net", "any@example.net", True),
-        ("alice@example.org", "bob@example.net", False),
-        ("alice@example.org", "away@example.org", False),
-        ("alice@example.org", "nobody@example.org", False),
-        ("alice@example.org", "alice@far.example", False),
-        ("alice@example.org", "alice@example.org@far.example", False),
-        ("alice@example.org", "+alice@example.org", False),
-        # smtpd takes the address behind the colon; the catch-all is not for it.
-        ("bob@example.net", "@x.test:any@example.net", True),
-        ("bob@example.net", "@x.test:carol@example.net", False),
-        ("bob@example.net", "x:carol@example.net", False),
-        ("bob@example.net", ":carol@example.net", False),
-    ],
-)
-def test_the_envelope_sender_must_be_the_logins_own(
-    signer: Signer, login: str, address: str, allowed: bool
-) -> None:
-    request = Request((0, 7), "mail-from", "s", "t", address.encode())
-    verdict = signer.check_sender(session(login), request)
-    if allowed:
-        assert verdict == PROCEED
-    else:
-        assert isinstance(verdict, Reject)
-        assert verdict.code == 550
-        assert f"<{address.rpartition(':')[2]}>" in verdict.text
-
-
-@pytest.mark.parametrize(("login", "allowed"), [("alice@example.org", True), ("health-1", False)])
-def test_the_null_sender_is_for_who_has_an_address(
-    signer: Signer, login: str, allowed: bool
-) -> None:
-    verdict = signer.check_sender(session(login), Request((0, 7), "mail-from", "s", "t", b""))
-    assert (verdict == PROCEED) is allowed
-    assert allowed or (isinstance(verdict, Reject) and verdict.code == 550)
-
-
-@pytest.mark.parametrize(
-    ("author", "named"),
-    [
-        ("bob@example.net", "bob@example.net"),
-        ("alice@example.org, bob@example.net", "5.6.0"),
-        ("alice@example.org\r\nFrom: bob@example.net", "5.6.0"),
-        ("alice@example.org <bob@example.net>", "5.6.0"),
-    ],
-)
-def test_the_from_field_must_be_the_logins_own(signer: Signer, author: str, named: str) -> None:
-    verdict = signer.sign(session(), message(author))
-    assert isinstance(verdict, Reject)
-    assert verdict.code == 550
-    assert named in verdict.text
-
-
-def test_a_message_without_from_is_refused(signer: Signer) -> None:
-    verdict = signer.sign(session(), b"Subject: x\r\n\r\nhello\r\n")
-    assert isinstance(verdict, Reject)
-    assert verdict.code == 550
-
-
-def test_the_local_socket_signs_bounces_and_never_what_has_travelled(
-    signer: Signer, ring: KeyRing
-) -> None:
-    own = "Received: from localhost (mail.example.org [local]) by mail.example.org"
-    bounce = signer.sign(session(None), message("MAILER-DAEMON@mail.example.org", own))
-    assert isinstance(bounce, bytes)
-    assert {domain for domain, _, _ in signatures(bounce, ring)} == {"example.org"}
-    travelled = message("alice@example.org", own, "Received: from far.example by x")
-    assert signer.sign(session(None), travelled) == travelled
-
-
-def test_what_cannot_be_signed_is_loud_and_required_makes_it_wait(
-    ring: KeyRing, caplog: pytest.LogCaptureFixture, tmp_path: Path
-) -> None:
-    class NoKey:
-        """A key that fails when it is used."""
-
-        domain, selector, algorithm = "example.org", "s1", "rsa-sha256"
-
-    raw = message("alice@example.org")
-    path = tmp_path / "unsigned.json"
-    good = ring._by_domain
-    ring._by_domain = {"example.org": (NoKey(),)}  # type: ignore[dict-item]
-    lax = Signer(ring, None, required=False, unsigned=UnsignedBook(path))
-    assert lax.sign(session(), raw) == raw
-    assert lax.sign(session(), raw) == raw
-    assert "example.org" in caplog.text
-    told = check_unsigned(time.time(), path, tmp_path.owner())
-    assert "2 message(s) from example.org" in told[0]
-    ring._by_domain = good
-    assert lax.sign(session(), raw) != raw
-    assert not check_unsigned(time.time() + 901, path, tmp_path.owner())
-    ring._by_domain = {"example.org": (NoKey(),)}  # type: ignore[dict-item]
-    assert "2 so far" in caplog.text
-    refused = Signer(ring, None, required=True).sign(session(), raw)
-    assert isinstance(refused, Reject)
-    assert refused.code == 451
-
-
-def test_a_domain_of_ours_without_a_key_is_loud_too(
-    signer: Signer, ring: KeyRing, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "unsigned.json"
-    ring._by_domain = {}
-    silent = Signer(ring, signer.addresses, required=False, unsigned=UnsignedBook(path))
-    raw = message("alice@example.org")
-    assert silent.sign(session(), raw) == raw
-    assert "there is no key" in caplog.text
-    assert check_unsigned(time.time(), path, tmp_path.owner())
-    # Forwarded or handed in by somebody who is not ours: nothing of ours is missing.
-    assert silent.sign(session(None), message("x@far.example")) == message("x@far.example")
-    assert "far.example" not in path.read_text()
-
-
-def test_a_changed_key_is_used_and_a_broken_one_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = tmp_path / "key"
-    write_key(path)
-    monkeypatch.setattr("filters.keyring.LOOK_EVERY", 0.0)
-    ring = KeyRing([KeySpec.parse(f"example.org:s:{path}")])
-    first = public_record(ring.keys_for("example.org")[0])
-    write_key(tmp_path / "next")
-    (tmp_path / "next").replace(path)
-    second = public_record(ring.keys_for("example.org")[0])
-    assert second != first
-    path.write_text("no key at all, and longer than that")
-    assert public_record(ring.keys_for("example.org")[0]) == second
-    assert "not used" in caplog.text
-
-
-def test_every_key_that_does_not_load_is_told(tmp_path: Path) -> None:
-    (tmp_path / "bad").write_text("nonsense")
-    specs = [KeySpec.parse(f"a.example:s:{tmp_path}/bad"), KeySpec.parse("b.example:s:/nowhere")]
-    with pytest.raises(ValueError, match=r"bad.*\n/nowhere"):
-        KeyRing(specs)
-
-
-def test_the_triples_may_stand_in_a_file(keys: Path, tmp_path: Path) -> None:
-    path = tmp_path / "triples"
-    path.write_text(f"# comment\n\n  example.org:s1:{keys}/org\nexample.net:s2:{keys}/net\n")
-    assert set(KeyRing([], path).domains) == {"example.org", "example.net"}
-    path.write_text("example.org:s1\n:::\n")
-    with pytest.raises(ValueError, match=r":1: .*\n.*:2: "):
-        KeyRing([], path)
-
-
-def test_a_key_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError):
-        load_signing_key("example.org", "s", b"-----BEGIN NOTHING-----\n")
-
-
-# -- what Sieve scripts send ---------------------------------------------------------------------
-
-MARK = b"X-Signpost-Account: alice@example.org\r\n"
-
-
-@pytest.mark.parametrize(
-    ("author", "sent"),
-    [
-        ("alice@example.org", True),
-        ("info@example.org", True),
-        ("MAILER-DAEMON@mail.example.org", True),
-        ("bob@example.net", False),
-        ("ceo@far.example", False),
-        ("alice@example.org, bob@example.net", False),
-    ],
-)
-def test_a_script_writes_in_its_accounts_name(
-    signer: Signer, ring: KeyRing, author: str, sent: bool
-) -> None:
-    result = signer.sign(session(None), MARK + message(author, "Received: by smtpd"))
-    if not sent:
-        assert isinstance(result, Reject)
-        assert result.code == 550
-        return
-    assert isinstance(result, bytes)
-    assert result.endswith(message(author, "Received: by smtpd"))
-    assert b"X-Signpost-Account" not in result
-    assert {result for _, _, result in signatures(result, ring)} == {"pass"}
-
-
-@pytest.mark.parametrize("author", ["bob@example.net", "alice@example.org", "ceo@far.example"])
-def test_what_a_script_redirects_is_not_signed_and_keeps_its_own_marks(
-    signer: Signer, author: str
-) -> None:
-    raw = b"X-Signpost-Account: x@far.example\r\n" + message(author, "Received: a", "Received: b")
-    assert signer.sign(session(None), MARK + raw) == raw
-
-
-def test_a_client_with_a_login_cannot_choose_another(signer: Signer) -> None:
-    mark = b"X-Signpost-Account: bob@example.net\r\n"
-    result = signer.sign(session(), mark + message("alice@example.org"))
-    assert isinstance(result, bytes)
-    assert mark in result
-    assert isinstance(signer.sign(session(), mark + message("bob@example.net")), Reject)
-
-
-def test_the_mark_on_top_counts(signer: Signer) -> None:
-    raw = MARK + b"X-Signpost-Account: bob@example.net\r\n" + message("bob@example.net")
-    assert isinstance(signer.sign(session(None), raw), Reject)
-
-
-@pytest.mark.parametrize("mark", [b"X-Signpost-Account:\r\n", b"X-Signpost-Account: \xff\r\n"])
-def test_a_mark_that_names_nobody_lets_nobody_write(signer: Signer, mark: bytes) -> None:
-    result = signer.sign(session(None), mark + message("alice@example.org"))
-    assert isinstance(result, Reject)
+def test_what_it_counts_is_written_at_the_end(tmp_path: Path) -> None:
+    login = "alice@example.org"
+    addresses = {"domains": ["example.org"], "owners": {login: [login]}}
+    (tmp_path / "addresses.json").write_text(json.dumps(addresses))
+    write_key(tmp_path / "key")
+    arguments = [f"far.test:s:{tmp_path / 'key'}", "--addresses", str(tmp_path / "addresses.json")]
+    arguments += ["--spool", str(tmp_path), "--rate-limit", "2", "86400"]
+    arguments += ["--unsigned", str(tmp_path / "unsigned.json")]
+    with Program("filters.submission", *arguments) as program:
+        program.report("link-auth", "pass", login)
+        for _ in range(2):
+            lines = [f"From: {login}", "", "hello"]
+            assert program.send(login, "bob@far.test", lines) == "proceed"
+        assert program.ask("mail-from", "bob@example.org").startswith("reject|550 5.7.1")
+        assert program.ask("rcpt-to", "nobody@example.org").startswith("reject|550 5.1.1")
+        assert program.ask("rcpt-to", "bob@far.test").startswith("reject|451 4.7.1")
+    assert program.process.returncode == 0
+    assert json.loads((tmp_path / "sent.json").read_text())[login][0] == pytest.approx(2, abs=0.1)
+    assert json.loads((tmp_path / "unsigned.json").read_text())["example.org"]["count"] == 2
+    assert b"could not be signed" in program.log

@@ -1,7 +1,9 @@
-"""The structure of an ARC chain: its sets, read and judged without any cryptography.
+"""The structure of an ARC chain: its sets, read and checked without any cryptography.
 
 RFC 8617 §4.1, §4.2 and steps 1 to 3 of §5.2. It must not know keys, DNS or who is trusted.
 """
+
+from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence

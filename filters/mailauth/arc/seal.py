@@ -4,6 +4,8 @@ dkimpy writes and hashes the fields; OpenSSL computes the signatures. It must no
 chain is verified, nor which messages are to be sealed.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import time

@@ -1,8 +1,10 @@
 """Verifying an ARC chain (RFC 8617 §5.2): one result, never an error.
 
-An ARC-Message-Signature is judged as a DKIM-Signature, and so is an ARC-Seal over the ARC fields
+An ARC-Message-Signature is verified as a DKIM-Signature, and so is an ARC-Seal over the ARC fields
 alone; see arc_set.py for the structure. It must not know DMARC, nor whose chain is believed.
 """
+
+from __future__ import annotations
 
 import asyncio
 import hashlib
@@ -24,7 +26,7 @@ _NOTHING = hashlib.sha256(b"").digest()
 # What a DKIM-Signature has and a seal has not (§4.1.3).
 _ABSENT_IN_SEALS = {"h": b"from", "bh": b"AAAA", "c": b"relaxed/relaxed"}
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 async def verify(message: Message, resolver: Resolver, *, now: float | None = None) -> ArcResult:
@@ -50,7 +52,7 @@ async def verify(message: Message, resolver: Resolver, *, now: float | None = No
     except DnsTemporaryError as error:
         return ArcResult("fail", chain.highest, chain.sealer, error.reason, temporary=True)
     except Exception as error:  # nothing but a result leaves the engine
-        _LOG.error("an ARC chain could not be evaluated (%s)", type(error).__name__)
+        log.error("an ARC chain could not be evaluated (%s)", type(error).__name__)
         reason = "ARC could not be evaluated"
         return ArcResult("fail", chain.highest, chain.sealer, reason, temporary=True)
     hops = tuple(_hop(found) for found in chain.sets)

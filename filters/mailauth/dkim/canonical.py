@@ -4,6 +4,8 @@ dkimpy's own are quadratic in a run of white space and hash a bare LF as CRLF. I
 signatures. The classes have the interface of dkimpy's, so that they can be handed to it.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterator, Sequence
 
@@ -71,7 +73,7 @@ def _without_last_lines(body: bytes) -> bytes:
 
 
 class Simple:
-    """The simple algorithm."""
+    """The algorithm that tolerates almost no change of a message in transit (§3.4)."""
 
     name = b"simple"
 
@@ -87,7 +89,7 @@ class Simple:
 
 
 class Relaxed:
-    """The relaxed algorithm."""
+    """The algorithm that tolerates changed white space and folded lines (§3.4)."""
 
     name = b"relaxed"
 

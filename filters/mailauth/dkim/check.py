@@ -4,6 +4,8 @@ dkimpy hashes what we hand it, already selected and canonical; OpenSSL checks th
 not know DNS, nor which signatures are to be believed.
 """
 
+from __future__ import annotations
+
 import asyncio
 import base64
 import logging
@@ -18,7 +20,7 @@ from filters.mailauth.dkim.key_record import PublicKey
 from filters.mailauth.dkim.signature import Signature, SignatureError
 from filters.mailauth.message import Field, Message
 
-_LOG = logging.getLogger("dkimpy")
+log = logging.getLogger("dkimpy")
 
 # Above this size the hashing leaves the event loop.
 _LARGE = 256 * 1024
@@ -128,7 +130,7 @@ class _Verifier(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
     """
 
     def __init__(self, signed: bytes, body: bytes) -> None:
-        super().__init__(None, logger=_LOG)
+        super().__init__(None, logger=log)
         name, _colon, value = signed.partition(b":")
         self.headers: Any = [(name, value)] if signed else []
         self.body: Any = body

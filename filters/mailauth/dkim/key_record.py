@@ -3,6 +3,8 @@
 OpenSSL does the arithmetic. It must not know messages, nor where records come from.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 import functools

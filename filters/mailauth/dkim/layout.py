@@ -6,6 +6,8 @@ the signature differ, never their lengths, so that every fold stays where it is.
 messages or private keys.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
@@ -103,7 +105,7 @@ class _Recorder:
     def digest(self) -> bytes:
         return b""
 
-    def sign(self, digest: bytes) -> "_Recorder":
+    def sign(self, digest: bytes) -> _Recorder:
         return self
 
 

@@ -4,6 +4,8 @@ dkimpy writes the field (signature_layout.py); OpenSSL computes the signature. I
 how a key was chosen for a message, nor where keys are stored.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import time
@@ -183,7 +185,7 @@ class Adapter:
         self._private = private
         self.signature = b""
 
-    def sign(self, digest: bytes) -> "Adapter":
+    def sign(self, digest: bytes) -> Adapter:
         """Sign a digest; dkimpy reads `signature` of what it gets back."""
         self.signature = _signature(self._private, digest)
         return self

@@ -1,7 +1,9 @@
-"""One DKIM-Signature field, read and judged by itself (RFC 6376 §3.5, §6.1.1).
+"""One DKIM-Signature field, read and checked by itself (RFC 6376 §3.5, §6.1.1).
 
 It must not know the message around it, nor the key.
 """
+
+from __future__ import annotations
 
 import base64
 import binascii

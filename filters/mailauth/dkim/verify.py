@@ -4,11 +4,14 @@ It must not know SPF, DMARC's policies or how results are written, nor how a sig
 computed (see dkim_check.py).
 """
 
+from __future__ import annotations
+
 import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
 
+from filters.mailauth.concurrently import concurrently
 from filters.mailauth.dkim.check import TestedError, Work
 from filters.mailauth.dkim.key_record import KeyRecordError, PublicKey, read_record
 from filters.mailauth.dkim.signature import (
@@ -21,7 +24,6 @@ from filters.mailauth.dmarc.discovery import record_at
 from filters.mailauth.dns.types import DnsTemporaryError, Resolver
 from filters.mailauth.message import Field, Message, author
 from filters.mailauth.results import DkimResult
-from filters.mailauth.together import together
 
 MOST_SIGNATURES = 5
 _MOST_KEY_RECORDS = 3
@@ -30,7 +32,7 @@ _MOST_FIELDS = 1_000
 # A second one of these above a signed one is what the reader sees (RFC 6376 §8.15).
 _SHOWN = (b"subject", b"date", b"to", b"cc", b"from")
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 async def verify(
@@ -52,7 +54,7 @@ async def verify(
         outcomes = [(refusal, False) for _ in evaluated]
     else:
         work = Work(message)
-        outcomes = await together(
+        outcomes = await concurrently(
             *(_one(work, field, read, resolver, moment) for field, read in evaluated)
         )
     limit = f"only the first {MOST_SIGNATURES} signatures are verified"
@@ -113,7 +115,7 @@ async def _one(
     except DnsTemporaryError as error:
         return SignatureError("temperror", error.reason), False
     except Exception as error:  # nothing but a result leaves the engine
-        _LOG.error("a DKIM signature could not be evaluated (%s)", type(error).__name__)
+        log.error("a DKIM signature could not be evaluated (%s)", type(error).__name__)
         return SignatureError("neutral", "the signature could not be evaluated"), False
     return SignatureError("pass", "the key is for testing only" if testing else ""), testing
 

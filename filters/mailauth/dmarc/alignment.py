@@ -3,11 +3,13 @@
 It must not know messages, nor what SPF and DKIM came to.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Literal
 
 from filters.mailauth.dmarc.discovery import organizational_domain
-from filters.mailauth.dmarc.record import Record
+from filters.mailauth.dmarc.record import DmarcRecord
 from filters.mailauth.dns.types import DnsTemporaryError, Resolver
 
 
@@ -28,7 +30,7 @@ class Alignment:
 
     domain: str
     organizational: str | None
-    record: Record
+    record: DmarcRecord
     resolver: Resolver
 
     def known(self, identifier: Identifier) -> bool | None:

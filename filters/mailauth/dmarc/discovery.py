@@ -4,16 +4,18 @@ Give it a Lookup: walks from several domains of a message share most of their qu
 are then asked once. It must not know messages, nor what policies and alignment are for.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from filters.mailauth.dmarc.record import Record, parse
+from filters.mailauth.dmarc.record import DmarcRecord, parse
 from filters.mailauth.dns.types import DnsTemporaryError, Resolver
 
 # §4.10: names of more labels are shortened to these, so that eight questions suffice.
 _MOST_PARENT_LABELS = 7
 
-_Found = list[tuple[str, Record]]
+_Found = list[tuple[str, DmarcRecord]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +27,14 @@ class Discovery:
     organizational_domain: None where DNS failed before it was known. error: how DNS failed, or "".
     """
 
-    record: Record | None
+    record: DmarcRecord | None
     inherited: bool
     organizational_domain: str | None
     several: bool = False
     error: str = ""
 
 
-async def record_at(domain: str, resolver: Resolver) -> Record | None:
+async def record_at(domain: str, resolver: Resolver) -> DmarcRecord | None:
     """Return the domain's own record; several are none (§4.10). Raises DnsTemporaryError."""
     found = await _records_at(domain, resolver)
     return found[0] if len(found) == 1 else None
@@ -78,7 +80,7 @@ async def _climb(names: Sequence[str], resolver: Resolver, found: _Found) -> Non
                 return
 
 
-async def _records_at(domain: str, resolver: Resolver) -> list[Record]:
+async def _records_at(domain: str, resolver: Resolver) -> list[DmarcRecord]:
     answer = await resolver.query(f"_dmarc.{domain}", "TXT")
     return [record for record in map(parse, answer.texts) if record is not None]
 

@@ -4,6 +4,8 @@ for where nothing does.
 It must not know how SPF and DKIM come to their results, nor what is done with a message.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import Literal
 
 from filters.mailauth.dmarc.alignment import Alignment, Identifier
 from filters.mailauth.dmarc.discovery import Discovery
-from filters.mailauth.dmarc.record import Policy, Record
+from filters.mailauth.dmarc.record import DmarcRecord, Policy
 from filters.mailauth.dns.types import DnsTemporaryError, Resolver
 from filters.mailauth.message import Author
 from filters.mailauth.results import DkimResult, SpfResult
@@ -21,7 +23,7 @@ Result = Literal["pass", "fail", "none", "temperror", "permerror"]
 _MOST_NAMED = 3
 _LONGEST_NAME = 60
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ async def evaluate(
     try:
         return await _evaluate(author.domain, discovery, spf, dkim, resolver)
     except Exception as error:  # nothing but a result leaves the engine
-        _LOG.error("DMARC could not be evaluated (%s)", type(error).__name__)
+        log.error("DMARC could not be evaluated (%s)", type(error).__name__)
         reason = "DMARC could not be evaluated"
         return DmarcResult("temperror", author.domain, None, None, reason)
 
@@ -121,7 +123,7 @@ def _identifiers(
 
 
 async def _policy(
-    domain: str, discovery: Discovery, record: Record, resolver: Resolver
+    domain: str, discovery: Discovery, record: DmarcRecord, resolver: Resolver
 ) -> tuple[Policy | None, str]:
     """Return the policy, and why it is in doubt, if it is; then it is the stricter one."""
     if not discovery.inherited:

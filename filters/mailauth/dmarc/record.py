@@ -3,6 +3,8 @@
 It must not know DNS, nor which record applies to which domain.
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -21,7 +23,7 @@ _URI = re.compile(rb"[ \t]*[a-z][a-z0-9+.-]*:[\x21-\x2b\x2d-\x7e]+[ \t]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class DmarcRecord:
     """What a record says, defaults filled in.
 
     p: None where the record asks for no DMARC processing at all (§4.10.1). sp, np: None where
@@ -49,7 +51,7 @@ class Record:
         return _LOWER[policy] if policy and self.testing else policy
 
 
-def parse(text: bytes) -> Record | None:
+def parse(text: bytes) -> DmarcRecord | None:
     """Return the record, or None where the text is no DMARC record.
 
     Unknown tags are ignored, and what is malformed counts as missing; of a tag that occurs twice
@@ -68,7 +70,7 @@ def parse(text: bytes) -> Record | None:
         # §4.10.1: who asks for reports gets p=none, who does not gets no DMARC.
         reported = any(_URI.fullmatch(uri) for uri in tags.get(b"rua", b"").split(b","))
         p, sp, np = "none" if reported else None, None, None
-    return Record(
+    return DmarcRecord(
         p=p,
         sp=sp,
         np=np,

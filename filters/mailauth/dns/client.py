@@ -4,6 +4,8 @@ Absolute names only: resolv.conf gives the name servers, its search list is neve
 not know why a question is asked, nor how one travels (dns_server.py, dns_wire.py).
 """
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections import OrderedDict
@@ -56,7 +58,7 @@ class DnsResolver:
         return Answer(nxdomain=True) if parts is None else self._cached((parts, rdtype))
 
     async def query(self, name: str, rdtype: str) -> Answer:
-        """Answer from the cache, from a question under way, or from a name server."""
+        """Answer from the cache, from a question that is open, or from a name server."""
         parts = labels(name)
         if parts is None:
             return Answer(nxdomain=True)
@@ -75,7 +77,7 @@ class DnsResolver:
         return outcome
 
     async def close(self) -> None:
-        """Abandon every question under way."""
+        """Abandon every open question."""
         tasks = list(self._in_flight.values())
         for task in tasks:
             task.cancel()

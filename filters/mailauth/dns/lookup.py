@@ -3,6 +3,8 @@
 It must not know how a question is answered, nor why it is asked.
 """
 
+from __future__ import annotations
+
 import asyncio
 
 from filters.mailauth.dns.types import (
@@ -25,7 +27,7 @@ class Lookup:
 
     def __init__(self, resolver: Resolver, *, seconds: float = 20.0, queries: int = 150) -> None:
         self._resolver = resolver
-        # Remembering, where the resolver is that; isinstance() with a protocol costs too much here.
+        # Where it is a CachingResolver; isinstance() with a protocol costs too much here.
         self._memory: Known | None = getattr(resolver, "cached", None)
         self._seconds = seconds
         self._left = queries

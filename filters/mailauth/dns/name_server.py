@@ -11,6 +11,8 @@ two seconds and 64 of them, is closed when none is left open, and takes none aft
 that fits no question. The system picks each port at random.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 import socket

@@ -3,9 +3,11 @@
 A program shares one DnsResolver among its messages and wraps it in a Lookup for each.
 """
 
+from __future__ import annotations
+
 from filters.mailauth.dns.client import DnsResolver, system_nameservers
 from filters.mailauth.dns.lookup import Lookup
-from filters.mailauth.dns.types import Answer, DnsTemporaryError, Record, Resolver
+from filters.mailauth.dns.types import Answer, DnsTemporaryError, RecordData, Resolver
 from filters.mailauth.dns.zone import StaticResolver
 
 __all__ = [
@@ -13,7 +15,7 @@ __all__ = [
     "DnsResolver",
     "DnsTemporaryError",
     "Lookup",
-    "Record",
+    "RecordData",
     "Resolver",
     "StaticResolver",
     "system_nameservers",

@@ -5,13 +5,15 @@ other. It must not know how a question is answered (dns_client.py, zone.py, look
 asked.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 # (preference, host), address, host name, or the joined character-strings of a TXT record.
-Record = str | bytes | tuple[int, str]
+RecordData = str | bytes | tuple[int, str]
 
 
 class DnsTemporaryError(Exception):
@@ -30,12 +32,12 @@ class Answer:
     (preference, host) with host "" for the null MX. nxdomain: the name itself does not exist.
     """
 
-    records: tuple[Record, ...] = ()
+    records: tuple[RecordData, ...] = ()
     nxdomain: bool = False
 
     @property
     def texts(self) -> tuple[bytes, ...]:
-        """The TXT records."""
+        """The TXT records, the strings of each put together."""
         return tuple(record for record in self.records if isinstance(record, bytes))
 
     @property
@@ -45,7 +47,7 @@ class Answer:
 
     @property
     def exchanges(self) -> tuple[tuple[int, str], ...]:
-        """The MX records."""
+        """The MX records: preference and host name."""
         return tuple(record for record in self.records if isinstance(record, tuple))
 
 
@@ -68,7 +70,7 @@ class Resolver(Protocol):
         """
 
 
-class Remembering(Protocol):
+class CachingResolver(Protocol):
     """What a Resolver may be too: one that says at once what it knows."""
 
     def cached(self, name: str, rdtype: str) -> Outcome | None:

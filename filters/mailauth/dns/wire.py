@@ -3,6 +3,8 @@
 It must not know sockets, servers or time.
 """
 
+from __future__ import annotations
+
 import dns.exception
 import dns.message
 import dns.name
@@ -17,7 +19,7 @@ from dns.rdtypes.ANY.TXT import TXT
 from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 
-from filters.mailauth.dns.types import Answer, Record
+from filters.mailauth.dns.types import Answer, RecordData
 
 _LONGEST_TTL = 86_400.0  # one day
 _LONGEST_NEGATIVE_TTL = 3_600.0  # RFC 2308 §5 suggests one to three hours
@@ -90,13 +92,13 @@ def read(reply: bytes, rdtype: str) -> tuple[float, Answer]:
         # Without an SOA there is no TTL, and dnspython gives its largest: RFC 2308 §5.
         known = any(rrset.rdtype == dns.rdatatype.SOA for rrset in response.authority)
         return (ttl if known else 0.0), Answer(nxdomain=nxdomain)
-    records: list[Record] = []
+    records: list[RecordData] = []
     for rdata in list(chain.answer)[:_MOST_RECORDS]:
         records.append(_record(rdata))
     return min(float(chain.minimum_ttl), _LONGEST_TTL), Answer(tuple(records))
 
 
-def _record(rdata: dns.rdata.Rdata) -> Record:
+def _record(rdata: dns.rdata.Rdata) -> RecordData:
     match rdata:
         case TXT():
             return b"".join(rdata.strings)

@@ -8,14 +8,16 @@ case and a last dot; other names are NXDOMAIN. "TIMEOUT" fails at once. It must 
 network.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
-from filters.mailauth.dns.types import Answer, DnsTemporaryError, Record, labels
+from filters.mailauth.dns.types import Answer, DnsTemporaryError, RecordData, labels
 
 _FAILURES = {"SERVFAIL": "SERVFAIL", "TIMEOUT": "the DNS look-up timed out"}
 _TYPES = {"TXT", "A", "AAAA", "MX", "NS", "PTR", "CNAME"}
 
-_Node = dict[str, "tuple[Record, ...] | str"] | str
+_Node = dict[str, "tuple[RecordData, ...] | str"] | str
 
 
 class StaticResolver:
@@ -69,7 +71,7 @@ def _node(name: str, node: object) -> _Node:
         return node
     if not isinstance(node, Mapping):
         raise ValueError(f"zone: {name!r} must be a mapping or SERVFAIL, TIMEOUT or NODATA")
-    types: dict[str, tuple[Record, ...] | str] = {}
+    types: dict[str, tuple[RecordData, ...] | str] = {}
     for rdtype, records in node.items():
         if rdtype not in _TYPES:
             raise ValueError(f"zone: {name!r} has the unknown type {rdtype!r}")
@@ -84,7 +86,7 @@ def _node(name: str, node: object) -> _Node:
     return types
 
 
-def _record(name: str, rdtype: str, record: object) -> Record:
+def _record(name: str, rdtype: str, record: object) -> RecordData:
     if rdtype == "MX":
         if isinstance(record, list | tuple) and len(record) == 2:
             preference, host = record

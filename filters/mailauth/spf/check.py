@@ -6,6 +6,8 @@ results are written. Without pyspf installed, available() is False and nothing e
 called.
 """
 
+from __future__ import annotations
+
 import ipaddress
 import logging
 import re
@@ -13,19 +15,19 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Literal, get_args
 
+from filters.mailauth.concurrently import concurrently
 from filters.mailauth.dns.lookup import Lookup
 from filters.mailauth.dns.types import DnsTemporaryError, Question, Resolver, labels
 from filters.mailauth.envelope import Envelope
 from filters.mailauth.names import a_label
 from filters.mailauth.results import SpfResult, SpfWord
-from filters.mailauth.together import together
 
 _RESULTS: dict[str, SpfWord] = {word: word for word in get_args(SpfWord)}
 
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 _MOST_RUNS = 200
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def available() -> bool:
@@ -55,7 +57,7 @@ async def check(envelope: Envelope, resolver: Resolver) -> SpfResult:
     try:
         return result(*await _evaluate(address, local, domain, envelope, resolver))
     except Exception as error:  # nothing but a result leaves the engine
-        _LOG.error("an SPF record could not be evaluated (%s)", type(error).__name__)
+        log.error("an SPF record could not be evaluated (%s)", type(error).__name__)
         return result("permerror", "the SPF record could not be evaluated")
 
 
@@ -90,7 +92,7 @@ async def _evaluate(
         try:
             word, reason, explanation = evaluation.run()
         except MissingError as missing:
-            await together(*(_ask(lookup, question) for question in missing.questions))
+            await concurrently(*(_ask(lookup, question) for question in missing.questions))
         else:
             return _RESULTS[word], reason, explanation
     return "permerror", "the SPF record needs too many look-ups", ""

@@ -4,6 +4,8 @@ Import it only where pyspf is installed. It must not know resolvers: it is told 
 says what it lacks.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Any

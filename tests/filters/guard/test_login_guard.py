@@ -15,7 +15,7 @@ from filters.guard.login_guard import (
     NETWORK_LIMIT,
     PAIR_LIMIT,
     TRUST_LASTS,
-    TRUSTED_PATIENCE,
+    TRUSTED_FACTOR,
     WINDOW,
     LoginGuard,
 )
@@ -108,9 +108,9 @@ def test_who_logged_in_before_stays_welcome_at_a_blocked_client(guard: LoginGuar
     assert not guard.shut_out(HOME, NOW)
 
 
-def test_trust_is_patience_and_no_free_pass(guard: LoginGuard) -> None:
+def test_trust_allows_more_failures_and_no_free_pass(guard: LoginGuard) -> None:
     guard.passed(HOME, ALICE, NOW)
-    attack(guard, TRUSTED_PATIENCE * PAIR_LIMIT - 1, at=HOME)
+    attack(guard, TRUSTED_FACTOR * PAIR_LIMIT - 1, at=HOME)
     assert not guard.refused(HOME, ALICE, NOW)
     # Her old phone is no reason to lock out who lives with her.
     assert not guard.refused(HOME, BOB, NOW)

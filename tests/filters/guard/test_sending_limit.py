@@ -72,9 +72,9 @@ def test_the_log_says_it_now_and_then(
 ) -> None:
     caplog.set_level(logging.WARNING)
     for _ in range(100):
-        limit.tell(ALICE)
+        limit.warn(ALICE)
     clock.now += 700
-    limit.tell(ALICE)
+    limit.warn(ALICE)
     assert len(caplog.messages) == 2
     assert caplog.messages[0].startswith(
         "login=alice@example.org has written to 300 recipients within an hour"

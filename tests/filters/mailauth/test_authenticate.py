@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.mailauth.authenticate import Envelope, Verdict, authenticate, stamp
+from filters.mailauth.authenticate import Envelope, MessageResult, authenticate, stamp
 from filters.mailauth.dns.resolver import Answer, Resolver, StaticResolver
 from filters.mailauth.spf import check as spf_check
 
@@ -21,7 +21,7 @@ def run(
     envelope: Envelope = ENVELOPE,
     resolver: Resolver | None = None,
     spf: bool = True,
-) -> Verdict:
+) -> MessageResult:
     return asyncio.run(authenticate(message, envelope, resolver or StaticResolver(ZONE), spf=spf))
 
 

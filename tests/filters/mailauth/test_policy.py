@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from filters.mailauth.auth_results import MethodResult
-from filters.mailauth.authenticate import Envelope, Verdict
+from filters.mailauth.authenticate import Envelope, MessageResult
 from filters.mailauth.dmarc.alignment import Identifier
 from filters.mailauth.dmarc.evaluate import DmarcResult
 from filters.mailauth.message import Author
@@ -43,7 +43,7 @@ def decided(
 ) -> Decision:
     facts = Envelope(client, "h.example", "a@b.example", tuple(recipients), **envelope)
     author = Author(found.author_domain, (), "", well_formed=True)
-    verdict = Verdict(spf, (), author, found, chain)
+    verdict = MessageResult(spf, (), author, found, chain)
     return decide(verdict, facts, enforce=enforce, trusted_sealers=frozenset(trusted))
 
 

@@ -16,7 +16,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from filters.mailauth.auth_results import format_field, parse_field
-from filters.mailauth.authenticate import Envelope, Verdict, authenticate, stamp
+from filters.mailauth.authenticate import Envelope, MessageResult, authenticate, stamp
 from filters.mailauth.dkim.sign import load_signing_key, public_record, sign
 from filters.mailauth.dkim.verify import verify
 from filters.mailauth.dns.resolver import StaticResolver
@@ -249,7 +249,7 @@ def errors() -> Iterator[Errors]:
     logger.removeHandler(handler)
 
 
-def judge(message: bytes, envelope: Envelope, zone: dict[str, Any]) -> Verdict:
+def judge(message: bytes, envelope: Envelope, zone: dict[str, Any]) -> MessageResult:
     return asyncio.run(authenticate(message, envelope, StaticResolver(zone), now=1_700_000_000))
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from filters.smtpd import PROCEED, FilterServer, Reject, Session
+from filters.smtpd import PROCEED, Disconnect, FilterServer, Reject, Request, Rewrite, Session
 from filters.smtpd.budget import Budget
 from filters.smtpd.connection import ENDED_SESSIONS, Connection
+from filters.smtpd.handlers import Handler
 
 SESSION = "0123456789abcdef"
 READY = b"config|admd|mail.example.org\nconfig|ready\n"
@@ -514,6 +515,93 @@ def test_a_filter_hears_of_the_events_only_that_it_looks_at() -> None:
 def test_what_would_kill_smtpd_cannot_be_registered(event: str, phase: str) -> None:
     with pytest.raises(ValueError, match="smtpd"):
         FilterServer().register_handler(event, phase, lambda context, request: PROCEED)
+
+
+def handlers(*answers: object) -> tuple[FilterServer, list[int]]:
+    """A server that asks so many handlers at RCPT; which of them it asked, in order."""
+    server = FilterServer(deadline=0.5)
+    asked: list[int] = []
+
+    def handler(number: int, answer: object) -> Handler:
+        async def later() -> object:
+            await asyncio.sleep(0)
+            if answer == "later hang":
+                await asyncio.Event().wait()
+            if answer == "later raise":
+                raise RuntimeError("a bug behind an await")
+            return None if answer == "later" else answer
+
+        def ask(context: object, request: Request) -> object:
+            assert request.text == "a@b.test"
+            asked.append(number)
+            if answer == "raise":
+                raise RuntimeError("a bug")
+            slow = isinstance(answer, str) or (
+                isinstance(answer, Reject) and "later" in answer.text
+            )
+            return later() if slow else answer
+
+        return ask  # type: ignore[return-value]
+
+    for number, answer in enumerate(answers, 1):
+        server.register_handler("filter", "rcpt-to", handler(number, answer))
+    return server, asked
+
+
+NOW, LATER = Reject(550, "now"), Reject(550, "later")
+
+
+@pytest.mark.parametrize(
+    ("answers", "verdict", "last"),
+    [
+        ((None, PROCEED, None), b"proceed", 3),
+        ((None, NOW, LATER), b"reject|550 now", 2),
+        ((LATER, NOW), b"reject|550 later", 1),
+        (("later", PROCEED, "later", NOW, None), b"reject|550 now", 4),
+        ((PROCEED, "later", LATER, NOW), b"reject|550 later", 3),
+        (("later", None, "later"), b"proceed", 3),
+        ((None, Rewrite("c@d.test"), NOW), b"rewrite|<c@d.test>", 2),
+        ((None, Disconnect(421, "now"), NOW), b"disconnect|421 now", 2),
+        ((None, {"no": "verdict"}, NOW), b"reject|451", 2),
+        ((None, "raise", NOW), b"reject|451", 2),
+        ((None, "later raise", NOW), b"reject|451", 2),
+        (("later", "raise", NOW), b"reject|451", 2),
+        (("later", "later hang", NOW), b"reject|451", 2),
+    ],
+)
+def test_the_handlers_of_a_phase_are_asked_in_order_until_one_refuses(
+    answers: tuple[object, ...], verdict: bytes, last: int
+) -> None:
+    async def work() -> None:
+        server, asked = handlers(*answers)
+        async with running(server) as smtpd:
+            smtpd.request(b"rcpt-to", b"t1", b"a@b.test")
+            smtpd.request(b"rcpt-to", b"t2", b"a@b.test")
+            # One line each: what the first of them began does not hold up the second.
+            said = sorted([await smtpd.line(), await smtpd.line()])
+        for token, line in zip((b"t1", b"t2"), said, strict=True):
+            head = b"filter-result|" + SESSION.encode() + b"|" + token + b"|"
+            assert line.startswith(head + verdict), line
+        assert sorted(asked) == sorted([*range(1, last + 1)] * 2)
+
+    asyncio.run(work())
+
+
+def test_a_phase_is_registered_once_however_many_handlers_it_has() -> None:
+    async def work() -> None:
+        server, _ = handlers(None, None)
+        ours, theirs = socket.socketpair()
+        serving = asyncio.create_task(server.serve(theirs))
+        reader, writer = await asyncio.open_connection(sock=ours)
+        writer.write(READY)
+        lines = [await reader.readline()]
+        while lines[-1] != b"register|ready\n":
+            lines.append(await reader.readline())
+        assert lines.count(b"register|filter|smtp-in|rcpt-to\n") == 1
+        writer.close()
+        await serving
+
+    asyncio.run(work())
 
 
 PROGRAM = """

@@ -3,6 +3,8 @@
 It must not know how anything is verified, nor how a field is written.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +20,7 @@ _NO_SESSION = Envelope(None, "", "")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class MessageResult:
     """What the engine found out about a message.
 
     spf: None where it was not asked for or pyspf is missing. dkim: a result for each signature,

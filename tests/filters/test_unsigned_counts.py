@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from entrypoint.health.unsigned import check_unsigned
-from filters.unsigned_book import UnsignedBook
+from filters.unsigned_counts import UnsignedCounts
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 NOW = 1_764_000_000
@@ -36,9 +37,27 @@ def problems(path: Path, clock: Clock) -> list[str]:
     return check_unsigned(clock.now, path, ME)
 
 
+def started(path: Path | None, clock: Clock) -> UnsignedCounts:
+    counts = UnsignedCounts(path, clock)
+    counts.start()
+    counts.finish()
+    return counts
+
+
+def unsigned(counts: UnsignedCounts, reason: str) -> int:
+    number = counts.unsigned("example.org", reason)
+    counts.finish()
+    return number
+
+
+def signed(counts: UnsignedCounts, domain: str = "example.org") -> None:
+    counts.signed(domain)
+    counts.finish()
+
+
 def test_a_filter_that_has_just_started_is_healthy(path: Path, clock: Clock) -> None:
     assert problems(path, clock) == []
-    UnsignedBook(path, clock)
+    started(path, clock)
     assert path.read_text() == "{}"
     assert problems(path, clock) == []
 
@@ -46,10 +65,10 @@ def test_a_filter_that_has_just_started_is_healthy(path: Path, clock: Clock) -> 
 def test_unhealthy_until_the_next_signature_and_for_a_quarter_of_an_hour(
     path: Path, clock: Clock
 ) -> None:
-    book = UnsignedBook(path, clock)
-    assert book.unsigned("example.org", "OSError: no key") == 1
+    counts = started(path, clock)
+    assert unsigned(counts, "OSError: no key") == 1
     clock.now += 60
-    assert book.unsigned("example.org", "OSError: no key") == 2
+    assert unsigned(counts, "OSError: no key") == 2
     told = [
         "2 message(s) from example.org could not be signed since 2025-11-24T16:00:00Z: "
         "OSError: no key"
@@ -57,38 +76,53 @@ def test_unhealthy_until_the_next_signature_and_for_a_quarter_of_an_hour(
     assert problems(path, clock) == told
     clock.now += 86_400
     assert problems(path, clock) == told
-    book.signed("example.net")
+    signed(counts, "example.net")
     assert problems(path, clock) == told
-    book.signed("example.org")
+    signed(counts)
     assert problems(path, clock) == []
 
-    book.unsigned("example.org", "again")
-    book.signed("example.org")
+    unsigned(counts, "again")
+    signed(counts)
     assert problems(path, clock)
     clock.now += 900
     assert problems(path, clock) == []
 
 
 def test_a_new_filter_begins_anew(path: Path, clock: Clock) -> None:
-    UnsignedBook(path, clock).unsigned("example.org", "x")
-    UnsignedBook(path, clock)
+    unsigned(started(path, clock), "x")
+    assert problems(path, clock)
+    started(path, clock)
     assert problems(path, clock) == []
 
 
 def test_signing_writes_nothing_where_nothing_was_wrong(path: Path, clock: Clock) -> None:
-    book = UnsignedBook(path, clock)
+    counts = started(path, clock)
     before = path.stat().st_ino
-    book.signed("example.org")
+    signed(counts)
     assert path.stat().st_ino == before
 
 
 def test_a_disk_that_is_full_does_not_stop_mail(tmp_path: Path, clock: Clock) -> None:
-    book = UnsignedBook(tmp_path / "gone" / "unsigned.json", clock)
-    assert book.unsigned("example.org", "x") == 1
+    counts = started(tmp_path / "gone" / "unsigned.json", clock)
+    assert unsigned(counts, "x") == 1
 
 
 def test_without_a_path_it_only_counts(clock: Clock) -> None:
-    assert UnsignedBook(None, clock).unsigned("example.org", "x") == 1
+    assert unsigned(started(None, clock), "x") == 1
+
+
+def test_a_large_message_is_signed_in_a_thread(path: Path, clock: Clock) -> None:
+    async def work() -> None:
+        counts = UnsignedCounts(path, clock)
+        counts.start()
+        async with asyncio.timeout(10):
+            while not path.exists():
+                await asyncio.sleep(0.001)
+        await asyncio.to_thread(counts.unsigned, "example.org", "no key")
+        counts.finish()
+
+    asyncio.run(work())
+    assert len(problems(path, clock)) == 1
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", '{"a": {}}', '{"a": 1}', "\xff"])
@@ -98,7 +132,7 @@ def test_a_file_that_is_damaged_is_told(path: Path, clock: Clock, content: str) 
 
 
 def test_a_reason_stays_one_line(path: Path, clock: Clock) -> None:
-    UnsignedBook(path, clock).unsigned("example.org", "x\n\x1b[2J" + "y" * 500)
+    unsigned(started(path, clock), "x\n\x1b[2J" + "y" * 500)
     (line,) = problems(path, clock)
     assert line.isprintable()
     assert len(line) < 400

@@ -1,6 +1,6 @@
 """ARC chains sealed and verified (RFC 8617). What decides a chain is in cases/3…-arc-….
 
-Others' sealers and verifiers: tests/container/test_arc_crosscheck.py and test_arc_suite.py.
+Others' sealers and verifiers: tests/container/test_arc_crosscheck.py and test_validation_suite.py.
 """
 
 import asyncio

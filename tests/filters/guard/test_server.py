@@ -148,7 +148,7 @@ def test_a_guard_that_is_slow_or_mad_holds_up_nobody(folder: Path, late: bytes) 
 
         path = folder / "socket"
         mad = await asyncio.start_unix_server(converse, str(path))
-        client = GuardClient(path, patience=0.05)
+        client = GuardClient(path, timeout=0.05)
         assert await client.ask("begin", "s", ATTACKER) in (None, 7)
         client._not_before = 0.0
         hold.set()
@@ -175,7 +175,7 @@ def test_a_late_answer_is_nobody_elses(folder: Path) -> None:
 
         path = folder / "socket"
         slow = await asyncio.start_unix_server(converse, str(path))
-        client = GuardClient(path, patience=0.2)
+        client = GuardClient(path, timeout=0.2)
         assert await client.ask("begin", "s", ATTACKER) is None
         client._not_before = 0.0
         assert await client.ask("begin", "s", HOME) == 600  # by a connection of its own

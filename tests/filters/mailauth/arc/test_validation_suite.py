@@ -1,7 +1,7 @@
 """ARC against ValiMail's suite for validators, and against messages that others sealed.
 
-arc_test_suite/ is arc-draft-validation-tests.yml as Debian's source of libmail-dkim-perl
-1.20240923 has it, unchanged, under its own licence. arc_sealed/ has one message three times, each
+validation_suite/ is arc-draft-validation-tests.yml as Debian's source of libmail-dkim-perl
+1.20240923 has it, unchanged, under its own licence. sealed/ has one message three times, each
 sealed at three hops by the implementation and version that its file is named for.
 """
 
@@ -16,10 +16,10 @@ from filters.mailauth.arc.verify import verify
 from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message
 
-SUITE = Path(__file__).parent / "arc_test_suite" / "arc-draft-validation-tests.yml"
+SUITE = Path(__file__).parent / "validation_suite" / "arc-draft-validation-tests.yml"
 CASES = 170
-NOW = 1_800_000_000  # after arc_sealed/ was made
-SEALED = Path(__file__).parent / "arc_sealed"
+NOW = 1_800_000_000  # after sealed/ was made
+SEALED = Path(__file__).parent / "sealed"
 
 # Where we differ, and why.
 OURS = {

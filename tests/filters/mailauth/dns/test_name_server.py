@@ -1,6 +1,6 @@
 """How questions travel: which replies count, how many ports, who is asked, what is left behind.
 
-The server here is on the loopback interface and deals in bytes; its answers are test_resolver.py's.
+The server here is on the loopback interface and deals in bytes; its answers are test_client.py's.
 """
 
 import asyncio

@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from filters.mailauth.together import together
+from filters.mailauth.concurrently import concurrently
 
 
 async def at_once(value: int) -> int:
@@ -24,11 +24,11 @@ async def failing() -> int:
 def test_results_stand_in_order_whoever_waits() -> None:
     async def main() -> None:
         barrier = asyncio.Barrier(2)
-        assert await together(at_once(1)) == [1]
-        assert await together(at_once(1), at_once(2), at_once(3)) == [1, 2, 3]
-        found = await together(meeting(barrier, 1), at_once(2), meeting(barrier, 3))
+        assert await concurrently(at_once(1)) == [1]
+        assert await concurrently(at_once(1), at_once(2), at_once(3)) == [1, 2, 3]
+        found = await concurrently(meeting(barrier, 1), at_once(2), meeting(barrier, 3))
         assert found == [1, 2, 3]
-        assert await together() == []
+        assert await concurrently() == []
 
     asyncio.run(main())
 
@@ -36,9 +36,9 @@ def test_results_stand_in_order_whoever_waits() -> None:
 def test_an_error_is_raised() -> None:
     async def main() -> None:
         with pytest.raises(LookupError):
-            await together(at_once(1), failing())
+            await concurrently(at_once(1), failing())
         with pytest.raises(LookupError):
-            await together(failing(), meeting(asyncio.Barrier(1), 1))
+            await concurrently(failing(), meeting(asyncio.Barrier(1), 1))
 
     asyncio.run(main())
 
@@ -49,7 +49,7 @@ def test_several_errors_at_once_are_all_taken_note_of() -> None:
     async def main() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _loop, said: reported.append(said))
         with pytest.raises(LookupError):
-            await together(failing(), failing())
+            await concurrently(failing(), failing())
         await asyncio.sleep(0)
         gc.collect()
 
@@ -67,7 +67,7 @@ def test_cancellation_reaches_all() -> None:
             ended.append(number)
 
     async def main() -> None:
-        task = asyncio.create_task(together(waiting(1), waiting(2)))
+        task = asyncio.create_task(concurrently(waiting(1), waiting(2)))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         task.cancel()

@@ -23,7 +23,7 @@ from filters.guard.server import GuardServer
 from filters.login_server import RIGHT, WRONG, LoginServer
 from filters.watched_file import LastGood
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 ATTACKER, HOME, GATEWAY = b"198.51.100.7", b"2001:db8::1", b"172.18.0.1"
 ALICE, SECRET = b"alice@example.org", b"her secret"
 

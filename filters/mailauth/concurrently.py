@@ -4,6 +4,8 @@ With every answer in the cache nothing of a message waits, and tasks would cost 
 done in them. It must not know what is awaited.
 """
 
+from __future__ import annotations
+
 import asyncio
 import sys
 from collections.abc import Coroutine
@@ -23,7 +25,7 @@ else:
         return asyncio.get_running_loop().create_task(coroutine)
 
 
-async def together(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
+async def concurrently(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
     """Return the results in order, as asyncio.gather() does; the first error is raised."""
     if len(coroutines) == 1:
         return [await coroutines[0]]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.mailauth.authenticate import Envelope, Verdict, authenticate
+from filters.mailauth.authenticate import Envelope, MessageResult, authenticate
 from filters.mailauth.dmarc.discovery import discover, organizational_domain
 from filters.mailauth.dmarc.evaluate import DmarcResult, evaluate
 from filters.mailauth.dmarc.record import parse
@@ -167,7 +167,7 @@ PIECES = [
 ]  # fmt: skip
 
 
-def by_mallory(header: bytes) -> Verdict:
+def by_mallory(header: bytes) -> MessageResult:
     envelope = Envelope("192.0.2.1", "evil.example", "m@evil.example")
     return asyncio.run(authenticate(header + b"\r\n\r\nbody\r\n", envelope, EVIL))
 

@@ -1,0 +1,197 @@
+"""Whom mail is taken for: the restrictions at RCPT of both filters."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from pathlib import Path
+
+import pytest
+
+from filters.addresses import AddressFile, LocalAddresses
+from filters.recipients import InboundRecipients, Recipients, SubmissionRecipients, mailboxes
+from filters.smtpd import Reject, Request, Session
+
+from .quota_server import asking, listening, run
+
+BOOK = {
+    "delimiter": "+",
+    "domains": ["example.org", "all.example"],
+    "owners": {
+        "alice@example.org": ["alice@example.org"],
+        "bob@example.org": ["bob@example.org"],
+        "carol@example.org": ["carol@example.org"],
+        "some@example.org": ["alice@example.org", "bob@example.org"],
+        "full@example.org": ["alice@example.org", "carol@example.org"],
+        "copy@example.org": ["alice@example.org"],
+        "away@example.org": [],
+        "@all.example": ["alice@example.org"],
+    },
+    "forwards": ["copy@example.org", "away@example.org"],
+}
+
+
+def request(address: str) -> Request:
+    return Request((0, 7), "rcpt-to", "s", "t", address.encode())
+
+
+async def answer_at_rcpt(recipients: Recipients, address: str, user: str | None) -> Reject | None:
+    """Of the restrictions that both filters have, as the programs order them."""
+    session = Session("s", hostname="example.org", user=user, local=user is None)
+    if isinstance(recipients, InboundRecipients):
+        refusal = recipients.reject_unauth_destination(session, request(address))
+        if refusal is not None:
+            return refusal
+    refusal = recipients.reject_unlisted_recipient(session, request(address))
+    if refusal is not None:
+        return refusal
+    full = recipients.reject_full_mailbox(session, request(address))
+    return await full if isinstance(full, Awaitable) else full
+
+
+@pytest.fixture
+def addresses(tmp_path: Path) -> AddressFile:
+    path = tmp_path / "addresses.json"
+    path.write_text(json.dumps(BOOK))
+    return AddressFile(path)
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("alice@example.org", None),
+        ("ALICE@EXAMPLE.ORG", None),
+        ("alice+tag@example.org", None),
+        ("away@example.org", None),
+        ("anyone@all.example", None),
+        ("postmaster", None),
+        ("Postmaster", None),
+        ("SRS0=abcd=ef=far.example=x@example.org", None),
+        ("SRS1=abcd=far.example==ef@example.org", None),
+        ("nobody@example.org", "5.1.1"),
+        ("someone", "5.1.3"),
+        ("a/../b@example.org", "5.1.3"),
+        ("a/b@all.example", "5.1.3"),
+        ("a..b@all.example", "5.1.3"),
+        ("alice@far.example", "5.7.1"),
+        ("alice%far.example@example.org", "5.1.1"),
+        ("far.example!alice@example.org", "5.1.1"),
+        ('"alice@far.example"@example.org', "5.1.1"),
+        ("alice@example.org@far.example", "5.7.1"),
+        ("alice@[192.0.2.1]", "5.7.1"),
+        ("alice@sub.example.org", "5.7.1"),
+        ("SRS0=abcd=ef=far.example=x@far.example", "5.7.1"),
+    ],
+)
+def test_whom_anyone_may_write_to(addresses: AddressFile, address: str, code: str | None) -> None:
+    refusal = asyncio.run(answer_at_rcpt(InboundRecipients(addresses), address, None))
+    if code is None:
+        assert refusal is None
+    else:
+        assert refusal is not None
+        assert refusal.code == 550
+        assert refusal.text.startswith(code)
+
+
+@pytest.mark.parametrize(
+    ("address", "accounts"),
+    [
+        ("Alice@Example.org", {"alice@example.org"}),
+        ("alice+tag@example.org", {"alice@example.org"}),
+        ("some@example.org", {"alice@example.org", "bob@example.org"}),
+        ("anyone@all.example", {"alice@example.org"}),
+        # What leaves, too, is not for the mailbox alone.
+        ("copy@example.org", set()),
+        ("away@example.org", set()),
+        # A bounce for someone else.
+        ("SRS0=abcd=ef=far.example=x@all.example", set()),
+        ("nobody@example.org", set()),
+        ("postmaster", set()),
+    ],
+)
+def test_whose_mailboxes_an_address_is_for(address: str, accounts: set[str]) -> None:
+    assert mailboxes(LocalAddresses.from_json(json.dumps(BOOK)), address) == accounts
+
+
+RESULTS = [
+    ("alice+tag@example.org", "552 5.2.2 <alice+tag@example.org>: the mailbox is full"),
+    ("full@example.org", "552 5.2.2 <full@example.org>: the mailbox is full"),
+    ("@x.test:alice@example.org", "552 5.2.2 <alice@example.org>: the mailbox is full"),
+    ("anyone@all.example", "552 5.2.2 <anyone@all.example>: the mailbox is full"),
+    ("bob@example.org", None),
+    ("@x.test:bob@example.org", None),
+    ("some@example.org", None),
+    ("copy@example.org", None),
+    ("SRS0=abcd=ef=far.example=x@all.example", None),
+    ("nobody@example.org", "550 5.1.1 <nobody@example.org>: no such user here"),
+    ("a/../b@all.example", "550 5.1.3 <a/../b@all.example>: no `/` or `..` in a local part here"),
+]
+
+
+@pytest.mark.parametrize("kind", [InboundRecipients, SubmissionRecipients])
+@pytest.mark.parametrize(("address", "said"), RESULTS)
+def test_a_full_mailbox_is_refused_at_rcpt(
+    tmp_path: Path, addresses: AddressFile, kind: type[Recipients], address: str, said: str | None
+) -> None:
+    async def work() -> None:
+        async with listening(tmp_path / "s"), asking(tmp_path / "s") as quotas:
+            answer = await answer_at_rcpt(kind(addresses, quotas), address, "bob@example.org")
+        assert (answer.reply if answer is not None else None) == said
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("x@far.example", None),
+        ("x@sub.example.org", None),
+        # smtpd completes it with its own name.
+        ("alice", 552),
+        ("postmaster", 550),
+        ("bob", None),
+    ],
+)
+def test_who_submits_may_write_to_anybody_elsewhere(
+    tmp_path: Path, addresses: AddressFile, address: str, code: int | None
+) -> None:
+    async def work() -> None:
+        async with listening(tmp_path / "s") as dovecot, asking(tmp_path / "s") as quotas:
+            recipients = SubmissionRecipients(addresses, quotas)
+            answer = await answer_at_rcpt(recipients, address, "bob@example.org")
+            assert (answer.code if isinstance(answer, Reject) else None) == code
+            assert bool(dovecot.asked) == (address in {"alice", "bob"})
+
+    run(work())
+
+
+def test_what_a_script_sends_is_refused_for_a_full_mailbox_too(
+    tmp_path: Path, addresses: AddressFile
+) -> None:
+    async def work() -> None:
+        async with listening(tmp_path / "s"), asking(tmp_path / "s") as quotas:
+            recipients = SubmissionRecipients(addresses, quotas)
+            answer = await answer_at_rcpt(recipients, "alice@example.org", None)
+            assert isinstance(answer, Reject)
+            assert answer.code == 552
+
+    run(work())
+
+
+@pytest.mark.parametrize("kind", [InboundRecipients, SubmissionRecipients])
+def test_without_quotas_nobodys_mailbox_is_full(
+    addresses: AddressFile, kind: type[Recipients]
+) -> None:
+    recipients = kind(addresses)
+    assert recipients.reject_full_mailbox(Session("s"), request("alice@example.org")) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "refused"),
+    [("bob@example.org", False), ("bob", False), ("x@far.example", True), ("x@org", True)],
+)
+def test_no_mail_leaves_a_demo(addresses: AddressFile, address: str, refused: bool) -> None:
+    session = Session("s", hostname="example.org", user="bob@example.org")
+    answer = SubmissionRecipients(addresses).reject_other_domains(session, request(address))
+    assert isinstance(answer, Reject) == refused
