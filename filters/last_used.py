@@ -7,15 +7,14 @@ Seconds since the epoch. It is replaced as a whole, so a reader never sees half 
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from filters.credentials import LoginBook
 from filters.json_file import parse_json, read_state, write_json
-from filters.log_throttle import LogThrottle
+from filters.write_behind import WriteBehind
 
-log = logging.getLogger(__name__)
+WRITE_EVERY = 60.0  # seconds
 
 
 def read_last_used(path: Path) -> dict[str, dict[str, int]]:
@@ -33,43 +32,41 @@ def _times(found: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
 
 
 class LastUsed:
-    """What `filters.logins` keeps of it; a file that cannot be read is begun afresh."""
+    """What `filters.logins` keeps of it, without passwords that are no longer in the book.
 
-    def __init__(self, path: Path) -> None:
+    It is written behind the work; a file that cannot be read is begun afresh.
+    """
+
+    def __init__(self, path: Path, book: Callable[[], LoginBook]) -> None:
         self._path = path
-        self._failing = LogThrottle(log)
-        self.changed = False
+        self._book = book
+        self._changed = False
         self._times = read_state(path, _times) or {}
+        self._writing = WriteBehind(path, self._snapshot, self._write, seconds=WRITE_EVERY)
 
     def note(self, login: str, name: str, when: int) -> None:
         """This password has just been right. Costs no I/O."""
         self._times.setdefault(login, {})[name] = when
-        self.changed = True
+        self._changed = True
+        self._writing.changed()
 
-    def write(self, book: LoginBook) -> None:
-        """Replace the file, without passwords that are no longer in the book. Never raises."""
-        self.put(self.take(book))
+    def finish(self) -> None:
+        """Write what is not written yet."""
+        self._writing.finish()
 
-    def take(self, book: LoginBook) -> Mapping[str, Mapping[str, int]]:
-        """What `put` is to write: a copy, so that a thread may, while more is noted."""
-        self.changed = False
-        self._times = _kept(self._times, book)
+    def _snapshot(self) -> Mapping[str, Mapping[str, int]] | None:
+        if not self._changed:
+            return None
+        self._changed = False
+        self._times = _kept(self._times, self._book())
         return {login: dict(times) for login, times in self._times.items()}
 
-    def put(self, times: Mapping[str, Mapping[str, int]]) -> None:
-        """Replace the file. Never raises; may wait for a slow disk."""
+    def _write(self, times: Mapping[str, Mapping[str, int]]) -> None:
         try:
             write_json(self._path, times)
-        except OSError as error:
-            self.changed = True  # the next time has it
-            self._failing.error(
-                "%s: the times of last use are not written: %s",
-                self._path,
-                error.strerror,
-                cause=error.strerror,
-            )
-        else:
-            self._failing.recovered("%s: written again", self._path)
+        except OSError:
+            self._changed = True  # the next write has it
+            raise
 
 
 def _kept(times: Mapping[str, Mapping[str, int]], book: LoginBook) -> dict[str, dict[str, int]]:

@@ -32,7 +32,6 @@ RIGHT, WRONG, NO_ANSWER = b"right\n", b"wrong\n", b""
 LONGEST_QUESTION = 2048  # smtpd's own limits are 255 bytes of login and 2047 of password
 # Seconds for a question and its answer: the asker waits no longer (LONGEST of pam_signpost.c).
 PATIENCE = 2.0
-WRITE_EVERY = 60.0
 
 
 class Asker:
@@ -83,7 +82,6 @@ class LoginServer:
         self._last_used = last_used
         self._guard = guard
         self._uncounted = uncounted
-        self._used = asyncio.Event()
         self._by_smtp, self._by_address = _Row("smtp"), _Row("address")
 
     async def answer(self, question: bytes, asker: Asker | None = None) -> bytes:
@@ -147,22 +145,19 @@ class LoginServer:
             self._guard.passed(address, name)
         if self._last_used is not None:
             self._last_used.note(name, checked.password.name, int(time.time()))
-            self._used.set()
         return RIGHT
 
     async def serve(self, listener: socket.socket) -> None:
         """Answer on a listening socket, and take it over, until cancelled."""
         server = await asyncio.start_unix_server(self._converse, sock=listener)
-        writing = asyncio.create_task(self._write_now_and_then())
         try:
             async with server:
                 await server.serve_forever()
         finally:
-            writing.cancel()
             for row in (self._by_smtp, self._by_address):
                 row.thread.shutdown(wait=False)
-            if self._last_used is not None and self._last_used.changed:
-                self._last_used.write(self._book.content)
+            if self._last_used is not None:
+                self._last_used.finish()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asker = Asker(writer.get_extra_info("socket"), PATIENCE)
@@ -184,14 +179,6 @@ class LoginServer:
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
-
-    async def _write_now_and_then(self) -> None:
-        while self._last_used is not None:
-            await self._used.wait()
-            self._used.clear()
-            times = self._last_used.take(self._book.content)
-            await asyncio.to_thread(self._last_used.put, times)
-            await asyncio.sleep(WRITE_EVERY)
 
 
 def _name(login: bytes) -> str:

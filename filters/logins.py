@@ -89,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             uncounted = UncountedLogin.read(options.uncounted)
         except (OSError, ValueError) as error:
             log.error("%s: this login is refused: %s", options.uncounted, error)
-    last_used = LastUsed(options.last_used) if options.last_used is not None else None
+    last_used = None
+    if options.last_used is not None:
+        last_used = LastUsed(options.last_used, lambda: book.content)
     guard = None
     if options.guard is not None:
         guard = GuardServer(LoginGuard(options.unknown_client), options.guard_state)

@@ -18,7 +18,7 @@ from filters.guard import database
 from filters.guard.block_store import BlockStore
 from filters.guard.login_guard import PAIR_LIMIT, LoginGuard
 from filters.json_file import write_json
-from filters.last_used import LastUsed
+from filters.last_used import LastUsed, read_last_used
 from filters.smtpd import Reject, Request, Session
 
 from ..refusing_disk import names_in, refusing
@@ -89,15 +89,17 @@ def test_times_of_last_use_come_with_the_next_write(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    used = LastUsed(tmp_path / "last-used.json")
+    used = LastUsed(path := tmp_path / "last-used.json", lambda: BOOK)
     used.note(ALICE, "", 7)
     with refusing(tmp_path):
-        used.write(BOOK)
-        used.write(BOOK)
-    assert used.changed
-    used.write(BOOK)
-    assert not used.changed
-    assert LastUsed(tmp_path / "last-used.json")._times == {ALICE: {"": 7}}
+        used.finish()
+        used.finish()
+    assert not path.exists()
+    used.finish()
+    assert read_last_used(path) == {ALICE: {"": 7}}
+    path.unlink()
+    used.finish()
+    assert not path.exists()
     assert len(caplog.messages) == 2
 
 

@@ -89,9 +89,9 @@ def test_a_login_of_any_bytes_is_read_once_and_for_all(login: bytes) -> None:
 def test_the_password_counts_for_every_spelling(tmp_path: Path) -> None:
     path = tmp_path / "logins.json"
     path.write_text(json.dumps({"logins": {"alice@xn--bcher-kva.test": ALICE}}))
-    server = LoginServer(
-        LastGood(path, LoginBook.from_json), last_used := LastUsed(tmp_path / "used")
-    )
+    both = LastGood(path, LoginBook.from_json)
+    last_used = LastUsed(tmp_path / "used", lambda: both.content)
+    server = LoginServer(both, last_used)
 
     def asked(login: str, password: str) -> bytes:
         return asyncio.run(server.answer(f"{login}\0{password}".encode()))
@@ -100,7 +100,7 @@ def test_the_password_counts_for_every_spelling(tmp_path: Path) -> None:
         assert asked(login, PHONE) == RIGHT, login
         assert asked(login, "wrong") == WRONG, login
     assert asked("alice@bucher.test", PHONE) == WRONG
-    last_used.write(server._book.content)
+    last_used.finish()
     assert list(read_last_used(tmp_path / "used")) == ["alice@xn--bcher-kva.test"]
 
 
@@ -256,15 +256,15 @@ def test_a_broken_book_is_refused_and_the_last_good_one_stays(broken: str, tmp_p
 class TestLastUse:
     def test_is_kept_over_a_restart_and_ends_with_the_password(self, tmp_path: Path) -> None:
         file = tmp_path / "last-used.json"
-        used = LastUsed(file)
+        used = LastUsed(file, lambda: book(alice=ALICE, bob=BOB))
         used.note("alice@example.org", "phone", 1000)
         used.note("alice@example.org", "", 1001)
         used.note("bob@example.org", "", 1002)
-        used.write(book(alice=ALICE, bob=BOB))
-        assert not used.changed
-        again = LastUsed(file)
+        used.finish()
+        assert set(read_last_used(file)) == {"alice@example.org", "bob@example.org"}
+        again = LastUsed(file, lambda: book(alice=entry(own="$5$")))
         again.note("alice@example.org", "", 2000)
-        again.write(book(alice=entry(own="$5$")))
+        again.finish()
         assert read_last_used(file) == {"alice@example.org": {"": 2000}}
         assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
@@ -272,15 +272,15 @@ class TestLastUse:
     def test_a_broken_file_is_begun_afresh(self, tmp_path: Path, broken: str) -> None:
         file = tmp_path / "last-used.json"
         file.write_bytes(broken.encode("latin-1"))
-        used = LastUsed(file)
+        used = LastUsed(file, lambda: book(bob=BOB))
         used.note("bob@example.org", "", 1)
-        used.write(book(bob=BOB))
+        used.finish()
         assert read_last_used(file) == {"bob@example.org": {"": 1}}
 
     def test_a_file_that_cannot_be_written_harms_nobody(self, tmp_path: Path) -> None:
-        used = LastUsed(tmp_path / "missing" / "last-used.json")
+        used = LastUsed(tmp_path / "missing" / "last-used.json", lambda: book(bob=BOB))
         used.note("bob@example.org", "", 1)
-        used.write(book(bob=BOB))
+        used.finish()
 
 
 class TestTheAnswer:
@@ -333,19 +333,20 @@ class TestAnUncountedLogin:
     def test_is_neither_noted_nor_counted_nor_blocked(self, file: Path, tmp_path: Path) -> None:
         book_file = tmp_path / "logins.json"
         book_file.write_text(text(alice=ALICE))
-        used, guard = LastUsed(tmp_path / "used.json"), GuardServer(LoginGuard(), None)
+        file_of_logins = LastGood(book_file, LoginBook.from_json)
+        used = LastUsed(tmp_path / "used.json", lambda: file_of_logins.content)
+        guard = GuardServer(LoginGuard(), None)
         for _ in range(30):
             guard.failed("192.0.2.1", "somebody")
         blocks = guard.guard.blocks(time.time())
-        server = LoginServer(
-            LastGood(book_file, LoginBook.from_json), used, guard, UncountedLogin.read(file)
-        )
+        server = LoginServer(file_of_logins, used, guard, UncountedLogin.read(file))
 
         def ask(password: bytes, client: bytes) -> bytes:
             return asyncio.run(server.answer(b"\0".join((self.NAME, password, client))))
 
         assert ask(self.PASSWORD, b"192.0.2.1") == RIGHT
-        assert not used.changed
+        used.finish()
+        assert not (tmp_path / "used.json").exists()
         assert guard.guard.blocks(time.time()) == blocks
         assert not guard.guard.trusted
         # Who only knows the name is counted as anybody is.

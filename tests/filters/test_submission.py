@@ -117,3 +117,16 @@ def test_what_it_counts_is_written_at_the_end(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "sent.json").read_text())[login][0] == pytest.approx(2, abs=0.1)
     assert json.loads((tmp_path / "unsigned.json").read_text())["example.org"]["count"] == 2
     assert b"could not be signed" in program.log
+
+
+def test_a_login_in_another_spelling_is_its_accounts(tmp_path: Path) -> None:
+    """smtpd reports bytes outside of ASCII as vis(3) writes them."""
+    login = "alice@xn--bcher-kva.test"
+    addresses = {"domains": ["xn--bcher-kva.test"], "owners": {login: [login]}}
+    (tmp_path / "addresses.json").write_text(json.dumps(addresses))
+    write_key(tmp_path / "key")
+    arguments = [f"far.test:s:{tmp_path / 'key'}", "--addresses", str(tmp_path / "addresses.json")]
+    with Program("filters.submission", *arguments) as program:
+        program.report("link-auth", "pass", r"Alice@b\M-C\M-<cher.test")
+        assert program.ask("mail-from", login) == "proceed"
+        assert program.ask("mail-from", "bob@far.test").startswith("reject|550 5.7.1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from pathlib import Path
 
@@ -143,6 +144,28 @@ class TestAsked:
         # What is no database is put aside, and greylisting goes on.
         assert asyncio.run(scene()) == (WAIT if kind == "nonsense" else 0)
 
+    def test_a_failure_is_logged_once_until_it_is_over(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        (path := tmp_path / "g.sqlite").mkdir()
+
+        async def nobody() -> str | None:
+            return None
+
+        async def scene() -> None:
+            greylisting = Greylisting(path)
+            for _ in range(3):
+                assert await greylisting.wait(NET, nobody, DOMAIN, TO) == 0
+            path.rmdir()
+            assert await greylisting.wait(NET, nobody, DOMAIN, TO) == WAIT
+            greylisting.finish()
+
+        asyncio.run(scene())
+        failed, over = (line for line in caplog.messages if "greylisted" in line)
+        assert failed.startswith(f"{path}: mail is not greylisted: ")
+        assert over == f"{path}: mail is greylisted again"
+
     def test_a_database_that_breaks_meanwhile_is_begun_afresh(self, tmp_path: Path) -> None:
         path = tmp_path / "g.sqlite"
 
@@ -161,7 +184,7 @@ class TestAsked:
         asyncio.run(scene())
 
     def test_a_flood_is_let_through_rather_than_queued(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(greylisting, "MOST_WAITING", 3)
 
@@ -176,3 +199,4 @@ class TestAsked:
             return found
 
         assert sorted(asyncio.run(scene())) == [0] * 7 + [WAIT] * 3
+        assert len(caplog.messages) == 1
