@@ -34,7 +34,7 @@ def command() -> None:
     _bound()
     try:
         seen = asyncio.run(examine(_ANSWERS))
-        problems = [finding.text for finding in judge(seen)]
+        problems = [fault.text for fault in judge(seen)]
     except (OSError, ValueError) as error:
         problems = [f"the server does not run here: {error}"]
     # What looks at files and disks comes here: each has its time, for a disk may hang.
