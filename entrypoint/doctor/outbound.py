@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from entrypoint.config.ports import Port
 from entrypoint.doctor.finding import Finding, Status, not_checked, quote
 from entrypoint.probe.addresses import addresses_of
-from entrypoint.probe.dialog import DialogError, dialog, reason, trusting
+from entrypoint.probe.dialog import DialogError, dialog, reason
 from entrypoint.probe.look import look
+from entrypoint.probe.tls_contexts import trusting
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 SECONDS = 10.0

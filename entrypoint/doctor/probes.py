@@ -12,8 +12,8 @@ from pathlib import Path
 from entrypoint import paths
 from entrypoint.config.ports import IMAP_PORTS, SMTP_PORTS, WEB_PORTS, Port
 from entrypoint.doctor import clock
-from entrypoint.probe.dialog import trusting
 from entrypoint.probe.look import Look, look
+from entrypoint.probe.tls_contexts import trusting
 from entrypoint.smtpctl import SMTPCTL
 
 

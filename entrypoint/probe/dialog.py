@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from pathlib import Path
+
+from entrypoint.files import acting_as
 
 _LONGEST_LINE = 4_096  # octets; RFC 5321 §4.5.3.1.5 has 512
 _MOST_LINES = 100
+_FULL = 0.1  # seconds between two tries at a socket whose backlog is full
 
 
 class DialogError(Exception):
@@ -31,7 +35,7 @@ class SmtpReply:
 
 
 class Dialog:
-    """One connection to a server; make it with `dialog`."""
+    """One connection to a server; make it with `dialog` or `socket_dialog`."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -46,6 +50,17 @@ class Dialog:
             raise DialogError("a line that is too long") from None
         return line.decode("ascii", "backslashreplace").strip()
 
+    async def some(self) -> bytes:
+        """Read the next bytes, whatever they are; none at the end."""
+        return await self._reader.read(512)
+
+    async def expect(self, *beginnings: str) -> str:
+        """Read a line, which must begin with one of these. Raises DialogError or OSError."""
+        line = await self.line()
+        if not line.startswith(beginnings):
+            raise DialogError(line[:200])
+        return line
+
     async def until(self, *beginnings: str) -> str:
         """Read up to a line that begins with one of these, and return it.
 
@@ -57,8 +72,11 @@ class Dialog:
                 return line
         raise DialogError("a reply that does not end")
 
-    async def reply(self) -> SmtpReply:
-        """Read an SMTP reply, of several lines perhaps. Raises DialogError or OSError."""
+    async def reply(self, *codes: str) -> SmtpReply:
+        """Read an SMTP reply, of several lines perhaps, whose code must begin with one of these.
+
+        Raises DialogError or OSError.
+        """
         lines: list[str] = []
         for _ in range(_MOST_LINES):
             line = await self.line()
@@ -66,18 +84,30 @@ class Dialog:
             if not line[:3].isdigit():
                 raise DialogError("no SMTP server")
             if line[3:4] != "-":
-                return SmtpReply(int(line[:3]), " ".join(lines))
-        raise DialogError("a reply that does not end")
+                break
+        else:
+            raise DialogError("a reply that does not end")
+        if codes and not line.startswith(codes):
+            raise DialogError(line[:200])
+        return SmtpReply(int(line[:3]), " ".join(lines))
+
+    async def write(self, text: str) -> None:
+        """Send text as it is."""
+        self._writer.write(text.encode("ascii"))
+        await self._writer.drain()
 
     async def send(self, command: str) -> None:
         """Send a line."""
-        self._writer.write(f"{command}\r\n".encode("ascii"))
-        await self._writer.drain()
+        await self.write(f"{command}\r\n")
 
-    async def say(self, command: str) -> SmtpReply:
-        """Send an SMTP command and read its reply."""
+    async def say(self, command: str, *codes: str) -> SmtpReply:
+        """Send an SMTP command and read its reply, whose code must begin with one of these."""
         await self.send(command)
-        return await self.reply()
+        return await self.reply(*codes)
+
+    def end_writing(self) -> None:
+        """Nothing more will be sent."""
+        self._writer.write_eof()
 
     async def begin_tls(self, context: ssl.SSLContext, name: str) -> None:
         """Go on in TLS. Raises OSError or ssl.SSLError."""
@@ -116,20 +146,27 @@ async def dialog(
         writer.transport.abort()
 
 
-def trusting(cafile: str | None = None) -> ssl.SSLContext:
-    """A context that verifies chains with the system's authorities, or with those of a file."""
-    context = ssl.create_default_context(cafile=cafile)
-    context.check_hostname = False
-    return context
-
-
-@cache
-def unverified() -> ssl.SSLContext:
-    """A context for any certificate: whether it is good is another question than what it is."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+@asynccontextmanager
+async def socket_dialog(path: Path, user: str = "root") -> AsyncIterator[Dialog]:
+    """Connect to a UNIX socket as its owner. Raises OSError."""
+    link = socket.socket(socket.AF_UNIX)
+    link.setblocking(False)
+    try:
+        while True:
+            try:
+                with acting_as(user):
+                    link.connect(str(path))
+                break
+            except BlockingIOError:  # the backlog is full: nobody accepts
+                await asyncio.sleep(_FULL)
+        reader, writer = await asyncio.open_unix_connection(sock=link, limit=_LONGEST_LINE)
+    except BaseException:
+        link.close()
+        raise
+    try:
+        yield Dialog(reader, writer)
+    finally:
+        writer.transport.abort()
 
 
 def reason(error: Exception) -> str:

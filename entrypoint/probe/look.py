@@ -13,18 +13,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
 from entrypoint.config.ports import Port, Protocol
-from entrypoint.probe.dialog import Dialog, DialogError, dialog, reason, unverified
+from entrypoint.probe.dialog import Dialog, DialogError, dialog, reason
+from entrypoint.probe.greetings import GREETINGS
 from entrypoint.probe.http import PageError, get
+from entrypoint.probe.tls_contexts import unverified
 
 SECONDS = 10.0  # for one connection
 
-# How a greeting begins, and how its last line does: RFC 9051 §7.1, RFC 1939 §4, RFC 5804 §1.7.
-# SMTP's is a reply with a code, and in HTTP the client speaks first.
-_GREETING: Mapping[Protocol, tuple[str, str, str]] = {
-    "imap": ("IMAP", "* OK", "* OK"),
-    "pop3": ("POP3", "+OK", "+OK"),
-    "sieve": ("ManageSieve", '"IMPLEMENTATION"', "OK"),
-}
 # What asks for TLS, how the line that answers begins, and how it does where TLS may begin:
 # RFC 9051 §6.2.1 (which may have other lines before it), RFC 2595 §4, RFC 5804 §1.7.
 _STARTTLS: Mapping[Protocol, tuple[str, str, str]] = {
@@ -113,12 +108,12 @@ async def greeting(said: Dialog, protocol: Protocol) -> str:
         if reply.code != 220:
             raise DialogError(f"it greets with {reply.code} {reply.text}")
         return reply.text
-    name, first, last = _GREETING[protocol]
+    expected = GREETINGS[protocol]
     line = await said.line()
-    if not line.startswith(first):
-        raise DialogError(f"no {name} server")
-    if last != first:
-        await said.until(last)
+    if not line.startswith(expected.first):
+        raise DialogError(f"no {expected.name} server")
+    if expected.last != expected.first:
+        await said.until(expected.last)
     return line
 
 

@@ -32,3 +32,21 @@ def test_a_server_that_is_none(said: bytes, why: str) -> None:
 
     with pytest.raises(DialogError, match=why):
         asyncio.run(main())
+
+
+def test_a_reply_with_another_code_is_shown() -> None:
+    async def main() -> None:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"220 mail\r\n")
+            await reader.readline()
+            writer.write(b"535-no\r\n535 later\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with dialog("127.0.0.1", port) as conversation:
+                assert (await conversation.reply("220")).text == "mail"
+                await conversation.say("AUTH PLAIN", "235", "334")
+
+    with pytest.raises(DialogError, match=r"^535 later$"):
+        asyncio.run(main())

@@ -15,8 +15,8 @@ import pytest
 from cryptography import x509
 
 from entrypoint.config.ports import Port, Protocol
-from entrypoint.probe.dialog import trusting
 from entrypoint.probe.look import Look, fingerprints, look
+from entrypoint.probe.tls_contexts import trusting
 from entrypoint.tls.pair import fingerprint
 
 from ..certificates import Authority, server_context
