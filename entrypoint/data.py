@@ -22,11 +22,11 @@ from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained, takes_nothing
 from entrypoint.dkim_keys.key_files import KeyFiles
-from entrypoint.dkim_keys.lifecycle import day
 from entrypoint.dkim_keys.model import DomainKeys, Key
 from entrypoint.dkim_keys.store import Store
 from entrypoint.files import own_folder, write_file
 from entrypoint.paths import DATA
+from entrypoint.text import day
 from entrypoint.tls.sources import ensure_self_signed, self_signed_paths
 from filters.mailauth.dkim.sign import BadKey, SigningKey, load_signing_key
 

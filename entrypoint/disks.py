@@ -15,7 +15,7 @@ from pathlib import Path
 
 from entrypoint.files import acting_as
 from entrypoint.paths import DATA, SPOOL
-from entrypoint.text import neutral
+from entrypoint.text import printable
 from filters.disk_room import Room, room_of
 
 _FULL = {
@@ -33,12 +33,12 @@ def takes_nothing(error: OSError) -> bool:
 
 def explained(error: OSError) -> str:
     """Where, what and the cure, on one line."""
-    where = "" if error.filename is None else f"{neutral(str(error.filename))}: "
+    where = "" if error.filename is None else f"{printable(str(error.filename))}: "
     if error.errno == errno.EROFS:
         return f"{where}its disk is read-only; {MAKE_WRITABLE}"
     if error.errno in _FULL:
         return f"{where}{_FULL[error.errno]}; {MAKE_ROOM}"
-    return f"{where}{neutral(error.strerror or str(error))}"
+    return f"{where}{printable(error.strerror or str(error))}"
 
 
 VMAIL = "vmail"

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Literal
 
-from entrypoint.text import neutral
+from entrypoint.text import printable
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
@@ -22,7 +22,7 @@ def log_line(form: str, level: str, program: str, message: str, now: float | Non
     if form == "json":
         event = {"time": stamp, "level": level, "program": program, "message": message}
         return json.dumps(event)
-    return f"{stamp} {level} {program}: {neutral(message)}"
+    return f"{stamp} {level} {program}: {printable(message)}"
 
 
 def write_log(form: str, level: str, program: str, message: str) -> None:

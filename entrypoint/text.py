@@ -1,13 +1,16 @@
-"""A stranger's text, made harmless to show on a terminal or a page.
+"""Words for a person: strangers' text made harmless, lists, counts, dates and tables.
 
-It must not know whose text it is, nor where it is shown.
+It must not know what is told, nor where it is shown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
-def neutral(text: str) -> str:
-    r"""The text on one line; what does not print is escaped (`\x1b`, `\n`, `\u202e`).
+
+def printable(text: str) -> str:
+    r"""A stranger's text on one line; what does not print is escaped (`\x1b`, `\n`, `\u202e`).
 
     That covers control characters of both sets (C0, C1), bidirectional overrides, invisible
     format characters, line separators and lone surrogates. Letters of every script stay.
@@ -18,3 +21,38 @@ def neutral(text: str) -> str:
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in text
     )
+
+
+def listed(items: Iterable[object], last: str = "and") -> str:
+    """`a, b and c`; "" for none. last: the word before the last one."""
+    *most, end = [str(item) for item in items] or [""]
+    return f"{', '.join(most)} {last} {end}" if most else end
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 message`, `2 messages`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def day(moment: float) -> str:
+    """`2026-11-25`: the day of a Unix time, in UTC."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
+
+
+def minute(moment: float) -> str:
+    """`2026-11-25 08:20`: the minute of a Unix time, in UTC."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M}"
+
+
+def hours(seconds: float) -> str:
+    """`5h01m`; `0h00m` for less than nothing."""
+    whole = max(0, int(seconds))
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines of aligned columns. The rows are of one length; the first has the headings."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()

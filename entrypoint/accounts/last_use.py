@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from entrypoint.accounts.store import Store
 from entrypoint.files import acting_as
+from entrypoint.text import minute
 from filters.last_used import read_last_used
 
 Times = Mapping[str, Mapping[str, int]]
@@ -23,4 +23,4 @@ def last_uses(store: Store) -> Times:
 
 def told(when: int | None) -> str:
     """`2026-11-25 08:20 UTC`, or `never`."""
-    return "never" if when is None else f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%M} UTC"
+    return "never" if when is None else f"{minute(when)} UTC"

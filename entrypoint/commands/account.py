@@ -12,10 +12,11 @@ import click
 from entrypoint.accounts import changes
 from entrypoint.accounts.last_use import last_uses, told
 from entrypoint.commands import account_changes as speaking
-from entrypoint.commands.account_changes import change, desk, look, refusals, table
+from entrypoint.commands.account_changes import change, desk, look, refusals
 from entrypoint.commands.password_prompt import asked_hash, generated_hash
 from entrypoint.config.settings import Account
 from entrypoint.files import acting_as
+from entrypoint.text import table
 
 _VMAIL = "vmail"
 # Well-formed, and of no password.
@@ -64,7 +65,8 @@ def list_accounts(ctx: click.Context, machine: bool) -> None:
         )
         for row in rows
     ]
-    table([heads, *cells])
+    for line in table([heads, *cells]):
+        click.echo(line)
 
 
 @command.command()

@@ -174,14 +174,6 @@ def refusals() -> Iterator[None]:
         _end([*error.reasons, "it is kept, and not live yet; the server tries again by itself"])
 
 
-def table(rows: Sequence[Sequence[str]]) -> None:
-    """Rows of one width, the first of which are headings."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
-
-
 def _end(reasons: Sequence[str]) -> None:
     for reason in reasons:
         click.echo(f"error: {reason}", err=True)

@@ -9,7 +9,8 @@ import click
 
 from entrypoint.accounts import changes
 from entrypoint.commands import account_changes as speaking
-from entrypoint.commands.account_changes import change, look, table
+from entrypoint.commands.account_changes import change, look
+from entrypoint.text import table
 
 
 @click.group
@@ -40,7 +41,8 @@ def list_aliases(ctx: click.Context, machine: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     cells = [(row["address"], row["kept"], ", ".join(row["targets"])) for row in rows]
-    table([("ADDRESS", "SET IN", "TARGETS"), *cells])
+    for line in table([("ADDRESS", "SET IN", "TARGETS"), *cells]):
+        click.echo(line)
 
 
 @command.command()

@@ -13,9 +13,10 @@ from entrypoint.accounts import changes
 from entrypoint.accounts.last_use import last_uses, told
 from entrypoint.accounts.stored import Stored, StoredPassword
 from entrypoint.commands import account_changes as speaking
-from entrypoint.commands.account_changes import change, desk, look, refusals, table
+from entrypoint.commands.account_changes import change, desk, look, refusals
 from entrypoint.config.passwords import generate_password, hash_generated
 from entrypoint.config.settings import Settings
+from entrypoint.text import table
 
 
 @click.group
@@ -66,7 +67,8 @@ def list_passwords(ctx: click.Context, address: str, machine: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     cells = [(each["name"], each["created"][:10], told(each["last_used"])) for each in rows]
-    table([("NAME", "CREATED", "LAST USED"), *cells])
+    for line in table([("NAME", "CREATED", "LAST USED"), *cells]):
+        click.echo(line)
 
 
 @command.command()

@@ -11,7 +11,7 @@ import click
 
 from entrypoint.files import acting_as
 from entrypoint.paths import GUARD_SOCKET
-from entrypoint.text import neutral
+from entrypoint.text import printable
 from filters.login_name import login_name
 
 _LARGEST = 64 * 1024**2  # bytes
@@ -39,7 +39,7 @@ def list_blocks(as_json: bool = False) -> None:
             found = {"network": network, "login": login or None, "seconds": seconds, "time": level}
             click.echo(json.dumps(found))
         else:
-            who = neutral(login) if login else "every login"
+            who = printable(login) if login else "every login"
             click.echo(f"{network}  {who}  {_written(seconds)} left  (time {level})")
 
 

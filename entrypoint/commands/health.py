@@ -12,7 +12,7 @@ from collections.abc import Callable
 import click
 
 from entrypoint import disks as disk_space
-from entrypoint.config.ports import listed, rendered_ports
+from entrypoint.config.ports import port_numbers, rendered_ports
 from entrypoint.health.examine import examine
 from entrypoint.health.judge import judge
 from entrypoint.health.unsigned import check_unsigned
@@ -34,7 +34,7 @@ def command() -> None:
     _bound()
     try:
         seen = asyncio.run(examine(_ANSWERS))
-        problems = [finding.text for finding in judge(seen)]
+        problems = [fault.text for fault in judge(seen)]
     except (OSError, ValueError) as error:
         problems = [f"the server does not run here: {error}"]
     # What looks at files and disks comes here: each has its time, for a disk may hang.
@@ -46,7 +46,7 @@ def command() -> None:
         _end(1)
     ports = rendered_ports(RUN / PORTS)
     answering = "; 80 and 443 answer" if (RUN / WEB.name / "site.json").is_file() else ""
-    click.echo(f"healthy: the ports {listed(ports)} greet{answering}")
+    click.echo(f"healthy: the ports {port_numbers(ports)} greet{answering}")
     _end(0)
 
 

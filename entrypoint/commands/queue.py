@@ -1,14 +1,19 @@
-"""`signpost queue`: smtpd's queue for a person; asks `smtpctl`."""
+"""`signpost queue`: smtpd's queue, listed and acted on by `smtpctl`."""
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
 import sys
 import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import click
 
-from entrypoint.probe.smtp_queue import Envelope
+from entrypoint import smtpctl
+from entrypoint.text import hours
+
+T = TypeVar("T")
 
 
 @click.group
@@ -19,13 +24,12 @@ def command() -> None:
 @command.command("list")
 def list_envelopes() -> None:
     """List every envelope that waits: id, age, state, sender, recipient, last error."""
-    envelopes = [Envelope.parse(line) for line in _smtpctl("show", "queue").splitlines() if line]
+    envelopes = _answer(smtpctl.show_queue())
     if not envelopes:
         click.echo("the queue is empty")
     for each in envelopes:
-        age = max(0, int(time.time()) - each.created)
         click.echo(
-            f"{each.evpid} {age // 3600}h{age % 3600 // 60:02}m {each.state} "
+            f"{each.evpid} {hours(time.time() - each.created)} {each.state} "
             f"<{each.sender}> -> <{each.recipient}> {each.reason}"
         )
 
@@ -57,12 +61,12 @@ def _smtpctl(*arguments: str) -> str:
     for argument in arguments:
         if not argument.isalnum():
             raise click.BadParameter(f"{argument!r} is no id of the queue")
-    # smtpctl(8) on Debian is set-gid; a container with no-new-privileges starts it all the same.
-    done = subprocess.run(  # noqa: S603 -- the arguments are words and ids
-        ["/usr/sbin/smtpctl", *arguments], capture_output=True, check=False
-    )
-    if done.returncode:
-        message = (done.stderr or done.stdout).decode("utf-8", "backslashreplace").strip()
-        click.echo(f"smtpctl {' '.join(arguments)}: {message}", err=True)
+    return _answer(smtpctl.run(*arguments))
+
+
+def _answer(answer: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(answer)
+    except smtpctl.SmtpctlError as error:
+        click.echo(error, err=True)
         sys.exit(1)
-    return done.stdout.decode("utf-8", "backslashreplace")

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-Protocol = Literal["smtp", "imap", "pop3", "sieve"]
+from entrypoint.text import listed
+
+Protocol = Literal["smtp", "imap", "pop3", "sieve", "http"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 
@@ -27,6 +29,8 @@ class Port:
 SMTP_PORTS = (Port(25, "smtp"), Port(465, "smtp", implicit_tls=True), Port(587, "smtp"))
 IMAP_PORTS = (Port(143, "imap"), Port(993, "imap", implicit_tls=True), Port(4190, "sieve"))
 POP3_PORTS = (Port(995, "pop3", implicit_tls=True),)
+# Those of the web service are not in the rendered list, which is of mail alone.
+WEB_PORTS = (Port(80, "http"), Port(443, "http", implicit_tls=True))
 
 
 def served_ports(*, imap: bool, pop3: bool) -> tuple[Port, ...]:
@@ -61,7 +65,6 @@ def rendered_ports(path: Path) -> tuple[Port, ...]:
         return SMTP_PORTS
 
 
-def listed(ports: Iterable[Port]) -> str:
+def port_numbers(ports: Iterable[Port]) -> str:
     """`25, 465 and 587`."""
-    numbers = [str(port.number) for port in ports]
-    return " and ".join(part for part in (", ".join(numbers[:-1]), numbers[-1]) if part)
+    return listed(port.number for port in ports)

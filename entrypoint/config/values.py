@@ -12,6 +12,7 @@ import zoneinfo
 from pathlib import Path
 
 from entrypoint.config.problems import BrokenRuleError
+from entrypoint.text import listed
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _SMALLEST, _LARGEST = 64 * 1024, 1024**3
@@ -37,19 +38,15 @@ def enforcement(text: str) -> str:
     if word == "quarantine":
         return word
     if word not in _TRUE + _FALSE:
-        raise BrokenRuleError("not one of the values there are", "use yes, quarantine or no")
+        raise BrokenRuleError("unknown value", "use yes, quarantine or no")
     return "yes" if word in _TRUE else "no"
 
 
 def choice(text: str, allowed: tuple[str, ...]) -> str:
     """One of the words allowed, in any case."""
     if text.lower() not in allowed:
-        raise BrokenRuleError("not one of the values there are", f"use {_listed(allowed)}")
+        raise BrokenRuleError("unknown value", f"use {listed(allowed, 'or')}")
     return text.lower()
-
-
-def _listed(allowed: tuple[str, ...]) -> str:
-    return f"{', '.join(allowed[:-1])} or {allowed[-1]}"
 
 
 def size(text: str) -> int:

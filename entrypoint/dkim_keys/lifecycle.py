@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from entrypoint.config.settings import KeyType
 from entrypoint.dkim_keys.model import DomainKeys, Key, Note, Observation
 from entrypoint.log import Level
+from entrypoint.text import day
 
 # smtpd gives a message up after four days, others after five (RFC 5321 §4.5.4.1: "at least 4-5
 # days"); two more for those who verify when they fetch their mail, and for caches.
@@ -134,11 +134,6 @@ def remove(
         keys=tuple(each for each in before.keys if each != key),
         removed=(*before.removed, selector),
     )
-
-
-def day(seconds: int) -> str:
-    """The day of a time, in UTC."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
 
 
 class _Draft:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from entrypoint.dkim_keys.lifecycle import day
 from entrypoint.dkim_keys.model import DomainKeys, Key
 from entrypoint.dkim_keys.state_file import key_as_json
-from entrypoint.text import neutral
+from entrypoint.text import day, printable
 
 
 def as_json(state: Mapping[str, DomainKeys], domains: Sequence[str]) -> list[dict[str, object]]:
@@ -32,7 +31,7 @@ def as_text(state: Mapping[str, DomainKeys], domains: Sequence[str]) -> Iterator
 
 
 def _told(key: Key) -> str:
-    heard = "" if key.dns is None else neutral(key.dns.detail or key.dns.answer)
+    heard = "" if key.dns is None else printable(key.dns.detail or key.dns.answer)
     match key.status:
         case "next":
             return f"next: waits for DNS{f' ({heard})' if heard else ''}"

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from entrypoint.dmarc_report.as_text import dkim_text, period, spf_text
 from entrypoint.dmarc_report.overview import Overview
-from entrypoint.text import neutral
+from entrypoint.text import printable
 
 
 def as_html(view: Overview) -> str:
@@ -22,7 +22,7 @@ def as_html(view: Overview) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         # Escaping leaves bidirectional overrides and control characters as they are.
-        finalize=lambda value: neutral(value) if type(value) is str else value,
+        finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters |= {"dkim": dkim_text, "spf": spf_text}
     page = environment.get_template("dmarc-report.html.j2").render(view=view, period=period)

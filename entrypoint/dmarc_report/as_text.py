@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 
 from entrypoint.dmarc_report.feedback import DkimResult, SpfResult
 from entrypoint.dmarc_report.overview import Overview, ReadReport, Source
-from entrypoint.text import neutral
+from entrypoint.text import counted, minute, printable
 
 _WIDEST = 60  # columns of a cell; --json has the whole value
 _MOST_RESULTS = 3
@@ -39,7 +38,7 @@ def summary(view: Overview) -> Iterator[str]:
         yield f"counted before: {file}"
     shares = ", ".join(f"{name} {count}" for name, count in view.dispositions.items() if count)
     yield (
-        f"total: {_many(len(view.reports), 'report')}, {_many(view.messages, 'message')}, "
+        f"total: {counted(len(view.reports), 'report')}, {counted(view.messages, 'message')}, "
         f"{view.messages - view.failing} pass, {view.failing} fail"
         + (f"; disposition: {shares}" if shares else "")
     )
@@ -58,11 +57,7 @@ def spf_text(found: SpfResult) -> str:
 
 def period(begin: int, end: int) -> str:
     """`2026-01-01 00:00 - 2026-01-01 23:59`, in UTC."""
-    return f"{_minute(begin)} - {_minute(end)}"
-
-
-def _minute(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    return f"{minute(begin)} - {minute(end)}"
 
 
 def _cells(source: Source) -> tuple[str, ...]:
@@ -93,19 +88,15 @@ def _report(each: ReadReport) -> str:
     policy = f" p={_short(report.policy.p)}" if report.policy.p else ""
     line = (
         f"{_short(report.reporter)} about {_short(report.policy.domain)}{policy}, "
-        f"{period(report.begin, report.end)} UTC: {_many(each.messages, 'message')}, "
+        f"{period(report.begin, report.end)} UTC: {counted(each.messages, 'message')}, "
         f"{each.failing} fail; report {_short(report.report_id)} in {each.file}"
     )
     # RFC 9990, error element: what is wrong with the DMARC record itself.
     return line + "".join(f"\n  the reporter says: {_short(error)}" for error in report.errors[:5])
 
 
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def _short(text: str) -> str:
-    clean = neutral(text)
+    clean = printable(text)
     columns = 0
     for at, char in enumerate(clean):
         columns += max(1, _width(char))  # a thousand combining marks have no width, and are a lot

@@ -15,7 +15,7 @@ from entrypoint.dmarc_report.feedback import read_report
 from entrypoint.dmarc_report.mail import attachments, is_mail
 from entrypoint.dmarc_report.overview import ReadReport
 from entrypoint.dmarc_report.unpack import MOST_XML, is_markup, is_packed, read_limited, unpack
-from entrypoint.text import neutral
+from entrypoint.text import printable
 
 
 def read_files(names: Iterable[str]) -> tuple[list[ReadReport], list[str]]:
@@ -23,7 +23,7 @@ def read_files(names: Iterable[str]) -> tuple[list[ReadReport], list[str]]:
     problems = Problems()
     reports: list[ReadReport] = []
     for name in names:
-        label = "standard input" if name == "-" else neutral(name)
+        label = "standard input" if name == "-" else printable(name)
         try:
             reports.extend(_reports(label, _content(name), problems))
         except ReportError as error:
@@ -49,7 +49,7 @@ def _reports(label: str, raw: bytes, problems: Problems) -> Iterator[ReadReport]
         return
     left = MOST_XML
     for attachment in attachments(raw):
-        place = f"{label}: attachment {neutral(attachment.name) or 'without a name'}"
+        place = f"{label}: attachment {printable(attachment.name) or 'without a name'}"
         try:
             if isinstance(attachment.content, ReportError):
                 raise attachment.content
@@ -61,5 +61,5 @@ def _reports(label: str, raw: bytes, problems: Problems) -> Iterator[ReadReport]
 
 
 def _note(problems: Problems, label: str, error: ReportError) -> None:
-    where = f"{label}: {neutral(error.where)}" if error.where else label
+    where = f"{label}: {printable(error.where)}" if error.where else label
     problems.broken(where, error, error.value)

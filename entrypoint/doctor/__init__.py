@@ -1,5 +1,6 @@
-"""The doctor: what the world sees of this server, check by check, each with its cure.
+"""`signpost doctor`: what the world sees of this server, check by check, each with its cure.
 
-A module for each group of checks. A check is given facts and a resolver or a probe, and returns
-findings. It must not know the environment, nor how findings are shown.
+A module for each group of checks: it compares this server (ThisServer) with what a resolver or
+entrypoint.probe has seen, and returns findings. `examine` makes all of them, `watch` does so now
+and then and logs what has changed. It must not know the environment, nor how findings are shown.
 """

@@ -1,4 +1,4 @@
-"""Our public addresses: the A and AAAA of MAIL_HOSTNAME, and the names that they lead back to.
+"""Our public addresses: the A and AAAA of MAIL_HOSTNAME, and the PTR records of these.
 
 It must not know domains, nor anything of mail but the host's name.
 """
@@ -9,8 +9,9 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from entrypoint.doctor.finding import Finding, Status, unasked
-from entrypoint.doctor.this_server import Facts
+from entrypoint.doctor.finding import Finding, Status, not_checked
+from entrypoint.doctor.this_server import ThisServer
+from entrypoint.probe.addresses import addresses_of
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 # RFC 1918, RFC 6598, RFC 4193, and what never leaves a host or its link. Not is_global: that
@@ -41,37 +42,25 @@ class Family:
         return self.listed if self.given is None else (self.given,)
 
 
-async def families(facts: Facts, resolver: Resolver) -> tuple[Family, Family]:
+async def families(server: ThisServer, resolver: Resolver) -> tuple[Family, Family]:
     """Ask for the addresses of the host, IPv4 and IPv6."""
-    v4, v6 = facts.given
+    v4, v6 = server.given
     return (
-        await _family(facts.host, "A", "PUBLIC_IPV4", v4, resolver),
-        await _family(facts.host, "AAAA", "PUBLIC_IPV6", v6, resolver),
+        await _family(server.host, "A", "PUBLIC_IPV4", v4, resolver),
+        await _family(server.host, "AAAA", "PUBLIC_IPV6", v6, resolver),
     )
 
 
 async def _family(
     host: str, rdtype: str, variable: str, given: str | None, resolver: Resolver
 ) -> Family:
-    try:
-        listed = await addresses_of(host, (rdtype,), resolver)
-    except DnsTemporaryError as error:
-        return Family(rdtype, variable, given=given, error=error.reason)
-    return Family(rdtype, variable, listed, given)
+    found = await addresses_of(host, resolver, (rdtype,))
+    return Family(rdtype, variable, found.known, given, found.error)
 
 
-async def addresses_of(host: str, rdtypes: Sequence[str], resolver: Resolver) -> tuple[str, ...]:
-    """The addresses of a host in their normal form. Raises DnsTemporaryError."""
-    found: list[str] = []
-    for rdtype in rdtypes:
-        answer = await resolver.query(host, rdtype)
-        found += [str(ipaddress.ip_address(address)) for address in answer.names]
-    return tuple(dict.fromkeys(found))
-
-
-def check_addresses(facts: Facts, found: Sequence[Family]) -> list[Finding]:
-    """Does the host's name lead here, as far as that can be known?"""
-    host = facts.host
+def check_addresses(server: ThisServer, found: Sequence[Family]) -> list[Finding]:
+    """Does the host's name point here, as far as that can be known?"""
+    host = server.host
     if not any(family.ours or family.error for family in found):
         return [
             Finding(
@@ -83,22 +72,22 @@ def check_addresses(facts: Facts, found: Sequence[Family]) -> list[Finding]:
                 "IPv6",
             )
         ]
-    # Who has no IPv6 is told nothing about it.
+    # Without IPv6 there is nothing to say of it.
     return [
-        _judged(host, family)
+        _of_family(host, family)
         for family in found
         if family.ours or family.error or family.rdtype == "A"
     ]
 
 
-def _judged(host: str, family: Family) -> Finding:
+def _of_family(host: str, family: Family) -> Finding:
     rdtype, listed, given = family.rdtype, ", ".join(family.listed), family.given
 
     def finding(status: Status, detail: str, cure: str = "") -> Finding:
         return Finding("address", None, status, detail, cure, rdtype)
 
     if family.error:
-        return unasked("address", None, family.error, rdtype)
+        return not_checked("address", None, family.error, rdtype)
     if given is not None and given not in family.listed:
         return finding(
             "fail",
@@ -108,7 +97,7 @@ def _judged(host: str, family: Family) -> Finding:
     if not family.listed:
         return finding(
             "warn",
-            f"{host} has no {rdtype} record: who has IPv4 only cannot reach this server",
+            f"{host} has no {rdtype} record: clients with IPv4 only cannot reach this server",
             f"publish: {host}. IN {rdtype} and this server's public IPv4 address",
         )
     inner = [address for address in family.listed if _is_inner(address)]
@@ -116,13 +105,13 @@ def _judged(host: str, family: Family) -> Finding:
         return finding(
             "warn",
             f"{rdtype} of {host} is {listed}: {inner[0]} cannot be reached from the internet",
-            f"publish this server's public address; {family.variable} tells the doctor which it is",
+            f"publish this server's public address, and set {family.variable} to it",
         )
     if given is not None and len(family.listed) > 1:
         return finding(
             "warn",
             f"{rdtype} of {host} is {listed}, and {family.variable} is {given} alone",
-            "take out the records of other servers",
+            "remove the records of other servers",
         )
     return finding("ok", f"{rdtype} of {host} is {listed}")
 
@@ -131,9 +120,9 @@ def _is_inner(address: str) -> bool:
     return any(ipaddress.ip_address(address) in network for network in _INNER)
 
 
-async def check_ptr(facts: Facts, address: str, resolver: Resolver) -> Finding:
-    """Is the address's name our HELO, and does that lead back (RFC 1912 §2.1)?"""
-    host = facts.host
+async def check_ptr(server: ThisServer, address: str, resolver: Resolver) -> Finding:
+    """Is the address's name our HELO, and does that point back (RFC 1912 §2.1)?"""
+    host = server.host
     cure = (
         f"have the reverse DNS of {address} set to {host}; whoever gave you the address (your "
         "hosting or internet provider) does it"
@@ -146,26 +135,26 @@ async def check_ptr(facts: Facts, address: str, resolver: Resolver) -> Finding:
         answer = await resolver.query(ipaddress.ip_address(address).reverse_pointer, "PTR")
         names = [name.lower() for name in answer.names]
         rdtype = "AAAA" if ":" in address else "A"
-        back = await addresses_of(host, (rdtype,), resolver)
+        back = (await addresses_of(host, resolver, (rdtype,))).all()
     except DnsTemporaryError as error:
-        return unasked("ptr", None, error.reason, address)
+        return not_checked("ptr", None, error.reason, address)
     shown = ", ".join(names[:_MOST_NAMES])
     if host in names and address not in back:
         return finding(
             "fail",
-            f"{address} is named {host}, and that name does not lead back to it",
+            f"{address} is named {host}, and that name does not point back to it",
             f"publish: {host}. IN {rdtype} {address}",
         )
     if host in names:
         if len(names) > 1:
-            return finding("warn", f"{address} has several names: {shown}", f"keep {host} alone")
-        return finding("ok", f"{address} is named {host}, and that leads back to it")
-    if facts.relay_host is not None:
+            return finding("warn", f"{address} has several names: {shown}", "remove the others")
+        return finding("ok", f"{address} is named {host}, and that name points back to it")
+    if server.relay_host is not None:
         return finding(
             "ok",
-            f"{address} is named {shown or 'nothing'}: of no importance, mail leaves through "
-            f"{facts.relay_host}",
+            f"{address} {f'is named {shown}' if shown else 'has no name'}, which does not matter: "
+            f"mail leaves through {server.relay_host}",
         )
     if not names:
         return finding("fail", f"{address} has no name (no PTR record): much mail is refused", cure)
-    return finding("fail", f"{address} is named {shown}, and this server says {host}", cure)
+    return finding("fail", f"{address} is named {shown}, and this server's HELO is {host}", cure)

@@ -1,6 +1,6 @@
 """Is the certificate that a port serves good for a stranger, and how long yet?
 
-It must not know sockets: it judges what listeners.py has seen.
+It must not know sockets: it judges what entrypoint.probe.look has seen.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from cryptography import x509
 from entrypoint.config.certificate import check_dates, check_name
 from entrypoint.config.problems import BrokenRuleError
 from entrypoint.doctor.finding import STATUSES, Finding, Status
-from entrypoint.probe.listeners import Look
+from entrypoint.probe.look import Look
 
 _SOON = timedelta(days=15)
 
@@ -23,7 +23,7 @@ def judge_certificate(looks: Sequence[Look], host: str, now: datetime) -> Findin
 
     looks: at least one, of those that greet. now: a time with a zone.
     """
-    findings = [_judged(each, host, now) for each in looks]
+    findings = [_of_look(each, host, now) for each in looks]
     return max(findings, key=lambda finding: STATUSES.index(finding.status))
 
 
@@ -36,8 +36,8 @@ def has_name(certificate: bytes, name: str) -> bool:
     return True
 
 
-def _judged(seen: Look, host: str, now: datetime) -> Finding:
-    port = str(seen.listener.port)
+def _of_look(seen: Look, host: str, now: datetime) -> Finding:
+    port = str(seen.port.number)
 
     def finding(status: Status, detail: str, cure: str = "") -> Finding:
         return Finding("certificate", None, status, f"port {port}: {detail}", cure, port)
@@ -59,7 +59,7 @@ def _judged(seen: Look, host: str, now: datetime) -> Finding:
     if seen.distrust and certificate.issuer == certificate.subject:
         return finding(
             "warn",
-            f"self-signed, {left}: mail programs will ask",
+            f"self-signed, {left}: mail programs will warn",
             "set SSL_TYPE=acme, or manual with a certificate for the host's name",
         )
     if seen.distrust:
@@ -69,5 +69,5 @@ def _judged(seen: Look, host: str, now: datetime) -> Finding:
             "give the full chain in SSL_CERT_PATH, the server's own certificate first",
         )
     if ends - now < _SOON:
-        return finding("warn", left, "renew it: a new one goes live by itself")
+        return finding("warn", left, "renew it: the server takes up the new one by itself")
     return finding("ok", f"it is for {host}, {left}")

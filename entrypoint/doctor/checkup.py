@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from entrypoint.config.ports import Port
 from entrypoint.config.settings import Settings
 from entrypoint.doctor import client_addresses as clients
 from entrypoint.doctor import clock, disk, queue
@@ -25,9 +26,9 @@ from entrypoint.doctor.ports import judge_local, judge_public
 from entrypoint.doctor.probes import Probes
 from entrypoint.doctor.relaying import check_relaying
 from entrypoint.doctor.spf import check_spf
-from entrypoint.doctor.this_server import Facts
-from entrypoint.doctor.web_service import PublicFace
-from entrypoint.probe.listeners import Listener, Look, look, look_imaps
+from entrypoint.doctor.this_server import ThisServer
+from entrypoint.doctor.web_service import WebService
+from entrypoint.probe.look import Look
 from filters.mailauth.dkim.sign import SigningKey
 from filters.mailauth.dns.resolver import Lookup, Resolver
 
@@ -35,7 +36,7 @@ T = TypeVar("T")
 
 SECONDS = 45.0  # for everything
 _DNS_SECONDS = 20.0
-_DNS_QUESTIONS = 300  # for one domain; include: can lead to many
+_DNS_QUESTIONS = 300  # for one domain; include: can name many
 _AT_ONCE = 20  # domains
 
 
@@ -46,12 +47,12 @@ class Checkup:
         self, settings: Settings, keys: list[SigningKey], resolver: Resolver, probes: Probes
     ) -> None:
         self._settings = settings
-        self._facts = Facts.of(settings, keys)
+        self._server = ThisServer.of(settings, keys)
         self._resolver = resolver
         self._probes = probes
         self._few = asyncio.Semaphore(_AT_ONCE)
         self._end = 0.0
-        self._face = PublicFace(settings, self._facts, probes)
+        self._web = WebService(settings, self._server, probes)
 
     async def run(self) -> list[Finding]:
         """All findings, domain by domain, the host's own last. Nothing is raised."""
@@ -62,12 +63,12 @@ class Checkup:
         # Everything else is compared with our addresses.
         found = await self._bounded("address", None, self._addresses(lookup))
         addressed, ours = found if isinstance(found, tuple) else (found, ())
-        # The names of the web service are judged by the certificate that it shows.
-        face = await self._many("port", None, self._face.look(ours))
-        names = [self._name(name, owner, ours) for name, owner in self._facts.names]
-        host = [*(self._ptr(address) for address in ours), self._outside(ours, face), self._here()]
+        # The names of the web service are compared with the certificate that it shows.
+        web = await self._many("port", None, self._web.look(ours))
+        names = [self._name(name, owner, ours) for name, owner in self._server.names]
+        host = [*(self._ptr(address) for address in ours), self._outside(ours, web), self._here()]
         of_names, of_host = await asyncio.gather(asyncio.gather(*names), asyncio.gather(*host))
-        owned = zip(self._facts.names, of_names, strict=True)
+        owned = zip(self._server.names, of_names, strict=True)
         both = [(owner, findings) for (_, owner), findings in owned]
         return [
             *_flat(findings for owner, findings in both if owner is not None),
@@ -79,47 +80,47 @@ class Checkup:
     # -- DNS --------------------------------------------------------------------------------
 
     async def _addresses(self, lookup: Lookup) -> tuple[list[Finding], tuple[str, ...]]:
-        found = await families(self._facts, lookup)
+        found = await families(self._server, lookup)
         ours = tuple(address for family in found for address in family.ours)
-        return check_addresses(self._facts, found), ours
+        return check_addresses(self._server, found), ours
 
     async def _name(self, name: str, owner: str | None, ours: Sequence[str]) -> list[Finding]:
         """Everything that DNS says of a name that sends mail."""
-        facts, lookup = self._facts, self._lookup()
+        server, lookup = self._server, self._lookup()
         checks: list[Awaitable[list[Finding]]] = []
         async with self._few:
             if owner is not None:
-                checks.append(self._one("mx", owner, check_mx(name, facts, ours, lookup)))
-            checks.append(self._many("spf", owner, check_spf(name, facts, ours, lookup)))
+                checks.append(self._one("mx", owner, check_mx(name, server, ours, lookup)))
+            checks.append(self._many("spf", owner, check_spf(name, server, ours, lookup)))
             checks += [
-                self._one("dkim", owner, check_dkim(key, facts, lookup))
-                for key in facts.keys
+                self._one("dkim", owner, check_dkim(key, server, lookup))
+                for key in server.keys
                 if key.domain == name
             ]
-            checks.append(self._many("dmarc", owner, check_dmarc(name, facts, lookup)))
+            checks.append(self._many("dmarc", owner, check_dmarc(name, server, lookup)))
             if owner is not None:
                 checks += [
                     self._many(check, owner, made)
-                    for check, made in self._face.of_domain(name, ours, lookup)
+                    for check, made in self._web.of_domain(name, ours, lookup)
                 ]
             return _flat(await asyncio.gather(*checks))
 
     async def _ptr(self, address: str) -> list[Finding]:
-        return await self._one("ptr", None, check_ptr(self._facts, address, self._lookup()))
+        return await self._one("ptr", None, check_ptr(self._server, address, self._lookup()))
 
     def _lookup(self) -> Lookup:
         return Lookup(self._resolver, seconds=_DNS_SECONDS, queries=_DNS_QUESTIONS)
 
     # -- sockets ----------------------------------------------------------------------------
 
-    async def _outside(self, ours: Sequence[str], face: list[Finding]) -> list[Finding]:
-        """face: what there is to say of the web service, which stands beside the other ports."""
+    async def _outside(self, ours: Sequence[str], web: list[Finding]) -> list[Finding]:
+        """web: the findings about the web service, which stand beside those of the other ports."""
         settings, probes = self._settings, self._probes
         host, domains = settings.mail_hostname, settings.domains
         return _flat(
             await asyncio.gather(
                 self._many("port", None, self._ports(ours)),
-                _ready(face),
+                _ready(web),
                 *(
                     self._one(
                         "open-relay",
@@ -135,18 +136,22 @@ class Checkup:
         )
 
     async def _ports(self, ours: Sequence[str]) -> list[Finding]:
-        """The ports here and at our addresses, and the certificates that are served there."""
+        """The ports here and at our addresses, and the certificates that they show."""
         host = self._settings.mail_hostname
         imaps, local, *public = await asyncio.gather(
-            self._imaps(), *(self._look(address) for address in (self._probes.loopback, *ours))
+            self._imaps(),
+            *(
+                self._probes.look(address, self._probes.smtp, host)
+                for address in (self._probes.loopback, *ours)
+            ),
         )
         reached = [judge_public(ip, seen, host) for ip, seen in zip(ours, public, strict=True)]
         greeting = [each for seen in (local, *public, imaps) for each in seen if not each.error]
         now = datetime.fromtimestamp(self._probes.time(), UTC)
         certificates = [
             judge_certificate(seen, host, now)
-            for listener in (*self._probes.listeners, self._probes.imaps)
-            if (seen := [each for each in greeting if each.listener == listener])
+            for port in (*self._probes.smtp, *self._probes.imaps)
+            if (seen := [each for each in greeting if each.port == port])
         ]
         return [*judge_local([*local, *imaps]), *reached, *certificates]
 
@@ -154,33 +159,24 @@ class Checkup:
         return await self._many("port", None, self._local_ports())
 
     async def _local_ports(self) -> list[Finding]:
-        local, imaps, face = await asyncio.gather(
-            self._look(self._probes.loopback), self._imaps(), self._face.look_here()
+        probes, host = self._probes, self._settings.mail_hostname
+        local, imaps, web = await asyncio.gather(
+            probes.look(probes.loopback, probes.smtp, host), self._imaps(), self._web.look_here()
         )
-        return judge_local([*local, *imaps, *face])
+        return judge_local([*local, *imaps, *web])
 
     async def _imaps(self) -> list[Look]:
         """The port that mail programs read on, if there is one."""
         probes, settings = self._probes, self._settings
         if not settings.enable_imap:
             return []
-        at = probes.at(probes.loopback)
-        return [await look_imaps(at, probes.imaps, settings.mail_hostname, probes.trust)]
-
-    async def _look(self, address: str) -> list[Look]:
-        host, trust = self._settings.mail_hostname, self._probes.trust
-        return await asyncio.gather(
-            *(
-                look(self._probes.at(address), listener, host, trust)
-                for listener in self._probes.listeners
-            )
-        )
+        return await probes.look(probes.loopback, probes.imaps, settings.mail_hostname)
 
     async def _outbound(self) -> Finding:
         settings = self._settings
         if settings.relay_host is not None:
-            listener = Listener(settings.relay_port, settings.relay_implicit_tls)
-            return await check_relay_host(settings.relay_host, listener)
+            port = Port(settings.relay_port, "smtp", settings.relay_implicit_tls)
+            return await check_relay_host(settings.relay_host, port)
         return await check_outbound(
             settings.doctor_probe_domain, self._lookup(), self._probes.smtp_port, self._probes.at
         )
@@ -202,7 +198,7 @@ class Checkup:
 
         return [
             *await self._many("local", None, at_once()),
-            *await self._one("queue", None, queue.check_queue(now, probes.queue)),
+            *await self._one("queue", None, queue.check_queue(now, probes.smtpctl)),
         ]
 
     # -- bounds -----------------------------------------------------------------------------
@@ -227,8 +223,8 @@ class Checkup:
             why, cure = f"not finished within {SECONDS:g} s", "try again later"
         except Exception as error:
             why, cure = (
-                f"it could not be made ({type(error).__name__}: {error})",
-                "tell us about it",
+                f"the check failed ({type(error).__name__}: {error})",
+                "report this as a bug",
             )
         return [Finding(check, domain, "warn", why, cure)]
 

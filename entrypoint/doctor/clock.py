@@ -1,17 +1,17 @@
-"""Is the clock right? Nobody is asked for the time: what is here must not lie in the future.
+"""Is the clock right? No time server is asked: what is here must not lie in the future.
 
 A clock that is behind shows itself, by files that were written later than now. One that is ahead
-does not; the certificates that it would call expired are served.py's.
+does not; it makes certificates look expired.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 
 from entrypoint.doctor.finding import Finding
+from entrypoint.text import minute
 
 # When this program was built: the clock cannot be before that.
 BUILT = Path(__file__)
@@ -35,7 +35,7 @@ def check_clock(data: Path, spool: Path, now: float, built: Path = BUILT) -> Fin
                 f"the clock says {_utc(now)}, and {what} on {_utc(seen)}",
                 cure,
             )
-    return Finding("clock", None, "ok", f"{_utc(now)}, after everything that is here")
+    return Finding("clock", None, "ok", f"{_utc(now)}, later than every file here")
 
 
 def _written(data: Path, spool: Path) -> Iterator[Path]:
@@ -65,4 +65,4 @@ def _time_of(path: Path) -> float | None:
 
 
 def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+    return f"{minute(seconds)} UTC"

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from entrypoint.doctor.finding import Finding, Status, quote, unasked
-from entrypoint.doctor.this_server import Facts
+from entrypoint.doctor.finding import Finding, Status, not_checked, quote
+from entrypoint.doctor.this_server import ThisServer
 from filters.mailauth.dkim.key_record import KeyRecordError, PublicKey, read_record
 from filters.mailauth.dkim.sign import SigningKey
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 
-async def check_dkim(key: SigningKey, facts: Facts, resolver: Resolver) -> Finding:
+async def check_dkim(key: SigningKey, server: ThisServer, resolver: Resolver) -> Finding:
     """One key in use against its record."""
     name = f"{key.selector}._domainkey.{key.domain}"
-    publish = facts.publish(name, "TXT")
+    publish = server.publish(name, "TXT")
 
     def finding(status: Status, detail: str, cure: str = "") -> Finding:
         return Finding(
-            "dkim", facts.owner(key.domain), status, f"{name}: {detail}", cure, key.selector
+            "dkim", server.owner(key.domain), status, f"{name}: {detail}", cure, key.selector
         )
 
     try:
         texts = (await resolver.query(name, "TXT")).texts
     except DnsTemporaryError as error:
-        return unasked("dkim", facts.owner(key.domain), error.reason, key.selector)
+        return not_checked("dkim", server.owner(key.domain), error.reason, key.selector)
     if not texts:
         return finding("fail", "no such record: nobody can verify what this key signs", publish)
     if len(texts) > 1:
@@ -41,7 +41,7 @@ async def check_dkim(key: SigningKey, facts: Facts, resolver: Resolver) -> Findi
         return finding(
             "warn",
             "the key in use, but t=y says that it is only a test",
-            f"take t=y out; {publish}",
+            f"remove t=y; {publish}",
         )
     return finding("ok", f"the key in use, {_kind(key)}")
 

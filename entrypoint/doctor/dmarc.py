@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from entrypoint.doctor.finding import Finding, Status, quote, unasked
-from entrypoint.doctor.this_server import Facts
+from entrypoint.doctor.finding import Finding, Status, not_checked, quote
+from entrypoint.doctor.this_server import ThisServer
 from filters.mailauth.dmarc.alignment import Alignment, Identifier
 from filters.mailauth.dmarc.discovery import Discovery, discover
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 
-async def check_dmarc(name: str, facts: Facts, resolver: Resolver) -> list[Finding]:
+async def check_dmarc(name: str, server: ThisServer, resolver: Resolver) -> list[Finding]:
     """name: a domain, or the host, whose mail are bounces; a host needs no record of its own."""
-    domain = facts.owner(name)
+    domain = server.owner(name)
     try:
         found = await discover(name, resolver)
         texts = (await resolver.query(f"_dmarc.{name}", "TXT")).texts
     except DnsTemporaryError as error:
-        return [unasked("dmarc", domain, error.reason)]
-    findings = [] if domain is None else [_policy(domain, found, texts, facts)]
+        return [not_checked("dmarc", domain, error.reason)]
+    findings = [] if domain is None else [_policy(domain, found, texts, server)]
     if found.record is not None:
-        findings.append(await _alignment(name, found, facts, resolver))
+        findings.append(await _alignment(name, found, server, resolver))
     return findings
 
 
-def _policy(domain: str, found: Discovery, texts: tuple[bytes, ...], facts: Facts) -> Finding:
-    publish = facts.publish(f"_dmarc.{domain}", "TXT")
+def _policy(domain: str, found: Discovery, texts: tuple[bytes, ...], server: ThisServer) -> Finding:
+    publish = server.publish(f"_dmarc.{domain}", "TXT")
     record = found.record
 
     def finding(status: Status, detail: str, cure: str = "") -> Finding:
         return Finding("dmarc", domain, status, detail, cure)
 
     if record is None and found.error:
-        return unasked("dmarc", domain, found.error)
+        return not_checked("dmarc", domain, found.error)
     if found.several:
         return finding("fail", "several DMARC records: all of them are ignored", publish)
     if record is None:
@@ -48,32 +48,34 @@ def _policy(domain: str, found: Discovery, texts: tuple[bytes, ...], facts: Fact
         )
     if record.testing:
         return finding(
-            "warn", f"t=y weakens the policy to {policy}{said}", "take t=y out when all is well"
+            "warn", f"t=y weakens the policy to {policy}{said}", "remove t=y when all is well"
         )
     if policy == "none":
         return finding(
             "warn",
-            f"the policy is none: mail that others forge is not stopped{said}",
+            f"the policy is none: forged mail is not stopped{said}",
             f"when the reports show no mail of yours that fails, {publish}",
         )
     origin = f", inherited from {found.organizational_domain}" if found.inherited else ""
     return finding("ok", f"the policy is {policy}{origin}")
 
 
-async def _alignment(name: str, found: Discovery, facts: Facts, resolver: Resolver) -> Finding:
+async def _alignment(
+    name: str, found: Discovery, server: ThisServer, resolver: Resolver
+) -> Finding:
     """Are both domains that our mail passes with the author's, as its record wants them?
 
     SPF's is the author's own: the envelope sender's, and for bounces the host's.
     """
-    domain = facts.owner(name)
+    domain = server.owner(name)
     assert found.record is not None  # noqa: S101 -- the caller has looked
     # The keys of a name are its own or those of the nearest domain above it.
-    above = [each for each in facts.signing_domains if f".{name}".endswith(f".{each}")]
+    above = [each for each in server.signing_domains if f".{name}".endswith(f".{each}")]
     signs = max(above, key=len)
     alignment = Alignment(name, found.organizational_domain, found.record, resolver)
     aligned = await alignment.decide(Identifier("dkim", signs))
     if aligned is None:
-        return unasked("alignment", domain, "the organizational domain could not be found out")
+        return not_checked("alignment", domain, "the organizational domain could not be determined")
     if aligned:
         return Finding("alignment", domain, "ok", f"DKIM d={signs} and SPF {name} are aligned")
     return Finding(
@@ -82,5 +84,5 @@ async def _alignment(name: str, found: Discovery, facts: Facts, resolver: Resolv
         "warn",
         f"SPF {name} is aligned, DKIM d={signs} is not: mail from {name} that is forwarded fails "
         "DMARC",
-        "take adkim=s out of the DMARC record",
+        "remove adkim=s from the DMARC record",
     )

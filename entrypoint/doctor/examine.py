@@ -26,7 +26,9 @@ def examine(settings: Settings) -> list[Finding]:
         keys = [] if settings.demo else state.signing_keys(settings)
     except ConfigurationError as error:
         unusable = [
-            Finding("keys", None, "fail", line, "mail is not signed with it: see the start's log")
+            Finding(
+                "keys", None, "fail", line, "mail is not signed with it: see the log of the start"
+            )
             for line in error.errors
         ]
     return [*unusable, *asyncio.run(_run(settings, keys))]

@@ -1,6 +1,6 @@
 """One result of the doctor, and what all of them amount to.
 
-A finding holds printable ASCII only, whoever wrote what it tells of. It must not know any check.
+A finding holds printable ASCII only, whoever wrote the text in it. It must not know any check.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, get_args
 
-from entrypoint.text import neutral
+from entrypoint.text import printable
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -57,7 +57,7 @@ def worst(findings: Iterable[Finding]) -> Status:
     return max((each.status for each in findings), key=STATUSES.index, default="ok")
 
 
-def unasked(check: str, domain: str | None, reason: str, subject: str = "") -> Finding:
+def not_checked(check: str, domain: str | None, reason: str, subject: str = "") -> Finding:
     """DNS gave no answer, so nothing is known: no failure of this server's."""
     return Finding(
         check,
@@ -77,7 +77,7 @@ def quote(text: str | bytes) -> str:
 
 
 def _ascii(text: str) -> str:
-    return neutral(text).encode("ascii", "backslashreplace").decode("ascii")
+    return printable(text).encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _cut(text: str, most: int) -> str:

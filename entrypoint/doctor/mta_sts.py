@@ -8,38 +8,38 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from entrypoint.doctor.finding import Finding, Status, quote, unasked
+from entrypoint.doctor.finding import Finding, Status, not_checked, quote
 from entrypoint.doctor.policy_fetch import Fetched, Sender, fetch
-from entrypoint.doctor.this_server import Facts
+from entrypoint.doctor.this_server import ThisServer
 from entrypoint.web.mta_sts import Policy, covers, parse_policy, policy_host, record
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 
 async def check_mta_sts(
-    domain: str, facts: Facts, resolver: Resolver, sender: Sender
+    domain: str, server: ThisServer, resolver: Resolver, sender: Sender
 ) -> list[Finding]:
     """The record, the policy, and the record of TLS-RPT, for a domain that is to have them."""
-    policy = facts.policy or ""
+    policy = server.policy or ""
     try:
         texts = await _records(f"_mta-sts.{domain}", b"v=STSv1", resolver)
         reports = await _records(f"_smtp._tls.{domain}", b"v=TLSRPTv1", resolver)
         exchanges = [host for _, host in (await resolver.query(domain, "MX")).exchanges]
-        fetched = await fetch(domain, facts, resolver, sender)
+        fetched = await fetch(domain, server, resolver, sender)
     except DnsTemporaryError as error:
-        return [unasked("mta-sts", domain, error.reason)]
-    judged = _policy(domain, fetched, policy, exchanges, known=bool(texts))
-    early = judged.status != "ok" and not fetched.inside
+        return [not_checked("mta-sts", domain, error.reason)]
+    found = _policy(domain, fetched, policy, exchanges, known=bool(texts))
+    early = found.status != "ok" and not fetched.inside
 
     def publish(name: str) -> str:
         """What to do about a record that is missing or wrong."""
         if early:
-            return f"mend the policy first; {_WHEN}"
+            return f"fix the policy first; {_WHEN}"
         # What cannot be seen from inside may be well or not.
-        return _WHEN if fetched.inside else facts.publish(name, "TXT")
+        return _WHEN if fetched.inside else server.publish(name, "TXT")
 
     return [
         _record(domain, texts, record(policy), publish(f"_mta-sts.{domain}"), early=early),
-        judged,
+        found,
         _reports(domain, reports, publish(f"_smtp._tls.{domain}")),
     ]
 
@@ -69,11 +69,11 @@ def _record(
     if _identity(texts[0]) != _identity(ours.encode()):
         return finding(
             "warn",
-            f"the id is not that of the policy that is served: {quote(texts[0])}; senders that "
-            "know an older policy keep to it",
+            f"the id is not that of the current policy: {quote(texts[0])}; senders go on with "
+            "the policy that they have",
             publish,
         )
-    return finding("ok", "the record of the policy that is served")
+    return finding("ok", "the record matches the policy")
 
 
 def _reports(domain: str, texts: Sequence[bytes], publish: str) -> Finding:
@@ -81,12 +81,12 @@ def _reports(domain: str, texts: Sequence[bytes], publish: str) -> Finding:
         return Finding("tls-rpt", domain, status, f"_smtp._tls.{domain}: {detail}", cure)
 
     if not texts:
-        return finding("warn", "no record: nobody reports TLS that fails", publish)
+        return finding("warn", "no record: nobody reports TLS failures", publish)
     if len(texts) > 1:  # RFC 8460 §3
         return finding("fail", f"{len(texts)} records: all of them are ignored", publish)
     if re.search(rb";[ \t]*rua=[ \t]*(?:mailto:|https://)[^\s;]", texts[0]) is None:
         return finding("fail", f"no address for reports: {quote(texts[0])}", publish)
-    return finding("ok", "reports of TLS that fails have an address")
+    return finding("ok", "reports of TLS failures have an address")
 
 
 def _identity(text: bytes) -> bytes:
@@ -101,7 +101,7 @@ def _identity(text: bytes) -> bytes:
 def _policy(
     domain: str, fetched: Fetched, ours: str, exchanges: Sequence[str], *, known: bool
 ) -> Finding:
-    """known: does the record tell senders of it?"""
+    """known: is there a record, so that senders look for it?"""
     bad: Status = "fail" if known else "warn"
 
     def finding(status: Status, detail: str, cure: str = "") -> Finding:
@@ -110,22 +110,22 @@ def _policy(
     if fetched.trouble:
         return finding("warn" if fetched.inside else bad, fetched.trouble, fetched.cure)
     found = parse_policy(fetched.text)
-    restart = f"lead {policy_host(domain)} here; a changed MTA_STS needs a restart"
+    restart = f"point {policy_host(domain)} to this server; a changed MTA_STS needs a restart"
     if found is None:
         return finding(bad, f"no valid policy: {quote(fetched.text)}", restart)
     missing = [host for host in exchanges if host and not covers(found, host)]
     if found.mode != "none" and missing:
         return finding(
             bad,
-            f"the policy (mode {found.mode}) does not have the MX {', '.join(missing)}: senders "
-            + ("hold back the mail for it" if found.mode == "enforce" else "report it"),
-            "take the other MX records out: this server's policy is for its own name alone",
+            f"the policy (mode {found.mode}) does not list the MX {', '.join(missing)}: senders "
+            + ("do not deliver to it" if found.mode == "enforce" else "report it"),
+            "remove the other MX records: this server's policy lists its own name alone",
         )
     if found != parse_policy(ours.encode()):
-        return finding(bad, f"another policy is served: {_told(found)}", restart)
-    return finding("ok", f"a sender gets it: {_told(found)}")
+        return finding(bad, f"another policy than this server's: {_shown(found)}", restart)
+    return finding("ok", f"senders get it: {_shown(found)}")
 
 
-def _told(policy: Policy) -> str:
+def _shown(policy: Policy) -> str:
     names = f", mx {', '.join(policy.mx)}" if policy.mx else ""
     return f"mode {policy.mode}{names}"

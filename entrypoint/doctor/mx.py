@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from entrypoint.doctor.addresses import addresses_of
-from entrypoint.doctor.finding import Finding, unasked
-from entrypoint.doctor.this_server import Facts
+from entrypoint.doctor.finding import Finding, not_checked
+from entrypoint.doctor.this_server import ThisServer
+from entrypoint.probe.addresses import Addresses, addresses_of
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 _MOST = 10  # MX records that are looked into
-_BOTH = ("A", "AAAA")
 
 
-async def check_mx(domain: str, facts: Facts, ours: Sequence[str], resolver: Resolver) -> Finding:
+async def check_mx(
+    domain: str, server: ThisServer, ours: Sequence[str], resolver: Resolver
+) -> Finding:
     """ours: our public addresses."""
     try:
         answer = await resolver.query(domain, "MX")
@@ -27,29 +28,33 @@ async def check_mx(domain: str, facts: Facts, ours: Sequence[str], resolver: Res
             )
         exchanges = sorted(answer.exchanges)[:_MOST]
         if not exchanges:
-            return await _implicit(domain, facts, ours, resolver)
-        return await _judged(domain, exchanges, facts, ours, resolver)
+            return await _implicit(domain, server, ours, resolver)
+        return await _of_exchanges(domain, exchanges, server, ours, resolver)
     except DnsTemporaryError as error:
-        return unasked("mx", domain, error.reason)
+        return not_checked("mx", domain, error.reason)
 
 
-async def _implicit(domain: str, facts: Facts, ours: Sequence[str], resolver: Resolver) -> Finding:
+async def _implicit(
+    domain: str, server: ThisServer, ours: Sequence[str], resolver: Resolver
+) -> Finding:
     """Without MX records mail goes to the domain's own address (RFC 5321 §5.1)."""
-    cure = facts.publish(domain, "MX")
-    if set(await addresses_of(domain, _BOTH, resolver)) & set(ours):
-        detail = "no MX record: mail comes here only because the domain's own address is ours"
+    cure = server.publish(domain, "MX")
+    if _is_here(await addresses_of(domain, resolver), ours):
+        detail = (
+            "no MX record: mail comes here only because the domain's own address is this server's"
+        )
         return Finding("mx", domain, "warn", detail, cure)
     return Finding("mx", domain, "fail", "no MX record: no mail comes here", cure)
 
 
-async def _judged(
+async def _of_exchanges(
     domain: str,
     exchanges: Sequence[tuple[int, str]],
-    facts: Facts,
+    server: ThisServer,
     ours: Sequence[str],
     resolver: Resolver,
 ) -> Finding:
-    cure = facts.publish(domain, "MX")
+    cure = server.publish(domain, "MX")
     shown = ", ".join(f"{preference} {host or '.'}" for preference, host in exchanges)
     if not any(host for _, host in exchanges):
         detail = 'the MX record is ".": it says that the domain takes no mail'
@@ -57,16 +62,20 @@ async def _judged(
     here: list[tuple[int, str]] = []
     elsewhere: list[tuple[int, str]] = []
     for preference, host in exchanges:
-        mine = await _leads_here(host, facts, ours, resolver)
+        mine = await _points_here(host, server, ours, resolver)
         (here if mine else elsewhere).append((preference, host))
     if not here:
-        detail = f"the MX is {shown}: that does not lead here"
+        detail = f"the MX is {shown}: it does not point here"
         return Finding("mx", domain, "fail", detail, cure)
     if elsewhere and elsewhere[0][0] <= here[0][0]:
         when = "first" if elsewhere[0][0] < here[0][0] else "too"
-        detail = f"the MX is {shown}: mail goes to {elsewhere[0][1] or '.'}, {when}"
+        detail = f"the MX is {shown}: mail goes to {elsewhere[0][1] or '.'} {when}"
         return Finding(
-            "mx", domain, "warn", detail, "take the other records out, or give them a larger number"
+            "mx",
+            domain,
+            "warn",
+            detail,
+            "remove the other records, or give them a larger preference",
         )
     for _, host in here:
         if (await resolver.query(host, "CNAME")).names:
@@ -77,7 +86,17 @@ async def _judged(
     return Finding("mx", domain, "ok", f"the MX is {shown}")
 
 
-async def _leads_here(host: str, facts: Facts, ours: Sequence[str], resolver: Resolver) -> bool:
-    if host.lower() == facts.host:
+async def _points_here(
+    host: str, server: ThisServer, ours: Sequence[str], resolver: Resolver
+) -> bool:
+    if host.lower() == server.host:
         return True
-    return bool(set(await addresses_of(host, _BOTH, resolver)) & set(ours)) if host else False
+    return bool(host) and _is_here(await addresses_of(host, resolver), ours)
+
+
+def _is_here(addresses: Addresses, ours: Sequence[str]) -> bool:
+    """Raises DnsTemporaryError where DNS does not say."""
+    here = addresses.point_to(ours)
+    if here is None:
+        addresses.all()  # raises, unless it is ours that are not known: nothing comes here then
+    return bool(here)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from entrypoint.doctor.addresses import addresses_of
-from entrypoint.doctor.finding import Finding, Status, quote, unasked
-from entrypoint.probe.listeners import Listener, Look, look, reason, trusting
-from entrypoint.probe.smtp_dialog import DialogError, dialog
+from entrypoint.config.ports import Port
+from entrypoint.doctor.finding import Finding, Status, not_checked, quote
+from entrypoint.probe.addresses import addresses_of
+from entrypoint.probe.dialog import DialogError, dialog, reason
+from entrypoint.probe.look import look
+from entrypoint.probe.tls_contexts import trusting
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 SECONDS = 10.0
@@ -19,10 +21,10 @@ def _finding(status: Status, detail: str, cure: str = "") -> Finding:
     return Finding("outbound", None, status, detail, cure)
 
 
-async def check_relay_host(host: str, listener: Listener) -> Finding:
+async def check_relay_host(host: str, port: Port) -> Finding:
     """Does RELAY_HOST greet on its port? Its certificate is smtpd's to verify."""
-    seen: Look = await look(host, listener, host, trusting())
-    where = f"the relay host {host} port {listener.port}"
+    seen = await look(host, port, host, trusting())
+    where = f"the relay host {host} port {port.number}"
     if seen.error:
         return _finding(
             "fail",
@@ -39,17 +41,17 @@ async def check_outbound(
     if probe is None:
         # Nothing is wrong, and nobody is to get used to a warning: so this is ok.
         return _finding(
-            "ok", "skipped: DOCTOR_PROBE_DOMAIN is not set, and so no foreign server is asked"
+            "ok", "skipped: DOCTOR_PROBE_DOMAIN is not set, so no other server is connected to"
         )
     try:
         addresses = await _exchangers(probe, resolver)
     except DnsTemporaryError as error:
-        return unasked("outbound", None, error.reason)
+        return not_checked("outbound", None, error.reason)
     if not addresses:
         return _finding(
             "warn",
             f"not tested: {probe} has no mail server",
-            "set DOCTOR_PROBE_DOMAIN to a domain that takes mail",
+            "set DOCTOR_PROBE_DOMAIN to a domain that accepts mail",
         )
     tried = await asyncio.gather(*(_greeting(at(address), port) for address in addresses))
     for address, (code, _) in zip(addresses, tried, strict=True):
@@ -59,8 +61,8 @@ async def check_outbound(
         if code:
             return _finding(
                 "warn",
-                f"the MX of {probe} ({address}) does not want us: {code} {quote(text)}",
-                "its text says why; the address may be on a block list",
+                f"the MX of {probe} ({address}) refuses this server: {code} {quote(text)}",
+                "its text says why; the address may be on a blocklist",
             )
     said = ", ".join(
         f"{address} ({text})" for address, (_, text) in zip(addresses, tried, strict=True)
@@ -78,7 +80,7 @@ async def _exchangers(domain: str, resolver: Resolver) -> Sequence[str]:
     hosts = [host for _, host in exchanges if host] if exchanges else [domain]
     found: list[str] = []
     for host in hosts[:_MOST_HOSTS]:
-        found += await addresses_of(host, ("A", "AAAA"), resolver)
+        found += (await addresses_of(host, resolver)).all()
     return found[:_MOST_ADDRESSES]
 
 

@@ -11,12 +11,12 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from entrypoint.doctor.addresses import addresses_of
 from entrypoint.doctor.certificate import has_name
 from entrypoint.doctor.finding import quote
-from entrypoint.doctor.this_server import Facts
+from entrypoint.doctor.this_server import ThisServer
+from entrypoint.probe.addresses import addresses_of
+from entrypoint.probe.dialog import reason
 from entrypoint.probe.http import Page, PageError, get
-from entrypoint.probe.listeners import reason
 from entrypoint.web.mta_sts import policy_host
 from filters.mailauth.dns.resolver import Resolver
 
@@ -44,33 +44,33 @@ class Fetched:
     inside: bool = False
 
 
-async def fetch(domain: str, facts: Facts, resolver: Resolver, sender: Sender) -> Fetched:
+async def fetch(domain: str, server: ThisServer, resolver: Resolver, sender: Sender) -> Fetched:
     """What every address of the policy's host has; the first trouble, if there is any.
 
     Raises DnsTemporaryError.
     """
     name = policy_host(domain)
-    addresses = (await addresses_of(name, ("A", "AAAA"), resolver))[:_MOST_ADDRESSES]
+    addresses = (await addresses_of(name, resolver)).all()[:_MOST_ADDRESSES]
     if not addresses:
-        return Fetched(trouble=f"{name}: no such name", cure=facts.publish(name, "CNAME"))
-    pages = await asyncio.gather(*(_page(name, ip, facts, sender) for ip in addresses))
-    # Where one address can only not be reached from inside, the other one tells.
+        return Fetched(trouble=f"{name}: no such name", cure=server.publish(name, "CNAME"))
+    pages = await asyncio.gather(*(_page(name, ip, server, sender) for ip in addresses))
+    # Where one address can only not be reached from inside, the other one says.
     return max(pages, key=lambda page: (bool(page.trouble) and not page.inside, bool(page.text)))
 
 
-async def _page(name: str, address: str, facts: Facts, sender: Sender) -> Fetched:
+async def _page(name: str, address: str, server: ThisServer, sender: Sender) -> Fetched:
     where = f"{name} ({address})"
     try:
         async with asyncio.timeout(SECONDS):
             page = await get(sender.at(address), sender.port, name, _PATH, sender.trust)
     except ssl.SSLCertVerificationError as error:
         why = f"the certificate does not verify: {error.verify_message}"
-        return Fetched(trouble=f"{where}: {why}", cure=facts.name_cure)
+        return Fetched(trouble=f"{where}: {why}", cure=server.name_cure)
     except TimeoutError:
         return _unreached(where, f"no answer within {SECONDS:g} s")
     except (OSError, PageError) as error:
         return _unreached(where, reason(error))
-    return _judged(where, name, page, facts)
+    return _of_page(where, name, page, server)
 
 
 def _unreached(where: str, why: str) -> Fetched:
@@ -81,14 +81,14 @@ def _unreached(where: str, why: str) -> Fetched:
     )
 
 
-def _judged(where: str, name: str, page: Page, facts: Facts) -> Fetched:
+def _of_page(where: str, name: str, page: Page, server: ThisServer) -> Fetched:
     if not has_name(page.certificate, name):
-        why = "the certificate does not have the name"
-        return Fetched(trouble=f"{where}: {why}", cure=facts.name_cure)
-    lead = f"lead {name} here; with MTA_STS set, this server has the policy"
+        why = "the certificate does not cover the name"
+        return Fetched(trouble=f"{where}: {why}", cure=server.name_cure)
+    cure = f"point {name} to this server, which has the policy if MTA_STS is set"
     if page.status != 200:  # §3.3: a redirect is not followed
-        return Fetched(trouble=f"{where}: HTTP status {page.status}, no policy", cure=lead)
+        return Fetched(trouble=f"{where}: HTTP status {page.status}, no policy", cure=cure)
     if page.type != "text/plain":  # §3.2
         kind = quote(page.type)
-        return Fetched(trouble=f"{where}: the type is {kind}, not text/plain", cure=lead)
+        return Fetched(trouble=f"{where}: the media type is {kind}, not text/plain", cure=cure)
     return Fetched(page.body)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from entrypoint.doctor.finding import Finding, quote
-from entrypoint.probe.listeners import Look
+from entrypoint.probe.look import Look
 
 
 def judge_local(looks: Iterable[Look]) -> list[Finding]:
     """A finding a port, as seen on the loopback address."""
     return [
-        Finding("port", None, "ok", f"port {each.listener.port} answers", subject=_port(each))
+        Finding("port", None, "ok", f"port {each.port.number} answers", subject=_port(each))
         if not each.error
         else Finding(
             "port",
             None,
             "fail",
-            f"port {each.listener.port} does not answer: {each.error}",
+            f"port {each.port.number} does not answer: {each.error}",
             "the container's log says why; `signpost start` must be running",
             _port(each),
         )
@@ -35,7 +35,7 @@ def judge_public(address: str, looks: Sequence[Look], host: str) -> Finding:
             None,
             "fail",
             f"{address} {ports_of(others)}: another server answers: {quote(others[0].greeting)}",
-            f"lead the ports to this container, or correct the address of {host}",
+            f"forward the ports to this container, or correct the address of {host}",
             address,
         )
     return judge_reached(address, looks)
@@ -69,4 +69,4 @@ def ports_of(looks: Sequence[Look]) -> str:
 
 
 def _port(seen: Look) -> str:
-    return str(seen.listener.port)
+    return str(seen.port.number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -9,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from entrypoint import paths
-from entrypoint.doctor import clock, queue
-from entrypoint.probe.http import WEB
-from entrypoint.probe.listeners import IMAPS, LISTENERS, Listener, trusting
+from entrypoint.config.ports import IMAP_PORTS, SMTP_PORTS, WEB_PORTS, Port
+from entrypoint.doctor import clock
+from entrypoint.probe.look import Look, look
+from entrypoint.probe.tls_contexts import trusting
+from entrypoint.smtpctl import SMTPCTL
 
 
 @dataclass(frozen=True)
@@ -23,22 +26,27 @@ class Probes:
     """
 
     loopback: str = "127.0.0.1"
-    listeners: tuple[Listener, ...] = LISTENERS
-    imaps: Listener = IMAPS
-    web: tuple[Listener, ...] = WEB
+    smtp: tuple[Port, ...] = SMTP_PORTS
+    imaps: tuple[Port, ...] = tuple(port for port in IMAP_PORTS if port.implicit_tls)
+    web: tuple[Port, ...] = WEB_PORTS
     smtp_port: int = 25
     trust: ssl.SSLContext = field(default_factory=trusting)
     data: Path = paths.DATA
     spool: Path = paths.SPOOL
     clients: Path = paths.CLIENT_COUNTS
     built: Path = clock.BUILT
-    queue: Sequence[str] = queue.SMTPCTL
+    smtpctl: Sequence[str] = SMTPCTL
     now: float | None = None
     connect_to: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, address: str) -> str:
         """Where to connect to for an address."""
         return self.connect_to.get(address, address)
+
+    async def look(self, address: str, ports: Sequence[Port], host: str) -> list[Look]:
+        """What the ports of an address show, all at once. host: the name to ask for."""
+        at = self.at(address)
+        return await asyncio.gather(*(look(at, port, host, self.trust) for port in ports))
 
     def time(self) -> float:
         """Unix time."""

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable
 
 from entrypoint.doctor.finding import Finding, Status, quote
-from entrypoint.probe.listeners import reason
-from entrypoint.probe.smtp_dialog import Dialog, DialogError, Reply, dialog
+from entrypoint.probe.dialog import Dialog, DialogError, SmtpReply, dialog, reason
+from entrypoint.probe.look import greeting
 
 SECONDS = 15.0
 
@@ -38,14 +38,14 @@ async def check_relaying(
         if answer.code < 300:
             return finding(
                 "fail",
-                f"mail from {sender} to a foreign domain is taken: this is an open relay",
-                "close port 25 until it is not; look into EXTRA_FILTERS_ and what stands before "
-                "this server",
+                f"mail from {sender} to a foreign domain is accepted: this is an open relay",
+                "close port 25 until this is cured; look at EXTRA_FILTERS_INBOUND and at what "
+                "stands in front of this server",
             )
         if answer.code < 500:
             return finding(
                 "warn",
-                f"neither taken nor refused: {answer.code} {quote(answer.text)}",
+                f"neither accepted nor refused: {answer.code} {quote(answer.text)}",
                 "try again later",
             )
     return finding("ok", "mail from strangers to foreign domains is refused")
@@ -62,11 +62,9 @@ def _unreached(address: str, why: str) -> Finding:
     )
 
 
-async def _ask(said: Dialog, host: str, ours: tuple[str, ...]) -> list[tuple[str, Reply]]:
+async def _ask(said: Dialog, host: str, ours: tuple[str, ...]) -> list[tuple[str, SmtpReply]]:
     foreign = next((name for name in _FOREIGN if name not in ours), "relay-test.invalid")
-    greeting = await said.reply()
-    if greeting.code != 220:
-        raise DialogError(f"it greets with {greeting.code} {greeting.text}")
+    await greeting(said, "smtp")
     await said.say(f"EHLO {host}")
     answers = []
     for sender in (f"relay-test@{foreign}", f"postmaster@{ours[0]}"):

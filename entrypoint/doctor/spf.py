@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from entrypoint.doctor.finding import Finding, unasked
-from entrypoint.doctor.this_server import Facts
+from entrypoint.doctor.finding import Finding, not_checked
+from entrypoint.doctor.this_server import ThisServer
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 from filters.mailauth.envelope import Envelope
 from filters.mailauth.results import SpfResult
@@ -87,15 +87,15 @@ def _target(value: bytes) -> str:
 
 
 async def check_spf(
-    name: str, facts: Facts, ours: Sequence[str], resolver: Resolver
+    name: str, server: ThisServer, ours: Sequence[str], resolver: Resolver
 ) -> list[Finding]:
     """name: a domain, or the host, whose record counts for bounces (§2.4). ours: our addresses."""
-    domain = facts.owner(name)
+    domain = server.owner(name)
     try:
         terms = await terms_of(name, resolver)
     except DnsTemporaryError as error:
-        return [unasked("spf", domain, error.reason)]
-    found = [await _passes(name, domain, terms, facts, ours, resolver)]
+        return [not_checked("spf", domain, error.reason)]
+    found = [await _passes(name, domain, terms, server, ours, resolver)]
     if terms is not None:
         found.append(_within_bounds(domain, terms))
     return found
@@ -105,44 +105,44 @@ async def _passes(
     name: str,
     domain: str | None,
     terms: Terms | None,
-    facts: Facts,
+    server: ThisServer,
     ours: Sequence[str],
     resolver: Resolver,
 ) -> Finding:
-    cure = facts.publish(name, "TXT")
+    cure = server.publish(name, "TXT")
     if not ours:
         return Finding(
             "spf",
             domain,
             "warn",
             "not checked: no public address of this server is known",
-            f"give {facts.host} an address in DNS first",
+            f"give {server.host} an address in DNS first",
         )
     if not spf_check.available():
         return Finding("spf", domain, "warn", "not checked: pyspf is not installed", "install it")
-    results = [(address, await _evaluate(name, address, facts, resolver)) for address in ours]
+    results = [(address, await _evaluate(name, address, server, resolver)) for address in ours]
     words = {each.result for _, each in results}
-    shown = ", ".join(f"{_told(each)} for {address}" for address, each in results)
+    shown = ", ".join(f"{_shown(each)} for {address}" for address, each in results)
     if "none" in words:
         return Finding("spf", domain, "fail", f"{name} has no SPF record", cure)
     if "permerror" in words:
         return Finding("spf", domain, "fail", f"the record is wrong: {shown}", cure)
     if "temperror" in words:
-        return unasked("spf", domain, shown)
+        return not_checked("spf", domain, shown)
     if terms is not None and terms.everybody:
         return Finding(
             "spf",
             domain,
             "warn",
-            'the record lets everybody send for the domain: it has "+all"',
+            'the record lets anybody send for the domain: it has "+all"',
             f'end it with "-all"; {cure}',
         )
-    if facts.relay_host is not None:
+    if server.relay_host is not None:
         return Finding(
             "spf",
             domain,
             "ok",
-            f"there is a record; mail leaves through {facts.relay_host}, and its operator says "
+            f"there is a record; mail leaves through {server.relay_host}, and its operator says "
             "what the record needs",
         )
     missing = [address for address, each in results if each.result != "pass"]
@@ -152,18 +152,18 @@ async def _passes(
             domain,
             "fail",
             shown,
-            f"put {' '.join(map(_mechanism, missing))} into the record, or {cure}",
+            f"add {' '.join(map(_mechanism, missing))} to the record, or {cure}",
         )
     return Finding("spf", domain, "ok", shown)
 
 
-async def _evaluate(name: str, address: str, facts: Facts, resolver: Resolver) -> SpfResult:
-    sender = "" if name == facts.host else f"postmaster@{name}"
-    envelope = Envelope(client_address=address, helo=facts.host, sender=sender)
+async def _evaluate(name: str, address: str, server: ThisServer, resolver: Resolver) -> SpfResult:
+    sender = "" if name == server.host else f"postmaster@{name}"
+    envelope = Envelope(client_address=address, helo=server.host, sender=sender)
     return await spf_check.check(envelope, resolver)
 
 
-def _told(result: SpfResult) -> str:
+def _shown(result: SpfResult) -> str:
     return f"{result.result} ({result.reason})" if result.reason else result.result
 
 
@@ -173,13 +173,13 @@ def _mechanism(address: str) -> str:
 
 def _within_bounds(domain: str | None, terms: Terms) -> Finding:
     if terms.lookups <= LIMIT:
-        detail = f"{terms.lookups} of {LIMIT} look-ups"
+        detail = f"{terms.lookups} of {LIMIT} DNS lookups"
         return Finding("spf-lookups", domain, "ok", detail)
     count = f"more than {MOST_COUNTED}" if terms.lookups > MOST_COUNTED else str(terms.lookups)
     return Finding(
         "spf-lookups",
         domain,
         "fail",
-        f"the record needs {count} look-ups, and {LIMIT} are allowed: others see a permerror",
-        "take out every include: that is no longer used, and write ip4: and ip6: instead of names",
+        f"the record needs {count} DNS lookups, and {LIMIT} are allowed: receivers see a permerror",
+        "remove every include: that is no longer used, and use ip4: and ip6: instead of names",
     )

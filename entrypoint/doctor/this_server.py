@@ -1,4 +1,4 @@
-"""What the doctor compares the world with: the facts of this server.
+"""What the doctor compares the world with: this server, as it is configured.
 
 It must not know DNS, nor what is compared.
 """
@@ -13,18 +13,18 @@ from entrypoint.web.published import site_of
 from filters.mailauth.dkim.sign import SigningKey
 
 _BY_ACME = (
-    "wait some minutes: a name that leads here is asked for by itself; if it stays so, the "
-    "container's log says why"
+    "wait a few minutes: the server asks for a certificate with every name that points here; if it "
+    "stays so, the container's log says why"
 )
-_BY_HAND = "get a certificate with this name, too; with SSL_TYPE=acme that happens by itself"
+_BY_HAND = "get a certificate that covers this name, too; SSL_TYPE=acme does that by itself"
 
 
 @dataclass(frozen=True)
-class Facts:
+class ThisServer:
     """host: MAIL_HOSTNAME, which is also what we say in HELO. given: PUBLIC_IPV4 and PUBLIC_IPV6,
     None where unset. keys: those whose records are to be published. records: what to publish, those
     included that are to wait for the certificate. policy: MTA-STS's, None where there is none.
-    name_cure: what to do where the certificate lacks a name that leads here.
+    name_cure: what to do where the certificate lacks a name that points here.
     """
 
     host: str
@@ -38,8 +38,8 @@ class Facts:
     name_cure: str
 
     @classmethod
-    def of(cls, settings: Settings, keys: list[SigningKey]) -> Facts:
-        """The facts of a configuration and the keys that are in use with it."""
+    def of(cls, settings: Settings, keys: list[SigningKey]) -> ThisServer:
+        """That of a configuration and the keys that are in use with it."""
         listed = records(settings, keys, passing=settings.domains)
         return cls(
             host=settings.mail_hostname,

@@ -48,13 +48,13 @@ class Changes:
             if finding["status"] == "ok" and (old is None or old["status"] == "ok"):
                 continue
             if old is None or _essence(old) != _essence(finding):
-                yield _LEVEL[finding["status"]], _told(finding)
+                yield _LEVEL[finding["status"]], _line(finding)
         for key, old in before.items():
             if key not in now and old["status"] != "ok":
                 yield "info", f"{_name(old)}: no longer checked"
         if last is None:
             well = sum(finding["status"] == "ok" for finding in now.values())
-            yield "info", f"{well} of {len(now)} checks are well"
+            yield "info", f"{well} of {len(now)} checks are ok"
 
 
 def _by_key(findings: Sequence[_Finding]) -> dict[_Key, _Finding]:
@@ -76,8 +76,8 @@ def _name(finding: _Finding) -> str:
     return f"{finding['check']} of {finding['domain']}" if finding["domain"] else finding["check"]
 
 
-def _told(finding: _Finding) -> str:
-    well = "well again: " if finding["status"] == "ok" else ""
+def _line(finding: _Finding) -> str:
+    well = "recovered: " if finding["status"] == "ok" else ""
     cure = f"; {finding['cure']}" if finding["cure"] else ""
     return f"{_name(finding)}: {well}{finding['detail']}{cure}"
 
@@ -116,7 +116,7 @@ def main() -> None:
         try:
             messages = list(changes.since_last(look(command)))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            messages = [("error", f"the doctor could not look: {error}")]
+            messages = [("error", f"the doctor failed: {error}")]
         for level, text in messages:
             if LEVELS.index(level) >= least:
                 write_log(options.format, level, "doctor", text)

@@ -24,9 +24,9 @@ def main() -> None:
         print(json.dumps({"conclusive": False, "silent": {}, "why": str(error)}), flush=True)
         os._exit(1)
     silent: dict[str, str] = {}
-    for finding in judge(seen):
-        if finding.program:
-            silent.setdefault(finding.program, finding.text)
+    for fault in judge(seen):
+        if fault.program:
+            silent.setdefault(fault.program, fault.text)
     print(json.dumps({"conclusive": seen.answers.conclusive, "silent": silent}), flush=True)
     # Nothing that still runs is worth waiting for.
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Answers and silences → findings: which part it is, and whether a restart of it is a cure.
+"""Answers and silences → faults: which part it is, and whether a restart of it is a cure.
 
 Only silence is, and only of a part that does nothing else: one that is busy, answers wrongly or
 waits for a disk, a name server, an old envelope and what a person has paused are reported. Parts
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from entrypoint.health.finding import Finding
+from entrypoint.health.fault import Fault
 from entrypoint.probe.asking import Answers, Probe
 from entrypoint.probe.processes import Process
 from entrypoint.probe.smtp import Control
@@ -64,25 +64,25 @@ class Seen:
     name_servers: Sequence[str] = ()
 
 
-def judge(seen: Seen) -> list[Finding]:
+def judge(seen: Seen) -> list[Fault]:
     """Everything that is wrong, causes first."""
     stopped = [each for each in seen.processes if each.state == STOPPED]
     found = [
-        Finding(f"{each.title} is stopped (SIGSTOP){_EFFECTS.get(each.title, '')}", each.program)
+        Fault(f"{each.title} is stopped (SIGSTOP){_EFFECTS.get(each.title, '')}", each.program)
         for each in stopped
     ]
     # What waits for a stopped part needs no guess.
     explained = {process.program for process in stopped}
     for silent in _silent(seen.answers.probes, seen.control, explained):
         if silent.program not in explained:
-            found.append(_finding(silent, seen))
+            found.append(_fault(silent, seen))
     if seen.idle:
         text = f"keeper has not come round for {seen.idle:.0f} s{_EFFECTS['keeper']}"
-        found.append(Finding(text, "keeper"))
+        found.append(Fault(text, "keeper"))
     if not seen.answers.conclusive and any(each.silent for each in seen.answers.probes.values()):
         late = f"{seen.answers.late:.0f} s"
         text = f"the machine is overloaded: this check itself was held up for {late}"
-        found.append(Finding(f"{text}, and who does not answer may only be slow"))
+        found.append(Fault(f"{text}, and who does not answer may only be slow"))
     return list(dict.fromkeys(found + _reported(seen)))
 
 
@@ -96,7 +96,7 @@ class _Silent:
     hangs: bool = True
 
 
-def _finding(silent: _Silent, seen: Seen) -> Finding:
+def _fault(silent: _Silent, seen: Seen) -> Fault:
     who = silent.part
     if who in _CHAINS and any(
         each.title.startswith("the extra filter ") for each in seen.processes
@@ -105,10 +105,10 @@ def _finding(silent: _Silent, seen: Seen) -> Finding:
     text = f"{who} does not answer within {seen.seconds:g} s ({silent.where})"
     part = [each for each in seen.processes if each.title == silent.part]
     if any(each.state == _WAITS_FOR_A_DISK for each in part):
-        return Finding(f"{text}; it waits for a disk")
+        return Fault(f"{text}; it waits for a disk")
     if any(each.waits > _BUSY * seen.seconds for each in part):
-        return Finding(f"{text}; it is busy")
-    return Finding(text, silent.program if silent.hangs else "")
+        return Fault(f"{text}; it is busy")
+    return Fault(text, silent.program if silent.hangs else "")
 
 
 def _silent(
@@ -210,28 +210,28 @@ def _dovecot(probes: Mapping[str, Probe], *, logins_silent: bool) -> Iterator[_S
             yield _Silent("dovecot", f"Dovecot's {part}", f"{name}, {step}")
 
 
-def _reported(seen: Seen) -> list[Finding]:
+def _reported(seen: Seen) -> list[Fault]:
     """What no restart cures."""
     found = [
-        Finding(f"{_TITLES.get(name, name)}: {probe.said}")
+        Fault(f"{_TITLES.get(name, name)}: {probe.said}")
         for name, probe in seen.answers.probes.items()
         # Where there is no way to any name server, nobody waits for one.
         if probe.said and name != "DNS"
     ]
     found += [
-        Finding(f"smtpd: {name} is paused; `smtpctl resume {name.lower()}` has it go on")
+        Fault(f"smtpd: {name} is paused; `smtpctl resume {name.lower()}` has it go on")
         for name in seen.control.paused
     ]
     if _is_silent(seen.answers.probes, "DNS"):
         found.append(
-            Finding(
+            Fault(
                 f"DNS: no name server answers within {seen.seconds:g} s "
                 f"({', '.join(seen.name_servers)}); clients wait a minute for smtpd's greeting"
             )
         )
     if seen.control.longest > LONGEST_DELIVERY:
         found.append(
-            Finding(
+            Fault(
                 f"local mail does not move: the delivery of {seen.control.envelope} takes "
                 f"{seen.control.longest / 60:.0f} minutes by now; see `signpost queue list`"
             )

@@ -13,7 +13,7 @@ from typing import Any
 
 from entrypoint.files import acting_as
 from entrypoint.paths import UNSIGNED
-from entrypoint.text import neutral
+from entrypoint.text import printable
 
 SIGNER = "signer"
 
@@ -43,6 +43,6 @@ def _told(domain: str, entry: Mapping[str, Any], now: float) -> str | None:
         return None
     first = datetime.fromtimestamp(entry["first"], UTC)
     return (
-        f"{entry['count']} message(s) from {neutral(domain)} could not be signed since "
-        f"{first:%Y-%m-%dT%H:%M:%SZ}: {neutral(str(entry['reason']))}"
+        f"{entry['count']} message(s) from {printable(domain)} could not be signed since "
+        f"{first:%Y-%m-%dT%H:%M:%SZ}: {printable(str(entry['reason']))}"
     )

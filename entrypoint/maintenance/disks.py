@@ -7,11 +7,12 @@ it is called.
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from entrypoint import smtpctl
 from entrypoint.config.settings import Settings
 from entrypoint.disks import VMAIL, Disk, disks
 from entrypoint.log import Level
@@ -28,8 +29,6 @@ _MOST_A_LOOK = 50  # envelopes that are scheduled with one look: it takes half a
 _MANY = 2000  # envelopes; smtpd tries all it has then
 _PATIENCE = 10.0  # seconds
 _TRY_EVERY = 60.0  # seconds from one look to the next that writes, while all is well
-# smtpctl is set-gid, which a container may be denied: the group is taken directly.
-_SMTPCTL = ("setpriv", "--regid", "opensmtpq", "--clear-groups", "/usr/sbin/smtpctl")
 
 Smtpctl = Callable[[Sequence[str]], str]
 
@@ -45,9 +44,9 @@ class Ticker:
     def __init__(
         self,
         look: Callable[[bool], list[Disk | str]] = looked_at,
-        smtpctl: Smtpctl | None = None,
+        ask: Smtpctl | None = None,
     ) -> None:
-        self._look, self._smtpctl = look, smtpctl or _ask
+        self._look, self._smtpctl = look, ask or _ask
         self._said: set[str] = set()
         self._tried = float("-inf")
         # The least room since the disk is full; None while it is not.
@@ -77,7 +76,7 @@ class Ticker:
                 self._once_more = False
             self._schedule()
             self._unheard = False
-        except (OSError, subprocess.SubprocessError) as error:
+        except smtpctl.SmtpctlError as error:
             self._waiting.clear()
             self._again_at = now + _ONCE_MORE
             if not self._unheard:
@@ -122,10 +121,8 @@ class Ticker:
 
     def _deferred(self) -> deque[str]:
         """The local deliveries that wait."""
-        listed = self._smtpctl(("show", "queue")).splitlines()
-        # Addresses stand between the third field and the state, and may hold anything.
-        local = [line for line in listed if line.split("|")[2:3] == ["mda"]]
-        waiting = [line.partition("|")[0] for line in local if "|pending|" in line]
+        listed = smtpctl.envelopes_of(self._smtpctl(("show", "queue")))
+        waiting = [each.evpid for each in listed if each.agent == "mda" and each.state == "pending"]
         if len(waiting) > _MANY:
             self._smtpctl(("schedule", "all"))
             return deque()
@@ -137,16 +134,9 @@ class Ticker:
 
 
 def _ask(arguments: Sequence[str]) -> str:
-    done = subprocess.run(  # noqa: S603 -- a fixed program; words and ids
-        [*_SMTPCTL, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="backslashreplace",
-        timeout=_PATIENCE,
-        check=False,
-    )
-    # An envelope may have gone meanwhile.
-    if done.returncode and arguments[0] == "show":
-        raise OSError(" ".join((done.stdout + done.stderr).split()))
-    return done.stdout
+    try:
+        return asyncio.run(smtpctl.run(*arguments, seconds=_PATIENCE))
+    except smtpctl.SmtpctlRefusedError:
+        if arguments[0] == "show":
+            raise
+        return ""  # the envelope may have gone meanwhile

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from entrypoint.probe.dialog import Dialog, DialogError, dialog, reason
+from entrypoint.probe.tls_contexts import unverified
+
+HOST = "127.0.0.1"
 # How late the event loop may be before what was not answered says nothing of who was asked.
 _LATE = 1.0  # seconds
 _TICK = 0.1  # seconds
-
-
-class WrongAnswer(Exception):  # noqa: N818 -- not an error of ours
-    """An answer came, and it is not the one of a healthy part; the text says what it was."""
 
 
 @dataclass
@@ -78,21 +77,24 @@ async def ask_all(questions: Mapping[str, Question], seconds: float) -> Answers:
     return found
 
 
-def _plain(error: OSError) -> str:
-    """asyncio writes a text of its own where the kernel has one; TLS has numbers of its own."""
-    if error.errno and not isinstance(error, ssl.SSLError):
-        return os.strerror(error.errno)
-    return str(error) or type(error).__name__
-
-
 async def _ask(probe: Probe, question: Question) -> None:
     try:
         await question(probe)
-    except WrongAnswer as wrong:
-        probe.said = f"{probe.step}: {wrong}"
-    except OSError as error:
-        probe.said = f"{probe.step}: {_plain(error)}"
+    except (OSError, DialogError) as error:
+        probe.said = f"{probe.step}: {reason(error)}"
     except Exception as error:
         probe.said = f"{probe.step}: {type(error).__name__}: {error}"
     else:
         probe.answered = True
+
+
+@asynccontextmanager
+async def at_port(
+    number: int, probe: Probe, *, tls: bool = False, host: str = HOST
+) -> AsyncIterator[Dialog]:
+    """Connect; with `tls`, in TLS from the first byte. Raises OSError or ssl.SSLError."""
+    async with dialog(host, number, leave="") as link:
+        if tls:
+            probe.step = "TLS"
+            await link.begin_tls(unverified(), "localhost")
+        yield link

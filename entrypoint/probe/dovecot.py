@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from entrypoint.config.ports import Port
 from entrypoint.paths import DOVECOT_RUN
-from entrypoint.probe.asking import Probe, WrongAnswer
-from entrypoint.probe.conversation import Conversation, at_port, at_socket
+from entrypoint.probe.asking import Probe, at_port
+from entrypoint.probe.dialog import Dialog, DialogError, socket_dialog
+from entrypoint.probe.greetings import GREETINGS
 from entrypoint.probe.login import ProbeLogin
 
 # A process, the socket at which it says `VERSION` to whoever comes, and the socket's owner.
@@ -33,24 +34,24 @@ async def log_in(port: Port, login: ProbeLogin, probe: Probe) -> None:
     async with at_port(port.number, probe, tls=port.implicit_tls) as link:
         await _greeting(port, link, probe)
         probe.step = "LOGIN"
-        await link.send(f"a LOGIN {login.name} {login.password}\r\n")
+        await link.send(f"a LOGIN {login.name} {login.password}")
         line = await link.until("a ")
         if not line.startswith("a OK"):
-            raise WrongAnswer(line[:200])
+            raise DialogError(line[:200])
         await _leave(port, link, probe)
 
 
 async def process(name: str, probe: Probe) -> None:
     """A process at its own socket."""
     path, user = SOCKETS[name]
-    async with at_socket(DOVECOT_RUN / path, user) as link:
+    async with socket_dialog(DOVECOT_RUN / path, user) as link:
         probe.step = "first line"
         await link.expect("VERSION\t")
 
 
 async def deliver(login: ProbeLogin, probe: Probe) -> None:
     """LMTP, up to a recipient that nobody is."""
-    async with at_socket(DOVECOT_RUN / "lmtp", "vmail") as link:
+    async with socket_dialog(DOVECOT_RUN / "lmtp", "vmail") as link:
         probe.step = "greeting"
         await link.reply("220")
         for command, code in (
@@ -60,15 +61,14 @@ async def deliver(login: ProbeLogin, probe: Probe) -> None:
             ("QUIT", "221"),
         ):
             probe.step = command.split()[0]
-            await link.send(f"{command}\r\n")
-            await link.reply(code)
+            await link.say(command, code)
 
 
 async def quota(login: ProbeLogin, probe: Probe) -> None:
     """quota-status, as the inbound filter asks it at RCPT."""
-    async with at_socket(DOVECOT_RUN / "quota-status-inbound", "verifier") as link:
+    async with socket_dialog(DOVECOT_RUN / "quota-status-inbound", "verifier") as link:
         probe.step = "question"
-        await link.send(f"request=smtpd_access_policy\nrecipient={_nobody(login)}\nsize=0\n\n")
+        await link.write(f"request=smtpd_access_policy\nrecipient={_nobody(login)}\nsize=0\n\n")
         await link.expect("action=")
 
 
@@ -77,24 +77,16 @@ def _nobody(login: ProbeLogin) -> str:
     return f"nobody-{login.name}"
 
 
-async def _greeting(port: Port, link: Conversation, probe: Probe) -> None:
+async def _greeting(port: Port, link: Dialog, probe: Probe) -> None:
     probe.step = "greeting"
-    if port.protocol == "sieve":
-        # It tells its capabilities, and OK in the end (RFC 5804 §1.7).
-        await link.expect('"IMPLEMENTATION"')
-        await link.until("OK")
-    else:
-        await link.expect({"imap": "* OK", "pop3": "+OK"}[port.protocol])
+    expected = GREETINGS[port.protocol]
+    await link.expect(expected.first)
+    if expected.last != expected.first:
+        await link.until(expected.last)
 
 
-async def _leave(port: Port, link: Conversation, probe: Probe) -> None:
+async def _leave(port: Port, link: Dialog, probe: Probe) -> None:
     probe.step = "LOGOUT"
-    if port.protocol == "imap":
-        await link.send("z LOGOUT\r\n")
-        await link.until("z OK")
-    elif port.protocol == "pop3":
-        await link.send("QUIT\r\n")
-        await link.expect("+OK")
-    else:
-        await link.send("LOGOUT\r\n")
-        await link.until("OK")
+    expected = GREETINGS[port.protocol]
+    await link.send(expected.leave)
+    await link.until(expected.left)

@@ -10,9 +10,7 @@ import asyncio
 import http.client
 import io
 import ssl
-from dataclasses import dataclass, replace
-
-from entrypoint.probe.listeners import Listener, Look, look_by_tls, reason
+from dataclasses import dataclass
 
 _MOST = 65_536  # octets of head and body
 _BEGIN = b"HTTP/"
@@ -74,24 +72,3 @@ def _parsed(said: bytes, certificate: bytes) -> Page:
     except (http.client.HTTPException, ValueError, OSError):
         raise PageError("no HTTP server" if said else "the connection was closed") from None
     return Page(answer.status, answer.headers.get_content_type(), body, certificate)
-
-
-WEB = (Listener(80, implicit_tls=False), Listener(443, implicit_tls=True))
-
-
-async def look_web(address: str, listener: Listener, host: str, trust: ssl.SSLContext) -> Look:
-    """Connect once or twice. host: the name to ask for. trust: verifies chains, not names."""
-    seen = Look(address, listener)
-
-    async def connect(context: ssl.SSLContext) -> Look:
-        return await _look(seen, host, context if listener.implicit_tls else None)
-
-    return await look_by_tls(seen, connect, trust)
-
-
-async def _look(seen: Look, host: str, context: ssl.SSLContext | None) -> Look:
-    try:
-        page = await get(seen.address, seen.listener.port, host, "/", context)
-    except PageError as error:
-        return replace(seen, error=reason(error))
-    return replace(seen, greeting=f"HTTP {page.status}", certificate=page.certificate)

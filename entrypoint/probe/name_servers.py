@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from entrypoint.probe.asking import Probe, WrongAnswer
+from entrypoint.probe.asking import Probe
+from entrypoint.probe.dialog import reason
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 _AGAIN = 2.0  # seconds
@@ -51,7 +52,7 @@ class _Answer(asyncio.DatagramProtocol):
 async def ask(servers: Sequence[str], probe: Probe, port: int = 53) -> None:
     """Ask all of them again every two seconds, until one answers.
 
-    Raises WrongAnswer where the network says of each at once that there is no way to it: a resolver
+    Raises OSError where the network says of each at once that there is no way to it: a resolver
     then does not wait, either.
     """
     probe.step = "question"
@@ -62,11 +63,11 @@ async def ask(servers: Sequence[str], probe: Probe, port: int = 53) -> None:
             try:
                 return await answer
             except OSError as error:
-                refusals.append(error.strerror or str(error))
+                refusals.append(reason(error))
     finally:
         for each in asked:
             each.cancel()
-    raise WrongAnswer(", ".join(refusals))
+    raise OSError(", ".join(refusals))
 
 
 async def _ask(server: str, port: int) -> None:

@@ -10,37 +10,32 @@ Nobody's mail is handed in: the one recipient is refused.
 
 from __future__ import annotations
 
-import asyncio
-import re
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
 from entrypoint.config.ports import Port
-from entrypoint.probe.asking import Probe, WrongAnswer
-from entrypoint.probe.conversation import Conversation, at_port
+from entrypoint.probe.asking import Probe, at_port
+from entrypoint.probe.dialog import Dialog, DialogError
 from entrypoint.probe.login import ProbeLogin
+from entrypoint.smtpctl import QueuedEnvelope, SmtpctlError, lines_of
 
-SMTPCTL = "/usr/sbin/smtpctl"
 # smtpd reads each envelope from the disk for the list: the ones behind so many are not looked at.
 _MOST_ENVELOPES = 2_000
-_STATE = re.compile(r"\|(pending|inflight)\|(-?\d+)\|")
 
 
 @asynccontextmanager
-async def _greeted(port: Port, login: ProbeLogin, probe: Probe) -> AsyncIterator[Conversation]:
+async def _greeted(port: Port, login: ProbeLogin, probe: Probe) -> AsyncIterator[Dialog]:
     async with at_port(port.number, probe, tls=port.implicit_tls) as link:
         probe.step = "greeting"
         await link.reply("220")
         probe.step = "first command"
-        await link.send(f"XPROBE {login.mark}\r\n")
-        await link.reply("5")
+        await link.say(f"XPROBE {login.mark}", "5")
         yield link
         # The session's last line in the log belongs to it, too.
         probe.step = "QUIT"
-        await link.send("QUIT\r\n")
-        await link.reply("221")
+        await link.say("QUIT", "221")
 
 
 async def greet(port: Port, login: ProbeLogin, probe: Probe) -> None:
@@ -53,30 +48,24 @@ async def receive(port: Port, login: ProbeLogin, probe: Probe) -> None:
     """Port 25, up to a recipient that must be refused."""
     async with _greeted(port, login, probe) as link:
         probe.step = "EHLO"
-        await link.send("EHLO localhost\r\n")
-        await link.reply("250")
+        await link.say("EHLO localhost", "250")
         probe.step = "MAIL"
-        await link.send("MAIL FROM:<>\r\n")
-        await link.reply("250")
+        await link.say("MAIL FROM:<>", "250")
         probe.step = "RCPT"
-        await link.send(f"RCPT TO:<{login.name}>\r\n")
-        await link.reply("550")
+        await link.say(f"RCPT TO:<{login.name}>", "550")
 
 
 async def submit(port: Port, login: ProbeLogin, probe: Probe) -> None:
     """Port 465, up to a login."""
     async with _greeted(port, login, probe) as link:
         probe.step = "EHLO"
-        await link.send("EHLO localhost\r\n")
-        await link.reply("250")
+        await link.say("EHLO localhost", "250")
         # The filter sees the command before smtpd finds that there is no such mechanism.
         probe.step = "AUTH unknown"
-        await link.send("AUTH XPROBE\r\n")
-        await link.reply("5")
+        await link.say("AUTH XPROBE", "5")
         probe.step = "AUTH"
         plain = b64encode(f"\0{login.name}\0{login.password}".encode("ascii")).decode("ascii")
-        await link.send(f"AUTH PLAIN {plain}\r\n")
-        await link.reply("235")
+        await link.say(f"AUTH PLAIN {plain}", "235")
 
 
 @dataclass
@@ -111,34 +100,21 @@ class Control:
                     return
 
     def note(self, line: str) -> None:
-        """One line of `show queue`: evpid|source|agent|…|state|seconds|error."""
-        fields = line.split("|", 3)
-        state = _STATE.search(line)
-        if len(fields) < 4 or fields[2] != "mda" or state is None:
+        """One line of `show queue`."""
+        try:
+            envelope = QueuedEnvelope.parse(line)
+        except ValueError:
             return
-        seconds = float(state[2])
-        waited = seconds if state[1] == "inflight" else -seconds
-        if waited > self.longest:
-            self.longest, self.envelope = waited, fields[0]
+        waited = {"inflight": envelope.seconds, "pending": -envelope.seconds}
+        if envelope.agent == "mda" and waited.get(envelope.state, 0) > self.longest:
+            self.longest, self.envelope = waited[envelope.state], envelope.evpid
 
 
 async def _smtpctl(probe: Probe, *arguments: str) -> AsyncGenerator[str, None]:
     probe.step = f"smtpctl {' '.join(arguments)}"
-    process = await asyncio.create_subprocess_exec(
-        SMTPCTL,
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    assert process.stdout is not None  # noqa: S101 -- PIPE above
     try:
-        last = ""
-        async for raw in process.stdout:
-            last = raw.decode("utf-8", "backslashreplace").rstrip("\n")
-            yield last
-        if await process.wait():
-            raise WrongAnswer(last[:200])
-    finally:
-        if process.returncode is None:
-            process.kill()
+        async with aclosing(lines_of(*arguments)) as lines:
+            async for line in lines:
+                yield line
+    except SmtpctlError as error:
+        raise DialogError(str(error).removeprefix(f"{probe.step}: ")) from None

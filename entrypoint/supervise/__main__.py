@@ -19,13 +19,12 @@ from supervisor.medusa import asyncore_25 as asyncore
 from supervisor.options import ServerOptions
 from supervisor.supervisord import Supervisor
 
-from entrypoint.banners import check_banners
-from entrypoint.config.ports import SMTP_PORTS, listed, rendered_ports
+from entrypoint.config.ports import SMTP_PORTS, port_numbers, rendered_ports
 from entrypoint.health.looking import Looking
 from entrypoint.health.watchdog import Watchdog
 from entrypoint.log import write_log
-from entrypoint.logins_answer import check_logins
 from entrypoint.paths import PORTS, RUN
+from entrypoint.probe.ready import is_ready
 from entrypoint.supervise.restarts import Restarts, is_pending, request
 
 # A program that comes up and dies again this often is not being kept running.
@@ -79,14 +78,14 @@ class Watch:
         self.options.mood = states.SupervisorStates.SHUTDOWN
 
     def tell_when_ready(self) -> None:
-        """Wait for the banners of all ports, then say so once."""
+        """Wait until every port greets and logins can be checked, then say so once."""
         ports = rendered_ports(RUN / PORTS)
-        told = f"mail is accepted on the ports {listed(SMTP_PORTS)}"
+        told = f"mail is accepted on the ports {port_numbers(SMTP_PORTS)}"
         if mailboxes := [port for port in ports if port not in SMTP_PORTS]:
-            told += f", and read on {listed(mailboxes)}"
+            told += f", and read on {port_numbers(mailboxes)}"
         deadline = time.monotonic() + _READY_WITHIN
         while not self.failed and time.monotonic() < deadline:
-            if not check_banners(ports, timeout=2.0) and not check_logins(timeout=2.0):
+            if is_ready(ports):
                 self.say("info", f"signpost ready: {told}")
                 return
             time.sleep(0.2)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from entrypoint.text import day, listed, minute
 from entrypoint.tls.acme_plan import MOST_NAMES, Attempt, Held, next_try
 from entrypoint.tls.certbot import Result
-from entrypoint.tls.replacement import Line, day, minute
+from entrypoint.tls.replacement import Line
 
 _MOST_LISTED = 6
 
@@ -14,13 +15,13 @@ _MOST_LISTED = 6
 def asked(server: str, names: Sequence[str], held: Held | None) -> Line:
     """A run has begun."""
     what = "a certificate is" if held is None else "the next certificate is"
-    further = f" for {listed(names)}" if len(names) > 1 else ""
+    further = f" for {first_names(names)}" if len(names) > 1 else ""
     return "info", f"{what} asked for at {server}{further}"
 
 
 def issued(server: str, names: Sequence[str]) -> Line:
     """A run has ended well."""
-    return "info", f"{server} has issued a certificate for {listed(names)}"
+    return "info", f"{server} has issued a certificate for {first_names(names)}"
 
 
 def failed(server: str, result: Result, due: float) -> Line:
@@ -28,7 +29,7 @@ def failed(server: str, result: Result, due: float) -> Line:
     return (
         "error",
         f"no certificate from {server}: {result.problem}; "
-        f"next try {minute(due)}, or when the container is restarted",
+        f"next try {minute(due)} UTC, or when the container is restarted",
     )
 
 
@@ -37,8 +38,8 @@ def left_out(result: Result, attempts: Sequence[Attempt]) -> Line:
     due = max(next_try(name, attempts) for name in result.blamed)
     return (
         "warning",
-        f"{listed(result.blamed)} cannot be in the certificate yet: {result.problem}; "
-        f"next try {minute(due)}, or when the container is restarted",
+        f"{first_names(result.blamed)} cannot be in the certificate yet: {result.problem}; "
+        f"next try {minute(due)} UTC, or when the container is restarted",
     )
 
 
@@ -47,7 +48,7 @@ def valid(held: Held, due: float) -> Line:
     return (
         "info",
         f"the ACME server's certificate is valid until {day(held.ends)}; the next one "
-        f"is asked for on {minute(due)}",
+        f"is asked for on {minute(due)} UTC",
     )
 
 
@@ -61,10 +62,9 @@ def too_many(count: int) -> Line:
     )
 
 
-def listed(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
     """`a, b and c`; of many names the first ones."""
     shown, more = list(names[:_MOST_LISTED]), len(names) - _MOST_LISTED
     if more > 0:
         shown.append(f"{more} more")
-    *most, last = shown
-    return f"{', '.join(most)} and {last}" if most else last
+    return listed(shown)

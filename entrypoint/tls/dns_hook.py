@@ -13,53 +13,33 @@ import argparse
 import asyncio
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from entrypoint.probe import authoritative as authority
-from entrypoint.probe.authoritative import Reply, Server
+from entrypoint.probe.authoritative import Ask, ServerAnswer
 from filters.mailauth.dns.resolver import DnsResolver, DnsTemporaryError, Resolver
-
-Ask = Callable[[str, str], Awaitable[Reply]]
-_DEEPEST = 5  # aliases and referrals
 
 
 async def lacking(name: str, value: bytes, resolver: Resolver, ask: Ask = authority.ask) -> str:
     """What still lacks the value, and why; "" if nothing does. Nothing is raised."""
+    # Not of the name itself: the resolver would follow its alias, or remember that it is not there.
+    zone = name.partition(".")[2]
     try:
-        return await _at(None, name, value, resolver, ask, 0)
+        answers = await authority.every_answer(zone, name, resolver, ask)
     except DnsTemporaryError as error:
         return f"the name servers of {name} cannot be found ({error.reason})"
+    return next((text for each in answers if (text := _lack(each, value))), "")
 
 
-async def _at(
-    servers: Sequence[Server] | None,
-    name: str,
-    value: bytes,
-    resolver: Resolver,
-    ask: Ask,
-    depth: int,
-) -> str:
-    if depth > _DEEPEST:
-        return f"{name} leads on to other names for ever"
-    if servers is None:
-        servers = await authority.servers_of(name, resolver)
-    if not servers:
-        return f"no name server of {name} is known"
-    for server in servers:
-        replies = [await ask(address, name) for address in server.addresses]
-        # One address of a server may be out of reach, such as IPv6 from here.
-        heard = [reply for reply in replies if reply.trouble is None]
-        if not heard:
-            return f"the name server {server.name} cannot be asked"
-        for reply in heard:
-            if reply.alias is not None or reply.referral:
-                below = await authority.addressed(reply.referral, resolver) or None
-                if trouble := await _at(
-                    below, reply.alias or name, value, resolver, ask, depth + 1
-                ):
-                    return trouble
-            elif value not in reply.texts:
-                return f"the name server {server.name} does not have {name} yet"
+def _lack(answer: ServerAnswer, value: bytes) -> str:
+    if answer.failure == "unreachable":
+        return f"the name server {answer.server} cannot be asked ({answer.trouble})"
+    if answer.failure == "no name server":
+        return f"no name server of {answer.name} is known"
+    if answer.failure == "alias loop":
+        return f"{answer.name} is in an alias loop"
+    if value not in answer.texts:
+        return f"the name server {answer.server} does not have {answer.name} yet"
     return ""
 
 

@@ -16,40 +16,25 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from entrypoint.config.settings import Settings
+from entrypoint.probe.addresses import addresses_of
 from entrypoint.tls.acme_plan import Held
 from entrypoint.tls.polled import PolledProcess
 from entrypoint.web.published import names
-from filters.mailauth.dns.resolver import DnsResolver, DnsTemporaryError, Lookup, Resolver
+from filters.mailauth.dns.resolver import DnsResolver, Lookup, Resolver
 
 _SECONDS = 20.0  # for all questions
 _QUESTIONS = 5000
-_TYPES = ("A", "AAAA")
 
 
 async def leading(host: str, names: Sequence[str], resolver: Resolver) -> dict[str, bool]:
-    """What is known of each name. Nothing is raised."""
-    ours, _ = await _addresses(host, resolver)
-    found = await asyncio.gather(*(_leads(name, ours, resolver) for name in names))
-    return {name: led for name, led in zip(names, found, strict=True) if led is not None}
+    """Whether each name points to an address of the host's, where that is known.
 
-
-async def _leads(name: str, ours: frozenset[str], resolver: Resolver) -> bool | None:
-    addresses, whole = await _addresses(name, resolver)
-    if addresses & ours:
-        return True
-    # Where the host itself leads is not known, or what this name has is not known whole.
-    return False if ours and whole else None
-
-
-async def _addresses(name: str, resolver: Resolver) -> tuple[frozenset[str], bool]:
-    """Addresses of a name, and whether these are all."""
-    found, whole = set[str](), True
-    for rdtype in _TYPES:
-        try:
-            found.update((await resolver.query(name, rdtype)).names)
-        except DnsTemporaryError:
-            whole = False
-    return frozenset(found), whole
+    Nothing is raised.
+    """
+    ours = (await addresses_of(host, resolver)).known
+    found = await asyncio.gather(*(addresses_of(name, resolver) for name in names))
+    points = {name: each.point_to(ours) for name, each in zip(names, found, strict=True)}
+    return {name: here for name, here in points.items() if here is not None}
 
 
 async def _run(host: str, names: Sequence[str], servers: Sequence[str]) -> dict[str, bool]:

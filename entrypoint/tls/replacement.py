@@ -5,11 +5,11 @@ Pure but for what it remembers. It must not know files, ports or processes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from entrypoint.log import Level
+from entrypoint.text import day, listed
 from entrypoint.tls.pair import Fit
 
 Line = tuple[Level, str]
@@ -122,7 +122,7 @@ class Succession:
             return [
                 (
                     "info",
-                    f"the new certificate is served on the ports {_listed(ports.served)} "
+                    f"the new certificate is served on the ports {listed(ports.served)} "
                     f"(SHA-256 {right})",
                 )
             ]
@@ -130,20 +130,5 @@ class Succession:
             return []
         self.expected = None
         why = "smtpd has not been started again" if ports.restarting else "look at smtpd's lines"
-        where = f" on the ports {_listed(others)}" if others else ""
+        where = f" on the ports {listed(others)}" if others else ""
         return [("error", f"the new certificate is not served{where}: {why}")]
-
-
-def day(moment: float) -> str:
-    """The day of a Unix time, in UTC."""
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d}"
-
-
-def minute(moment: float) -> str:
-    """The minute of a Unix time, in UTC."""
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _listed(ports: Iterable[int]) -> str:
-    *most, last = map(str, ports)
-    return f"{', '.join(most)} and {last}" if most else last

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from entrypoint.text import neutral
+from entrypoint.text import printable
 from entrypoint.verify.question import Question
 from filters.mailauth.auth_results import format_field
 from filters.mailauth.authenticate import MessageResult
@@ -65,7 +65,7 @@ _FATES = {
 
 def as_text(question: Question, verdict: MessageResult, decision: Decision) -> str:
     """The same for a person, a line for each result and its reason."""
-    return "\n".join(neutral(line) for line in _lines(question, verdict, decision)) + "\n"
+    return "\n".join(printable(line) for line in _lines(question, verdict, decision)) + "\n"
 
 
 def _lines(question: Question, verdict: MessageResult, decision: Decision) -> Iterator[str]:

@@ -105,7 +105,7 @@ def test_the_table_is_plain_where_no_terminal_is(doctored: Signpost) -> None:
 
 def test_it_looks_by_itself_and_logs_what_is_not_well(doctored: Signpost) -> None:
     # Its first look may have been before or after the records were there.
-    doctored.wait_for_log(r"doctor: \d+ of \d+ checks are well$", timeout=90)
+    doctored.wait_for_log(r"doctor: \d+ of \d+ checks are ok$", timeout=90)
     assert "warning doctor: certificate: port 25: self-signed" in doctored.logs()
 
 

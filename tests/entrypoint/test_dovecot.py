@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from entrypoint import files, paths, render
-from entrypoint.config.ports import from_text, listed, rendered_ports, served_ports, to_text
+from entrypoint.config.ports import from_text, port_numbers, rendered_ports, served_ports, to_text
 from entrypoint.supervise import dovecot_log
 
 from .test_render import GOLDEN, settings_of
@@ -67,9 +67,11 @@ def test_each_rewritten_file_has_another_second_than_the_one_before(tmp_path: Pa
 
 
 def test_the_ports_are_those_that_are_served() -> None:
-    assert listed(served_ports(imap=False, pop3=False)) == "25, 465 and 587"
-    assert listed(served_ports(imap=True, pop3=False)) == "25, 465, 587, 143, 993 and 4190"
-    assert listed(served_ports(imap=True, pop3=True)) == "25, 465, 587, 143, 993, 4190 and 995"
+    assert port_numbers(served_ports(imap=False, pop3=False)) == "25, 465 and 587"
+    assert port_numbers(served_ports(imap=True, pop3=False)) == "25, 465, 587, 143, 993 and 4190"
+    assert (
+        port_numbers(served_ports(imap=True, pop3=True)) == "25, 465, 587, 143, 993, 4190 and 995"
+    )
 
 
 def test_the_rendered_ports_are_read_back(tmp_path: Path) -> None:

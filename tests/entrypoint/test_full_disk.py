@@ -20,6 +20,7 @@ from entrypoint.files import locked, own_folder, write_file
 from entrypoint.maintenance.disks import Ticker
 from entrypoint.maintenance.known_hashes import KnownHashes
 from entrypoint.paths import DATA, SPOOL
+from entrypoint.smtpctl import SmtpctlError
 from filters.disk_room import Room
 
 from ..refusing_disk import names_in, refusing
@@ -180,7 +181,7 @@ class TestTheKeeper:
 
     def smtpctl(self, arguments: Sequence[str]) -> str:
         if self.answer is None:
-            raise OSError("no such socket")
+            raise SmtpctlError("smtpctl show queue: no daemon")
         self.asked.append(arguments)
         return self.answer
 

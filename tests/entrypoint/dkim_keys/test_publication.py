@@ -12,7 +12,7 @@ from entrypoint.dkim_keys.model import Observation
 from entrypoint.dkim_keys.publication import PublicKey, judge, observe
 from entrypoint.dns_records import key_record
 from entrypoint.probe import authoritative as authority
-from entrypoint.probe.authoritative import Reply
+from entrypoint.probe.authoritative import TxtReply
 from filters.mailauth.dkim.sign import SigningKey
 from filters.mailauth.dns.resolver import StaticResolver
 
@@ -22,7 +22,7 @@ KEY = SigningKey(ZONE, "mail", "rsa-sha256", rsa.generate_private_key(65537, 204
 EDWARDS = SigningKey(ZONE, "mail", "ed25519-sha256", ed25519.Ed25519PrivateKey.generate())
 OTHER = SigningKey(ZONE, "mail", "rsa-sha256", rsa.generate_private_key(65537, 2048))
 RECORD, OTHERS = key_record(KEY).value.encode(), key_record(OTHER).value.encode()
-HERE, NONE = Reply((RECORD,)), Reply()
+HERE, NONE = TxtReply((RECORD,)), TxtReply()
 NAME = f"mail._domainkey.{ZONE}"
 
 DNS: dict[str, object] = {
@@ -33,17 +33,17 @@ DNS: dict[str, object] = {
 }
 
 
-def both(first: Reply, second: Reply = HERE) -> dict[tuple[str, str], Reply]:
+def both(first: TxtReply, second: TxtReply = HERE) -> dict[tuple[str, str], TxtReply]:
     return {("127.0.0.61", NAME): first, ("127.0.0.62", NAME): second}
 
 
 def look(
-    said: Mapping[tuple[str, str], Reply],
+    said: Mapping[tuple[str, str], TxtReply],
     key: SigningKey = KEY,
     zone: Mapping[str, object] = DNS,
 ) -> tuple[str, str]:
-    async def ask(address: str, name: str) -> Reply:
-        return said.get((address, name), Reply(trouble="no answer"))
+    async def ask(address: str, name: str) -> TxtReply:
+        return said.get((address, name), TxtReply(trouble="no answer"))
 
     seen = asyncio.run(observe(PublicKey.of(key), StaticResolver(zone), ask))
     return seen.answer, seen.detail
@@ -61,10 +61,10 @@ def look(
             *(both(NONE), ("partial", "ns1.example.net has no such record")), id="partial"
         ),
         pytest.param(
-            *(both(Reply((OTHERS,))), ("wrong", "ns1.example.net has another key")), id="wrong"
+            *(both(TxtReply((OTHERS,))), ("wrong", "ns1.example.net has another key")), id="wrong"
         ),
         pytest.param(
-            both(Reply((RECORD, OTHERS)), NONE),
+            both(TxtReply((RECORD, OTHERS)), NONE),
             (
                 "wrong",
                 "ns1.example.net has 2 records, and there must be one; "
@@ -73,12 +73,12 @@ def look(
             id="wrong here, missing there",
         ),
         pytest.param(
-            both(HERE, Reply(trouble="no answer")),
+            both(HERE, TxtReply(trouble="no answer")),
             ("unreachable", "ns2.example.net cannot be asked: no answer"),
             id="unreachable",
         ),
         pytest.param(
-            both(Reply(trouble="no answer"), NONE),
+            both(TxtReply(trouble="no answer"), NONE),
             (
                 "missing",
                 "ns1.example.net cannot be asked: no answer; ns2.example.net has no such record",
@@ -86,35 +86,44 @@ def look(
             id="missing, as far as anybody answers",
         ),
         pytest.param(
-            both(Reply(alias="k.provider.test"), Reply(alias="k.provider.test"))
+            both(TxtReply(alias="k.provider.test"), TxtReply(alias="k.provider.test"))
             | {("127.0.0.63", "k.provider.test"): HERE},
             ("served", ""),
             id="an alias into another zone",
         ),
         pytest.param(
-            both(Reply(alias="k.provider.test"))
-            | {("127.0.0.63", "k.provider.test"): Reply((OTHERS,))},
+            both(TxtReply(alias="k.provider.test"))
+            | {("127.0.0.63", "k.provider.test"): TxtReply((OTHERS,))},
             (
                 "wrong",
-                "ns1.example.net leads to k.provider.test: ns.provider.test has another key",
+                f"{NAME} is an alias of k.provider.test: ns.provider.test has another key",
             ),
             id="an alias to another key",
         ),
         pytest.param(
-            both(Reply(referral=("ns.provider.test",)), Reply(referral=("ns.provider.test",)))
+            both(TxtReply(referral=("ns.provider.test",)), TxtReply(referral=("ns.provider.test",)))
             | {("127.0.0.63", NAME): HERE},
             ("served", ""),
             id="a zone of its own below _domainkey",
         ),
     ],
 )
-def test_all_servers_together(said: Mapping[tuple[str, str], Reply], seen: tuple[str, str]) -> None:
+def test_all_servers_together(
+    said: Mapping[tuple[str, str], TxtReply], seen: tuple[str, str]
+) -> None:
     assert look(said) == seen
 
 
 def test_an_alias_to_itself_comes_to_an_end() -> None:
-    answer, _ = look(both(Reply(alias=NAME), Reply(alias=NAME)))
-    assert answer == "wrong"
+    asked = []
+
+    async def ask(address: str, name: str) -> TxtReply:
+        asked.append(name)
+        return TxtReply(alias=NAME)
+
+    seen = asyncio.run(observe(PublicKey.of(KEY), StaticResolver(DNS), ask))
+    assert seen == Observation("wrong", f"{NAME} is in an alias loop")
+    assert len(asked) == 12  # two servers, six times
 
 
 @pytest.mark.parametrize(
@@ -149,7 +158,7 @@ def test_the_resolver_is_not_asked_for_what_is_not_there_yet() -> None:
     """It would remember that, and verifiers use it, too."""
     resolver = StaticResolver(DNS)
 
-    async def ask(address: str, name: str) -> Reply:
+    async def ask(address: str, name: str) -> TxtReply:
         return NONE
 
     asyncio.run(observe(PublicKey.of(KEY), resolver, ask))
@@ -202,7 +211,7 @@ class TestOneServer:
         with serving() as servers:
             yield servers["ns1.example.net"]
 
-    def ask(self, server: AuthorityServer) -> Reply:
+    def ask(self, server: AuthorityServer) -> TxtReply:
         return asyncio.run(authority.ask("127.0.0.61", NAME, port=server.port, seconds=0.2))
 
     def test_its_records(self, server: AuthorityServer) -> None:
@@ -211,15 +220,15 @@ class TestOneServer:
 
     def test_none(self, server: AuthorityServer) -> None:
         server.publish(f"{ZONE}. IN NS ns1.example.net.")
-        assert self.ask(server) == Reply()
+        assert self.ask(server) == TxtReply()
 
     def test_an_alias_within_the_zone_is_followed(self, server: AuthorityServer) -> None:
         server.publish(f"{NAME}. IN CNAME k.{ZONE}.", f'k.{ZONE}. IN TXT "a"')
-        assert self.ask(server) == Reply((b"a",))
+        assert self.ask(server) == TxtReply((b"a",))
 
     def test_an_alias_out_of_the_zone(self, server: AuthorityServer) -> None:
         server.publish(f"{NAME}. IN CNAME k.provider.test.")
-        assert self.ask(server) == Reply(alias="k.provider.test")
+        assert self.ask(server) == TxtReply(alias="k.provider.test")
 
     @pytest.mark.parametrize(
         ("manner", "trouble"),
@@ -232,11 +241,11 @@ class TestOneServer:
     def test_no_answer(self, server: AuthorityServer, manner: str, trouble: str) -> None:
         server.publish(key_record(KEY).zone_line())
         server.manner = manner
-        assert self.ask(server) == Reply(trouble=trouble)
+        assert self.ask(server) == TxtReply(trouble=trouble)
 
     def test_a_referral(self, server: AuthorityServer) -> None:
         server.manner = "refers"
-        assert self.ask(server) == Reply(referral=("ns2.example.net",))
+        assert self.ask(server) == TxtReply(referral=("ns2.example.net",))
 
     def test_nobody_there(self, server: AuthorityServer) -> None:
         reply = asyncio.run(authority.ask("127.0.0.64", NAME, port=server.port, seconds=0.2))

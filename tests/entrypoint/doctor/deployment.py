@@ -1,6 +1,6 @@
 """A deployment that the doctor looks at: DNS as a value, small servers, files, a queue.
 
-`doctor/good.toml` describes one in which all is well, and `doctor/public_face.toml` what is more
+`doctor/good.toml` describes one in which all is well, and `doctor/web_service.toml` what is more
 where the web service runs; a case of `doctor/broken/*.toml` says what is different in it.
 """
 
@@ -21,11 +21,11 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from entrypoint.config import environ
+from entrypoint.config.ports import Port
 from entrypoint.config.settings import HostFacts
 from entrypoint.doctor.checkup import Checkup
 from entrypoint.doctor.finding import Finding
 from entrypoint.doctor.probes import Probes
-from entrypoint.probe.listeners import Listener
 from entrypoint.tls.self_signed import self_signed
 from entrypoint.web import mta_sts
 from entrypoint.web.published import site_of
@@ -158,16 +158,16 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
                     )
         probes = Probes(
             loopback=HERE,
-            listeners=tuple(Listener(at[name], name == "465") for name in ("25", "465", "587")),
-            imaps=Listener(at["993"], implicit_tls=True),
-            web=(Listener(at["80"], False), Listener(at["443"], implicit_tls=True)),
+            smtp=tuple(Port(at[name], "smtp", name == "465") for name in ("25", "465", "587")),
+            imaps=(Port(at["993"], "imap", implicit_tls=True),),
+            web=(Port(at["80"], "http"), Port(at["443"], "http", implicit_tls=True)),
             smtp_port=at["25"],
             trust=authority.trust(),
             data=folder / "data",
             spool=folder / "spool",
             clients=folder / "clients.json",
             built=folder / "built",
-            queue=_lister(case.get("queue", ""), folder),
+            smtpctl=_smtpctl(case.get("queue", ""), folder),
             now=now + case.get("clock_is_ahead", 0),
             connect_to=CONNECT_TO,
         )
@@ -218,8 +218,8 @@ def _zone(
     return zone
 
 
-def _lister(listing: str, folder: Path) -> tuple[str, ...]:
-    """A command that prints the queue's listing, {ago:N} being N seconds ago."""
+def _smtpctl(listing: str, folder: Path) -> tuple[str, ...]:
+    """In smtpctl's place: it prints the queue's listing, {ago:N} being N seconds ago."""
     if listing == "fails":
         return (sys.executable, "-c", "import sys; sys.exit('smtpctl: no daemon \\x1b[31m')")
     for_now = int(time.time())
@@ -228,7 +228,7 @@ def _lister(listing: str, folder: Path) -> tuple[str, ...]:
         seconds, _, after = rest.partition("}")
         listing = f"{before}{for_now - int(seconds)}{after}"
     (folder / "queue").write_text(listing)
-    return ("/bin/cat", str(folder / "queue"))
+    return ("/bin/sh", "-c", 'test "$*" = "show queue" && cat "$0"', str(folder / "queue"))
 
 
 def _files(case: Mapping[str, Any], folder: Path, now: int) -> None:

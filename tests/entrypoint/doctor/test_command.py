@@ -119,7 +119,7 @@ class TestChanges:
             (
                 [finding("fail", "gone")],
                 [finding("ok", "there")],
-                [("info", "mx of a.example: well again: there")],
+                [("info", "mx of a.example: recovered: there")],
             ),
             ([finding("fail", "gone")], [], [("info", "mx of a.example: no longer checked")]),
             ([finding("ok", "there")], [], []),
@@ -152,7 +152,7 @@ class TestChanges:
         assert list(Changes().since_last(found)) == [
             ("error", "ptr: y; mend it"),
             ("warning", "dkim of a.example: z; mend it"),
-            ("info", "1 of 3 checks are well"),
+            ("info", "1 of 3 checks are ok"),
         ]
 
 

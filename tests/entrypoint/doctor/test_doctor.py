@@ -18,7 +18,7 @@ from entrypoint.doctor.finding import STATUSES, table, worst
 
 from .deployment import FOLDER, HOST, look
 
-BASES = ("good", "public_face")
+BASES = ("good", "web_service")
 
 
 def _cases() -> list[Any]:

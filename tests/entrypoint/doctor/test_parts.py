@@ -19,7 +19,6 @@ from entrypoint.doctor.disk import judge_room
 from entrypoint.doctor.finding import Finding, quote, worst
 from entrypoint.doctor.probes import Probes
 from entrypoint.doctor.spf import MOST_COUNTED, terms_of
-from entrypoint.probe.smtp_dialog import DialogError, dialog
 from filters.disk_room import Room, room_of
 from filters.mailauth.dns.resolver import Answer, StaticResolver
 
@@ -160,44 +159,18 @@ class TestDisk:
         )
 
 
-class TestDialog:
-    @pytest.mark.parametrize(
-        ("said", "why"),
-        [
-            (b"", "the connection was closed"),
-            (b"220 half", "the connection was closed"),
-            (b"x" * 100_000, "a line that is too long"),
-            (b"220-more\r\n" * 1000, "a reply that does not end"),
-            (b"\0\r\n", "no SMTP server"),
-        ],
-    )
-    def test_a_server_that_is_none(self, said: bytes, why: str) -> None:
-        async def main() -> None:
-            async def talk(_reader: object, writer: asyncio.StreamWriter) -> None:
-                writer.write(said)
-                writer.close()
-
-            async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
-                port = server.sockets[0].getsockname()[1]
-                async with dialog("127.0.0.1", port) as conversation:
-                    await conversation.reply()
-
-        with pytest.raises(DialogError, match=why):
-            asyncio.run(main())
-
-
 def _settings(**more: str) -> Settings:
     return environ.load({**good()["environ"], **more}, host=HostFacts(ipv6=True))
 
 
 def _probes(folder: Path) -> Probes:
     return Probes(
-        listeners=(),
+        smtp=(),
         smtp_port=9,
         data=folder,
         spool=folder,
         clients=folder / "none",
-        queue=["true"],
+        smtpctl=["true"],
     )
 
 
@@ -229,7 +202,7 @@ def test_an_error_of_ours_takes_no_other_check_with_it(tmp_path: Path) -> None:
     found = asyncio.run(Checkup(_settings(), KEYS, Wrong(), _probes(tmp_path)).run())
     (mx, _) = [each for each in found if each.check == "mx"]
     assert mx.status == "warn"
-    assert mx.detail == "it could not be made (ZeroDivisionError: \\x1b[31m)"
+    assert mx.detail == "the check failed (ZeroDivisionError: \\x1b[31m)"
     assert {"clients", "clock", "disk", "queue"} <= {each.check for each in found}
 
 

@@ -67,9 +67,9 @@ def test_a_server_that_answers_everything_is_well() -> None:
 def test_the_first_part_of_a_chain_that_does_not_answer_is_named(
     silent: dict[str, str], part: str, program: str
 ) -> None:
-    (finding,) = judge(seen(silent))
-    assert part in finding.text
-    assert finding.program == program
+    (fault,) = judge(seen(silent))
+    assert part in fault.text
+    assert fault.program == program
 
 
 @pytest.mark.parametrize(
@@ -92,22 +92,22 @@ def test_the_first_part_of_a_chain_that_does_not_answer_is_named(
     ],
 )
 def test_what_no_restart_cures_is_only_reported(what: Seen, said: str) -> None:
-    (finding,) = judge(what)
-    assert said in finding.text
-    assert finding.program == ""
+    (fault,) = judge(what)
+    assert said in fault.text
+    assert fault.program == ""
 
 
 def test_a_wrong_answer_is_told_and_restarts_nothing() -> None:
     probes = {"port 25": Probe("MAIL", said="MAIL: 452 4.3.1 Insufficient system storage")}
-    (finding,) = judge(Seen(Answers(probes), 7.0))
-    assert finding.text == "port 25: MAIL: 452 4.3.1 Insufficient system storage"
-    assert finding.program == ""
+    (fault,) = judge(Seen(Answers(probes), 7.0))
+    assert fault.text == "port 25: MAIL: 452 4.3.1 Insufficient system storage"
+    assert fault.program == ""
 
 
 def test_a_silent_name_server_is_never_taken_for_a_hung_smtpd() -> None:
     found = judge(seen(dict.fromkeys(("DNS", "port 25", "port 465", "port 587"), "greeting")))
-    assert any("DNS" in finding.text for finding in found)
-    assert {finding.program for finding in found} == {""}
+    assert any("DNS" in fault.text for fault in found)
+    assert {fault.program for fault in found} == {""}
 
 
 def test_no_way_to_a_name_server_is_no_fault() -> None:
@@ -119,7 +119,7 @@ def test_no_way_to_a_name_server_is_no_fault() -> None:
 def test_a_stopped_process_explains_the_silence_of_its_program_and_of_no_other() -> None:
     stopped = (Process("smtpd", "smtpd's crypto", "T", 7),)
     found = judge(seen({"dispatcher": "smtpctl", "master": "first line"}, stopped))
-    assert [finding.text for finding in found] == [
+    assert [fault.text for fault in found] == [
         "smtpd's crypto is stopped (SIGSTOP)",
         "Dovecot's master does not answer within 7 s (its socket, first line)",
     ]
@@ -144,7 +144,7 @@ def test_only_local_mail_that_is_due_counts_as_not_moving(line: str, waited: flo
 
 def test_a_machine_that_is_overloaded_is_named_as_the_cause() -> None:
     probes = {"port 25": Probe("MAIL")}
-    texts = [finding.text for finding in judge(Seen(Answers(probes, late=3.2), 7.0))]
+    texts = [fault.text for fault in judge(Seen(Answers(probes, late=3.2), 7.0))]
     assert texts[1].startswith("the machine is overloaded: this check itself was held up for 3 s")
     well = {"port 25": Probe("QUIT", answered=True)}
     assert judge(Seen(Answers(well, late=3.2), 7.0)) == []

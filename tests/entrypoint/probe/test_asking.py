@@ -18,7 +18,7 @@ import pytest
 
 from entrypoint.probe import name_servers, services
 from entrypoint.probe.asking import Answers, Probe, Question, ask_all
-from entrypoint.probe.conversation import at_socket
+from entrypoint.probe.dialog import socket_dialog
 from entrypoint.tls.self_signed import self_signed
 
 from ..certificates import server_context
@@ -91,7 +91,7 @@ def test_a_socket_whose_backlog_is_full_is_silence(tmp_path: Path) -> None:
                 link.connect(str(path))
 
         async def knock(probe: Probe) -> None:
-            async with at_socket(path, _me()):
+            async with socket_dialog(path, _me()):
                 pass
 
         assert ask(knock, 0.4).silent

@@ -1,4 +1,4 @@
-"""The doctor's small HTTP client against servers that are none, or hostile."""
+"""The small HTTP client against servers that are none, or hostile."""
 
 from __future__ import annotations
 

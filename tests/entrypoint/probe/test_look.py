@@ -1,7 +1,8 @@
-"""Which certificate a port shows, in each protocol that asks for TLS, from servers on this host."""
+"""What a port shows, in each protocol, from servers on this host."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -14,7 +15,8 @@ import pytest
 from cryptography import x509
 
 from entrypoint.config.ports import Port, Protocol
-from entrypoint.probe.certificates import fingerprints
+from entrypoint.probe.look import Look, fingerprints, look
+from entrypoint.probe.tls_contexts import trusting
 from entrypoint.tls.pair import fingerprint
 
 from ..certificates import Authority, server_context
@@ -62,7 +64,7 @@ def server(context: ssl.SSLContext | None, says: Sequence[bytes]) -> Iterator[in
 def test_it_is_seen(tmp_path: Path, protocol: Protocol, implicit: bool, says: list[bytes]) -> None:
     chain, key = Authority.make(tmp_path).pair("mail.test", datetime.now(UTC) + timedelta(days=9))
     with server(server_context(tmp_path, chain, key), says) as number:
-        found = fingerprints([Port(number, protocol, implicit)], "mail.test")
+        found = asyncio.run(fingerprints([Port(number, protocol, implicit)], "mail.test"))
     assert found == {number: fingerprint(x509.load_pem_x509_certificate(chain))}
 
 
@@ -73,14 +75,50 @@ def test_it_is_seen(tmp_path: Path, protocol: Protocol, implicit: bool, says: li
         ("smtp", [*SMTP[:2], b"454 no TLS now\r\n"]),
         ("imap", [IMAP[0], b"a NO not now\r\n"]),
         ("imap", []),
+        ("pop3", [POP3[0], b"-ERR not now\r\n"]),
+        ("sieve", [SIEVE[0], b'NO "not now"\r\n']),
     ],
 )
 def test_there_is_none_without_tls(protocol: Protocol, says: list[bytes]) -> None:
     with server(None, says) as number:
-        assert fingerprints([Port(number, protocol)], "mail.test") == {number: ""}
+        assert asyncio.run(fingerprints([Port(number, protocol)], "mail.test")) == {number: ""}
 
 
 def test_there_is_none_where_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
-    assert fingerprints([Port(number, "smtp")], "mail.test") == {number: ""}
+    assert asyncio.run(fingerprints([Port(number, "smtp")], "mail.test")) == {number: ""}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "says", "greeting", "tls_error"),
+    [
+        ("smtp", [*SMTP[:2], b"454 later\r\n"], "mail ESMTP", "STARTTLS is refused with 454"),
+        ("imap", [IMAP[0], b"a NO no\r\n"], IMAP[0], "STARTTLS is refused: a NO no"),
+        ("pop3", [POP3[0], b"-ERR no\r\n"], POP3[0], "STARTTLS is refused: -ERR no"),
+        ("sieve", [SIEVE[0], b"NO\r\n"], b'"IMPLEMENTATION" "x"', "STARTTLS is refused: NO"),
+    ],
+)
+def test_a_port_that_greets_and_refuses_tls(
+    protocol: Protocol, says: list[bytes], greeting: str | bytes, tls_error: str
+) -> None:
+    text = greeting if isinstance(greeting, str) else greeting.decode().strip()
+    with server(None, says) as number:
+        port = Port(number, protocol)
+        seen = asyncio.run(look("127.0.0.1", port, "mail.test", trusting()))
+    assert seen == Look("127.0.0.1", port, greeting=text, tls_error=tls_error)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "error"),
+    [
+        ("smtp", "no SMTP server"),
+        ("imap", "no IMAP server"),
+        ("pop3", "no POP3 server"),
+        ("sieve", "no ManageSieve server"),
+    ],
+)
+def test_a_port_of_another_protocol(protocol: Protocol, error: str) -> None:
+    with server(None, [b"SSH-2.0-x\r\n"]) as number:
+        port = Port(number, protocol)
+        assert asyncio.run(look("127.0.0.1", port, "mail.test", trusting())).error == error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Finding:
+class Fault:
     """program: what supervisor restarts to cure it; empty where a restart is no cure."""
 
     text: str
