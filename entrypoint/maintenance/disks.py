@@ -2,20 +2,21 @@
 
 smtpd tries a local delivery again 10 n² seconds after it took the mail: after a day that is every
 half hour. So `smtpctl schedule` has it try as soon as something was deleted. It must not know how
-it is called.
+it is called. Disks are looked at in a process of its own, which writes as who writes mail.
 """
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from entrypoint.config.settings import Settings
 from entrypoint.disks import VMAIL, Disk, disks
 from entrypoint.log import Level
 from entrypoint.paths import DATA
+from entrypoint.processes import in_child, run_program
 
 Line = tuple[Level, str]
 
@@ -26,17 +27,19 @@ _GROWN_INODES = 4
 _ONCE_MORE = 20.0  # seconds
 _MOST_A_LOOK = 50  # envelopes that are scheduled with one look: it takes half a second
 _MANY = 2000  # envelopes; smtpd tries all it has then
-_PATIENCE = 10.0  # seconds
+_SMTPCTL_SECONDS = 10.0
+_LOOK_SECONDS = 30.0
+_SILENT = f"the disks do not answer within {_LOOK_SECONDS:g} s"
 _TRY_EVERY = 60.0  # seconds from one look to the next that writes, while all is well
 # smtpctl is set-gid, which a container may be denied: the group is taken directly.
 _SMTPCTL = ("setpriv", "--regid", "opensmtpq", "--clear-groups", "/usr/sbin/smtpctl")
 
-Smtpctl = Callable[[Sequence[str]], str]
+Smtpctl = Callable[[Sequence[str]], Awaitable[str]]
 
 
-def looked_at(thoroughly: bool) -> list[Disk | str]:
-    """The disks; thoroughly: by writing to them, too."""
-    return disks(owner=VMAIL if thoroughly else None)
+async def looked_at(thoroughly: bool) -> list[Disk | str]:
+    """The disks; thoroughly: by writing to them, too. Raises TimeoutError."""
+    return await in_child(partial(disks, owner=VMAIL if thoroughly else None), _LOOK_SECONDS)
 
 
 class Ticker:
@@ -44,7 +47,7 @@ class Ticker:
 
     def __init__(
         self,
-        look: Callable[[bool], list[Disk | str]] = looked_at,
+        look: Callable[[bool], Awaitable[list[Disk | str]]] = looked_at,
         smtpctl: Smtpctl | None = None,
     ) -> None:
         self._look, self._smtpctl = look, smtpctl or _ask
@@ -56,32 +59,40 @@ class Ticker:
         self._again_at: float | None = None
         self._once_more = False
         self._waiting: deque[str] = deque()
-        self._unheard = False
+        self._unheard = self._silent = False
 
-    def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
+    async def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
         """Look once; the lines for the log. now: a clock's seconds that only go on."""
         now = time.monotonic() if now is None else now
         # A disk that sleeps is not woken up every time.
         thoroughly = bool(self._said) or now - self._tried >= _TRY_EVERY
         if thoroughly:
             self._tried = now
-        found = self._look(thoroughly)
+        try:
+            found = await self._look(thoroughly)
+        except TimeoutError:
+            lines: list[Line] = [] if self._silent else [("error", _SILENT)]
+            self._silent = True
+            return lines
+        self._silent = False
         lines = self._tell(found)
         for disk in found:
             if isinstance(disk, Disk) and DATA in disk.folders:
                 self._watch(disk, settings.message_size_limit, now)
         try:
             if self._again_at is not None and now >= self._again_at:
-                self._waiting = self._deferred()
+                self._waiting = await self._deferred()
                 self._again_at = now + _ONCE_MORE if self._once_more else None
                 self._once_more = False
-            self._schedule()
+            await self._schedule()
             self._unheard = False
-        except (OSError, subprocess.SubprocessError) as error:
+        except OSError as error:
             self._waiting.clear()
             self._again_at = now + _ONCE_MORE
             if not self._unheard:
-                lines.append(("warning", f"what waits in the queue is not tried again: {error}"))
+                late = f"smtpd has not answered within {_SMTPCTL_SECONDS:g} s"
+                why = late if isinstance(error, TimeoutError) else error
+                lines.append(("warning", f"what waits in the queue is not tried again: {why}"))
             self._unheard = True
         return lines
 
@@ -120,33 +131,29 @@ class Ticker:
             self._short = False
             self._again_at, self._once_more = now, True
 
-    def _deferred(self) -> deque[str]:
+    async def _deferred(self) -> deque[str]:
         """The local deliveries that wait."""
-        listed = self._smtpctl(("show", "queue")).splitlines()
+        listed = (await self._smtpctl(("show", "queue"))).splitlines()
         # Addresses stand between the third field and the state, and may hold anything.
         local = [line for line in listed if line.split("|")[2:3] == ["mda"]]
         waiting = [line.partition("|")[0] for line in local if "|pending|" in line]
         if len(waiting) > _MANY:
-            self._smtpctl(("schedule", "all"))
+            await self._smtpctl(("schedule", "all"))
             return deque()
         return deque(waiting)
 
-    def _schedule(self) -> None:
+    async def _schedule(self) -> None:
         for _ in range(min(_MOST_A_LOOK, len(self._waiting))):
-            self._smtpctl(("schedule", self._waiting.popleft()))
+            await self._smtpctl(("schedule", self._waiting.popleft()))
 
 
-def _ask(arguments: Sequence[str]) -> str:
-    done = subprocess.run(  # noqa: S603 -- a fixed program; words and ids
-        [*_SMTPCTL, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="backslashreplace",
-        timeout=_PATIENCE,
-        check=False,
-    )
+async def _ask(arguments: Sequence[str]) -> str:
+    done = await run_program([*_SMTPCTL, *arguments], _SMTPCTL_SECONDS)
     # An envelope may have gone meanwhile.
-    if done.returncode and arguments[0] == "show":
-        raise OSError(" ".join((done.stdout + done.stderr).split()))
-    return done.stdout
+    if done.status and arguments[0] == "show":
+        raise OSError(" ".join(_text(done.output + done.errors).split()))
+    return _text(done.output)
+
+
+def _text(said: bytes) -> str:
+    return said.decode("utf-8", "backslashreplace")
