@@ -1,19 +1,14 @@
-"""Questions for our own programs: the checker of passwords, the web service, the keeper."""
+"""Questions for our own programs: the checker of passwords, the web service, maintenance."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-from entrypoint.paths import RUN
+from entrypoint.paths import MAINTENANCE_SOCKET, RUN
 from entrypoint.probe.asking import Probe, WrongAnswer
 from entrypoint.probe.conversation import at_port, at_socket
 
 LOGINS = RUN / "logins/socket"
-# The keeper writes it each time it comes round.
-ALIVE = RUN / "keeper.alive"
-# How long a change may take to be applied: thousands of passwords are hashed one by one.
-_ROUND = 120.0  # seconds
 
 
 async def logins(probe: Probe, path: Path = LOGINS) -> None:
@@ -25,6 +20,14 @@ async def logins(probe: Probe, path: Path = LOGINS) -> None:
         await link.expect("wrong")
 
 
+async def maintenance(probe: Probe, path: Path = MAINTENANCE_SOCKET) -> None:
+    """A question that it answers at once, whatever it is applying."""
+    async with at_socket(path) as link:
+        probe.step = "ping"
+        await link.send('{"request": "ping"}\n')
+        await link.expect('{"ok": true')
+
+
 async def web(number: int, probe: Probe, *, tls: bool, host: str = "127.0.0.1") -> None:
     """Any answer in HTTP (RFC 9110)."""
     async with at_port(number, probe, tls=tls, host=host) as link:
@@ -32,20 +35,3 @@ async def web(number: int, probe: Probe, *, tls: bool, host: str = "127.0.0.1") 
         await link.send("HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         if not (said := await link.some()).startswith(b"HTTP/1."):
             raise WrongAnswer(f"no HTTP: {said[:80]!r}")
-
-
-def idle(now: float, path: Path = ALIVE) -> float:
-    """For how many seconds too long the keeper has not come round; 0 where all is well.
-
-    now: Unix time. A clock that was set back says nothing.
-    """
-    try:
-        age = now - path.stat().st_mtime
-    except OSError:  # it is just starting
-        return 0.0
-    return age if age > _ROUND else 0.0
-
-
-def now() -> float:
-    """Unix time."""
-    return time.time()
