@@ -17,8 +17,7 @@ import subprocess
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from tempfile import TemporaryFile
-from typing import NoReturn, TypeVar
+from typing import BinaryIO, NoReturn, TypeVar
 
 _REAPED_WITHIN = 1.0  # seconds from SIGKILL on, unless it waits for a disk
 _LOOK_EVERY = 0.01
@@ -51,8 +50,9 @@ async def run_program(
     killed with what it has started.
     """
     rights = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-    # A file, not a pipe: what a program leaves behind may hold a pipe open.
-    with TemporaryFile() as output, TemporaryFile() as errors:
+    # A file, not a pipe: what a program leaves behind may hold a pipe open. In memory: a disk that
+    # is full would cut what a program says.
+    with _memory() as output, _memory() as errors:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=subprocess.DEVNULL,
@@ -77,6 +77,10 @@ async def run_program(
         for file in (output, errors):
             file.seek(0)
         return Ended(status, output.read(), errors.read())
+
+
+def _memory() -> BinaryIO:
+    return os.fdopen(os.memfd_create("output"), "w+b")
 
 
 async def in_child(work: Callable[[], Value], seconds: float) -> Value:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,6 +18,8 @@ import pytest
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.files import locked
 from entrypoint.processes import Ended, in_child, run_program
+
+from ..refusing_disk import refusing
 
 Value = TypeVar("Value")
 SPEAKS = "import sys; print('out', flush=True); print('err', file=sys.stderr); sys.exit(3)"
@@ -52,6 +56,10 @@ class TestPrograms:
         command = [sys.executable, "-c", SPEAKS]
         assert run(command) == Ended(3, b"out\n", b"err\n")
         assert run(command, merged=True) == Ended(3, b"out\nerr\n")
+
+    def test_what_was_printed_needs_no_disk(self) -> None:
+        with refusing(Path(tempfile.gettempdir()), errno.EROFS):
+            assert run([sys.executable, "-c", SPEAKS]) == Ended(3, b"out\n", b"err\n")
 
     def test_one_whose_time_is_over_is_killed_with_what_it_started(self, tmp_path: Path) -> None:
         numbers = tmp_path / "numbers"
