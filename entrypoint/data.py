@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from entrypoint.accounts import store as mailboxes
 from entrypoint.accounts.merge import merged
+from entrypoint.accounts.stored import Stored
 from entrypoint.completion import HashOf, completed, new_hash
 from entrypoint.config.ineffective import oddities
 from entrypoint.config.problems import ConfigurationError
@@ -68,7 +69,6 @@ def ensure(
                 say(note.level, note.text)
         for undone in store.undone:
             warn(undone)
-        signing = store.signing(store.load())
     if settings.arc_seal:
         path = _arc_key(settings, data)
         _VERIFIERS.folder(path.parent)
@@ -81,28 +81,46 @@ def ensure(
         if not takes_nothing(error) or not (pair.certificate.exists() and pair.key.exists()):
             raise
         warn(f"the self-signed certificate stays as it is: {explained(error)}")
-    srs = settings.srs_secret or SecretStr(_kept(data / "secrets/srs", 40))
-    demo_password = _kept(data / DEMO_PASSWORD_FILE, 20) if settings.demo else ""
     try:
         write_file(data / "VERSION", f"{version}\n".encode(), "root", "root", 0o644)
     except OSError as error:  # nothing depends on it
         if not takes_nothing(error):
             raise
         warn(explained(error))
+    accounts = mailboxes.Store(data / "accounts")
+    accounts.prepare()
+    return complete(settings, accounts.load(), data, say, hash_of)
+
+
+def complete(
+    settings: Settings,
+    stored: Stored,
+    data: Path = DATA,
+    say: Callable[[str, str], None] | None = None,
+    hash_of: HashOf = new_hash,
+) -> Settings:
+    """The settings with what /data has of keys, secrets, accounts and aliases.
+
+    Nothing is made but a secret that is not there yet. stored: what the commands have written; say
+    and hash_of as for `ensure`, but for DKIM keys. Raises OSError and ConfigurationError.
+    """
+    srs = settings.srs_secret or SecretStr(_kept(data / "secrets/srs", 40))
+    demo_password = _kept(data / DEMO_PASSWORD_FILE, 20) if settings.demo else ""
+    keys = Store(settings, data / "dkim")
     whole = completed(
         settings,
         srs=srs,
         demo_password=SecretStr(demo_password),
-        signing=signing,
+        signing=keys.signing(keys.load()),
         hash_of=hash_of,
     )
     accounts = mailboxes.Store(data / "accounts")
-    accounts.prepare()
-    whole, unfit = merged(whole, accounts.load())
-    for problem in unfit:
-        warn(f"{accounts.path}: passed over: {problem}")
-    for problem in oddities(whole):
-        warn(problem)
+    whole, unfit = merged(whole, stored)
+    if say is not None:
+        for problem in unfit:
+            say("warning", f"{accounts.path}: passed over: {problem}")
+        for problem in oddities(whole):
+            say("warning", problem)
     return whole
 
 

@@ -14,6 +14,7 @@ import os
 import pwd
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,16 +80,29 @@ def acting_as(user: str) -> Iterator[None]:
         os.setegid(before[1])
 
 
+_LOCKED_WITHIN = 10.0  # seconds
+_LOOK_EVERY = 0.02
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep every other process from entering. The system ends it with this process.
 
-    Waits as long as it takes. A disk that takes nothing is no hindrance to those who only read.
-    Raises OSError.
+    A disk that takes nothing is no hindrance to those who only read. Raises OSError, also where
+    another process is inside for ten seconds: it may be stopped.
     """
     descriptor = _opened(path)
+    end = time.monotonic() + _LOCKED_WITHIN
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > end:
+                    why = "another command has been at work for ten seconds; see if it is stopped"
+                    raise OSError(error.errno, why, str(path)) from None
+                time.sleep(_LOOK_EVERY)
         yield
     finally:
         os.close(descriptor)

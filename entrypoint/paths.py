@@ -26,6 +26,7 @@ WEB = RUN / "web"  # there only if the web service is to run
 WEBROOT = RUN / "acme"  # whose .well-known/acme-challenge it serves then
 LOGINS_SOCKET = RUN / "logins/socket"
 GUARD_SOCKET = RUN / "guard/socket"
+MAINTENANCE_SOCKET = RUN / "maintenance.socket"
 
 # What the filters write in folders of their own.
 UNSIGNED = SPOOL / "filters/signer/unsigned.json"

@@ -1,5 +1,5 @@
-"""Accounts, aliases and app passwords that commands keep in /data/accounts.
+"""Accounts, aliases and app passwords that commands write to /data/accounts.
 
-`changes` decides and does nothing; `merge` lays what is kept beside the environment's; `desk` does
-it and makes it live.
+`changes` decides and does nothing; `merge` lays what is stored beside the environment's. Commands
+write it, and the maintenance process applies it.
 """

@@ -1,4 +1,4 @@
-"""`signpost account`: the accounts, and those that are kept without editing files."""
+"""`signpost account`: the accounts, and those that commands add."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ import click
 
 from entrypoint.accounts import changes
 from entrypoint.accounts.last_use import last_uses, told
-from entrypoint.commands import account_changes as speaking
-from entrypoint.commands.account_changes import change, desk, look, refusals
+from entrypoint.commands import account_changes as written
+from entrypoint.commands.account_changes import (
+    account_files,
+    change,
+    read_merged,
+    refusals,
+)
 from entrypoint.commands.password_prompt import asked_hash, generated_hash
 from entrypoint.config.settings import Account
 from entrypoint.files import acting_as
 from entrypoint.text import table
 
 _VMAIL = "vmail"
-# Well-formed, and of no password.
-_PLACEHOLDER = f"$6$placeholder${'.' * 86}"
 _GENERATE = click.option("--generate", is_flag=True, help="Make a password, and print it.")
 
 
@@ -38,18 +41,18 @@ def command() -> None:
 @click.pass_context
 def list_accounts(ctx: click.Context, machine: bool) -> None:
     """List all accounts: where each is set, its quota, its app passwords, its last login."""
-    view = look(ctx)
-    uses = last_uses(desk(ctx).store)
-    ours = {account.address for account in view.settings.accounts}
+    accounts, whole = read_merged(ctx)
+    uses = last_uses(account_files(ctx).store)
+    ours = {account.address for account in accounts.settings.accounts}
     rows: list[dict[str, Any]] = [
         {
             "address": account.address,
             "kept": "ACCOUNTS" if account.address in ours else "here",
-            "quota": _quota(account, view.settings.default_quota),
+            "quota": _quota(account, accounts.settings.default_quota),
             "app_passwords": len(account.app_passwords),
             "last_login": max(uses.get(account.address, {}).values(), default=None),
         }
-        for account in view.whole.accounts
+        for account in whole.accounts
     ]
     if machine:
         click.echo(json.dumps(rows, indent=2))
@@ -70,39 +73,39 @@ def list_accounts(ctx: click.Context, machine: bool) -> None:
 
 
 @command.command()
-@click.argument("address", type=speaking.address)
-@click.option(
-    "--quota", type=speaking.quota, help="Such as 5G, or none; else DEFAULT_QUOTA counts."
-)
+@click.argument("address", type=written.address)
+@click.option("--quota", type=written.quota, help="Such as 5G, or none; else DEFAULT_QUOTA counts.")
 @_GENERATE
 @click.pass_context
 def add(ctx: click.Context, address: str, quota: int | None, generate: bool) -> None:
     """Add an account and set its password."""
+    accounts = account_files(ctx).read_to_change([address])
     with refusals():
         # Whoever is refused is not asked for a password first.
-        view = look(ctx)
-        changes.add_account(view.settings, view.stored, address, _PLACEHOLDER, quota)
+        changes.check_new_account(accounts.settings, accounts.stored, address)
         plain, hashed = generated_hash() if generate else (None, asked_hash())
     change(
         ctx,
+        accounts,
         lambda settings, stored: changes.add_account(settings, stored, address, hashed, quota),
-        f"{address} is there",
+        f"{address} is added",
         plain,
     )
 
 
 @command.command()
-@click.argument("address", type=speaking.address)
+@click.argument("address", type=written.address)
 @_GENERATE
 @click.pass_context
 def passwd(ctx: click.Context, address: str, generate: bool) -> None:
     """Set another password. App passwords stay."""
+    accounts = account_files(ctx).read_to_change()
     with refusals():
-        view = look(ctx)
-        changes.set_password(view.settings, view.stored, address, _PLACEHOLDER)
+        changes.check_account(accounts.settings, accounts.stored, address)
         plain, hashed = generated_hash() if generate else (None, asked_hash())
     change(
         ctx,
+        accounts,
         lambda settings, stored: changes.set_password(settings, stored, address, hashed),
         f"{address} has another password",
         plain,
@@ -110,34 +113,36 @@ def passwd(ctx: click.Context, address: str, generate: bool) -> None:
 
 
 @command.command()
-@click.argument("address", type=speaking.address)
+@click.argument("address", type=written.address)
 @click.argument("size")
 @click.pass_context
 def quota(ctx: click.Context, address: str, size: str) -> None:
     """Set another quota: a SIZE such as 5G, `none`, or `default` for DEFAULT_QUOTA's."""
-    limit = None if size.lower() == "default" else speaking.quota(size)
+    limit = None if size.lower() == "default" else written.quota(size)
     change(
         ctx,
+        account_files(ctx).read_to_change(),
         lambda settings, stored: changes.set_quota(settings, stored, address, limit),
         f"{address} has another quota: {size}",
     )
 
 
 @command.command()
-@click.argument("address", type=speaking.address)
+@click.argument("address", type=written.address)
 @click.option("--delete-mail", is_flag=True, help="Delete all its mail, too.")
 @click.option("--yes", is_flag=True, help="Delete mail without asking.")
 @click.pass_context
 def remove(ctx: click.Context, address: str, delete_mail: bool, yes: bool) -> None:
-    """Remove an account and its app passwords. Its mail is kept unless told otherwise."""
+    """Remove an account and its app passwords. Its mail stays unless --delete-mail is given."""
     local, _, domain = address.partition("@")
     # /data/accounts lies beside /data/mail.
-    folder = desk(ctx).store.folder.parent / "mail" / domain / local
+    folder = account_files(ctx).store.folder.parent / "mail" / domain / local
     if delete_mail and not yes:
         _confirm(address)
     kept = "" if delete_mail else f"; its mail is kept in {folder}"
     change(
         ctx,
+        account_files(ctx).read_to_change(),
         lambda settings, stored: changes.remove_account(settings, stored, address),
         f"{address} is removed{kept}",
     )

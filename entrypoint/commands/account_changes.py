@@ -1,6 +1,8 @@
-"""Where the commands change what is kept: under the lock, and at once live where the server runs.
+"""How commands change accounts, aliases and app passwords: written under the lock, then applied.
 
-It must not know what is changed, nor how a person is told.
+A command reads the environment once, and validates the whole once. The maintenance process applies
+what is written and says how that ended; where no server runs, that is said. It must not know what
+is changed.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import TypeVar
 
 import click
 
-from entrypoint.accounts.changes import RefusedError
+from entrypoint.accounts.changes import Change, RefusedError, checked
 from entrypoint.accounts.merge import merged
 from entrypoint.accounts.store import Store
 from entrypoint.accounts.stored import Stored
@@ -25,81 +27,75 @@ from entrypoint.config.aliases import alias_address
 from entrypoint.config.ineffective import oddities
 from entrypoint.config.problems import BrokenRuleError, ConfigurationError, shown
 from entrypoint.config.settings import Settings
-from entrypoint.maintenance.apply import go_live, told
-from entrypoint.maintenance.environment import kept
-from entrypoint.maintenance.reload import Log
+from entrypoint.disks import explained
+from entrypoint.maintenance.control_socket import SOCKET, Outcome, Request, ask
+from entrypoint.maintenance.environment import read_environment
 from entrypoint.paths import RUN
+
+Alter = Callable[[Settings, Stored], Change]
 
 
 @dataclass(frozen=True)
-class View:
-    """settings: what the environment says. whole: with what is kept. unfit: what is passed over."""
+class Accounts:
+    """settings: what the environment says. stored: what the commands have written."""
 
     settings: Settings
     stored: Stored
-    whole: Settings
-    unfit: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Desk:
-    """store: what is kept. run: where a running server has its files."""
+class AccountFiles:
+    """store: what the commands write. run: where a running server has its files."""
 
     store: Store = field(default_factory=Store)
     run: Path = RUN
 
     @property
-    def runs(self) -> bool:
+    def server_runs(self) -> bool:
         """Does the server run here, and not in another container or not at all?"""
         return (self.run / "environment.json").exists()
 
-    def look(self) -> View:
+    def read(self) -> Accounts:
         """Everything as it is. Raises ConfigurationError."""
-        settings = self._settings(None)
+        return Accounts(self._settings(None), self.store.load())
+
+    def read_to_change(self, adding: Collection[str] = ()) -> Accounts:
+        """The same, judged whole. adding: addresses that are about to be; they can be the cure."""
         stored = self.store.load()
-        whole, unfit = merged(settings, stored)
-        return View(settings, stored, whole, tuple(unfit))
-
-    def change(self, alter: Callable[[Settings, Stored], Stored], log: Log) -> None:
-        """Change what is kept, and have it live. log takes a level and a line.
-
-        Raises ConfigurationError, RefusedError where it cannot be written, or what `alter` raises;
-        nothing is changed then. NotLiveError where it is kept and not live.
-        """
-        try:
-            with self.store.locked():
-                after = alter(self._settings(None), self.store.load())
-                # Judged with what is kept from now on: a new account can be the cure.
-                settings = self._settings(after.addresses)
-                self.store.save(after)
-                if not self.runs:
-                    for text in oddities(merged(settings, after)[0]):
-                        log("warning", text)
-                    log(
-                        "warning",
-                        "no server runs in this container: one that shares /data has it within "
-                        "seconds, else it counts from the next start",
-                    )
-                    return
-                try:
-                    go_live(settings, log)
-                except ConfigurationError as error:
-                    raise NotLiveError(error.errors) from None
-        except OSError as error:
-            raise RefusedError([f"{told(error)}; nothing is changed"]) from None
+        return Accounts(self._settings(stored.addresses | set(adding)), stored)
 
     def _settings(self, addresses: Collection[str] | None) -> Settings:
-        """What the environment says; with the addresses that are kept it is judged whole."""
+        """What the environment says; with the addresses that are stored it is judged whole."""
         try:
-            return environ.load(kept(self.run) if self.runs else None, kept=addresses)
+            variables = read_environment(self.run) if self.server_runs else None
+            return environ.load(variables, kept=addresses)
         except (OSError, ValueError) as error:
             raise ConfigurationError([str(error)]) from None
 
+    def write(self, settings: Settings, alter: Alter) -> tuple[Settings, list[str]]:
+        """Make a change under the lock; the whole after it, and what of it is passed over.
+
+        Raises what `alter` raises, ConfigurationError, or RefusedError, also where it cannot be
+        written; nothing is changed then.
+        """
+        try:
+            with self.store.locked():
+                change = alter(settings, self.store.load())
+                whole, unfit = checked(settings, change)
+                self.store.save(change.after)
+        except OSError as error:
+            raise RefusedError([f"{explained(error)}; nothing is changed"]) from None
+        return whole, unfit
+
+    def apply(self, request: Request) -> Outcome:
+        """Have the running server apply what is written."""
+        return ask(request, self.run / SOCKET.name)
+
 
 class NotLiveError(Exception):
-    """The change is kept, and the server does not have it yet."""
+    """The change is written, and the server does not have it yet."""
 
-    def __init__(self, reasons: list[str]) -> None:
+    def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__("\n".join(reasons))
         self.reasons = tuple(reasons)
 
@@ -127,51 +123,66 @@ quota = _written(quota_or_none)
 
 def change(
     ctx: click.Context,
-    alter: Callable[[Settings, Stored], Stored],
+    accounts: Accounts,
+    alter: Alter,
     done: str,
     generated: str | None = None,
 ) -> None:
-    """Change what is kept, and say that it is done; exit 1 where it cannot be.
+    """Make a change, have it live and say so; exit 1 where it cannot be.
 
-    generated: a password that is printed once it is kept, live or not, and not before.
+    generated: a password, which is printed once it is written, live or not.
     """
+    files = account_files(ctx)
     with refusals():
-        try:
-            desk(ctx).change(alter, lambda level, text: click.echo(f"{level}: {text}", err=True))
-        except NotLiveError:
-            _print(generated)
-            raise
-    _print(generated)
+        whole, unfit = files.write(accounts.settings, alter)
+        if generated is not None:
+            click.echo(generated)
+        if files.server_runs:
+            outcome = files.apply("apply")
+        else:
+            outcome = Outcome(lines=tuple(_without_server(whole, unfit)))
+        for level, text in outcome.lines:
+            click.echo(f"{level}: {text}", err=True)
+        if not outcome.ok:
+            raise NotLiveError(outcome.reasons)
     click.echo(done, err=True)
 
 
-def _print(generated: str | None) -> None:
-    if generated is not None:
-        click.echo(generated)
+def _without_server(whole: Settings, unfit: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for problem in unfit:
+        yield "warning", f"passed over: {problem}"
+    for text in oddities(whole):
+        yield "warning", text
+    yield (
+        "warning",
+        "no server runs in this container: one that shares /data has it within "
+        "seconds, else it counts from the next start",
+    )
 
 
-def look(ctx: click.Context) -> View:
-    """Everything there is; what is passed over is told."""
-    view = desk(ctx).look()
-    for problem in view.unfit:
+def read_merged(ctx: click.Context) -> tuple[Accounts, Settings]:
+    """Everything there is, and merged; what is passed over is said."""
+    accounts = account_files(ctx).read()
+    whole, unfit = merged(accounts.settings, accounts.stored)
+    for problem in unfit:
         click.echo(f"warning: passed over: {problem}", err=True)
-    return view
+    return accounts, whole
 
 
-def desk(ctx: click.Context) -> Desk:
-    """Where it is kept: a test's own place, or the usual one."""
-    return ctx.ensure_object(Desk)
+def account_files(ctx: click.Context) -> AccountFiles:
+    """A test's own place, or the usual one."""
+    return ctx.ensure_object(AccountFiles)
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Tell why something is not done, and exit with 1."""
+    """Say why something is not done, and exit with 1."""
     try:
         yield
     except RefusedError as error:
         _end(error.reasons)
     except NotLiveError as error:
-        _end([*error.reasons, "it is kept, and not live yet; the server tries again by itself"])
+        _end([*error.reasons, "it is written, and not live yet; the server tries again by itself"])
 
 
 def _end(reasons: Sequence[str]) -> None:

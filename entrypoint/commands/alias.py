@@ -1,4 +1,4 @@
-"""`signpost alias`: the aliases, and those that are kept without editing files."""
+"""`signpost alias`: the aliases, and those that commands add."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from entrypoint.accounts import changes
-from entrypoint.commands import account_changes as speaking
-from entrypoint.commands.account_changes import change, look
+from entrypoint.commands import account_changes as written
+from entrypoint.commands.account_changes import account_files, change, read_merged
 from entrypoint.text import table
 
 
@@ -26,16 +26,16 @@ def command() -> None:
 @click.pass_context
 def list_aliases(ctx: click.Context, machine: bool) -> None:
     """List all aliases, those of the roles (postmaster@, abuse@) among them."""
-    view = look(ctx)
-    ours = {alias.address: "ALIASES" for alias in view.settings.aliases}
-    ours |= {alias.address: "implied" for alias in view.whole.implied_aliases}
+    accounts, whole = read_merged(ctx)
+    ours = {alias.address: "ALIASES" for alias in accounts.settings.aliases}
+    ours |= {alias.address: "implied" for alias in whole.implied_aliases}
     rows: list[dict[str, Any]] = [
         {
             "address": alias.address,
             "kept": ours.get(alias.address, "here"),
             "targets": list(alias.targets),
         }
-        for alias in view.whole.all_aliases
+        for alias in whole.all_aliases
     ]
     if machine:
         click.echo(json.dumps(rows, indent=2))
@@ -46,29 +46,31 @@ def list_aliases(ctx: click.Context, machine: bool) -> None:
 
 
 @command.command()
-@click.argument("address", type=speaking.alias)
-@click.argument("targets", type=speaking.target, nargs=-1, required=True, metavar="TARGET...")
+@click.argument("address", type=written.alias)
+@click.argument("targets", type=written.target, nargs=-1, required=True, metavar="TARGET...")
 @click.pass_context
 def add(ctx: click.Context, address: str, targets: tuple[str, ...]) -> None:
     """Send mail for ADDRESS to each TARGET, and to those that it has; `@domain` is a catch-all."""
     distinct = tuple(dict.fromkeys(targets))
     change(
         ctx,
+        account_files(ctx).read_to_change([address]),
         lambda settings, stored: changes.add_alias(settings, stored, address, distinct),
-        f"{address} leads to {', '.join(distinct)}",
+        f"{address} points to {', '.join(distinct)}",
     )
 
 
 @command.command()
-@click.argument("address", type=speaking.alias)
-@click.argument("targets", type=speaking.target, nargs=-1, metavar="[TARGET]...")
+@click.argument("address", type=written.alias)
+@click.argument("targets", type=written.target, nargs=-1, metavar="[TARGET]...")
 @click.pass_context
 def remove(ctx: click.Context, address: str, targets: tuple[str, ...]) -> None:
     """Remove an alias, or only some of its targets."""
     change(
         ctx,
+        account_files(ctx).read_to_change(),
         lambda settings, stored: changes.remove_alias(settings, stored, address, targets),
-        f"{address} no longer leads to {', '.join(targets)}"
+        f"{address} no longer points to {', '.join(targets)}"
         if targets
         else f"{address} is removed",
     )

@@ -10,10 +10,16 @@ from typing import Any
 import click
 
 from entrypoint.accounts import changes
+from entrypoint.accounts.changes import Change
 from entrypoint.accounts.last_use import last_uses, told
 from entrypoint.accounts.stored import Stored, StoredPassword
-from entrypoint.commands import account_changes as speaking
-from entrypoint.commands.account_changes import change, desk, look, refusals
+from entrypoint.commands import account_changes as written
+from entrypoint.commands.account_changes import (
+    account_files,
+    change,
+    read_merged,
+    refusals,
+)
 from entrypoint.config.passwords import generate_password, hash_generated
 from entrypoint.config.settings import Settings
 from entrypoint.text import table
@@ -29,7 +35,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("address", type=speaking.address)
+@click.argument("address", type=written.address)
 @click.argument("name")
 @click.pass_context
 def add(ctx: click.Context, address: str, name: str) -> None:
@@ -37,31 +43,28 @@ def add(ctx: click.Context, address: str, name: str) -> None:
     plain, now = generate_password(), datetime.fromtimestamp(time.time(), UTC)
     password = StoredPassword(name, hash_generated(plain), f"{now:%Y-%m-%dT%H:%M:%SZ}")
 
-    def alter(settings: Settings, stored: Stored) -> Stored:
-        return changes.add_app_password(settings, stored, address, password)
+    def alter(settings: Settings, stored: Stored) -> Change:
+        return changes.add_app_password(stored, address, password)
 
-    with refusals():
-        view = look(ctx)
-        alter(view.settings, view.stored)
     done = f"{address} can log in with this app password, {name}, from now on"
-    change(ctx, alter, done, plain)
+    change(ctx, account_files(ctx).read_to_change(), alter, done, plain)
 
 
 @command.command("list")
-@click.argument("address", type=speaking.address)
+@click.argument("address", type=written.address)
 @click.option("--json", "machine", is_flag=True, help="Machine-readable.")
 @click.pass_context
 def list_passwords(ctx: click.Context, address: str, machine: bool) -> None:
     """List the app passwords of ADDRESS: when each was made, and last used."""
-    view = look(ctx)
-    found = {account.address: account for account in view.whole.accounts}
+    accounts, whole = read_merged(ctx)
+    found = {account.address: account for account in whole.accounts}
     with refusals():
-        if address not in found and address not in view.stored.app_passwords:
+        if address not in found and address not in accounts.stored.app_passwords:
             raise changes.RefusedError([f"{address}: no such account"])
-    uses = last_uses(desk(ctx).store).get(address, {})
+    uses = last_uses(account_files(ctx).store).get(address, {})
     rows: list[dict[str, Any]] = [
         {"name": each.name, "created": each.created, "last_used": uses.get(each.name)}
-        for each in view.stored.app_passwords.get(address, ())
+        for each in accounts.stored.app_passwords.get(address, ())
     ]
     if machine:
         click.echo(json.dumps(rows, indent=2))
@@ -72,13 +75,14 @@ def list_passwords(ctx: click.Context, address: str, machine: bool) -> None:
 
 
 @command.command()
-@click.argument("address", type=speaking.address)
+@click.argument("address", type=written.address)
 @click.argument("name")
 @click.pass_context
 def revoke(ctx: click.Context, address: str, name: str) -> None:
     """Make the password called NAME worthless at once."""
 
-    def alter(settings: Settings, stored: Stored) -> Stored:
+    def alter(settings: Settings, stored: Stored) -> Change:
         return changes.revoke_app_password(stored, address, name)
 
-    change(ctx, alter, f"the app password {name} of {address} is revoked")
+    accounts = account_files(ctx).read_to_change()
+    change(ctx, accounts, alter, f"the app password {name} of {address} is revoked")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import time
 
 import click
 
+from entrypoint.commands.account_changes import NotLiveError, account_files, refusals
 from entrypoint.commands.domain_argument import one_of
 from entrypoint.config import environ
 from entrypoint.dkim_keys import listing
@@ -39,7 +41,8 @@ def list_keys(domain: str | None, machine: bool) -> None:
 
 @command.command()
 @click.argument("domain")
-def rotate(domain: str) -> None:
+@click.pass_context
+def rotate(ctx: click.Context, domain: str) -> None:
     """Make the next keys of DOMAIN and print their records.
 
     The server signs with each once every name server of the zone has its record.
@@ -57,12 +60,14 @@ def rotate(domain: str) -> None:
     for key in keys:
         record = key_record(key, "publish this; signing moves to it when every name server has it")
         click.echo(f"; {record.purpose}\n{record.zone_line()}")
+    _apply(ctx)
 
 
 @command.command()
 @click.argument("domain")
 @click.argument("selector")
-def remove(domain: str, selector: str) -> None:
+@click.pass_context
+def remove(ctx: click.Context, domain: str, selector: str) -> None:
     """Remove a key of DOMAIN that is no longer needed; never one that signs."""
     store = Store(environ.load())
     name = _domain(store, domain)
@@ -71,13 +76,14 @@ def remove(domain: str, selector: str) -> None:
             store.remove(name, selector, int(time.time()))
     except RefusedError as error:
         _refuse(f"{name}: {error}")
+    _apply(ctx)
     click.echo(f"removed; take {selector}._domainkey.{name} out of DNS if it is still there")
 
 
 @command.command()
 def check() -> None:
     """Ask the name servers now, and sign with what they serve. The server does so by itself."""
-    said = Ticker().tick(environ.load())
+    said = asyncio.run(Ticker().tick(environ.load()))
     for level, text in said:
         click.echo(f"{level}: {text}")
     if any(level == "error" for level, _ in said):
@@ -89,6 +95,18 @@ def _domain(store: Store, text: str) -> str:
     if name not in store.load():
         _refuse(f"{name}: there is no key yet; run `signpost start` first")
     return name
+
+
+def _apply(ctx: click.Context) -> None:
+    """Have the running server follow what is written; nothing where none runs here."""
+    files = account_files(ctx)
+    if files.server_runs:
+        outcome = files.apply("keys")
+        for level, text in outcome.lines:
+            click.echo(f"{level}: {text}", err=True)
+        if not outcome.ok:
+            with refusals():
+                raise NotLiveError(outcome.reasons)
 
 
 def _refuse(reason: str) -> None:

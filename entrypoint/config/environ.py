@@ -97,7 +97,7 @@ def load_to_start(
     kept: Collection[str] | None = None,
 ) -> Settings:
     """The same where a server is to start with it: the files of a manual certificate are judged,
-    too. One that runs keeps the certificate that it has, and the keeper watches the files.
+    too. One that runs keeps the certificate that it has, and `entrypoint.tls` watches the files.
     """
     draft = _read(environ, kept)
     check_tls_files(draft.reading, draft.values, datetime.now(UTC))

@@ -15,6 +15,9 @@ class ConfigurationError(Exception):
         super().__init__("\n".join(errors))
         self.errors = errors
 
+    def __reduce__(self) -> tuple[type[ConfigurationError], tuple[list[str]]]:
+        return type(self), (self.errors,)
+
 
 class DiskError(ConfigurationError):
     """Nothing is wrong with the configuration; a disk takes nothing."""

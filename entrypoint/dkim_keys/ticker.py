@@ -1,7 +1,7 @@
 """The keys, moved on as time and DNS allow: what the running server calls about once a minute.
 
-It must not know how it is called. A tick changes the process's effective user for moments, so
-no other thread may work with files meanwhile.
+It must not know how it is called. Files are worked with in processes of their own, which wait for
+the lock and act as the keys' owner; DNS is awaited here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 from entrypoint.config.problems import ConfigurationError
@@ -21,18 +22,35 @@ from entrypoint.dkim_keys.publication import PublicKey
 from entrypoint.dkim_keys.store import Store
 from entrypoint.log import Level
 from entrypoint.probe import authoritative as authority
+from entrypoint.processes import in_child
 from filters.mailauth.dns.resolver import DnsResolver, Lookup
 
 SECONDS = 25.0  # for all questions of a tick
 _KEY_SECONDS = 12.0
 _KEY_QUESTIONS = 100
 _AT_ONCE = 20  # keys
+_FILES_SECONDS = 30.0  # an RSA key takes a tenth of one, or several
 
 # Seconds from one look at a key in DNS to the next.
 _WAITS, _WAITS_LONG, _LONG = 50, 600, 86_400
 _IN_TROUBLE, _WELL = 300, 3_600
 
 _Name = tuple[str, str]
+_Public = Mapping[_Name, tuple[object, PublicKey]]
+Lines = list[tuple[Level, str]]
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """What the files say. due: the keys that DNS is to be asked about; tried: these, and those of
+    them that cannot be read. public: what was read of keys, so that it need not be read again.
+    """
+
+    notes: list[Note]
+    errors: list[str]
+    due: Mapping[_Name, PublicKey]
+    tried: frozenset[_Name]
+    public: _Public
 
 
 class Ticker:
@@ -42,85 +60,123 @@ class Ticker:
         self._store = store
         self._port = port
         self._asked: dict[_Name, float] = {}
-        self._public: dict[_Name, tuple[object, PublicKey]] = {}
+        self._public: _Public = {}
         self._errors: list[str] = []
 
-    def tick(self, settings: Settings, now: float | None = None) -> list[tuple[Level, str]]:
+    async def tick(self, settings: Settings, now: float | None = None) -> Lines:
         """Follow settings, calendar and DNS; the lines for the log. Nothing is raised.
 
         It takes at most half a minute, nearly all of it waiting for DNS. now: Unix time.
         """
         now = time.time() if now is None else now
-        store, notes = self._store(settings), list[Note]()
+        notes: list[Note] = []
         try:
-            with store.locked():
-                errors = self._reconcile(store, int(now), notes)
-                keys = {} if settings.demo else self._due(store, now, errors)
-            # DNS is asked without the lock: a command must not wait for it.
-            seen = asyncio.run(_observe(list(keys.values()), settings, self._port)) if keys else {}
-            if seen:
-                with store.locked():
-                    notes += self._taken_in(store, keys, seen, int(now))
-                    store.sync()
-        except ConfigurationError as error:
-            errors = error.errors
-        except OSError as error:
-            errors = [explained(error)]
-        notes += [Note("error", text) for text in errors if text not in self._errors]
+            found = await self._followed(settings, now)
+            errors, notes = found.errors, found.notes
+            self._asked |= dict.fromkeys(found.tried, now)
+            if found.due:
+                # DNS is asked without the lock: a command must not wait for it.
+                seen = await _observe(list(found.due.values()), settings, self._port)
+                notes += await in_child(
+                    partial(self._taken_in, settings, found.due, seen, int(now)), _FILES_SECONDS
+                )
+        except (ConfigurationError, OSError) as error:
+            errors = _errors(error)
+        return self._lines(notes, errors)
+
+    async def follow(self, settings: Settings) -> tuple[Lines, list[str]]:
+        """Follow the settings and what commands have written, without DNS: the lines for the log,
+        and what is wrong. Nothing is raised.
+        """
+        notes: list[Note] = []
+        try:
+            found = await self._followed(settings, time.time())
+            errors, notes = found.errors, found.notes
+        except (ConfigurationError, OSError) as error:
+            errors = _errors(error)
+        return self._lines(notes, errors), errors
+
+    async def _followed(self, settings: Settings, now: float) -> _Followed:
+        found = await in_child(partial(self._files, settings, now), _FILES_SECONDS)
+        self._public = found.public
+        return found
+
+    def _lines(self, notes: list[Note], errors: list[str]) -> Lines:
+        notes = notes + [Note("error", text) for text in errors if text not in self._errors]
         self._errors = errors
         return [(note.level, note.text) for note in notes]
 
-    def _reconcile(self, store: Store, now: int, notes: list[Note]) -> list[str]:
-        errors: list[str] = []
-        try:
-            notes += store.reconcile(now)
-        except ConfigurationError as error:
-            errors = error.errors
-        errors = [*errors, *store.undone]
-        # The domains whose keys are good are signed for, whatever is wrong with others.
-        store.sync()
-        return errors
+    # -- with files: in a process of its own ------------------------------------------------
 
-    def _due(self, store: Store, now: float, errors: list[str]) -> dict[_Name, PublicKey]:
-        state, found = store.load(), dict[_Name, PublicKey]()
+    def _files(self, settings: Settings, now: float) -> _Followed:
+        store, notes, errors = self._store(settings), list[Note](), list[str]()
+        with store.locked():
+            try:
+                notes += store.reconcile(int(now))
+            except ConfigurationError as error:
+                errors = error.errors
+            errors = [*errors, *store.undone]
+            # The domains whose keys are good are signed for, whatever is wrong with others.
+            store.sync()
+            due = set() if settings.demo else self._due(store, now)
+            state, found, public = store.load(), dict[_Name, PublicKey](), dict(self._public)
+            for domain, selector in sorted(due):
+                key = state[domain].find(selector)
+                assert key is not None  # noqa: S101 -- of the same state, under the lock
+                try:
+                    found[domain, selector] = self._public_key(store, domain, key, public)
+                except ConfigurationError as error:
+                    errors = errors + [text for text in error.errors if text not in errors]
+        return _Followed(notes, errors, found, frozenset(due), public)
+
+    def _due(self, store: Store, now: float) -> set[_Name]:
+        state, found = store.load(), set[_Name]()
         for domain in store.settings.signing_domains:
             for key in state.get(domain, DomainKeys()).keys:
-                name = domain, key.selector
-                pause = _pause(key, now)
-                if pause is None or abs(now - self._asked.get(name, -_LONG)) < pause:
-                    continue
-                self._asked[name] = now
-                try:
-                    found[name] = self._public_key(store, domain, key)
-                except ConfigurationError as error:
-                    errors += [text for text in error.errors if text not in errors]
+                pause, asked = _pause(key, now), self._asked.get((domain, key.selector), -_LONG)
+                if pause is not None and abs(now - asked) >= pause:
+                    found.add((domain, key.selector))
         return found
 
-    def _public_key(self, store: Store, domain: str, key: Key) -> PublicKey:
+    def _public_key(
+        self, store: Store, domain: str, key: Key, public: dict[_Name, tuple[object, PublicKey]]
+    ) -> PublicKey:
         """Loading a key takes a tenth of a second, so its public part is kept."""
         name, stamp = (domain, key.selector), store.stamp(domain, key.selector)
-        if name not in self._public or self._public[name][0] != stamp:
-            self._public[name] = stamp, PublicKey.of(store.read(domain, key))
-        return self._public[name][1]
+        if name not in public or public[name][0] != stamp:
+            public[name] = stamp, PublicKey.of(store.read(domain, key))
+        return public[name][1]
 
     def _taken_in(
         self,
-        store: Store,
+        settings: Settings,
         keys: Mapping[_Name, PublicKey],
         seen: Mapping[_Name, Observation],
         now: int,
     ) -> list[Note]:
-        state, by_domain = store.load(), dict[str, dict[str, Observation]]()
-        for (domain, selector), observation in seen.items():
-            key = state.get(domain, DomainKeys()).find(selector)
-            # It may have been removed or replaced while DNS was asked.
-            with suppress(ConfigurationError):
-                if (
-                    key is not None
-                    and self._public_key(store, domain, key) == keys[domain, selector]
-                ):
-                    by_domain.setdefault(domain, {})[selector] = observation
-        return store.observe(by_domain, now)
+        store, public = self._store(settings), dict(self._public)
+        with store.locked():
+            state, by_domain = store.load(), dict[str, dict[str, Observation]]()
+            for (domain, selector), observation in seen.items():
+                key = state.get(domain, DomainKeys()).find(selector)
+                # It may have been removed or replaced while DNS was asked.
+                with suppress(ConfigurationError):
+                    if (
+                        key is not None
+                        and self._public_key(store, domain, key, public) == keys[domain, selector]
+                    ):
+                        by_domain.setdefault(domain, {})[selector] = observation
+            notes = store.observe(by_domain, now)
+            store.sync()
+        return notes
+
+
+def _errors(error: ConfigurationError | OSError) -> list[str]:
+    if isinstance(error, ConfigurationError):
+        return error.errors
+    if isinstance(error, TimeoutError):
+        return ["the files of DKIM keys cannot be read and written in time"]
+    return [explained(error)]
 
 
 def _pause(key: Key, now: float) -> int | None:

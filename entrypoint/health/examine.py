@@ -26,6 +26,7 @@ async def examine(seconds: float, run: Path = RUN) -> Seen:
         **_smtpd(ports, login, control),
         **_dovecot(ports, login),
         "logins": services.logins,
+        "keeper": services.maintenance,
     }
     if (run / WEB.name / "site.json").is_file():
         questions["port 80"] = partial(services.web, 80, tls=False)
@@ -37,8 +38,7 @@ async def examine(seconds: float, run: Path = RUN) -> Seen:
     if any(each.state == STOPPED for each in before):
         seconds = min(seconds, _WHERE_THE_CAUSE_IS_KNOWN)
     answers = await ask_all(questions, seconds)
-    idle = services.idle(services.now())
-    return Seen(answers, seconds, since(before, processes()), control, idle, servers)
+    return Seen(answers, seconds, since(before, processes()), control, servers)
 
 
 def _smtpd(

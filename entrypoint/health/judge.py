@@ -60,7 +60,6 @@ class Seen:
     seconds: float
     processes: Sequence[Process] = ()
     control: Control = field(default_factory=Control)
-    idle: float = 0.0  # see services.idle
     name_servers: Sequence[str] = ()
 
 
@@ -76,9 +75,6 @@ def judge(seen: Seen) -> list[Fault]:
     for silent in _silent(seen.answers.probes, seen.control, explained):
         if silent.program not in explained:
             found.append(_fault(silent, seen))
-    if seen.idle:
-        text = f"keeper has not come round for {seen.idle:.0f} s{_EFFECTS['keeper']}"
-        found.append(Fault(text, "keeper"))
     if not seen.answers.conclusive and any(each.silent for each in seen.answers.probes.values()):
         late = f"{seen.answers.late:.0f} s"
         text = f"the machine is overloaded: this check itself was held up for {late}"
@@ -120,6 +116,8 @@ def _silent(
     yield from _dovecot(probes, logins_silent=logins_silent)
     if _is_silent(probes, "logins"):
         yield _Silent("logins", "logins", "logins cannot be checked")
+    if _is_silent(probes, "keeper"):
+        yield _Silent("keeper", "keeper", "changes are not applied")
     for number in (80, 443):
         if _is_silent(probes, f"port {number}"):
             yield _Silent("web", "web", f"port {number}")

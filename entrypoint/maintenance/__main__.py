@@ -2,51 +2,102 @@
 
     python -m entrypoint.maintenance --format text --level info
 
-It is root, and has what `signpost start` kept of the environment. One thread: some duties act as
-another user for moments.
+It is root, and has what `signpost start` has written down of the environment. One asyncio program
+of one thread: whatever may wait (DNS, certbot, smtpctl, a disk, a lock) is awaited beside the
+rest, each with its deadline. What acts as another user, or writes to a disk, does so in a short
+child process (entrypoint.processes): this one never changes its rights, for that would change
+them for everything that goes on in it.
+
+Commands ask it on a UNIX socket; `control_socket` describes that.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import time
+import asyncio
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from entrypoint import paths
 from entrypoint.accounts.store import Store
-from entrypoint.config import environ
 from entrypoint.config.settings import Settings
 from entrypoint.dkim_keys.ticker import Ticker as Keys
 from entrypoint.log import LEVELS, write_log
-from entrypoint.maintenance.apply import go_live
+from entrypoint.maintenance.applier import Applier
+from entrypoint.maintenance.apply import Prepared, prepare, sync_keys
+from entrypoint.maintenance.control_server import listen
+from entrypoint.maintenance.control_socket import Outcome
 from entrypoint.maintenance.disks import Ticker as Disks
-from entrypoint.maintenance.environment import kept
-from entrypoint.maintenance.loop import Duty, Keeper
+from entrypoint.maintenance.duties import Duty, repeat
+from entrypoint.maintenance.environment import read_environment
 from entrypoint.maintenance.mta_sts import Ticker as MtaSts
-from entrypoint.maintenance.reload import Log
-from entrypoint.probe.services import ALIVE
+from entrypoint.maintenance.progress import Progress
+from entrypoint.maintenance.reload import Log, RunningServers, reload
+from entrypoint.maintenance.watch import WatchedFiles
+from entrypoint.processes import in_child
 from entrypoint.tls.ticker import Ticker as Certificate
 
-EVERY = 2.0  # seconds
 _FILES = ("ACCOUNTS_FILE", "ALIASES_FILE", "DOMAINS_FILE")
+# A thousand plain passwords of ACCOUNTS_FILE are hashed in seconds.
+_PREPARE_SECONDS = 120.0
+_KEYS_SECONDS = 30.0
 
 
-def watched(environment: Mapping[str, str], store: Store) -> list[Path]:
-    """The files that a person or a command changes while the server runs."""
-    named = (environment.get(name, "").strip() for name in _FILES)
-    return [store.path, *(Path(name) for name in named if name)]
+class Maintenance:
+    """Everything that goes on. environment: the variables as the container was started with."""
 
+    def __init__(self, environment: Mapping[str, str], log: Log) -> None:
+        self._environment, self._log = environment, log
+        self._store, self._servers = Store(), RunningServers()
+        self._applier = Applier(self._watched(), self._prepare, self._go_live, log)
+        self._keys = Keys()
+        self._duties = (
+            # DNS has 25 seconds of these.
+            Duty("DKIM keys", 60.0, self._keys.tick, 100.0),
+            Duty("disks", 5.0, Disks().tick, 120.0),
+            Duty("certificate", 2.0, Certificate(paths.DATA).tick, 300.0),
+            Duty("MTA-STS", 5.0, MtaSts().tick, 150.0),
+        )
 
-def duties() -> list[Duty]:
-    """What else there is to do."""
-    return [
-        Duty("disks", 5.0, Disks().tick),
-        Duty("DKIM keys", 60.0, Keys().tick),
-        Duty("certificate", 2.0, Certificate(paths.DATA).tick),
-        Duty("MTA-STS", 5.0, MtaSts().tick),
-    ]
+    async def run(self) -> None:
+        """Until cancelled; whatever ends a task of it ends the process, which is started again."""
+        answering = await listen({"apply": self._applier.request, "keys": self._follow_keys})
+        async with answering, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._applier.run())
+            await self._applier.has_settings.wait()
+            for duty in self._duties:
+                tasks.create_task(repeat(duty, self._settings, self._log))
+
+    def _settings(self) -> Settings | None:
+        return self._applier.settings
+
+    def _watched(self) -> WatchedFiles:
+        """The files that a person or a command changes while the server runs."""
+        named = (self._environment.get(name, "").strip() for name in _FILES)
+        files = [Path(name) for name in named if name]
+        return WatchedFiles([self._store.path, *files], written_whole=[self._store.path])
+
+    async def _prepare(self, live: Settings | None) -> Prepared:
+        return await in_child(
+            partial(prepare, self._environment, self._store, live), _PREPARE_SECONDS
+        )
+
+    async def _go_live(self, prepared: Prepared, progress: Progress, log: Log) -> None:
+        await reload(prepared.changes, self._servers, progress, log)
+        if prepared.domains_changed:
+            await in_child(partial(sync_keys, prepared.settings), _KEYS_SECONDS)
+
+    async def _follow_keys(self) -> Outcome:
+        """The keys as a command has left them; DNS is asked soon, and not waited for."""
+        settings = self._applier.settings
+        if settings is None:
+            return Outcome(False, ("the configuration has not been read yet",))
+        lines, errors = await self._keys.follow(settings)
+        for level, text in lines:
+            self._log(level, text)
+        self._duties[0].wake.set()
+        return Outcome(not errors, tuple(errors), tuple(lines))
 
 
 def main() -> None:
@@ -59,20 +110,9 @@ def main() -> None:
 
     def log(level: str, text: str) -> None:
         if LEVELS.index(level) >= least:
-            write_log(options.format, level, "keeper", text)
+            write_log(options.format, level, "maintenance", text)
 
-    store, environment = Store(), kept()
-
-    def refresh(log: Log) -> Settings:
-        with store.locked():
-            return go_live(environ.load(environment, kept=store.addresses()), log)
-
-    keeper = Keeper(watched(environment, store), refresh, duties(), log)
-    while True:
-        with contextlib.suppress(OSError):
-            ALIVE.touch(mode=0o600)
-        keeper.step(time.monotonic())
-        time.sleep(EVERY)
+    asyncio.run(Maintenance(read_environment(), log).run())
 
 
 if __name__ == "__main__":

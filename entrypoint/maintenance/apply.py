@@ -1,56 +1,85 @@
-"""The configuration as it is now goes live: completed, rendered, and whom it concerns told.
+"""The configuration as it is now, read, merged and rendered: what is to be live.
 
-Whoever calls it holds the lock of /data/accounts, so that what is older never comes last. It must
-not know why it is called.
+It works with files and is called in a process of its own (entrypoint.processes); `reload` has live
+what it finds. It must not know why it is called.
 """
 
 from __future__ import annotations
 
-import subprocess
-from importlib.metadata import version
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from entrypoint import data as state
+from entrypoint import data
+from entrypoint.accounts.store import Store
+from entrypoint.config import environ
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.dkim_keys.store import Store as Keys
 from entrypoint.maintenance.known_hashes import KnownHashes
-from entrypoint.maintenance.reload import Log, reload
+from entrypoint.maintenance.reload import Changes, changes
 from entrypoint.maintenance.sessions import Sessions
 from entrypoint.paths import DKIM_KEYS, RUN
 from entrypoint.render import render
 
+Lines = list[tuple[str, str]]
 
-def go_live(settings: Settings, log: Log) -> Settings:
-    """Have these settings, as the environment says them, live; they are returned completed.
 
-    log takes a level and a line. Raises ConfigurationError where something cannot be used, written
-    or told; what can then stays as it was.
+@dataclass(frozen=True)
+class Prepared:
+    """settings: completed. changes: what is not live yet. lines: level and text, for the log."""
+
+    settings: Settings
+    changes: Changes
+    lines: Lines
+    domains_changed: bool = False
+
+
+def prepare(environment: Mapping[str, str], store: Store, live: Settings | None) -> Prepared:
+    """Read everything and find what is not live. Raises ConfigurationError.
+
+    environment: the variables, as they were when the container started. live: the settings that
+    are live.
     """
+    lines: Lines = []
     try:
+        stored = store.load()
+        settings = environ.load(environment, kept=stored.addresses)
+        other_domains = live is None or live.signing_domains != settings.signing_domains
+        if other_domains:
+            lines += _make_keys(settings, live)
         known = KnownHashes()
-        whole = state.ensure(settings, version("signpost"), say=log, hash_of=known.hash_of)
+        whole = data.complete(
+            settings,
+            stored,
+            say=lambda level, text: lines.append((level, text)),
+            hash_of=known.hash_of,
+        )
         known.remember()
-        # The keys have their own lock and their own way to the signer.
+        # The keys have their own lock and their own file for the signer.
         files = [file for file in render(whole) if file.path != RUN / DKIM_KEYS]
-        sessions = Sessions()
-        sessions.note(files)
-        try:
-            reload(files, log)
-        finally:
-            # The new passwords count, whether smtpd takes its tables or not.
-            for login, number in sessions.end().items():
-                log("info", f"{login}: {number} open session(s) ended: a password counts no longer")
-        keys = Keys(whole)
-        with keys.locked():
-            keys.sync()
-    except subprocess.TimeoutExpired:
-        raise ConfigurationError(["smtpd does not answer in time"]) from None
+        Sessions().note(files)
+        return Prepared(whole, changes(files), lines, other_domains)
     except OSError as error:
-        raise ConfigurationError([told(error)]) from None
-    return whole
+        raise ConfigurationError([explained(error)]) from None
 
 
-def told(error: OSError) -> str:
-    """An OSError for a person."""
-    return explained(error)
+def _make_keys(settings: Settings, live: Settings | None) -> Lines:
+    """A new domain has its keys, and the signer knows them, before anybody sends mail from it.
+
+    What has to wait for room on the disk is returned.
+    """
+    keys = Keys(settings)
+    with keys.locked():
+        keys.reconcile(int(time.time()))
+        if live is None or set(settings.signing_domains) - set(live.signing_domains):
+            keys.sync()
+    return [("warning", text) for text in keys.undone]
+
+
+def sync_keys(settings: Settings) -> None:
+    """The signer forgets the keys of a domain when no mail comes from it any more."""
+    keys = Keys(settings)
+    with keys.locked():
+        keys.sync()

@@ -2,21 +2,22 @@
 
 smtpd tries a local delivery again 10 n² seconds after it took the mail: after a day that is every
 half hour. So `smtpctl schedule` has it try as soon as something was deleted. It must not know how
-it is called.
+it is called. Disks are looked at in a process of its own, which writes as who writes mail.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from entrypoint import smtpctl
 from entrypoint.config.settings import Settings
 from entrypoint.disks import VMAIL, Disk, disks
 from entrypoint.log import Level
 from entrypoint.paths import DATA
+from entrypoint.processes import in_child
 
 Line = tuple[Level, str]
 
@@ -27,15 +28,17 @@ _GROWN_INODES = 4
 _ONCE_MORE = 20.0  # seconds
 _MOST_A_LOOK = 50  # envelopes that are scheduled with one look: it takes half a second
 _MANY = 2000  # envelopes; smtpd tries all it has then
-_PATIENCE = 10.0  # seconds
+_SMTPCTL_SECONDS = 10.0
+_LOOK_SECONDS = 30.0
+_SILENT = f"the disks do not answer within {_LOOK_SECONDS:g} s"
 _TRY_EVERY = 60.0  # seconds from one look to the next that writes, while all is well
 
-Smtpctl = Callable[[Sequence[str]], str]
+Smtpctl = Callable[[Sequence[str]], Awaitable[str]]
 
 
-def looked_at(thoroughly: bool) -> list[Disk | str]:
-    """The disks; thoroughly: by writing to them, too."""
-    return disks(owner=VMAIL if thoroughly else None)
+async def looked_at(thoroughly: bool) -> list[Disk | str]:
+    """The disks; thoroughly: by writing to them, too. Raises TimeoutError."""
+    return await in_child(partial(disks, owner=VMAIL if thoroughly else None), _LOOK_SECONDS)
 
 
 class Ticker:
@@ -43,7 +46,7 @@ class Ticker:
 
     def __init__(
         self,
-        look: Callable[[bool], list[Disk | str]] = looked_at,
+        look: Callable[[bool], Awaitable[list[Disk | str]]] = looked_at,
         ask: Smtpctl | None = None,
     ) -> None:
         self._look, self._smtpctl = look, ask or _ask
@@ -55,26 +58,32 @@ class Ticker:
         self._again_at: float | None = None
         self._once_more = False
         self._waiting: deque[str] = deque()
-        self._unheard = False
+        self._unheard = self._silent = False
 
-    def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
+    async def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
         """Look once; the lines for the log. now: a clock's seconds that only go on."""
         now = time.monotonic() if now is None else now
         # A disk that sleeps is not woken up every time.
         thoroughly = bool(self._said) or now - self._tried >= _TRY_EVERY
         if thoroughly:
             self._tried = now
-        found = self._look(thoroughly)
+        try:
+            found = await self._look(thoroughly)
+        except TimeoutError:
+            lines: list[Line] = [] if self._silent else [("error", _SILENT)]
+            self._silent = True
+            return lines
+        self._silent = False
         lines = self._tell(found)
         for disk in found:
             if isinstance(disk, Disk) and DATA in disk.folders:
                 self._watch(disk, settings.message_size_limit, now)
         try:
             if self._again_at is not None and now >= self._again_at:
-                self._waiting = self._deferred()
+                self._waiting = await self._deferred()
                 self._again_at = now + _ONCE_MORE if self._once_more else None
                 self._once_more = False
-            self._schedule()
+            await self._schedule()
             self._unheard = False
         except smtpctl.SmtpctlError as error:
             self._waiting.clear()
@@ -119,23 +128,23 @@ class Ticker:
             self._short = False
             self._again_at, self._once_more = now, True
 
-    def _deferred(self) -> deque[str]:
+    async def _deferred(self) -> deque[str]:
         """The local deliveries that wait."""
-        listed = smtpctl.envelopes_of(self._smtpctl(("show", "queue")))
+        listed = smtpctl.envelopes_of(await self._smtpctl(("show", "queue")))
         waiting = [each.evpid for each in listed if each.agent == "mda" and each.state == "pending"]
         if len(waiting) > _MANY:
-            self._smtpctl(("schedule", "all"))
+            await self._smtpctl(("schedule", "all"))
             return deque()
         return deque(waiting)
 
-    def _schedule(self) -> None:
+    async def _schedule(self) -> None:
         for _ in range(min(_MOST_A_LOOK, len(self._waiting))):
-            self._smtpctl(("schedule", self._waiting.popleft()))
+            await self._smtpctl(("schedule", self._waiting.popleft()))
 
 
-def _ask(arguments: Sequence[str]) -> str:
+async def _ask(arguments: Sequence[str]) -> str:
     try:
-        return asyncio.run(smtpctl.run(*arguments, seconds=_PATIENCE))
+        return await smtpctl.run(*arguments, seconds=_SMTPCTL_SECONDS)
     except smtpctl.SmtpctlRefusedError:
         if arguments[0] == "show":
             raise

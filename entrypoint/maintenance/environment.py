@@ -20,13 +20,13 @@ _ACCOUNTS = VARIABLES["accounts"].names[0]
 
 
 def keep(environ: Mapping[str, str], settings: Settings, completed: Settings) -> None:
-    """Keep what a later `kept` returns; see `worth_keeping`."""
+    """Keep what a later `read_environment` returns; see `worth_keeping`."""
     found = worth_keeping(environ, settings, completed)
     content = json.dumps(found, indent=1, sort_keys=True).encode("ascii")
     write_file(RUN / _NAME, content, "root", "root", 0o600)
 
 
-def kept(run: Path = RUN) -> dict[str, str]:
+def read_environment(run: Path = RUN) -> dict[str, str]:
     """The variables as they were when the container started. Raises OSError or ValueError."""
     found: dict[str, str] = json.loads((run / _NAME).read_text("ascii"))
     return found

@@ -9,18 +9,21 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from entrypoint.config.settings import Settings
 from entrypoint.dns_records import Record
 from entrypoint.log import Level
 from entrypoint.paths import RUN
+from entrypoint.processes import in_child
 from entrypoint.web.published import mta_sts_mode, web_records
 from entrypoint.web.readiness import readiness
 from filters.watched_file import Stamp, file_stamp
 
 # Files that are not touched are looked at again all the same: a certificate expires by itself.
 _SAME = 600.0  # seconds
+_LOOK_SECONDS = 120.0
 
 Line = tuple[Level, str]
 
@@ -40,8 +43,12 @@ class Ticker:
         self._seen: tuple[tuple[object, ...], float] | None = None
         self._ready: Mapping[str, str | None] | None = None
 
-    def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
-        """What has changed; nothing is told of the first look. now: Unix time."""
+    async def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
+        """What has changed; nothing is said of the first look. now: Unix time.
+
+        Raises TimeoutError. A handshake for each domain takes its time: it is made in a process of
+        its own.
+        """
         now = time.time() if now is None else now
         stamps: list[Stamp | None] = [
             file_stamp(self._run / "tls" / name) for name in ("cert.pem", "key.pem")
@@ -51,9 +58,13 @@ class Ticker:
             seen, when = self._seen
             if seen == looked_at and abs(now - when) < _SAME:
                 return []
-        before, self._ready = self._ready, readiness(settings, self._run, self._trust)
+        ready = await in_child(partial(self._look, settings), _LOOK_SECONDS)
+        before, self._ready = self._ready, ready
         self._seen = looked_at, now
         return [] if before is None else list(_changes(settings, before, self._ready))
+
+    def _look(self, settings: Settings) -> Mapping[str, str | None]:
+        return readiness(settings, self._run, self._trust)
 
 
 def _changes(

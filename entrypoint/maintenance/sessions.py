@@ -11,19 +11,21 @@ vmail may end them. SIGTERM lets a session say BYE; what a client was told is st
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from entrypoint.files import acting_as, write_file
 from entrypoint.paths import LOGINS, RUN
+from entrypoint.processes import in_child, run_program
 from entrypoint.render import RenderedFile
 from filters.credentials import LoginBook
 
@@ -36,6 +38,8 @@ _SERVICES = ("imap", "pop3", "managesieve")
 _STRAGGLERS = 0.5  # seconds
 _EVERY = 0.1  # seconds
 _PATIENCE = 10.0  # seconds
+_DOVEADM_SECONDS = 10.0
+_TIMED_OUT = 137  # timeout(1) with --signal KILL: 128 + 9
 
 
 @dataclass(frozen=True)
@@ -50,57 +54,59 @@ class Session:
 class Sessions:
     """What is to end outlasts whoever notes it: the next one ends it. root: who runs this.
 
-    look: the sessions that are open. terminate: ends one.
+    look: the sessions that are open. terminate: ends some.
     """
 
     def __init__(
         self,
         run: Path = RUN,
         root: str = "root",
-        look: Callable[[], Sequence[Session]] | None = None,
-        terminate: Callable[[Session], None] | None = None,
+        look: Callable[[], Awaitable[Sequence[Session]]] | None = None,
+        terminate: Callable[[Collection[Session]], Awaitable[None]] | None = None,
     ) -> None:
         self._run, self._path, self._root = run, run / _NAME, root
-        self._look, self._terminate = look or open_sessions, terminate or end_session
+        self._look, self._terminate = look or open_sessions, terminate or end_sessions
 
     def note(self, files: Collection[RenderedFile]) -> None:
         """Note who loses a password with these files, before they are written. Raises OSError."""
         rendered = {file.path: file.content for file in files}
         if RUN / "dovecot/users" not in rendered:  # ENABLE_IMAP=no
             return
-        pending = self._pending()
+        pending = self.pending()
         if losers := losing(_text(self._run / LOGINS), rendered[RUN / LOGINS]) - pending:
             content = json.dumps(sorted(pending | losers)).encode("ascii")
             write_file(self._path, content, self._root, self._root, 0o600)
 
-    def end(self) -> dict[str, int]:
+    async def end(self) -> dict[str, int]:
         """End the sessions of all who were noted; how many, by the logins that had any.
 
-        Raises OSError where some are still there; then they are ended the next time.
+        Raises OSError where some are still open, or TimeoutError where Dovecot does not answer;
+        then they are ended the next time.
         """
-        pending = self._pending()
+        pending = self.pending()
         if not pending:
             return {}
         ended: set[Session] = set()
         begin = time.monotonic()
         while time.monotonic() - begin < _STRAGGLERS:
-            for session in self._of(pending) - ended:
-                self._terminate(session)
-                ended.add(session)
-            time.sleep(_EVERY)
+            if found := await self._of(pending) - ended:
+                await self._terminate(found)
+                ended |= found
+            await asyncio.sleep(_EVERY)
         # Who came since has logged in with what counts.
-        while left := self._of(pending) & ended:
+        while left := await self._of(pending) & ended:
             if time.monotonic() - begin > _PATIENCE:
                 names = ", ".join(sorted(f"{each.login} ({each.service})" for each in left))
                 raise OSError(f"open sessions do not end: {names}")
-            time.sleep(_EVERY)
+            await asyncio.sleep(_EVERY)
         self._path.unlink(missing_ok=True)
         return dict(Counter(each.login for each in ended))
 
-    def _of(self, logins: Collection[str]) -> set[Session]:
-        return {session for session in self._look() if session.login in logins}
+    async def _of(self, logins: Collection[str]) -> set[Session]:
+        return {session for session in await self._look() if session.login in logins}
 
-    def _pending(self) -> set[str]:
+    def pending(self) -> set[str]:
+        """The logins whose sessions are to end. Raises OSError."""
         try:
             return set(json.loads(self._path.read_text("ascii")))
         except FileNotFoundError:
@@ -124,29 +130,20 @@ def losing(before: str, after: str) -> set[str]:
     }
 
 
-def open_sessions() -> list[Session]:
-    """The sessions that Dovecot knows. Raises OSError."""
-    command = ["doveadm", "-f", "tab", "who", "-1"]
-    try:
-        # Its socket is vmail's.
-        done = subprocess.run(  # noqa: S603 -- a fixed command
-            command,
-            user=_OWNER,
-            group=_OWNER,
-            extra_groups=[],
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise OSError("Dovecot does not say in time whose sessions are open") from None
-    if done.returncode:
-        said = " ".join(done.stderr.split())
+async def open_sessions() -> list[Session]:
+    """The sessions that Dovecot knows. Raises OSError or TimeoutError."""
+    # It ends by itself where Dovecot does not answer: without CAP_KILL nobody but vmail, whose its
+    # socket is, may end it.
+    bounded = ["timeout", "--signal", "KILL", f"{_DOVEADM_SECONDS:g}"]
+    command = [*bounded, "doveadm", "-f", "tab", "who", "-1"]
+    done = await run_program(command, _DOVEADM_SECONDS + 1, user=_OWNER)
+    if done.status in (_TIMED_OUT, -signal.SIGKILL):
+        raise TimeoutError
+    if done.status:
+        said = " ".join(done.errors.decode("utf-8", "backslashreplace").split())
         raise OSError(f"Dovecot does not say whose sessions are open: {said}")
-    heads, *rows = [line.split("\t") for line in done.stdout.splitlines()] or [[]]
+    lines = done.output.decode("utf-8", "backslashreplace").splitlines()
+    heads, *rows = [line.split("\t") for line in lines] or [[]]
     found = (dict(zip(heads, row, strict=True)) for row in rows)
     return [
         Session(each["username"].lower(), each["service"], int(each["pid"]))
@@ -155,13 +152,19 @@ def open_sessions() -> list[Session]:
     ]
 
 
-def end_session(session: Session) -> None:
-    """Ask its process to end, unless it has and another has its number."""
-    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-        name = Path(f"/proc/{session.process}/comm").read_text("ascii").strip()
-        if name == session.service:
-            with acting_as(_OWNER):
-                os.kill(session.process, signal.SIGTERM)
+async def end_sessions(sessions: Collection[Session]) -> None:
+    """Ask their processes to end, in a process that acts as their owner. Raises OSError."""
+    await in_child(partial(_end, sessions), _PATIENCE)
+
+
+def _end(sessions: Collection[Session]) -> None:
+    for session in sessions:
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            name = Path(f"/proc/{session.process}/comm").read_text("ascii").strip()
+            # Unless it has ended, and another has its number.
+            if name == session.service:
+                with acting_as(_OWNER):
+                    os.kill(session.process, signal.SIGTERM)
 
 
 def _text(path: Path) -> str:

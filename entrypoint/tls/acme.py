@@ -1,14 +1,14 @@
-"""A certificate from an ACME server: asked for when the plan says so, by certbot, step by step.
+"""A certificate from an ACME server: asked for when the plan says so, by certbot.
 
 It must not know how the certificate goes live: that is as for any other.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, get_args
 
@@ -16,11 +16,12 @@ from entrypoint.config.problems import BrokenRuleError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.files import write_file
+from entrypoint.processes import in_child
 from entrypoint.tls import acme_messages as acme_lines
 from entrypoint.tls.acme_plan import MOST_NAMES, Attempt, Held, Outcome, next_order, recent
 from entrypoint.tls.certbot import Certbot, Result
-from entrypoint.tls.pair import Pair, judged
-from entrypoint.tls.pointing_here import Leads
+from entrypoint.tls.pair import Pair, Paths, judged
+from entrypoint.tls.pointing_here import NamesPointingHere
 from entrypoint.tls.replacement import Line
 from entrypoint.tls.sources import acme_folder, issued_paths
 from filters.watched_file import Stamp, file_stamp
@@ -59,6 +60,22 @@ def write_attempts(folder: Path, attempts: Sequence[Attempt]) -> None:
     write_file(folder / _NAME, content.encode(), "root", "root", 0o600)
 
 
+def _begin(folder: Path, attempts: Sequence[Attempt]) -> None:
+    for path in (folder.parent, folder):
+        path.mkdir(mode=0o700, exist_ok=True)
+        path.chmod(0o700)
+    write_attempts(folder, attempts)
+
+
+def _read_held(paths: Paths, host: str, now: float) -> Held | None:
+    try:
+        fit = judged(Pair.read(paths), host, now)
+    except BrokenRuleError:
+        return None
+    return Held(fit.begins, fit.ends, fit.names)
+
+
+_DISK_SECONDS = 60.0
 # What certbot and a hook find; nothing of the configuration is among it.
 _ENVIRON = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
@@ -86,11 +103,11 @@ class Acme:
         data: Path,
         start: Start = _start,
         lasts: Callable[[Path], bool] = Path.is_mount,
-        leads: Leads | None = None,
+        names: NamesPointingHere | None = None,
     ) -> None:
         """lasts: does a folder outlast the container?"""
         self._data, self._start, self._lasts = data, start, lasts
-        self._leads = leads or Leads()
+        self._names = names or NamesPointingHere()
         self._run: Run | None = None
         self._restarted = True
         self._trouble = ""
@@ -103,10 +120,12 @@ class Acme:
         """Is a client at work, so that its files may change?"""
         return self._run is not None
 
-    def tick(self, settings: Settings, now: float) -> list[Line]:
+    async def tick(self, settings: Settings, now: float) -> list[Line]:
         """Begin a run, or see how it ended; the lines for the log. Nothing is raised."""
         try:
-            lines = self._tick(settings, now)
+            lines = await self._tick(settings, now)
+        except TimeoutError:
+            return self._once("its files cannot be read and written in time")
         except OSError as error:
             return self._once(explained(error))
         except ValueError as error:
@@ -114,7 +133,7 @@ class Acme:
             return self._once(f"{file}: it cannot be read ({error}); remove it")
         return lines
 
-    def _tick(self, settings: Settings, now: float) -> list[Line]:
+    async def _tick(self, settings: Settings, now: float) -> list[Line]:
         folder = acme_folder(settings, self._data)
         if not self._lasts(self._data):
             # Each new container would ask for a new certificate, and the server's limits are few.
@@ -125,29 +144,27 @@ class Acme:
         attempts = recent(read_attempts(folder), now)
         if self._run is not None:
             result = self._run.poll()
-            return [] if result is None else self._ended(settings, attempts, result, now)
-        held = self._held(settings, now)
-        leading = self._leads.leading(settings, held, now) if held else ()
-        if leading is None:
+            return [] if result is None else await self._ended(settings, attempts, result, now)
+        held = await self._held(settings, now)
+        further = self._names.known(settings, held, now) if held else ()
+        if further is None:
             return []
         order = next_order(
-            settings.mail_hostname, leading, held, attempts, now, restarted=self._restarted
+            settings.mail_hostname, further, held, attempts, now, restarted=self._restarted
         )
-        lines = self._count(leading)
+        lines = self._count(further)
         if held is not None and held != self._told:
             self._told = held
             lines += [acme_lines.valid(held, order.at)] if now < order.at else []
         if now < order.at:
             return lines
-        for path in (folder.parent, folder):
-            path.mkdir(mode=0o700, exist_ok=True)
-            path.chmod(0o700)
         # Written down first: what is cut off counts.
-        write_attempts(folder, [*attempts, Attempt(now, "begun", names=order.names)])
+        begun = [*attempts, Attempt(now, "begun", names=order.names)]
+        await in_child(partial(_begin, folder, begun), _DISK_SECONDS)
         self._run, self._restarted = self._start(settings, folder, order.names), False
         return [*lines, acme_lines.asked(settings.acme_server, order.names, held)]
 
-    def _ended(
+    async def _ended(
         self, settings: Settings, attempts: tuple[Attempt, ...], result: Result, now: float
     ) -> list[Line]:
         self._run = None
@@ -161,7 +178,7 @@ class Acme:
         )
         attempts = (*attempts[:-1], last)
         folder = acme_folder(settings, self._data)
-        write_attempts(folder, attempts)
+        await in_child(partial(write_attempts, folder, attempts), _DISK_SECONDS)
         if result.stranger:
             # certbot would go on with it for ever; without one it makes another.
             (folder / "accounts").rename(folder / f"accounts.unknown-{int(now)}")
@@ -170,25 +187,25 @@ class Acme:
             return [acme_lines.issued(settings.acme_server, last.names)]
         if not last.against(host):
             return [acme_lines.left_out(result, attempts)]
-        order = next_order(host, last.names[1:], self._held(settings, now), attempts, now)
+        held = await self._held(settings, now)
+        order = next_order(host, last.names[1:], held, attempts, now)
         return [acme_lines.failed(settings.acme_server, result, max(order.at, now))]
 
-    def _held(self, settings: Settings, now: float) -> Held | None:
+    async def _held(self, settings: Settings, now: float) -> Held | None:
         """The certificate that is there, if it can be served."""
         paths = issued_paths(settings, self._data)
         stamps = file_stamp(paths.certificate), file_stamp(paths.key)
         if self._judged is not None and self._judged[0] == stamps:
             return self._judged[1]
-        held = None
-        with contextlib.suppress(BrokenRuleError):
-            fit = judged(Pair.read(paths), settings.mail_hostname, now)
-            held = Held(fit.begins, fit.ends, fit.names)
+        held = await in_child(
+            partial(_read_held, paths, settings.mail_hostname, now), _DISK_SECONDS
+        )
         self._judged = stamps, held
         return held
 
-    def _count(self, leading: Sequence[str]) -> list[Line]:
+    def _count(self, further: Sequence[str]) -> list[Line]:
         """Once: more names than a certificate can have."""
-        before, self._crowd = self._crowd, len(leading)
+        before, self._crowd = self._crowd, len(further)
         if self._crowd < MOST_NAMES or before >= MOST_NAMES:
             return []
         return [acme_lines.too_many(self._crowd)]

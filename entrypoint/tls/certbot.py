@@ -1,13 +1,13 @@
 """certbot, the ACME client: its command line, its process, and what it says when it fails.
 
-It must not know when a certificate is wanted. It is polled and never waited for.
+It must not know when a certificate is wanted. It runs beside everything else.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from entrypoint.config.settings import Settings
 from entrypoint.paths import WEBROOT
-from entrypoint.tls.polled import PolledProcess
+from entrypoint.processes import run_program
 
 _PROGRAM = "/usr/bin/certbot"
 _MOST_SECONDS = 900.0  # with a hook, DNS may take its time
@@ -93,8 +93,8 @@ def _by_dns(settings: Settings) -> list[str]:
     ]
 
 
-class Certbot(PolledProcess):
-    """One run."""
+class Certbot:
+    """One run, which goes on beside other work."""
 
     def __init__(
         self, settings: Settings, folder: Path, names: Sequence[str], environ: dict[str, str]
@@ -105,17 +105,23 @@ class Certbot(PolledProcess):
             environ = environ | {"REQUESTS_CA_BUNDLE": str(settings.acme_ca_file)}
         if settings.serves_web:
             WEBROOT.mkdir(mode=0o755, exist_ok=True)
-        asking = command(settings, folder, names)
-        super().__init__(asking, environ, _MOST_SECONDS, stderr=subprocess.STDOUT)
+        running = run_program(
+            command(settings, folder, names), _MOST_SECONDS, environ=environ, merged=True
+        )
+        self._task = asyncio.create_task(running)
 
     def poll(self) -> Result | None:
         """How it ended; None while it runs."""
-        ended = self.ended()
-        if ended is None:
+        if not self._task.done():
             return None
-        status, said = ended
-        text = said.decode("utf-8", "backslashreplace")
-        return read_result(status, text, time.time(), self._names)
+        try:
+            ended = self._task.result()
+        except TimeoutError:
+            return Result(f"certbot had no end within {_MOST_SECONDS:g} s")
+        except OSError as error:
+            return Result(f"certbot cannot be run: {error.strerror}")
+        text = ended.output.decode("utf-8", "backslashreplace")
+        return read_result(ended.status, text, time.time(), self._names)
 
 
 def read_result(status: int, said: str, now: float, names: Sequence[str]) -> Result:

@@ -54,7 +54,7 @@ class Ports:
     restarting: bool = False
 
 
-class Succession:
+class Replacement:
     """One certificate after another. A tick asks `decide` first, then, if `expected`, `compare`.
 
     settled: would `decide` say nothing new while the source stays as it is?

@@ -1,7 +1,7 @@
 """The certificate, watched: what the running server calls now and then, better often than seldom.
 
-It must not know how it is called. Nothing here waits for another program; looking at the ports
-after a change takes a moment.
+It must not know how it is called. Files are read in a process of their own; servers and ports are
+awaited.
 """
 
 from __future__ import annotations
@@ -9,20 +9,23 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from entrypoint.config.settings import Settings, SslType
 from entrypoint.disks import explained
+from entrypoint.processes import in_child
 from entrypoint.tls.acme import Acme
 from entrypoint.tls.pair import Fit, Pair, Paths, UnfitError, judged
-from entrypoint.tls.replacement import Broken, Line, Ports, Source, Succession
+from entrypoint.tls.replacement import Broken, Line, Ports, Replacement, Source
 from entrypoint.tls.servers import Servers
 from entrypoint.tls.sources import candidates, chosen, ensure_self_signed
 from filters.watched_file import Stamp, file_stamp
 
 # How long files that have not been touched are not read again: judging costs milliseconds.
 _SAME = 3600.0  # seconds
+_DISK_SECONDS = 60.0
 
 _Stamps = tuple[Stamp | None, ...]
 
@@ -33,10 +36,10 @@ class Serving(Protocol):
     def digest(self) -> str:
         """The digest of the pair that they read."""
 
-    def serve(self, pair: Pair) -> None:
+    async def serve(self, pair: Pair) -> None:
         """Let them have another."""
 
-    def served(self, host: str) -> Mapping[int, str]:
+    async def served(self, host: str) -> Mapping[int, str]:
         """The fingerprint that each port shows."""
 
     def restarting(self) -> bool:
@@ -52,54 +55,54 @@ class Ticker:
         self._data = data
         self._servers = servers or Servers()
         self._acme = acme or Acme(data)
-        self._succession = Succession()
+        self._replacement = Replacement()
         self._seen: tuple[_Stamps, float] | None = None
         self._trouble = ""
 
-    def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
-        """Take the certificate one step on; the lines for the log. Nothing is raised.
+    async def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
+        """Take the certificate one step on; the lines for the log.
 
-        now: Unix time.
+        now: Unix time. Nothing is raised.
         """
         now = time.time() if now is None else now
         try:
-            lines = self._tick(settings, now)
+            lines = await self._tick(settings, now)
             self._trouble = ""
         except OSError as error:
-            trouble = explained(error)
+            late = "the certificate's files cannot be read and written in time"
+            trouble = late if isinstance(error, TimeoutError) else explained(error)
             lines = [] if trouble == self._trouble else [("error", trouble)]
             self._trouble = trouble
         return lines
 
-    def _tick(self, settings: Settings, now: float) -> list[Line]:
-        lines = self._acme.tick(settings, now) if settings.ssl_type == "acme" else []
+    async def _tick(self, settings: Settings, now: float) -> list[Line]:
+        lines = await self._acme.tick(settings, now) if settings.ssl_type == "acme" else []
         if not self._acme.busy:
-            lines += self._look(settings, now)
-        if self._succession.expected is not None:
+            lines += await self._look(settings, now)
+        if self._replacement.expected is not None:
             restarting = self._servers.restarting()
-            ports = {} if restarting else self._servers.served(settings.mail_hostname)
-            lines += self._succession.compare(Ports(ports, restarting), now)
+            ports = {} if restarting else await self._servers.served(settings.mail_hostname)
+            lines += self._replacement.compare(Ports(ports, restarting), now)
         return lines
 
-    def _look(self, settings: Settings, now: float) -> list[Line]:
+    async def _look(self, settings: Settings, now: float) -> list[Line]:
         stamps = tuple(map(file_stamp, candidates(settings, self._data)))
         if self._seen is not None:
             seen, when = self._seen
             if seen == stamps and abs(now - when) < _SAME:
                 return []
-        ensure_self_signed(settings, self._data, now)
-        paths = chosen(settings, self._data)
-        source, pair = _read(settings, paths, now)
-        live, lines = self._succession.decide(source, self._servers.digest(), now)
+        source, pair = await in_child(partial(_read, settings, self._data, now), _DISK_SECONDS)
+        live, lines = self._replacement.decide(source, self._servers.digest(), now)
         if live and pair is not None:
-            self._servers.serve(pair)
+            await self._servers.serve(pair)
         # What is fit or refused stays so until a file changes; anything else is looked at again.
-        self._seen = (stamps, now) if self._succession.settled else None
+        self._seen = (stamps, now) if self._replacement.settled else None
         return lines
 
 
-def _read(settings: Settings, paths: Paths, now: float) -> tuple[Source, Pair | None]:
-    where = _NAMES[settings.ssl_type]
+def _read(settings: Settings, data: Path, now: float) -> tuple[Source, Pair | None]:
+    ensure_self_signed(settings, data, now)
+    paths, where = chosen(settings, data), _NAMES[settings.ssl_type]
     pair = None
     try:
         pair = Pair.read(paths)

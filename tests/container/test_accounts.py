@@ -149,7 +149,7 @@ def test_an_account_is_there_at_once(world: World, house: Signpost) -> None:
         world.swaks, (address, "a: secret | of dave"), to=ALICE[0], message=message
     ).accepted()
     assert house.wait_for_mail(ALICE[0], token)
-    house.wait_for_log(rf"info keeper: account {address} added$")
+    house.wait_for_log(rf"info maintenance: account {address} added$")
 
 
 def test_another_password_counts_at_once(world: World, house: Signpost) -> None:
@@ -172,7 +172,7 @@ def test_app_passwords_log_in_and_end_at_once(world: World, house: Signpost) -> 
         assert login(world, house, who, phones[who]) == 235
     assert login(world, house, address, own) == 235
     assert login(world, house, *ALICE) == 235
-    house.wait_for_log(rf"info keeper: account {ALICE[0]}: app password phone added$")
+    house.wait_for_log(rf"info maintenance: account {ALICE[0]}: app password phone added$")
 
     def used() -> bool:
         rows = [json.loads(command(house, f"app-password list {who} --json")) for who in phones]
@@ -381,11 +381,15 @@ def test_a_file_that_changes_is_read_without_a_restart(
     assert b"d=example.net" in world.outside.wait_for_mail("zoe@far.test", timeout=30).message
     # A mistake is told, and what was live stays.
     (files / "domains").write_text("example.org\nexa_mple.net\n")
-    house.wait_for_log(r"error keeper: the change is not live: DOMAINS_FILE: not a domain name")
+    house.wait_for_log(
+        r"error maintenance: the change is not live: DOMAINS_FILE: not a domain name"
+    )
     assert recipient(world, house, "zoe@example.net") == 250
     # Whoever lives in a domain that is no longer ours is passed over, and comes back with it.
     (files / "domains").write_text("example.org\n")
-    house.wait_for_log(r"warning keeper: .*accounts.json: passed over: zoe@example.net: an account")
+    house.wait_for_log(
+        r"warning maintenance: .*accounts.json: passed over: zoe@example.net: an account"
+    )
     assert recipient(world, house, "zoe@example.net") == 550
     assert login(world, house, "zoe@example.net", "zoe's secret") == 535
     (files / "domains").write_text("example.org\nexample.net\n")
@@ -464,7 +468,7 @@ def test_accounts_of_a_file_change_with_it(world: World, image: None, tmp_path: 
         first = Open.imap_session(house, FILED)
         accounts.write_text("next@example.org:another-secret\n")
         for name, session in (("next@example.org", following), (FILED[0], first)):
-            house.wait_for_log(rf"info keeper: {name}: 1 open session\(s\) ended: ")
+            house.wait_for_log(rf"info maintenance: {name}: 1 open session\(s\) ended: ")
             assert session.readline().startswith(b"* BYE ")
             session.shutdown()
         wait_until(lambda: login(world, house, *FILED) == 535, "the end of the first")
@@ -500,7 +504,7 @@ def test_a_broken_certificate_hinders_a_start_and_no_running_server(
         address, password = added(house)
         assert login(world, house, address, password) == 235
         accounts.write_text(":".join(FILED) + "\nnext@example.org:next-has-a-secret\n")
-        house.wait_for_log(r"info keeper: account next@example.org added$")
+        house.wait_for_log(r"info maintenance: account next@example.org added$")
         for line in ("keys list", "dns", "account list", "alias list", "blocked list"):
             command(house, line)
         done = house.attempt("signpost", "check")
@@ -532,7 +536,7 @@ def test_an_alias_of_the_environment_leads_to_an_account_that_is_kept(
             assert arrives(world, house, address, "dave-x@example.org")
         assert "the configuration is good" in command(house, "check")
         said = refusal(house, "account remove dave-x@example.org")
-        assert "info@example.org of ALIASES and POSTMASTER_ADDRESS lead here" in said
+        assert "info@example.org of ALIASES and POSTMASTER_ADDRESS point here" in said
         # What is kept no longer fits, and that ends no start.
         house.environment["RECIPIENT_DELIMITER"] = "-"
         house.start()

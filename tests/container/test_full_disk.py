@@ -65,7 +65,7 @@ def test_a_full_disk_keeps_nobody_from_deleting_and_what_waits_goes_on(
         signpost.wait_for_log(rf"mda delivery .*to=<{ALICE[0]}>.*result=TempFail")
         signpost.restart()
         signpost.wait_for_log(
-            r"error keeper: the disk of /data is full \(0 MiB of 40 MiB free\): "
+            r"error maintenance: the disk of /data is full \(0 MiB of 40 MiB free\): "
             r"mail waits in the queue; make room"
         )
         health = signpost.attempt("signpost", "health")
@@ -82,10 +82,10 @@ def test_a_full_disk_keeps_nobody_from_deleting_and_what_waits_goes_on(
             assert time.monotonic() - begin < 30
     finally:
         data.clear()
-    signpost.wait_for_log(r"info keeper: the disk of /data takes mail again")
+    signpost.wait_for_log(r"info maintenance: the disk of /data takes mail again")
     assert signpost.attempt("signpost", "health").returncode == 0
     log = re.split(r"info signpost: signpost \d", signpost.logs())[-1]
-    assert log.count("error keeper: the disk of /data is full") == 1
+    assert log.count("error maintenance: the disk of /data is full") == 1
     assert "Traceback" not in log
 
 

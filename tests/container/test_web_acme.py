@@ -20,7 +20,7 @@ from .harness.signpost import Signpost
 from .harness.world import World
 
 SERVED = r"new certificate is served"
-READY = r"info keeper: (\S+): MTA-STS is ready; publish what `signpost dns \S+` has now: (.*)$"
+READY = r"info maintenance: (\S+): MTA-STS is ready; publish what `signpost dns \S+` has now: (.*)$"
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,9 @@ def test_a_name_whose_challenge_fails_costs_the_host_nothing(
     )
     with server:
         server.wait_for_log(SERVED, 90)
-        told = server.wait_for_log(r"warning keeper: (.*) cannot be in the certificate yet: ", 90)
+        told = server.wait_for_log(
+            r"warning maintenance: (.*) cannot be in the certificate yet: ", 90
+        )
         assert told[1] == f"autoconfig.{domain}"
         # The other one comes at once, and the renewal a minute later does not wait for it.
         server.wait_for_log(rf"(?s){SERVED}.*{SERVED}.*{SERVED}", 150)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
 import os
@@ -166,20 +167,23 @@ aaaaaaaaaaaaaaa4|inet4|mda|auth|a@x.test|alice@example.org|alice@example.org|1|1
 """
 
 
-class TestTheKeeper:
+class TestTheDisksWatched:
     def setup_method(self) -> None:
         self.disk = Disk((DATA,), ROOMY)
         self.asked: list[Sequence[str]] = []
         self.answer: str | None = LISTED
         self.thoroughly: list[bool] = []
+        self.hangs = False
         self.ticker = Ticker(self.look, self.smtpctl)
         self.now = 1000.0
 
-    def look(self, thoroughly: bool) -> list[Disk | str]:
+    async def look(self, thoroughly: bool) -> list[Disk | str]:
         self.thoroughly.append(thoroughly)
+        if self.hangs:
+            raise TimeoutError
         return [self.disk]
 
-    def smtpctl(self, arguments: Sequence[str]) -> str:
+    async def smtpctl(self, arguments: Sequence[str]) -> str:
         if self.answer is None:
             raise SmtpctlError("smtpctl show queue: no daemon")
         self.asked.append(arguments)
@@ -189,7 +193,7 @@ class TestTheKeeper:
         now = replace(ROOMY, **room)
         self.disk = Disk((DATA,), now, *judged((DATA,), now))
         self.now += 5
-        return list(self.ticker.tick(SETTINGS, self.now))
+        return list(asyncio.run(self.ticker.tick(SETTINGS, self.now)))
 
     def scheduled(self) -> list[str]:
         found = [each[1] for each in self.asked if each[0] == "schedule"]
@@ -203,6 +207,15 @@ class TestTheKeeper:
         assert self.tick(free=10_000) == []
         assert self.tick() == [("info", "the disk of /data takes mail again")]
         assert self.tick() == []
+
+    def test_says_once_that_they_do_not_answer_and_never_that_a_full_one_is_well(self) -> None:
+        self.tick(free=0)
+        self.hangs = True
+        assert self.tick() == [("error", "the disks do not answer within 30 s")]
+        assert self.tick() == []
+        self.hangs = False
+        assert self.tick(free=0) == []
+        assert self.tick() == [("info", "the disk of /data takes mail again")]
 
     def test_what_waits_here_is_tried_when_there_is_room_and_once_more(self) -> None:
         self.tick(free=0)
@@ -251,6 +264,17 @@ class TestTheKeeper:
         self.now += 20
         self.tick()
         assert self.scheduled()
+
+    def test_an_smtpd_that_hangs_is_named(self) -> None:
+        async def hang(arguments: Sequence[str]) -> str:
+            raise SmtpctlError("smtpctl show queue: no answer within 10 s")
+
+        self.ticker = Ticker(self.look, hang)
+        self.tick(free=0)
+        said = (
+            "what waits in the queue is not tried again: smtpctl show queue: no answer within 10 s"
+        )
+        assert self.tick()[1:] == [("warning", said)]
 
     def test_a_disk_that_is_well_is_written_to_once_a_minute_only(self) -> None:
         for _ in range(12):

@@ -13,6 +13,16 @@ from .shell import attempt, run, wait_until
 from .swaks import Swaks
 
 
+@contextmanager
+def paused(container: str) -> Iterator[None]:
+    """Inside, the container's programs do nothing: who connects gets no answer, and no refusal."""
+    run("docker", "pause", container)
+    try:
+        yield
+    finally:
+        run("docker", "unpause", container)
+
+
 class NameServer:
     """nsd, authoritative for every name; records can be added to its zones."""
 
@@ -48,11 +58,8 @@ class NameServer:
     @contextmanager
     def silent(self) -> Iterator[None]:
         """Inside, it answers nothing."""
-        run("docker", "pause", self._container)
-        try:
+        with paused(self._container):
             yield
-        finally:
-            run("docker", "unpause", self._container)
 
     def ask(self, name: str, rdtype: str) -> list[str]:
         """The answers to a question, as dig prints them."""
@@ -86,6 +93,12 @@ class AcmeServer:
         """pebble's log."""
         done = attempt("docker", "logs", self._container)
         return (done.stdout + done.stderr).decode(errors="replace")
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Inside, it answers nothing."""
+        with paused(self._container):
+            yield
 
     @contextmanager
     def down(self) -> Iterator[None]:

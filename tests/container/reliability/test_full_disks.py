@@ -75,7 +75,7 @@ def test_mail_is_read_none_is_lost_and_all_goes_on(
             tokens.append(submit(world, signpost))
             signpost.wait_for_log(rf"mda delivery .*to=<{ALICE[0]}>.*result=TempFail")
         signpost.restart()
-        signpost.wait_for_log(r"error keeper: the disk of /data")
+        signpost.wait_for_log(r"error maintenance: the disk of /data")
         health = signpost.attempt("signpost", "health")
         assert health.returncode == 1
         assert SAID[kind] in health.stdout.decode()
@@ -94,7 +94,7 @@ def test_mail_is_read_none_is_lost_and_all_goes_on(
         begin = time.monotonic()
         for token in tokens:
             assert signpost.wait_for_mail(ALICE[0], token, timeout=60)
-        signpost.wait_for_log(r"info keeper: the disk of \S+( and \S+)? takes mail again")
+        signpost.wait_for_log(r"info maintenance: the disk of \S+( and \S+)? takes mail again")
         tokens.append(wait_until(lambda: submit(world, signpost), "mail to be taken", 30))
         assert signpost.wait_for_mail(ALICE[0], tokens[-1])
         assert time.monotonic() - begin < 60
@@ -102,7 +102,7 @@ def test_mail_is_read_none_is_lost_and_all_goes_on(
         assert len(signpost.read_mail(ALICE[0])) == len(tokens)
         assert signpost.attempt("signpost", "health").returncode == 0
         log = re.split(r"info signpost: signpost \d", signpost.logs())[-1]
-        assert log.count("error keeper: the disk of /data") == 1
+        assert log.count("error maintenance: the disk of /data") == 1
         assert log.count("takes mail again") == 1
         assert "Traceback" not in log
         assert "cannot be kept running" not in log

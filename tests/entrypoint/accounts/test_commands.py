@@ -12,19 +12,24 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
+from entrypoint.accounts import changes
 from entrypoint.accounts.store import Store
 from entrypoint.accounts.stored import Stored
 from entrypoint.commands import account, alias, app_password
-from entrypoint.commands.account_changes import Desk
+from entrypoint.commands.account_changes import AccountFiles
+from entrypoint.config import environ
 from entrypoint.config.problems import ConfigurationError
+from entrypoint.maintenance.control_socket import SOCKET, Outcome
 from filters.credentials import matches
 
 from ...refusing_disk import names_in, refusing
+from ..maintenance.answering import answering
 
 ENVIRONMENT = {
     "DOMAINS": "example.org",
@@ -37,13 +42,13 @@ GENERATED = re.compile(r"([a-hjkmnp-z]{4}-){3}[a-hjkmnp-z]{4}")
 
 @dataclass
 class Shell:
-    desk: Desk
+    files: AccountFiles
     environment: dict[str, str] = field(default_factory=lambda: dict(ENVIRONMENT))
 
     def attempt(self, line: str, stdin: str = "") -> Result:
         group, *words = line.split()
         return CliRunner().invoke(
-            GROUPS[group], words, input=stdin, obj=self.desk, env=self.environment
+            GROUPS[group], words, input=stdin, obj=self.files, env=self.environment
         )
 
     def do(self, line: str, stdin: str = "") -> str:
@@ -62,7 +67,7 @@ class Shell:
         return done.stderr
 
     def stored(self) -> Stored:
-        return self.desk.store.load()
+        return self.files.store.load()
 
     def hash_of(self, address: str) -> bytes:
         return self.stored().accounts[address].hash.encode()
@@ -70,7 +75,8 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    return Shell(Desk(Store(tmp_path / "accounts", root=tmp_path.owner()), run=tmp_path / "run"))
+    store = Store(tmp_path / "accounts", root=tmp_path.owner())
+    return Shell(AccountFiles(store, run=tmp_path / "run"))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
@@ -92,11 +98,11 @@ def test_a_disk_that_takes_nothing_changes_nothing(shell: Shell, line: str, numb
     shell.do("account add carol@example.org --generate")
     shell.do("app-password add carol@example.org phone")
     shell.do("alias add bob@example.org alice@example.org")
-    with refusing(shell.desk.store.folder, number):
+    with refusing(shell.files.store.folder, number):
         said = shell.refusal(line)
-    assert said.startswith(f"error: {shell.desk.store.path}: ")
+    assert said.startswith(f"error: {shell.files.store.path}: ")
     assert said.endswith("; nothing is changed\n")
-    assert names_in(shell.desk.store.folder) == [".lock", "accounts.json"]
+    assert names_in(shell.files.store.folder) == [".lock", "accounts.json"]
 
 
 @pytest.mark.parametrize("stdin", ["new secret", "new secret\n", "new secret\r\nnew secret\r\n"])
@@ -228,7 +234,7 @@ def test_the_rules_are_those_of_the_environment(shell: Shell) -> None:
 
 def test_an_account_that_is_there_or_not(shell: Shell) -> None:
     shell.do("account add dave@example.org", "a secret")
-    assert "is there already" in shell.refusal("account add dave@example.org", "another")
+    assert "a duplicate account" in shell.refusal("account add dave@example.org", "another")
     shell.do("account remove dave@example.org")
     for line in ("remove dave@example.org", "passwd dave@example.org", "quota dave@example.org 1G"):
         assert "no such account" in shell.refusal(f"account {line}", "a secret")
@@ -241,7 +247,7 @@ def test_aliases_gain_and_lose_targets(shell: Shell) -> None:
     shell.do("alias add Team@example.org alice@example.org x@far.example")
     shell.do("alias add team@example.org y@far.example y@far.example")
     assert targets() == ("alice@example.org", "x@far.example", "y@far.example")
-    assert "there already" in shell.refusal("alias add team@example.org x@far.example")
+    assert "a duplicate target" in shell.refusal("alias add team@example.org x@far.example")
     shell.do("alias remove team@example.org x@far.example alice@example.org")
     assert targets() == ("y@far.example",)
     assert "no such target" in shell.refusal("alias remove team@example.org x@far.example")
@@ -289,12 +295,12 @@ def test_what_an_alias_of_the_environment_leads_to_can_be_added_and_not_removed(
     shell.do("account add dave@example.org", "a secret")
     shell.do("account add eve@example.org", "a secret")
     assert shell.refusal("account remove dave@example.org") == (
-        "error: dave@example.org: info@example.org of ALIASES leads here; change that first; until "
-        "then signpost account passwd locks the account\n"
+        "error: dave@example.org: info@example.org of ALIASES points here; change that first; "
+        "until then signpost account passwd locks the account\n"
     )
     shell.do("account remove eve@example.org")
     shell.environment["POSTMASTER_ADDRESS"] = "dave@example.org"
-    assert "info@example.org of ALIASES and POSTMASTER_ADDRESS lead here" in shell.refusal(
+    assert "info@example.org of ALIASES and POSTMASTER_ADDRESS point here" in shell.refusal(
         "account remove dave@example.org"
     )
     del shell.environment["POSTMASTER_ADDRESS"], shell.environment["ALIASES"]
@@ -305,7 +311,7 @@ def test_an_alias_that_one_of_the_environment_leads_to_stays(shell: Shell) -> No
     shell.do("alias add team@example.org alice@example.org x@far.example")
     shell.environment["POSTMASTER_ADDRESS"] = "team@example.org"
     said = shell.refusal("alias remove team@example.org")
-    assert "team@example.org: POSTMASTER_ADDRESS leads here; change that first" in said
+    assert "team@example.org: POSTMASTER_ADDRESS points here; change that first" in said
     shell.do("alias remove team@example.org x@far.example")
 
 
@@ -337,7 +343,7 @@ def test_app_passwords_of_any_account(shell: Shell) -> None:
         (kept,) = shell.stored().app_passwords[address]
         assert kept.hash.startswith("$5$rounds=1000$")
         assert matches(plain.encode(), kept.hash.encode())
-        assert "there already" in shell.refusal(f"app-password add {address} phone")
+        assert "a duplicate app password" in shell.refusal(f"app-password add {address} phone")
         (row,) = json.loads(shell.do(f"app-password list {address} --json"))
         assert (row["name"], row["last_used"]) == ("phone", None)
         assert re.search(
@@ -385,6 +391,88 @@ def test_mail_is_deleted_only_when_that_is_said_twice(shell: Shell) -> None:
 def test_without_a_server_that_is_said(shell: Shell) -> None:
     done = shell.attempt("account add dave@example.org", "a secret")
     assert "no server runs in this container" in done.stderr
+
+
+class TestWithAServer:
+    """A server that runs has the environment of its start, and answers on its control socket."""
+
+    @pytest.fixture
+    def running(self, shell: Shell) -> Shell:
+        shell.files.run.mkdir()
+        (shell.files.run / "environment.json").write_text(json.dumps(ENVIRONMENT))
+        return shell
+
+    def during(self, shell: Shell, line: str, outcome: Outcome, stdin: str = "") -> Result:
+        """What a command does that is answered so; what is written is there when it asks."""
+        asked: list[Stored] = []
+
+        async def apply() -> Outcome:
+            asked.append(shell.stored())
+            return outcome
+
+        with answering(shell.files.run / SOCKET.name, {"apply": apply}):
+            done = shell.attempt(line, stdin)
+        assert asked == [shell.stored()]
+        return done
+
+    def test_what_the_server_says_is_said(self, running: Shell) -> None:
+        outcome = Outcome(lines=(("warning", "odd"), ("info", "8 open session(s) ended")))
+        done = self.during(running, "account add dave@example.org", outcome, "a secret")
+        assert done.exit_code == 0
+        assert done.stderr == (
+            "warning: odd\ninfo: 8 open session(s) ended\ndave@example.org is added\n"
+        )
+
+    @pytest.mark.parametrize(
+        "line", ["account add dave@example.org --generate", "app-password add alice@example.org x"]
+    )
+    def test_what_is_written_and_not_live_is_an_error(self, running: Shell, line: str) -> None:
+        outcome = Outcome(False, ("smtpd does not answer", "live: passwords"))
+        done = self.during(running, line, outcome)
+        assert done.exit_code == 1
+        assert done.stderr == (
+            "error: smtpd does not answer\nerror: live: passwords\n"
+            "error: it is written, and not live yet; the server tries again by itself\n"
+        )
+        # It is written: whoever is to have the password needs it.
+        assert GENERATED.fullmatch(done.stdout.strip())
+        assert running.stored() != Stored()
+
+    def test_a_refusal_asks_nobody(self, running: Shell) -> None:
+        assert "no such account" in running.refusal("account remove dave@example.org")
+
+    def test_the_environment_is_that_of_the_server(self, running: Shell) -> None:
+        running.environment["ACCOUNTS"] = "!"
+        done = self.during(running, "account add dave@example.org", Outcome(), "a secret")
+        assert done.exit_code == 0
+
+
+def test_the_environment_is_read_once_and_the_whole_merged_once(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = {"load": 0, "merged": 0}
+
+    def counted(module: ModuleType, name: str) -> None:
+        original = getattr(module, name)
+
+        def wrapped(*given: object, **named: object) -> object:
+            counts[name] += 1
+            return original(*given, **named)
+
+        monkeypatch.setattr(module, name, wrapped)
+
+    counted(environ, "load")
+    counted(changes, "merged")
+    for line in (
+        "account add dave@example.org",
+        "account passwd dave@example.org",
+        "account quota dave@example.org 1G",
+        "alias add team@example.org dave@example.org",
+        "app-password add dave@example.org phone",
+    ):
+        shell.do(line, "a secret")
+        assert counts == {"load": 1, "merged": 1}, line
+        counts.update(load=0, merged=0)
 
 
 def test_a_broken_configuration_changes_nothing(shell: Shell) -> None:

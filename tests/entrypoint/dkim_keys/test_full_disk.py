@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def test_the_server_says_it_once(places: Places) -> None:
     ticker = Ticker(places.store, port=1)
     demo = NEWER.model_copy(update={"demo": True})  # asks no DNS
     with refusing(places.data):
-        (said,) = ticker.tick(demo, NOW + YEAR)
+        (said,) = asyncio.run(ticker.tick(demo, NOW + YEAR))
         assert said[0] == "error"
         assert "no space left on its disk" in said[1]
-        assert ticker.tick(demo, NOW + YEAR + 60) == []
+        assert asyncio.run(ticker.tick(demo, NOW + YEAR + 60)) == []

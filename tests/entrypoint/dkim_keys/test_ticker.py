@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from entrypoint.config.settings import Settings
-from entrypoint.dkim_keys import listing
+from entrypoint.dkim_keys import key_files, listing
 from entrypoint.dkim_keys.lifecycle import GRACE
 from entrypoint.dkim_keys.ticker import Ticker
 from entrypoint.dns_records import key_record
@@ -35,7 +38,7 @@ class Server:
 
     def tick(self, after: int = 60, **variables: str) -> list[str]:
         self.now += after
-        said = self._ticker.tick(configured(**QUICK | variables), self.now)
+        said = asyncio.run(self._ticker.tick(configured(**QUICK | variables), self.now))
         return [f"{level}: {text}" for level, text in said]
 
     def settings(self) -> Settings:
@@ -160,6 +163,66 @@ def test_a_key_that_cannot_be_used_is_told_once_and_the_others_sign(server: Serv
     assert [line for line in lines if line.startswith(f"error: {problem}")]
     assert server.places.signers() == [FIRST]
     assert server.tick(DOMAINS=f"{DOMAIN}, example.net") == []
+
+
+def test_what_a_command_has_written_is_followed_without_dns(server: Server) -> None:
+    server.tick()
+    asked = len(server.zone["resolver"].asked)
+    settings = configured(**QUICK | {"DOMAINS": f"{DOMAIN}, example.net"})
+    lines, errors = asyncio.run(server._ticker.follow(settings))
+    assert [text.partition(";")[0] for _, text in lines] == ["example.net: a new DKIM key"]
+    assert errors == []
+    assert server.places.signers("example.net") == [FIRST]
+    assert len(server.zone["resolver"].asked) == asked
+
+
+def test_silent_name_servers_hold_nothing_up(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoint.dkim_keys.ticker._KEY_SECONDS", 1.0)
+    for each in server.zone.values():
+        each.manner = "silent"
+
+    async def beside() -> int:
+        tick, steps = asyncio.ensure_future(server._ticker.tick(server.settings(), NOW)), 0
+        while not server.zone["resolver"].asked:
+            await asyncio.sleep(0.01)
+        # A command is not kept waiting for the lock, either.
+        assert (await server._ticker.follow(server.settings()))[1] == []
+        while not tick.done():
+            await asyncio.sleep(0.01)
+            steps += 1
+        assert "DKIM key" in tick.result()[0][1]
+        return steps
+
+    assert asyncio.run(beside()) > 10
+
+
+def test_files_that_take_too_long_are_an_error_and_end_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.tick()
+    monkeypatch.setattr("entrypoint.dkim_keys.ticker._FILES_SECONDS", 0.5)
+    store = server.places.store(server.settings())
+    late = ["error: the files of DKIM keys cannot be read and written in time"]
+    with store.locked():
+        assert [server.tick(HOUR), server.tick(HOUR)] == [late, []]
+    assert server.tick(HOUR) == []
+
+
+def test_the_parent_never_acts_as_the_signer(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rights would change for everything that goes on beside it."""
+    parent, acting_as = os.getpid(), key_files.acting_as
+
+    def in_a_child(user: str) -> AbstractContextManager[None]:
+        assert os.getpid() != parent
+        return acting_as(user)
+
+    monkeypatch.setattr(key_files, "acting_as", in_a_child)
+    (made, _) = server.tick()
+    assert "a new DKIM key" in made
 
 
 def test_the_list_of_keys(server: Server) -> None:

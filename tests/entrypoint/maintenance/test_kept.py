@@ -14,9 +14,9 @@ from entrypoint.completion import HashOf, completed, new_hash
 from entrypoint.config.environ import load
 from entrypoint.config.settings import Account, AppPassword, HostFacts, Settings
 from entrypoint.dkim_keys.selectors import first_keys
+from entrypoint.maintenance.differences import differences
 from entrypoint.maintenance.environment import worth_keeping
 from entrypoint.maintenance.known_hashes import KnownHashes
-from entrypoint.maintenance.loop import differences
 from entrypoint.paths import LOGINS
 from entrypoint.render import login_book
 from filters.credentials import matches
@@ -82,7 +82,7 @@ def test_a_hash_stays_while_its_password_does(tmp_path: Path) -> None:
 def test_a_hash_that_was_just_made_is_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or the keeper would go through a thousand of them again, behind each start."""
+    """Or the maintenance process would go through a thousand of them again, behind each start."""
     run = Run(tmp_path)
     known = run.known()
     first = complete(settings_of(), known.hash_of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -42,7 +43,7 @@ class Served:
 
     def tick(self, settings: Settings, seconds: float = 5.0) -> list[tuple[str, str]]:
         self.now += seconds
-        return list(self.ticker.tick(settings, self.now))
+        return list(asyncio.run(self.ticker.tick(settings, self.now)))
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,15 +46,16 @@ class Dovecot:
     # Who logs in while the first one is ended.
     stragglers: list[Session] = field(default_factory=list)
 
-    def look(self) -> list[Session]:
+    async def look(self) -> list[Session]:
         if self.away:
             raise OSError("Dovecot is away")
         return list(self.open)
 
-    def terminate(self, session: Session) -> None:
-        self.told.append(session)
-        if not self.stubborn:
-            self.open.remove(session)
+    async def terminate(self, sessions: Collection[Session]) -> None:
+        for session in sessions:
+            self.told.append(session)
+            if not self.stubborn:
+                self.open.remove(session)
         self.open += self.stragglers
         self.stragglers = []
 
@@ -102,12 +105,12 @@ def test_all_sessions_of_the_account_end_and_no_other(place: Place) -> None:
     place.dovecot.open = [*mine, others]
     place.dovecot.stragglers = [late]
     place.note(book(bob="b"))
-    assert place.sessions().end() == {ALICE: 3}
+    assert asyncio.run(place.sessions().end()) == {ALICE: 3}
     assert place.dovecot.open == [others]
     assert set(place.dovecot.told) == {*mine, late}
     # It is done, and not done again.
     place.dovecot.open = [*mine]
-    assert place.sessions().end() == {}
+    assert asyncio.run(place.sessions().end()) == {}
 
 
 def test_what_was_not_ended_is_ended_the_next_time(place: Place) -> None:
@@ -116,26 +119,26 @@ def test_what_was_not_ended_is_ended_the_next_time(place: Place) -> None:
     place.note(book(alice="a", bob="b"))
     (place.run / LOGINS).write_text(book(alice="a", bob="b"))
     with pytest.raises(OSError, match="away"):
-        place.sessions().end()
+        asyncio.run(place.sessions().end())
     place.dovecot.away, place.dovecot.stubborn = False, True
     place.note(book(alice="a", bob="b"))
     with pytest.raises(OSError, match=r"do not end: alice@example.org \(imap\)$"):
-        place.sessions().end()
+        asyncio.run(place.sessions().end())
     place.dovecot.stubborn = False
-    assert place.sessions().end() == {ALICE: 1}
+    assert asyncio.run(place.sessions().end()) == {ALICE: 1}
 
 
 def test_a_start_has_nothing_to_end(place: Place) -> None:
     place.note(book())
     forget_sessions(place.run)
     place.dovecot.away = True
-    assert place.sessions().end() == {}
+    assert asyncio.run(place.sessions().end()) == {}
     (place.run / LOGINS).unlink()
     place.note(book(alice="a"))
-    assert place.sessions().end() == {}
+    assert asyncio.run(place.sessions().end()) == {}
 
 
 def test_without_imap_nobody_is_asked(place: Place) -> None:
     place.dovecot.away = True
     place.note(book(), imap=False)
-    assert place.sessions().end() == {}
+    assert asyncio.run(place.sessions().end()) == {}

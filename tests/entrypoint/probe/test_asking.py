@@ -16,12 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from entrypoint.maintenance.control_socket import Outcome
 from entrypoint.probe import name_servers, services
 from entrypoint.probe.asking import Answers, Probe, Question, ask_all
 from entrypoint.probe.dialog import socket_dialog
 from entrypoint.tls.self_signed import self_signed
 
 from ..certificates import server_context
+from ..maintenance.answering import answering as controlled
 
 
 def ask(question: Question, seconds: float = 5.0) -> Probe:
@@ -67,6 +69,26 @@ def test_a_port_where_nobody_listens_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         free = int(listener.getsockname()[1])
     assert ask(partial(services.web, free, tls=False)).said == "connect: Connection refused"
+
+
+def test_the_maintenance_process_answers_while_a_change_hangs(tmp_path: Path) -> None:
+    async def hang() -> Outcome:
+        await asyncio.sleep(60)
+        return Outcome()
+
+    path = tmp_path / "socket"
+    with controlled(path, {"apply": hang}), socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(path))
+        link.sendall(b'{"request": "apply"}\n')
+        assert ask(partial(services.maintenance, path=path)).answered
+
+
+def test_a_maintenance_process_that_hangs_is_silent(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        probe = ask(partial(services.maintenance, path=tmp_path / "socket"), 0.4)
+    assert (probe.silent, probe.step) == (True, "ping")
 
 
 @pytest.mark.parametrize(("tls", "step"), [(False, "request"), (True, "TLS")])

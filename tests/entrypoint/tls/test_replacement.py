@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from entrypoint.tls.pair import Fit
-from entrypoint.tls.replacement import Broken, Ports, Source, Succession
+from entrypoint.tls.replacement import Broken, Ports, Replacement, Source
 
 OLD, NEW = "old" * 20, "new" * 20
 FIT = Fit(NEW, 0.0, 1_900_000_000.0)
@@ -16,14 +16,14 @@ def source(digest: str = NEW, found: Fit | Broken = FIT, changed: float = 0.0) -
 
 
 def test_what_is_live_already_is_left_alone() -> None:
-    story = Succession()
+    story = Replacement()
     assert story.decide(source(OLD), OLD, 100) == (False, [])
     assert story.settled
     assert story.compare(Ports({25: OLD}), 100) == []
 
 
 def test_one_that_fits_goes_live_and_is_then_seen_on_every_port() -> None:
-    story = Succession()
+    story = Replacement()
     live, lines = story.decide(source(), OLD, 100)
     assert live
     assert lines == [
@@ -43,7 +43,7 @@ def test_one_that_fits_goes_live_and_is_then_seen_on_every_port() -> None:
 
 
 def test_a_port_that_shows_another_one_is_told_once_by_its_number() -> None:
-    story = Succession()
+    story = Replacement()
     story.decide(source(), OLD, 100)
     shown = Ports({25: NEW, 465: OLD, 587: ""})
     assert story.compare(shown, 120) == []
@@ -57,7 +57,7 @@ def test_a_port_that_shows_another_one_is_told_once_by_its_number() -> None:
 
 
 def test_a_restart_that_never_comes_is_told() -> None:
-    story = Succession()
+    story = Replacement()
     story.decide(source(), OLD, 100)
     assert story.compare(Ports({}, restarting=True), 150) == [
         ("error", "the new certificate is not served: smtpd has not been started again")
@@ -65,18 +65,18 @@ def test_a_restart_that_never_comes_is_told() -> None:
 
 
 def test_files_that_were_written_just_now_may_not_be_whole_yet() -> None:
-    story = Succession()
+    story = Replacement()
     assert story.decide(source(changed=100), OLD, 101) == (False, [])
     assert not story.settled
     assert story.decide(source(changed=100), OLD, 103)[0]
 
 
 def test_a_clock_that_was_set_back_holds_nothing_up() -> None:
-    assert Succession().decide(source(changed=5000), OLD, 100)[0]
+    assert Replacement().decide(source(changed=5000), OLD, 100)[0]
 
 
 def test_the_key_comes_first_and_its_certificate_a_little_later() -> None:
-    story = Succession()
+    story = Replacement()
     assert story.decide(source("half", MISMATCH), OLD, 100) == (False, [])
     assert story.decide(source("half", MISMATCH), OLD, 105) == (False, [])
     live, lines = story.decide(source(), OLD, 107)
@@ -85,7 +85,7 @@ def test_the_key_comes_first_and_its_certificate_a_little_later() -> None:
 
 
 def test_one_that_never_fits_is_refused_with_the_rule_and_the_cure_once_for_each_change() -> None:
-    story = Succession()
+    story = Replacement()
     said = []
     for now in range(100, 200, 5):
         digest = "first" if now < 150 else "second"
@@ -102,13 +102,13 @@ def test_one_that_never_fits_is_refused_with_the_rule_and_the_cure_once_for_each
 
 
 def test_files_that_change_all_the_time_are_not_complained_about_until_they_rest() -> None:
-    story = Succession()
+    story = Replacement()
     for now in range(100, 150, 5):
         assert story.decide(source(f"at {now}", MISMATCH), OLD, now) == (False, [])
 
 
 def test_the_old_files_put_back_are_told() -> None:
-    story = Succession()
+    story = Replacement()
     for now in (100, 120):
         story.decide(source("broken", MISMATCH), OLD, now)
     assert story.decide(source(OLD), OLD, 130) == (
@@ -119,6 +119,6 @@ def test_the_old_files_put_back_are_told() -> None:
 
 def test_the_live_one_may_expire_and_stays() -> None:
     expired = source(OLD, Broken("the certificate expired on 2026-01-01", "renew it"))
-    story = Succession()
+    story = Replacement()
     for now in range(100, 200, 10):
         assert story.decide(expired, OLD, now) == (False, [])

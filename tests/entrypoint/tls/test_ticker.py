@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,8 @@ from entrypoint.config.settings import HostFacts, Settings
 from entrypoint.tls.acme import Acme, read_attempts
 from entrypoint.tls.certbot import Result
 from entrypoint.tls.pair import Pair, Paths, judged
-from entrypoint.tls.pointing_here import Leads
+from entrypoint.tls.pointing_here import NamesPointingHere
+from entrypoint.tls.replacement import Line
 from entrypoint.tls.sources import (
     acme_folder,
     chosen,
@@ -43,11 +45,11 @@ class Servers:
     def digest(self) -> str:
         return self.pair.digest
 
-    def serve(self, pair: Pair) -> None:
+    async def serve(self, pair: Pair) -> None:
         self.pair = pair
         self.served_pairs += 1
 
-    def served(self, host: str) -> Mapping[int, str]:
+    async def served(self, host: str) -> Mapping[int, str]:
         shown = judged(self.pair, host, datetime.now(UTC).timestamp()).fingerprint
         return {25: shown, 465: shown}
 
@@ -87,6 +89,13 @@ class Dns:
 
     def poll(self) -> Mapping[str, bool] | None:
         return None if self.slow else dict(self.known)
+
+    def drop(self) -> None:
+        pass
+
+
+def tick(ticker: Ticker, settings: Settings, now: float) -> list[Line]:
+    return asyncio.run(ticker.tick(settings, now))
 
 
 def lay(paths: Paths, pair: tuple[bytes, bytes]) -> None:
@@ -136,13 +145,13 @@ class TestManual:
     ) -> None:
         servers = Servers(Pair.read(paths))
         ticker = Ticker(data, servers)
-        assert ticker.tick(settings, settle()) == []
+        assert tick(ticker, settings, settle()) == []
         lay(paths, authority.pair(HOST, LATER + DAY))
-        (live, seen) = ticker.tick(settings, settle())
+        (live, seen) = tick(ticker, settings, settle())
         assert live[1].startswith("SSL_CERT_PATH: a new certificate, valid until ")
         assert seen[1].startswith("the new certificate is served on the ports 25 and 465 ")
         assert servers.pair == Pair.read(paths)
-        assert ticker.tick(settings, settle(10)) == []
+        assert tick(ticker, settings, settle(10)) == []
 
     def test_half_of_a_new_one_does_nothing_until_the_other_half_comes(
         self, data: Path, authority: Authority, paths: Paths, settings: Settings
@@ -151,9 +160,9 @@ class TestManual:
         ticker = Ticker(data, servers)
         chain, key = authority.pair(HOST, LATER + DAY)
         paths.key.write_bytes(key)
-        assert ticker.tick(settings, settle()) == []
+        assert tick(ticker, settings, settle()) == []
         paths.certificate.write_bytes(chain)
-        assert ticker.tick(settings, settle(7))
+        assert tick(ticker, settings, settle(7))
         assert servers.served_pairs == 1
 
     @pytest.mark.parametrize(
@@ -188,7 +197,9 @@ class TestManual:
         ticker = Ticker(data, servers)
         assert callable(pair)
         lay(paths, pair(authority))
-        lines = [line for later in range(5, 60, 5) for line in ticker.tick(settings, settle(later))]
+        lines = [
+            line for later in range(5, 60, 5) for line in tick(ticker, settings, settle(later))
+        ]
         ((level, text),) = lines
         assert level == "error"
         assert re.search(said, text), text
@@ -200,7 +211,9 @@ class TestManual:
     ) -> None:
         ticker = Ticker(data, Servers(Pair.read(paths)))
         paths.key.unlink()
-        lines = [line for later in range(5, 60, 5) for line in ticker.tick(settings, settle(later))]
+        lines = [
+            line for later in range(5, 60, 5) for line in tick(ticker, settings, settle(later))
+        ]
         assert len(lines) == 1
         assert lines[0][1].startswith("SSL_KEY_PATH: ")
         assert "no such file" in lines[0][1]
@@ -212,10 +225,10 @@ class TestSelfSigned:
         ensure_self_signed(settings, data)
         servers = Servers(Pair.read(self_signed_paths(data)))
         ticker = Ticker(data, servers)
-        assert ticker.tick(settings, settle()) == []
+        assert tick(ticker, settings, settle()) == []
         before = servers.pair
         # Ten years, but 20 days.
-        ticker.tick(settings, settle(3630 * 86_400))
+        tick(ticker, settings, settle(3630 * 86_400))
         assert servers.pair != before
 
 
@@ -246,20 +259,20 @@ class TestAcme:
     ) -> None:
         ticker = self.ticker(data, servers, client)
         now = settle()
-        assert "is asked for at https://acme-v02.api" in ticker.tick(settings, now)[0][1]
+        assert "is asked for at https://acme-v02.api" in tick(ticker, settings, now)[0][1]
         lay(issued_paths(settings, data), authority.pair(HOST, LATER))
-        assert ticker.tick(settings, now + 5) == []  # the client may not have finished
+        assert tick(ticker, settings, now + 5) == []  # the client may not have finished
         client.result = Result()
-        said = "\n".join(text for _, text in ticker.tick(settings, now + 10))
+        said = "\n".join(text for _, text in tick(ticker, settings, now + 10))
         assert "has issued a certificate" in said
         assert "ACME: a new certificate" in said
         assert servers.pair == Pair.read(issued_paths(settings, data))
-        ((_, told),) = ticker.tick(settings, now + 15)
+        ((_, told),) = tick(ticker, settings, now + 15)
         assert "; the next one is asked for on " in told
         for days in (1, 20, 50):
-            assert ticker.tick(settings, now + days * 86_400) == []
+            assert tick(ticker, settings, now + days * 86_400) == []
         assert client.started == 1
-        assert ticker.tick(settings, now + 62 * 86_400)
+        assert tick(ticker, settings, now + 62 * 86_400)
         assert client.started == 2
 
     def test_a_restart_with_a_valid_one_asks_for_none(
@@ -272,7 +285,7 @@ class TestAcme:
     ) -> None:
         lay(issued_paths(settings, data), authority.pair(HOST, LATER))
         ticker = self.ticker(data, servers, client)
-        ticker.tick(settings, settle())
+        tick(ticker, settings, settle())
         assert client.started == 0
         assert chosen(settings, data) == issued_paths(settings, data)
 
@@ -283,13 +296,13 @@ class TestAcme:
         now, gaps, errors = settle(), list[float](), list[str]()
         last = now
         for _ in range(4):
-            while not (lines := ticker.tick(settings, now)):
+            while not (lines := tick(ticker, settings, now)):
                 now += 5
             assert lines[0][0] == "info"
             gaps.append(now - last)
             last = now
             client.result = Result("connection: refused")
-            errors += [text for level, text in ticker.tick(settings, now) if level == "error"]
+            errors += [text for level, text in tick(ticker, settings, now) if level == "error"]
         assert gaps == [0, 120, 600, 1200]
         assert len(errors) == 4
         assert "connection: refused; next try " in errors[0]
@@ -297,8 +310,8 @@ class TestAcme:
     def test_one_that_was_cut_off_by_a_restart_is_tried_again_at_once(
         self, data: Path, settings: Settings, client: Client, servers: Servers
     ) -> None:
-        self.ticker(data, servers, client).tick(settings, settle())
-        self.ticker(data, servers, client).tick(settings, settle())
+        tick(self.ticker(data, servers, client), settings, settle())
+        tick(self.ticker(data, servers, client), settings, settle())
         assert client.started == 2
         kept = read_attempts(acme_folder(settings, data))
         assert [each.outcome for each in kept] == ["begun", "begun"]
@@ -307,17 +320,17 @@ class TestAcme:
         self, data: Path, settings: Settings, client: Client, servers: Servers
     ) -> None:
         for _ in range(20):
-            self.ticker(data, servers, client).tick(settings, settle())
+            tick(self.ticker(data, servers, client), settings, settle())
         assert client.started == 4
 
     def test_an_account_that_the_server_does_not_know_is_put_aside(
         self, data: Path, settings: Settings, client: Client, servers: Servers
     ) -> None:
         ticker, folder = self.ticker(data, servers, client), acme_folder(settings, data)
-        ticker.tick(settings, settle())
+        tick(ticker, settings, settle())
         (folder / "accounts").mkdir()
         client.result = Result("Account x not found", stranger=True)
-        ticker.tick(settings, settle())
+        tick(ticker, settings, settle())
         assert not (folder / "accounts").exists()
         assert list(folder.glob("accounts.unknown-*"))
 
@@ -325,7 +338,7 @@ class TestAcme:
         self, data: Path, settings: Settings, client: Client, servers: Servers
     ) -> None:
         ticker = Ticker(data, servers, Acme(data, client, lambda _: False))
-        lines = [line for _ in range(3) for line in ticker.tick(settings, settle())]
+        lines = [line for _ in range(3) for line in tick(ticker, settings, settle())]
         assert len(lines) == 1
         assert "is no volume" in lines[0][1]
         assert client.started == 0
@@ -337,7 +350,7 @@ class TestAcme:
         folder.mkdir(parents=True)
         (folder / "attempts.json").write_text("[{}]")
         ticker = self.ticker(data, servers, client)
-        lines = [line for _ in range(3) for line in ticker.tick(settings, settle())]
+        lines = [line for _ in range(3) for line in tick(ticker, settings, settle())]
         assert len(lines) == 1
         assert "attempts.json: it cannot be read" in lines[0][1]
         assert client.started == 0
@@ -345,7 +358,7 @@ class TestAcme:
     def test_what_it_keeps_is_roots_alone(
         self, data: Path, settings: Settings, client: Client, servers: Servers
     ) -> None:
-        self.ticker(data, servers, client).tick(settings, settle())
+        tick(self.ticker(data, servers, client), settings, settle())
         for path in (acme_folder(settings, data), acme_folder(settings, data).parent):
             assert path.stat().st_mode & 0o777 == 0o700
 
@@ -375,13 +388,13 @@ class House:
         self.restart()
 
     def restart(self) -> None:
-        acme = Acme(self.data, self.client, lambda _: True, Leads(self.dns))
+        acme = Acme(self.data, self.client, lambda _: True, NamesPointingHere(self.dns))
         self.ticker = Ticker(self.data, self.servers, acme)
 
     def tick(self, seconds: float = 2.0) -> str:
         self.now += seconds
         return "\n".join(
-            f"{level}: {text}" for level, text in self.ticker.tick(self.settings, self.now)
+            f"{level}: {text}" for level, text in tick(self.ticker, self.settings, self.now)
         )
 
     def hold(self, *further: str, days: int = 90) -> None:
