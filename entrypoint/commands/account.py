@@ -11,7 +11,7 @@ import click
 
 from entrypoint.accounts import changes
 from entrypoint.accounts.last_use import last_uses, told
-from entrypoint.commands import account_changes as written
+from entrypoint.commands import account_changes
 from entrypoint.commands.account_changes import (
     account_files,
     change,
@@ -73,8 +73,10 @@ def list_accounts(ctx: click.Context, machine: bool) -> None:
 
 
 @command.command()
-@click.argument("address", type=written.address)
-@click.option("--quota", type=written.quota, help="Such as 5G, or none; else DEFAULT_QUOTA counts.")
+@click.argument("address", type=account_changes.address)
+@click.option(
+    "--quota", type=account_changes.quota, help="Such as 5G, or none; else DEFAULT_QUOTA counts."
+)
 @_GENERATE
 @click.pass_context
 def add(ctx: click.Context, address: str, quota: int | None, generate: bool) -> None:
@@ -94,7 +96,7 @@ def add(ctx: click.Context, address: str, quota: int | None, generate: bool) -> 
 
 
 @command.command()
-@click.argument("address", type=written.address)
+@click.argument("address", type=account_changes.address)
 @_GENERATE
 @click.pass_context
 def passwd(ctx: click.Context, address: str, generate: bool) -> None:
@@ -113,12 +115,12 @@ def passwd(ctx: click.Context, address: str, generate: bool) -> None:
 
 
 @command.command()
-@click.argument("address", type=written.address)
+@click.argument("address", type=account_changes.address)
 @click.argument("size")
 @click.pass_context
 def quota(ctx: click.Context, address: str, size: str) -> None:
     """Set another quota: a SIZE such as 5G, `none`, or `default` for DEFAULT_QUOTA's."""
-    limit = None if size.lower() == "default" else written.quota(size)
+    limit = None if size.lower() == "default" else account_changes.quota(size)
     change(
         ctx,
         account_files(ctx).read_to_change(),
@@ -128,7 +130,7 @@ def quota(ctx: click.Context, address: str, size: str) -> None:
 
 
 @command.command()
-@click.argument("address", type=written.address)
+@click.argument("address", type=account_changes.address)
 @click.option("--delete-mail", is_flag=True, help="Delete all its mail, too.")
 @click.option("--yes", is_flag=True, help="Delete mail without asking.")
 @click.pass_context

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from entrypoint.accounts import changes
-from entrypoint.commands import account_changes as written
+from entrypoint.commands import account_changes
 from entrypoint.commands.account_changes import account_files, change, read_merged
 from entrypoint.text import table
 
@@ -46,8 +46,10 @@ def list_aliases(ctx: click.Context, machine: bool) -> None:
 
 
 @command.command()
-@click.argument("address", type=written.alias)
-@click.argument("targets", type=written.target, nargs=-1, required=True, metavar="TARGET...")
+@click.argument("address", type=account_changes.alias)
+@click.argument(
+    "targets", type=account_changes.target, nargs=-1, required=True, metavar="TARGET..."
+)
 @click.pass_context
 def add(ctx: click.Context, address: str, targets: tuple[str, ...]) -> None:
     """Send mail for ADDRESS to each TARGET, and to those that it has; `@domain` is a catch-all."""
@@ -61,8 +63,8 @@ def add(ctx: click.Context, address: str, targets: tuple[str, ...]) -> None:
 
 
 @command.command()
-@click.argument("address", type=written.alias)
-@click.argument("targets", type=written.target, nargs=-1, metavar="[TARGET]...")
+@click.argument("address", type=account_changes.alias)
+@click.argument("targets", type=account_changes.target, nargs=-1, metavar="[TARGET]...")
 @click.pass_context
 def remove(ctx: click.Context, address: str, targets: tuple[str, ...]) -> None:
     """Remove an alias, or only some of its targets."""

@@ -13,7 +13,7 @@ from entrypoint.accounts import changes
 from entrypoint.accounts.changes import Change
 from entrypoint.accounts.last_use import last_uses, told
 from entrypoint.accounts.stored import Stored, StoredPassword
-from entrypoint.commands import account_changes as written
+from entrypoint.commands import account_changes
 from entrypoint.commands.account_changes import (
     account_files,
     change,
@@ -35,7 +35,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("address", type=written.address)
+@click.argument("address", type=account_changes.address)
 @click.argument("name")
 @click.pass_context
 def add(ctx: click.Context, address: str, name: str) -> None:
@@ -51,7 +51,7 @@ def add(ctx: click.Context, address: str, name: str) -> None:
 
 
 @command.command("list")
-@click.argument("address", type=written.address)
+@click.argument("address", type=account_changes.address)
 @click.option("--json", "machine", is_flag=True, help="Machine-readable.")
 @click.pass_context
 def list_passwords(ctx: click.Context, address: str, machine: bool) -> None:
@@ -75,7 +75,7 @@ def list_passwords(ctx: click.Context, address: str, machine: bool) -> None:
 
 
 @command.command()
-@click.argument("address", type=written.address)
+@click.argument("address", type=account_changes.address)
 @click.argument("name")
 @click.pass_context
 def revoke(ctx: click.Context, address: str, name: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from entrypoint import data as state
+from entrypoint import data
 from entrypoint.commands.domain_argument import one_of
 from entrypoint.config import environ
 from entrypoint.dns_records import Record, records
@@ -37,7 +37,7 @@ def command(domain: str | None, as_json: bool, form: str) -> None:
     settings = environ.load()
     ready = readiness(settings)
     passing = [name for name, objection in ready.items() if objection is None]
-    listed = records(settings, *state.published_keys(settings), passing)
+    listed = records(settings, *data.published_keys(settings), passing)
     for name, objection in ready.items():
         if objection is not None:
             click.echo(f"{name}: no MTA-STS record yet: {objection}", err=True)

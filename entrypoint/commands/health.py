@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import click
 
-from entrypoint import disks as disk_space
+from entrypoint import disks
 from entrypoint.config.ports import port_numbers, rendered_ports
 from entrypoint.health.examine import examine
 from entrypoint.health.judge import judge
@@ -39,7 +39,7 @@ def command() -> None:
         problems = [f"the server does not run here: {error}"]
     # What looks at files and disks comes here: each has its time, for a disk may hang.
     problems += _in_time("mail that left unsigned", lambda: check_unsigned(time.time()))
-    problems += _in_time("the disks", disk_space.problems)
+    problems += _in_time("the disks", disks.problems)
     for problem in problems:
         click.echo(f"unhealthy: {problem}")
     if problems:

@@ -11,8 +11,7 @@ from typing import NoReturn
 
 import click
 
-from entrypoint import data as state
-from entrypoint import paths, render
+from entrypoint import data, paths, render
 from entrypoint.accounts.store import Store as Mailboxes
 from entrypoint.config import environ
 from entrypoint.config.problems import DiskError
@@ -76,8 +75,8 @@ def _prepare(settings: Settings, number: str) -> Settings:
         shutil.rmtree(DOVECOT_RUN, ignore_errors=True)
         written = settings
         known = KnownHashes()
-        settings = state.ensure(written, number, say=partial(_say, settings), hash_of=known.hash_of)
-        state.signing_keys(settings)
+        settings = data.ensure(written, number, say=partial(_say, settings), hash_of=known.hash_of)
+        data.signing_keys(settings)
         served = sources.chosen(settings, paths.DATA)
         render.write(render.render(settings))
         known.remember()
@@ -129,7 +128,7 @@ def _tell_records(settings: Settings) -> None:
         if objection is not None:
             _say(settings, "warning", f"{name}: no MTA-STS record yet: {objection}")
     passing = [name for name, objection in ready.items() if objection is None]
-    listed = records(settings, *state.published_keys(settings), passing)
+    listed = records(settings, *data.published_keys(settings), passing)
     _say(settings, "info", "DNS records to publish (`signpost dns` prints them again):")
     for of_domain in listed.values():
         for record in of_domain:
@@ -138,7 +137,7 @@ def _tell_records(settings: Settings) -> None:
 
 def _tell_demo(settings: Settings) -> None:
     account = settings.accounts[0].address
-    secret = state.demo_password()
+    secret = data.demo_password()
     _bare(settings, f"demo account {account} password: {secret}")
     _say(
         settings,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from entrypoint.dkim_keys.model import Answer, Observation
-from entrypoint.probe import authoritative as authority
+from entrypoint.probe import authoritative
 from entrypoint.probe.authoritative import Ask, ServerAnswer
 from entrypoint.text import printable
 from filters.mailauth.dkim.key_record import KeyRecordError, read_record
@@ -44,10 +44,10 @@ class PublicKey:
         return f"{self.selector}._domainkey.{self.domain}"
 
 
-async def observe(key: PublicKey, resolver: Resolver, ask: Ask = authority.ask) -> Observation:
+async def observe(key: PublicKey, resolver: Resolver, ask: Ask = authoritative.ask) -> Observation:
     """Ask every server of the zone. Nothing is raised; bound the time from outside."""
     try:
-        answers = await authority.every_answer(key.domain, key.name, resolver, ask)
+        answers = await authoritative.every_answer(key.domain, key.name, resolver, ask)
     except DnsTemporaryError as error:
         return Observation("unknown", printable(error.reason))
     return _summary([_of_server(each, key) for each in answers])

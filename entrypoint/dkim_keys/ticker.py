@@ -21,7 +21,7 @@ from entrypoint.dkim_keys.model import DomainKeys, Key, Note, Observation
 from entrypoint.dkim_keys.publication import PublicKey
 from entrypoint.dkim_keys.store import Store
 from entrypoint.log import Level
-from entrypoint.probe import authoritative as authority
+from entrypoint.probe import authoritative
 from entrypoint.processes import in_child
 from filters.mailauth.dns.resolver import DnsResolver, Lookup
 
@@ -200,7 +200,9 @@ async def _observe(
         lookup = Lookup(resolver, seconds=_KEY_SECONDS, queries=_KEY_QUESTIONS)
         try:
             async with asyncio.timeout_at(end), few, asyncio.timeout(_KEY_SECONDS):
-                found = await publication.observe(key, lookup, partial(authority.ask, port=port))
+                found = await publication.observe(
+                    key, lookup, partial(authoritative.ask, port=port)
+                )
         except TimeoutError:
             found = Observation("unknown", "the name servers do not answer in time")
         seen[key.domain, key.selector] = found

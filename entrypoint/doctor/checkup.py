@@ -13,8 +13,7 @@ from typing import TypeVar
 
 from entrypoint.config.ports import Port
 from entrypoint.config.settings import Settings
-from entrypoint.doctor import client_addresses as clients
-from entrypoint.doctor import clock, disk, queue
+from entrypoint.doctor import client_addresses, clock, disk, queue
 from entrypoint.doctor.addresses import check_addresses, check_ptr, families
 from entrypoint.doctor.certificate import judge_certificate
 from entrypoint.doctor.dkim import check_dkim
@@ -190,7 +189,7 @@ class Checkup:
         async def at_once() -> list[Finding]:
             largest = settings.message_size_limit
             return [
-                *([] if settings.demo else [clients.check_clients(probes.clients)]),
+                *([] if settings.demo else [client_addresses.check_clients(probes.clients)]),
                 clock.check_clock(probes.data, probes.spool, now, probes.built),
                 disk.check_disk(probes.data, largest),
                 disk.check_disk(probes.spool, largest),

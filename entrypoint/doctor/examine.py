@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from entrypoint import data as state
+from entrypoint import data
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.settings import Settings
 from entrypoint.doctor.checkup import Checkup
@@ -23,7 +23,7 @@ def examine(settings: Settings) -> list[Finding]:
     unusable: list[Finding] = []
     try:
         # A demo's mail does not leave, so nobody looks its key up.
-        keys = [] if settings.demo else state.signing_keys(settings)
+        keys = [] if settings.demo else data.signing_keys(settings)
     except ConfigurationError as error:
         unusable = [
             Finding(

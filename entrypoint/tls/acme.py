@@ -17,7 +17,7 @@ from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.files import write_file
 from entrypoint.processes import in_child
-from entrypoint.tls import acme_messages as acme_lines
+from entrypoint.tls import acme_messages
 from entrypoint.tls.acme_plan import MOST_NAMES, Attempt, Held, Outcome, next_order, recent
 from entrypoint.tls.certbot import Certbot, Result
 from entrypoint.tls.pair import Pair, Paths, judged
@@ -155,14 +155,14 @@ class Acme:
         lines = self._count(further)
         if held is not None and held != self._told:
             self._told = held
-            lines += [acme_lines.valid(held, order.at)] if now < order.at else []
+            lines += [acme_messages.valid(held, order.at)] if now < order.at else []
         if now < order.at:
             return lines
         # Written down first: what is cut off counts.
         begun = [*attempts, Attempt(now, "begun", names=order.names)]
         await in_child(partial(_begin, folder, begun), _DISK_SECONDS)
         self._run, self._restarted = self._start(settings, folder, order.names), False
-        return [*lines, acme_lines.asked(settings.acme_server, order.names, held)]
+        return [*lines, acme_messages.asked(settings.acme_server, order.names, held)]
 
     async def _ended(
         self, settings: Settings, attempts: tuple[Attempt, ...], result: Result, now: float
@@ -184,12 +184,12 @@ class Acme:
             (folder / "accounts").rename(folder / f"accounts.unknown-{int(now)}")
         if not result.problem:
             self._trouble = ""
-            return [acme_lines.issued(settings.acme_server, last.names)]
+            return [acme_messages.issued(settings.acme_server, last.names)]
         if not last.against(host):
-            return [acme_lines.left_out(result, attempts)]
+            return [acme_messages.left_out(result, attempts)]
         held = await self._held(settings, now)
         order = next_order(host, last.names[1:], held, attempts, now)
-        return [acme_lines.failed(settings.acme_server, result, max(order.at, now))]
+        return [acme_messages.failed(settings.acme_server, result, max(order.at, now))]
 
     async def _held(self, settings: Settings, now: float) -> Held | None:
         """The certificate that is there, if it can be served."""
@@ -208,7 +208,7 @@ class Acme:
         before, self._crowd = self._crowd, len(further)
         if self._crowd < MOST_NAMES or before >= MOST_NAMES:
             return []
-        return [acme_lines.too_many(self._crowd)]
+        return [acme_messages.too_many(self._crowd)]
 
     def _once(self, trouble: str) -> list[Line]:
         if trouble == self._trouble:

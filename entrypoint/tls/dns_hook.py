@@ -15,17 +15,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from entrypoint.probe import authoritative as authority
+from entrypoint.probe import authoritative
 from entrypoint.probe.authoritative import Ask, ServerAnswer
 from filters.mailauth.dns.resolver import DnsResolver, DnsTemporaryError, Resolver
 
 
-async def lacking(name: str, value: bytes, resolver: Resolver, ask: Ask = authority.ask) -> str:
+async def lacking(name: str, value: bytes, resolver: Resolver, ask: Ask = authoritative.ask) -> str:
     """What still lacks the value, and why; "" if nothing does. Nothing is raised."""
     # Not of the name itself: the resolver would follow its alias, or remember that it is not there.
     zone = name.partition(".")[2]
     try:
-        answers = await authority.every_answer(zone, name, resolver, ask)
+        answers = await authoritative.every_answer(zone, name, resolver, ask)
     except DnsTemporaryError as error:
         return f"the name servers of {name} cannot be found ({error.reason})"
     return next((text for each in answers if (text := _lack(each, value))), "")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint import disks as disk_space
+from entrypoint import disks
 from entrypoint.config import environ
 from entrypoint.config.settings import HostFacts
 from entrypoint.disks import Disk, explained, judged, problems, takes_nothing
@@ -289,7 +289,7 @@ class TestTheDisksWatched:
 
 def test_health_names_a_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     full = replace(ROOMY, free=0)
-    monkeypatch.setattr(disk_space, "room_of", lambda path: full)
+    monkeypatch.setattr(disks, "room_of", lambda path: full)
     for name in ("data", "queue"):
         (tmp_path / name).mkdir()
     (said,) = problems(tmp_path / "data", tmp_path / "queue", None)

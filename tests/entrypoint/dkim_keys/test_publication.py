@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from entrypoint.dkim_keys.model import Observation
 from entrypoint.dkim_keys.publication import PublicKey, judge, observe
 from entrypoint.dns_records import key_record
-from entrypoint.probe import authoritative as authority
+from entrypoint.probe import authoritative
 from entrypoint.probe.authoritative import TxtReply
 from filters.mailauth.dkim.sign import SigningKey
 from filters.mailauth.dns.resolver import StaticResolver
@@ -212,7 +212,7 @@ class TestOneServer:
             yield servers["ns1.example.net"]
 
     def ask(self, server: AuthorityServer) -> TxtReply:
-        return asyncio.run(authority.ask("127.0.0.61", NAME, port=server.port, seconds=0.2))
+        return asyncio.run(authoritative.ask("127.0.0.61", NAME, port=server.port, seconds=0.2))
 
     def test_its_records(self, server: AuthorityServer) -> None:
         server.publish(key_record(KEY).zone_line(), f'{NAME}. IN TXT "a" "b"')
@@ -248,5 +248,5 @@ class TestOneServer:
         assert self.ask(server) == TxtReply(referral=("ns2.example.net",))
 
     def test_nobody_there(self, server: AuthorityServer) -> None:
-        reply = asyncio.run(authority.ask("127.0.0.64", NAME, port=server.port, seconds=0.2))
+        reply = asyncio.run(authoritative.ask("127.0.0.64", NAME, port=server.port, seconds=0.2))
         assert reply.trouble
