@@ -139,8 +139,8 @@ class TestAllNamesLeadHere:
         said = [each["detail"] for each in found]
         assert f"{full.v4} answers on ports 80, 443" in said
         assert f"{full.v6} answers on ports 80, 443" in said
-        assert f"autoconfig.{FULL}: it leads here, and the certificate has it" in said
-        assert f"a sender gets it: mode testing, mx mail.{FULL}" in said
+        assert f"autoconfig.{FULL}: it points here, and the certificate covers it" in said
+        assert f"senders get it: mode testing, mx mail.{FULL}" in said
 
     def test_health_looks_at_both_ports(self, full: Signpost) -> None:
         assert full.exec("signpost", "health").endswith("; 80 and 443 answer\n")
