@@ -27,6 +27,7 @@ WEBROOT = RUN / "acme"  # whose .well-known/acme-challenge it serves then
 LOGINS_SOCKET = RUN / "logins/socket"
 GUARD_SOCKET = RUN / "guard/socket"
 MAINTENANCE_SOCKET = RUN / "maintenance.socket"
+LISTENING_SOCKETS = RUN / "listening.socket"  # listening_sockets.c has it, too
 
 # What the filters write in folders of their own.
 UNSIGNED = SPOOL / "filters/signer/unsigned.json"

@@ -25,6 +25,7 @@ from entrypoint.health.watchdog import Watchdog
 from entrypoint.log import write_log
 from entrypoint.paths import PORTS, RUN
 from entrypoint.probe.ready import is_ready
+from entrypoint.supervise.listening_sockets import ListeningSockets
 from entrypoint.supervise.restarts import Restarts, is_pending, request
 
 # A program that comes up and dies again this often is not being kept running.
@@ -94,8 +95,11 @@ class Watch:
 class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
     """supervisor, watched from the moment on that it listens to subscribers."""
 
-    def __init__(self, options: Any, watch: Watch, restarts: Restarts) -> None:
+    def __init__(
+        self, options: Any, watch: Watch, restarts: Restarts, sockets: ListeningSockets
+    ) -> None:
         super().__init__(options)
+        self._sockets = sockets
         self._watch = watch
         self._restarts = restarts
         self._looking = Looking(Watchdog(request, watch.say), self._is_busy)
@@ -103,11 +107,17 @@ class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
 
     def runforever(self) -> None:
         self._watch.subscribe()
+        events.subscribe(events.SupervisorStoppingEvent, lambda _: self._sockets.close())
+        events.subscribe(events.ProcessStateStartingEvent, self._starting)
         self._restarts.forget(list(self._processes()))
         try:
             super().runforever()
         finally:
             self._looking.end()
+
+    def _starting(self, event: Any) -> None:
+        if event.process.config.name == "smtpd":
+            self._sockets.begin()
 
     def tick(self, now: float | None = None) -> None:
         """Supervisor's own turn, about once a second."""
@@ -148,11 +158,14 @@ def main() -> None:
     options = ServerOptions()
     options.realize(["-c", configuration, "-n"])
     watch = Watch(options, form)
+    # Before there is a second thread: it changes the umask for a moment.
+    sockets = ListeningSockets(watch.say)
+    sockets.serve()
     threading.Thread(target=watch.tell_when_ready, daemon=True).start()
     options.first, options.test = True, False
     # supervisor's way to say that every program has ended.
     with contextlib.suppress(asyncore.ExitNow):
-        _Supervisor(options, watch, Restarts()).main()
+        _Supervisor(options, watch, Restarts(), sockets).main()
     sys.exit(1 if watch.failed else 0)
 
 
