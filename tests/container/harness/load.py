@@ -81,7 +81,8 @@ def load(
     run = fresh("run")
     secret = json.dumps([*login, login[0], run])
     command = ("python3", "-", signpost.v4, str(loops), str(rate), str(seconds), secret)
-    said = json.loads(world.exec_client(*command, stdin=(CLIENTS / "load.py").read_bytes()))
+    program = (CLIENTS / "load.py").read_bytes()
+    said = json.loads(world.exec_client(*command, stdin=program, timeout=seconds + 120))
     accepted = [number for number, code, _, _ in said["messages"] if code == 250]
     refused = [code for _, code, _, _ in said["messages"] if code != 250]
     with suppress(AssertionError):  # it is in what is returned

@@ -75,9 +75,10 @@ class World:
         """An IPv4 and an IPv6 address in the network."""
         return f"{self._prefix[0]}.{last}", f"{self._prefix[1]}{last}"
 
-    def exec_client(self, *command: str, stdin: bytes = b"") -> bytes:
+    def exec_client(self, *command: str, stdin: bytes = b"", timeout: float = 600) -> bytes:
         """What a command in the client's container prints; it must succeed."""
-        return run("docker", "exec", "-i", self.swaks.container, *command, stdin=stdin)
+        container = self.swaks.container
+        return run("docker", "exec", "-i", container, *command, stdin=stdin, timeout=timeout)
 
     def publish_keys(self, signpost: Signpost, *domains: str) -> None:
         """Publish the DKIM records of its domains, just as it prints them."""
