@@ -47,7 +47,7 @@ def ensure(
 
     say: hears level and text of what happened to DKIM keys and is no ordinary start, of kept
     accounts that do not fit, and of settings without effect. hash_of: of plain passwords.
-    What is there already serves while the disk of /data takes nothing; `say` hears what is not
+    What exists already serves while the disk of /data takes nothing; `say` hears what is not
     done. Raises OSError where something is missing and cannot be written, ConfigurationError where
     a DKIM key or the file of accounts cannot be used.
     """

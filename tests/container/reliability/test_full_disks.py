@@ -12,16 +12,15 @@ from contextlib import contextmanager
 import pytest
 
 from ..harness.imap import mailbox
-from ..harness.messages import letter
-from ..harness.shell import fresh, wait_until
+from ..harness.shell import wait_until
 from ..harness.signpost import Signpost
 from ..harness.small_disk import Kind, SmallDisk
 from ..harness.world import World
+from ..test_full_disk import submit
 
 pytestmark = pytest.mark.reliability
 
 ALICE = ("alice@example.org", "alice-has-a-secret")
-BODY = b"x" * 76 + b"\r\n"
 # What names the disk, and how.
 SAID: dict[Kind, str] = {"blocks": "MiB free)", "inodes": "inodes free)", "read-only": "read-only"}
 
@@ -43,13 +42,6 @@ def started(world: World, disk: SmallDisk, *, together: bool, imap: bool) -> Ite
     ]
     with signpost:
         yield signpost
-
-
-def submit(world: World, signpost: Signpost, size: int = 2_000) -> str:
-    token = fresh("letter")
-    message = letter(ALICE[0], token=token, body=BODY * (size // len(BODY)))
-    signpost.submit(world.swaks, ALICE, to=ALICE[0], message=message).accepted()
-    return token
 
 
 @pytest.mark.parametrize("imap", [True, False], ids=["imap", "no-imap"])
