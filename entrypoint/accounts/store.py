@@ -1,6 +1,7 @@
 """The file in /data/accounts, and its lock: each change is read, made and written under it.
 
-It must not know what a change means, nor whether it fits.
+Beside it, when each password was last used, which filters.logins writes. It must not know what a
+change means, nor whether it fits.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Any
 
 from entrypoint.accounts.stored import Stored, StoredAccount, StoredPassword
 from entrypoint.config.problems import ConfigurationError
-from entrypoint.files import locked, own_folder, write_file
+from entrypoint.files import acting_as, locked, own_folder, write_file
 from entrypoint.paths import DATA_ACCOUNTS
+from entrypoint.text import minute
+from filters.last_used import read_last_used
 
 _VERSION = 1
 
@@ -141,3 +144,20 @@ class Store:
         for left in self.folder.glob(f".{self.path.name}.*"):  # by a process that was killed
             left.unlink()
         write_file(self.path, as_text(stored).encode(), self.root, self.root, 0o600)
+
+
+Times = Mapping[str, Mapping[str, int]]
+
+
+def last_uses(store: Store) -> Times:
+    """Unix times by address and by the password's name; empty where they cannot be read."""
+    try:
+        with acting_as(store.logins):
+            return read_last_used(store.last_used)
+    except (OSError, ValueError, KeyError):  # no server has run yet, or not in this image
+        return {}
+
+
+def last_use_text(when: int | None) -> str:
+    """`2026-11-25 08:20 UTC`, or `never`."""
+    return "never" if when is None else f"{minute(when)} UTC"

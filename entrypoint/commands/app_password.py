@@ -11,7 +11,7 @@ import click
 
 from entrypoint.accounts import changes
 from entrypoint.accounts.changes import Change
-from entrypoint.accounts.last_use import last_uses, told
+from entrypoint.accounts.store import last_use_text, last_uses
 from entrypoint.accounts.stored import Stored, StoredPassword
 from entrypoint.commands import account_changes
 from entrypoint.commands.account_changes import (
@@ -69,7 +69,9 @@ def list_passwords(ctx: click.Context, address: str, machine: bool) -> None:
     if machine:
         click.echo(json.dumps(rows, indent=2))
         return
-    cells = [(each["name"], each["created"][:10], told(each["last_used"])) for each in rows]
+    cells = [
+        (each["name"], each["created"][:10], last_use_text(each["last_used"])) for each in rows
+    ]
     for line in table([("NAME", "CREATED", "LAST USED"), *cells]):
         click.echo(line)
 

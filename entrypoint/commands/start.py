@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -14,7 +16,7 @@ import click
 from entrypoint import data, paths, render
 from entrypoint.accounts.store import Store as Mailboxes
 from entrypoint.config import environ
-from entrypoint.config.problems import DiskError
+from entrypoint.config.problems import ConfigurationError, DiskError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.dns_records import records
@@ -27,7 +29,6 @@ from entrypoint.maintenance.sessions import forget_sessions
 from entrypoint.paths import DOVECOT_RUN, SPOOL
 from entrypoint.probe.new_login import make_probe_login
 from entrypoint.render import check_syntax
-from entrypoint.resolv_conf import use_servers
 from entrypoint.tls import sources
 from entrypoint.web.readiness import readiness
 
@@ -168,3 +169,32 @@ def _bare(settings: Settings, message: str) -> None:
         _say(settings, "info", message)
     else:
         print(message, file=sys.stderr, flush=True)
+
+
+RESOLV_CONF = Path("/etc/resolv.conf")
+
+
+def use_servers(servers: Sequence[str], path: Path = RESOLV_CONF) -> None:
+    """Make the resolver ask these servers; nothing changes where none are given.
+
+    Written in place: in a container the file is a mount and cannot be replaced. Raises
+    ConfigurationError where it can be neither written nor is it so already.
+    """
+    if not servers:
+        return
+    content = "".join(f"nameserver {server}\n" for server in servers)
+    try:
+        present = path.read_text("utf-8", "replace")
+        named = [line.split()[1] for line in present.splitlines() if _names_a_server(line)]
+        if named == list(servers):
+            return
+        path.write_text(content, "ascii")
+    except OSError as error:
+        raise ConfigurationError(
+            [f"DNS_SERVERS: {path} cannot be written ({error.strerror}); set dns: in compose.yaml"]
+        ) from error
+
+
+def _names_a_server(line: str) -> bool:
+    words = line.split()
+    return len(words) >= 2 and words[0] == "nameserver"

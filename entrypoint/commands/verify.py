@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import click
 
+from entrypoint.verify.answer import Verification as Judge
 from entrypoint.verify.answer import as_json, as_text
-from entrypoint.verify.ask import Judge
 from entrypoint.verify.batch import run_batch
 from entrypoint.verify.question import (
     AUTHSERV_ID,
@@ -62,11 +62,11 @@ def command(
 
     Exit status 0 once there is a verdict, whatever it is.
     """
-    judge = Judge(enforce, frozenset(name.lower() for name in sealers), nameserver, timeout)
+    verification = Judge(enforce, frozenset(name.lower() for name in sealers), nameserver, timeout)
     if batch:
         if message is not None or zone is not None:
             raise click.UsageError("--batch takes its messages and zones from standard input")
-        asyncio.run(run_batch(judge, sys.stdin.buffer, sys.stdout.buffer))
+        asyncio.run(run_batch(verification, sys.stdin.buffer, sys.stdout.buffer))
         return
     if message is None:
         raise click.UsageError("name a MESSAGE file, or - for standard input")
@@ -81,7 +81,7 @@ def command(
         )
     except QuestionError as error:
         raise click.UsageError(str(error)) from error
-    verdict, decision = asyncio.run(judge.ask(question))
+    verdict, decision = asyncio.run(verification.verify(question))
     if machine:
         click.echo(json.dumps({"id": None, **as_json(question, verdict, decision)}, indent=2))
     else:

@@ -1,10 +1,11 @@
-"""From the environment to Settings: the only reader of os.environ, X_FILE and the host's facts.
+"""From the environment to Settings: the only reader of os.environ, X_FILE and /proc/net.
 
-Every mistake is collected and told at once. It must not know what is made of the Settings.
+All mistakes are reported at once. It must not know what is made of the Settings.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -20,14 +21,12 @@ from entrypoint.config.dkim import read_dkim
 from entrypoint.config.domain_names import domain_name
 from entrypoint.config.domains import read_people
 from entrypoint.config.entries import lines, words
-from entrypoint.config.host import gateways_v4, gateways_v6, has_ipv6
-from entrypoint.config.limits import greylist, rate
 from entrypoint.config.problems import ConfigurationError, Problems
-from entrypoint.config.reading import Reading
+from entrypoint.config.reading import Reading, gather, note_unknown
 from entrypoint.config.relay import read_relay
 from entrypoint.config.settings import HostFacts, LogFormat, LogLevel, MtaSts, Settings
-from entrypoint.config.sources import gather, note_unknown
 from entrypoint.config.tls import check_tls_files, read_acme, read_tls_files
+from entrypoint.config.values import greylist, rate
 from entrypoint.config.variables import VARIABLES
 
 __all__ = ["ConfigurationError", "host_facts", "load", "load_to_start"]
@@ -180,3 +179,40 @@ def _host_name(reading: Reading, domains: object) -> str | None:
         reading.note("domains", f"no room for mail. before {domains[0]}", "set MAIL_HOSTNAME")
         return None
     return name
+
+
+_UP, _GATEWAY, _REJECT = 0x1, 0x2, 0x200  # the kernel's RTF_UP, RTF_GATEWAY, RTF_REJECT
+
+
+def has_ipv6(if_inet6: str) -> bool:
+    """Is there an inet6 address (::1 is enough to listen on)? `if_inet6` is /proc/net/if_inet6.
+
+    net.ipv6.conf.all.disable_ipv6 tells nothing: Docker sets it and gives the interfaces that
+    have IPv6 their addresses all the same. An interface without it has none.
+    """
+    return bool(if_inet6.strip())
+
+
+def gateways_v4(route: str) -> tuple[str, ...]:
+    """The default gateways in /proc/net/route, whose addresses are little-endian hexadecimal."""
+    found = []
+    for line in route.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 8 or fields[1] != "00000000" or fields[7] != "00000000":
+            continue
+        if int(fields[3], 16) & _GATEWAY:
+            found.append(str(ipaddress.IPv4Address(bytes.fromhex(fields[2])[::-1])))
+    return tuple(dict.fromkeys(found))
+
+
+def gateways_v6(ipv6_route: str) -> tuple[str, ...]:
+    """The default gateways in /proc/net/ipv6_route."""
+    found = []
+    for line in ipv6_route.splitlines():
+        fields = line.split()
+        if len(fields) < 10 or fields[0] != "0" * 32 or fields[1] != "00":
+            continue
+        flags = int(fields[8], 16)
+        if flags & _UP and flags & _GATEWAY and not flags & _REJECT:
+            found.append(str(ipaddress.IPv6Address(bytes.fromhex(fields[4]))))
+    return tuple(dict.fromkeys(found))

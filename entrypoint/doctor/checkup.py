@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from entrypoint.config.ports import Port
 from entrypoint.config.settings import Settings
-from entrypoint.doctor import client_addresses, clock, disk, queue
+from entrypoint.doctor import client_addresses, clock, disk, outbound
 from entrypoint.doctor.addresses import check_addresses, check_ptr, families
 from entrypoint.doctor.certificate import judge_certificate
 from entrypoint.doctor.dkim import check_dkim
@@ -197,7 +197,7 @@ class Checkup:
 
         return [
             *await self._many("local", None, at_once()),
-            *await self._one("queue", None, queue.check_queue(now, probes.smtpctl)),
+            *await self._one("queue", None, outbound.check_queue(now, probes.smtpctl)),
         ]
 
     # -- bounds -----------------------------------------------------------------------------

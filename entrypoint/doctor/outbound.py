@@ -1,16 +1,21 @@
-"""Can mail leave? Port 25 of a foreign MX, or the relay host; only their greeting is read."""
+"""Can mail leave, or does it wait? Port 25 of a foreign MX or the relay host, and smtpd's queue.
+
+Of another server only the greeting is read.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 
+from entrypoint import smtpctl
 from entrypoint.config.ports import Port
 from entrypoint.doctor.finding import Finding, Status, not_checked, quote
 from entrypoint.probe.addresses import addresses_of
 from entrypoint.probe.dialog import DialogError, dialog, reason
 from entrypoint.probe.look import look
 from entrypoint.probe.tls_contexts import trusting
+from entrypoint.text import counted, hours
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 SECONDS = 10.0
@@ -94,3 +99,45 @@ async def _greeting(address: str, port: int) -> tuple[int, str]:
         return 0, f"no answer within {SECONDS:g} s"
     except (OSError, DialogError) as error:
         return 0, reason(error)
+
+
+_LONG = 4 * 3600  # seconds; a server that defers new senders wants less
+_MANY = 500
+
+
+async def check_queue(now: float, command: Sequence[str] = smtpctl.SMTPCTL) -> Finding:
+    """now: Unix time. command: smtpctl, without its arguments."""
+    try:
+        return judge_queue(await smtpctl.show_queue(command), now)
+    except smtpctl.SmtpctlError as error:
+        return _queue_finding("fail", str(error), "`signpost start` must be running; see its log")
+
+
+def judge_queue(envelopes: Sequence[smtpctl.QueuedEnvelope], now: float) -> Finding:
+    """One finding for everything that waits."""
+    if not envelopes:
+        return _queue_finding("ok", "the queue is empty")
+    oldest = min(each.created for each in envelopes)
+    # Only an attempt that failed leaves a reason.
+    deferred = sorted((each for each in envelopes if each.reason), key=lambda each: each.created)
+    detail = (
+        f"{counted(len(envelopes), 'envelope')}, "
+        f"the oldest of {hours(int(now) - oldest)}, "
+        f"{len(deferred)} deferred"
+    )
+    if deferred and now - deferred[0].created >= _LONG:
+        return _queue_finding(
+            "warn",
+            f"{detail}; {deferred[0].evpid} waits because of {quote(deferred[0].reason)}",
+            "look with `signpost queue list`; `signpost queue flush` tries again, "
+            "`signpost queue remove` gives up",
+        )
+    if len(envelopes) >= _MANY:
+        return _queue_finding(
+            "warn", detail, "look with `signpost queue list`: is this mail that you want to send?"
+        )
+    return _queue_finding("ok", detail)
+
+
+def _queue_finding(status: Status, detail: str, cure: str = "") -> Finding:
+    return Finding("queue", None, status, detail, cure)

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from entrypoint.config.settings import Settings
 from entrypoint.doctor.certificate import has_name, judge_certificate
 from entrypoint.doctor.finding import Finding, Status, not_checked
-from entrypoint.doctor.mta_sts import check_mta_sts
-from entrypoint.doctor.policy_fetch import Sender
+from entrypoint.doctor.mta_sts import Sender, check_mta_sts
 from entrypoint.doctor.ports import judge_local, judge_reached, ports_of
 from entrypoint.doctor.probes import Probes
 from entrypoint.doctor.this_server import ThisServer

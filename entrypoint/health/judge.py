@@ -10,10 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from entrypoint.health.fault import Fault
 from entrypoint.probe.asking import Answers, Probe
 from entrypoint.probe.processes import Process
 from entrypoint.probe.smtp import Control
+
+
+@dataclass(frozen=True)
+class Fault:
+    """program: what supervisor restarts to cure it; empty where a restart is no cure."""
+
+    text: str
+    program: str = ""
+
 
 # A local delivery takes 0.1 s, and a burst of thousands a few minutes.
 LONGEST_DELIVERY = 600.0  # seconds

@@ -17,8 +17,16 @@ from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.files import write_file
 from entrypoint.processes import in_child
-from entrypoint.tls import acme_messages
-from entrypoint.tls.acme_plan import MOST_NAMES, Attempt, Held, Outcome, next_order, recent
+from entrypoint.text import day, listed, minute
+from entrypoint.tls.acme_plan import (
+    MOST_NAMES,
+    Attempt,
+    Held,
+    Outcome,
+    next_order,
+    next_try,
+    recent,
+)
 from entrypoint.tls.certbot import Certbot, Result
 from entrypoint.tls.pair import Pair, Paths, judged
 from entrypoint.tls.pointing_here import NamesPointingHere
@@ -155,14 +163,14 @@ class Acme:
         lines = self._count(further)
         if held is not None and held != self._told:
             self._told = held
-            lines += [acme_messages.valid(held, order.at)] if now < order.at else []
+            lines += [valid(held, order.at)] if now < order.at else []
         if now < order.at:
             return lines
         # Written down first: what is cut off counts.
         begun = [*attempts, Attempt(now, "begun", names=order.names)]
         await in_child(partial(_begin, folder, begun), _DISK_SECONDS)
         self._run, self._restarted = self._start(settings, folder, order.names), False
-        return [*lines, acme_messages.asked(settings.acme_server, order.names, held)]
+        return [*lines, asked(settings.acme_server, order.names, held)]
 
     async def _ended(
         self, settings: Settings, attempts: tuple[Attempt, ...], result: Result, now: float
@@ -184,12 +192,12 @@ class Acme:
             (folder / "accounts").rename(folder / f"accounts.unknown-{int(now)}")
         if not result.problem:
             self._trouble = ""
-            return [acme_messages.issued(settings.acme_server, last.names)]
+            return [issued(settings.acme_server, last.names)]
         if not last.against(host):
-            return [acme_messages.left_out(result, attempts)]
+            return [left_out(result, attempts)]
         held = await self._held(settings, now)
         order = next_order(host, last.names[1:], held, attempts, now)
-        return [acme_messages.failed(settings.acme_server, result, max(order.at, now))]
+        return [failed(settings.acme_server, result, max(order.at, now))]
 
     async def _held(self, settings: Settings, now: float) -> Held | None:
         """The certificate that is there, if it can be served."""
@@ -208,10 +216,71 @@ class Acme:
         before, self._crowd = self._crowd, len(further)
         if self._crowd < MOST_NAMES or before >= MOST_NAMES:
             return []
-        return [acme_messages.too_many(self._crowd)]
+        return [too_many(self._crowd)]
 
     def _once(self, trouble: str) -> list[Line]:
         if trouble == self._trouble:
             return []
         self._trouble = trouble
         return [("error", f"ACME: {trouble}")]
+
+
+_MOST_LISTED = 6
+
+
+def asked(server: str, names: Sequence[str], held: Held | None) -> Line:
+    """A run has begun."""
+    what = "a certificate is" if held is None else "the next certificate is"
+    further = f" for {first_names(names)}" if len(names) > 1 else ""
+    return "info", f"{what} asked for at {server}{further}"
+
+
+def issued(server: str, names: Sequence[str]) -> Line:
+    """A run has ended well."""
+    return "info", f"{server} has issued a certificate for {first_names(names)}"
+
+
+def failed(server: str, result: Result, due: float) -> Line:
+    """A run has failed for the host's own name, or for all. due: when the next one begins."""
+    return (
+        "error",
+        f"no certificate from {server}: {result.problem}; "
+        f"next try {minute(due)} UTC, or when the container is restarted",
+    )
+
+
+def left_out(result: Result, attempts: Sequence[Attempt]) -> Line:
+    """A run has failed for further names alone: the host's goes on without them."""
+    due = max(next_try(name, attempts) for name in result.blamed)
+    return (
+        "warning",
+        f"{first_names(result.blamed)} cannot be in the certificate yet: {result.problem}; "
+        f"next try {minute(due)} UTC, or when the container is restarted",
+    )
+
+
+def valid(held: Held, due: float) -> Line:
+    """What there is, and when the next one is asked for."""
+    return (
+        "info",
+        f"the ACME server's certificate is valid until {day(held.ends)}; the next one "
+        f"is asked for on {minute(due)} UTC",
+    )
+
+
+def too_many(count: int) -> Line:
+    """More further names lead here than a certificate can have."""
+    most = MOST_NAMES - 1
+    return (
+        "warning",
+        f"{count} names beside MAIL_HOSTNAME lead here, and a certificate has room for {most}: "
+        "the last ones of DOMAINS are left out",
+    )
+
+
+def first_names(names: Sequence[str]) -> str:
+    """`a, b and c`; of many names the first ones."""
+    shown, more = list(names[:_MOST_LISTED]), len(names) - _MOST_LISTED
+    if more > 0:
+        shown.append(f"{more} more")
+    return listed(shown)

@@ -1,18 +1,57 @@
-"""The engine's verdict in words: as JSON for programs, as text for a person.
+"""A message verified by the engine, and its verdict in words: JSON for programs, text for a person.
 
 It must not know where the message came from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from entrypoint.text import printable
 from entrypoint.verify.question import Question
 from filters.mailauth.auth_results import format_field
-from filters.mailauth.authenticate import MessageResult
-from filters.mailauth.policy import Decision
+from filters.mailauth.authenticate import MessageResult, authenticate
+from filters.mailauth.dns.resolver import DnsResolver, Lookup
+from filters.mailauth.policy import Decision, Enforce, decide
+
+
+class Verification:
+    """What holds for all questions: trusted sealers, how strict, which name servers.
+
+    nameservers: empty for the system's. seconds: for all of DNS, a message.
+    """
+
+    def __init__(
+        self,
+        enforce: Enforce,
+        trusted_sealers: frozenset[str],
+        nameservers: Sequence[str],
+        seconds: float,
+    ) -> None:
+        self._enforce = enforce
+        self._trusted_sealers = trusted_sealers
+        self._nameservers = nameservers
+        self._seconds = seconds
+        self._network: DnsResolver | None = None
+
+    async def verify(self, question: Question) -> tuple[MessageResult, Decision]:
+        """The verdict, and what the server would do with the message."""
+        resolver = question.zone or self._from_network()
+        lookup = Lookup(resolver, seconds=self._seconds)
+        verdict = await authenticate(question.message, question.envelope, lookup, now=question.now)
+        decision = decide(
+            verdict,
+            question.envelope,
+            enforce=self._enforce,
+            trusted_sealers=self._trusted_sealers,
+        )
+        return verdict, decision
+
+    def _from_network(self) -> DnsResolver:
+        if self._network is None:
+            self._network = DnsResolver(list(self._nameservers) or None)
+        return self._network
 
 
 def as_json(question: Question, verdict: MessageResult, decision: Decision) -> dict[str, Any]:

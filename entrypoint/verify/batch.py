@@ -12,8 +12,8 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any, BinaryIO
 
+from entrypoint.verify.answer import Verification as Verification
 from entrypoint.verify.answer import as_json
-from entrypoint.verify.ask import Judge
 from entrypoint.verify.question import QuestionError, read
 
 # Lines in hand at one time: those that wait for DNS do not hold up the others.
@@ -24,13 +24,13 @@ _LONGEST_LINE = 100 * 1024**2
 _LOG = logging.getLogger(__name__)
 
 
-async def run_batch(judge: Judge, requests: BinaryIO, verdicts: BinaryIO) -> None:
+async def run_batch(verification: Verification, requests: BinaryIO, verdicts: BinaryIO) -> None:
     """Answer every line until the end of the requests. Raises OSError where nobody reads."""
     waiting: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(_AT_ONCE)
 
-    async def ask() -> None:
+    async def begin() -> None:
         async for line in _lines(requests):
-            await waiting.put(asyncio.create_task(_answer(judge, line)))
+            await waiting.put(asyncio.create_task(_answer(verification, line)))
         await waiting.put(None)
 
     async def write() -> None:
@@ -38,7 +38,7 @@ async def run_batch(judge: Judge, requests: BinaryIO, verdicts: BinaryIO) -> Non
             verdicts.write(await task)
             verdicts.flush()
 
-    await asyncio.gather(ask(), write())
+    await asyncio.gather(begin(), write())
 
 
 async def _lines(requests: BinaryIO) -> AsyncIterator[bytes | None]:
@@ -52,7 +52,7 @@ async def _lines(requests: BinaryIO) -> AsyncIterator[bytes | None]:
             yield whole
 
 
-async def _answer(judge: Judge, line: bytes | None) -> bytes:
+async def _answer(verification: Verification, line: bytes | None) -> bytes:
     identity: object = None
     try:
         if line is None:
@@ -63,12 +63,12 @@ async def _answer(judge: Judge, line: bytes | None) -> bytes:
             raise QuestionError(f"the line is no JSON: {error}") from error
         identity = request.get("id") if isinstance(request, dict) else None
         question = read(request)
-        return _json({"id": identity, **as_json(question, *await judge.ask(question))})
+        return _json({"id": identity, **as_json(question, *await verification.verify(question))})
     except QuestionError as error:
         return _json({"id": identity, "error": str(error)})
     except Exception as error:  # RecursionError and MemoryError among them
-        _LOG.error("a line could not be judged (%s)", type(error).__name__)
-        return _json({"id": identity, "error": f"it could not be judged: {type(error).__name__}"})
+        _LOG.error("a line could not be verified (%s)", type(error).__name__)
+        return _json({"id": identity, "error": f"it could not be verified: {type(error).__name__}"})
 
 
 def _no_number(name: str) -> object:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from entrypoint.config.addresses import own_address
 from entrypoint.config.problems import BrokenRuleError
-from entrypoint.web import apple, autoconfig, autodiscover
+from entrypoint.web import apple, autoconfig
 from entrypoint.web.http import Request, Response, plain
 from entrypoint.web.mta_sts import policy_host
 from entrypoint.web.site import Site
@@ -73,12 +73,14 @@ def _microsoft(site: Site, request: Request) -> Response:
     if request.method != "POST":
         return plain(405, ("Allow", "POST"))
     try:
-        address = own_address(login_name(autodiscover.asked_address(request.body)))
+        address = own_address(login_name(autoconfig.asked_address(request.body)))
     except (ValueError, BrokenRuleError):
         return plain(400)
     if _of(address) not in site.domains:
         return plain(404)
-    return Response(200, autodiscover.answer(site, address), autodiscover.TYPE)
+    return Response(
+        200, autoconfig.autodiscover_config(site, address), autoconfig.AUTODISCOVER_TYPE
+    )
 
 
 def _apple(site: Site, request: Request) -> Response:

@@ -140,7 +140,7 @@ def test_a_hash_is_taken_in_a_password_s_place(shell: Shell) -> None:
 
 
 def test_a_password_is_typed_twice_on_a_terminal_and_not_seen() -> None:
-    code = "from entrypoint.commands.password_prompt import asked_hash; print(asked_hash())"
+    code = "from entrypoint.commands.account import asked_hash; print(asked_hash())"
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", code],

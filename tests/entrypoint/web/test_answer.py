@@ -9,9 +9,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from entrypoint.web.answer import respond
+from entrypoint.web.autoconfig import branch, document, leaf
 from entrypoint.web.http import Request, Response
 from entrypoint.web.site import Site
-from entrypoint.web.xml_text import branch, document, leaf
 
 from .sites import site
 
