@@ -18,7 +18,7 @@ from entrypoint.accounts import store as mailboxes
 from entrypoint.accounts.merge import merged
 from entrypoint.accounts.stored import Stored
 from entrypoint.completion import HashOf, completed, new_hash
-from entrypoint.config.ineffective import oddities
+from entrypoint.config.ineffective import ineffective_settings
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained, takes_nothing
@@ -119,7 +119,7 @@ def complete(
     if say is not None:
         for problem in unfit:
             say("warning", f"{accounts.path}: passed over: {problem}")
-        for problem in oddities(whole):
+        for problem in ineffective_settings(whole):
             say("warning", problem)
     return whole
 

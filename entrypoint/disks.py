@@ -104,13 +104,13 @@ def disks(data: Path = DATA, spool: Path = SPOOL, owner: str | None = VMAIL) -> 
 
 def _disk(folders: tuple[Path, ...], owner: str | None) -> Disk:
     room = room_of(folders[0])
-    trouble, cure = judged(folders, room)
+    trouble, cure = assess(folders, room)
     if not trouble and owner is not None:
         trouble, cure = _tried(folders[0] / "mail", owner)
     return Disk(folders, room, trouble, cure)
 
 
-def judged(folders: tuple[Path, ...], room: Room) -> tuple[str, str]:
+def assess(folders: tuple[Path, ...], room: Room) -> tuple[str, str]:
     """What is wrong by the room alone, and its cure; "" for nothing."""
     names = " and ".join(map(str, folders))
     if room.read_only:

@@ -1,4 +1,4 @@
-"""A domain in A-labels → the ways to write it in U-labels, for a login at Dovecot.
+"""A domain in A-labels → its spellings in U-labels, for a login at Dovecot.
 
 Dovecot compares logins by their bytes and makes small only what is ASCII, so every spelling that it
 is to know stands in a file. `filters.login_name`, which reads any, says what each one means.

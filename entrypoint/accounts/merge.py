@@ -1,8 +1,8 @@
-"""What is kept, laid beside the environment's accounts and aliases, which win.
+"""What commands have stored, merged with the environment's accounts and aliases, which win.
 
-The rules are those of ACCOUNTS and ALIASES. What breaks one is passed over and told: a change of
-the environment must not keep the server from starting. Nor must an alias of the environment that
-leads to what is kept and does not fit. It must not know files.
+The rules are those of ACCOUNTS and ALIASES. What breaks one is ignored and logged: a change of
+the environment must not keep the server from starting. Nor must an alias of the environment whose
+target is stored and ignored. It must not know files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from entrypoint.accounts.stored import Stored, StoredAccount, StoredPassword
 from entrypoint.config.accounts import account_rules
 from entrypoint.config.addresses import foreign_address, own_address
-from entrypoint.config.aliases import alias_address, alias_rules, check_circles, check_targets
+from entrypoint.config.aliases import alias_address, alias_rules, check_loops, check_targets
 from entrypoint.config.passwords import well_formed
 from entrypoint.config.problems import BrokenRuleError, Problems
 from entrypoint.config.routes import Routes, routes_of
@@ -23,10 +23,10 @@ from filters.credentials import MOST_PASSWORDS
 
 
 def with_aliases(settings: Settings, aliases: Mapping[str, Alias], problems: Problems) -> Settings:
-    """The settings with the aliases, without ways that lead nowhere or in a circle.
+    """The settings with the aliases, without those that reach nobody or form a loop.
 
-    The environment's may lead to what is kept, so they are looked at again. One that is taken out
-    may leave another without a target, so it goes on until all is well.
+    The environment's may have stored addresses as targets, so they are checked again. One that is
+    taken out may leave another without a target, so this is repeated until nothing changes.
     """
     written, left = {alias.address: alias for alias in settings.aliases}, dict(aliases)
     postmaster = settings.postmaster_address
@@ -40,14 +40,16 @@ def with_aliases(settings: Settings, aliases: Mapping[str, Alias], problems: Pro
         routes = routes_of(whole)
         places = {f"ALIASES: {address}": alias for address, alias in written.items()}
         check_targets(places | left, routes, problems)
-        check_circles("aliases", left, routes, problems)
-        # The environment has no circle by itself.
-        broken = {
-            next((entry for entry in circle if entry in left), "") for circle in routes.circles()
-        }
+        check_loops("aliases", left, routes, problems)
+        # The environment has no loop by itself.
+        broken = {next((entry for entry in loop if entry in left), "") for loop in routes.loops()}
         after = (
-            _living(written, routes),
-            {key: alias for key, alias in _living(left, routes).items() if key not in broken},
+            _with_recipients(written, routes),
+            {
+                key: alias
+                for key, alias in _with_recipients(left, routes).items()
+                if key not in broken
+            },
             _postmaster(whole, routes, problems),
         )
         if after == (written, left, postmaster):
@@ -55,9 +57,9 @@ def with_aliases(settings: Settings, aliases: Mapping[str, Alias], problems: Pro
         written, left, postmaster = after
 
 
-def _living(aliases: Mapping[str, Alias], routes: Routes) -> dict[str, Alias]:
+def _with_recipients(aliases: Mapping[str, Alias], routes: Routes) -> dict[str, Alias]:
     """The aliases with those targets that somebody takes mail for; without any, not at all."""
-    living = {
+    remaining = {
         address: tuple(
             target
             for target in alias.targets
@@ -67,7 +69,7 @@ def _living(aliases: Mapping[str, Alias], routes: Routes) -> dict[str, Alias]:
     }
     return {
         address: Alias(address=address, targets=targets)
-        for address, targets in living.items()
+        for address, targets in remaining.items()
         if targets
     }
 
@@ -93,7 +95,7 @@ _RESTORE = "remove it and add it again"
 
 
 def merged(settings: Settings, stored: Stored) -> tuple[Settings, list[str]]:
-    """The settings with all that is kept and fits, and why the rest does not, a line each."""
+    """The settings with all that is stored and fits, and why the rest does not, a line each."""
     problems = Problems()
     own = settings.accounts + _accounts(settings, stored, problems)
     addresses = {each.address for each in own}
@@ -182,7 +184,7 @@ def _app_passwords(
         if not well_formed(each.hash):
             rules.append(BrokenRuleError("a malformed hash", "revoke it"))
         if each.name in found:
-            rules.append(BrokenRuleError("an app password that is there already", "revoke it"))
+            rules.append(BrokenRuleError("duplicate app password", "revoke it"))
         elif len(found) == MOST_APP_PASSWORDS:
             rules.append(
                 BrokenRuleError(f"more than {MOST_APP_PASSWORDS} app passwords", "revoke one")

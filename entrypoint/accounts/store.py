@@ -121,7 +121,7 @@ class Store:
             yield
 
     def load(self) -> Stored:
-        """What is kept. Raises ConfigurationError where that cannot be read."""
+        """What is stored. Raises ConfigurationError where that cannot be read."""
         try:
             return read_stored(self.path.read_text("utf-8"))
         except FileNotFoundError:
@@ -133,7 +133,7 @@ class Store:
         raise ConfigurationError([f"{self.path}: {problem}; restore it from a copy of /data"])
 
     def addresses(self) -> frozenset[str] | None:
-        """Those of the accounts and aliases; None where they cannot be read, which `load` tells."""
+        """Those of the accounts and aliases; None where they cannot be read: `load` says why."""
         try:
             return self.load().addresses
         except ConfigurationError:

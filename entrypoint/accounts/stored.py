@@ -1,4 +1,4 @@
-"""What is kept in /data/accounts, as values. They are as they were read: `merge` judges them."""
+"""What commands have stored in /data/accounts, as values, unchecked: `merge` checks them."""
 
 from __future__ import annotations
 

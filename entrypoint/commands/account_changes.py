@@ -24,7 +24,7 @@ from entrypoint.config import environ
 from entrypoint.config.accounts import quota_or_none
 from entrypoint.config.addresses import foreign_address, own_address
 from entrypoint.config.aliases import alias_address
-from entrypoint.config.ineffective import oddities
+from entrypoint.config.ineffective import ineffective_settings
 from entrypoint.config.problems import BrokenRuleError, ConfigurationError, shown
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
@@ -151,7 +151,7 @@ def change(
 def _without_server(whole: Settings, unfit: Sequence[str]) -> Iterator[tuple[str, str]]:
     for problem in unfit:
         yield "warning", f"passed over: {problem}"
-    for text in oddities(whole):
+    for text in ineffective_settings(whole):
         yield "warning", text
     yield (
         "warning",

@@ -13,7 +13,7 @@ from entrypoint.accounts.merge import merged
 from entrypoint.accounts.store import Store
 from entrypoint.completion import preview
 from entrypoint.config import environ
-from entrypoint.config.ineffective import oddities
+from entrypoint.config.ineffective import ineffective_settings
 from entrypoint.render import check_syntax
 from entrypoint.tls.self_signed import self_signed
 
@@ -24,7 +24,7 @@ def command() -> None:
     store = Store()
     settings = environ.load_to_start(kept=store.addresses())
     settings, unfit = merged(preview(settings), store.load())
-    for problem in (*(f"passed over: {line}" for line in unfit), *oddities(settings)):
+    for problem in (*(f"passed over: {line}" for line in unfit), *ineffective_settings(settings)):
         click.echo(f"warning: {problem}", err=True)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)

@@ -68,7 +68,7 @@ def read_accounts(
             address if entry.certain or address.rpartition("@")[2] in (domains or ()) else None
         )
         if address in addresses:
-            problems.add(place, "an account that is there already", "take one of the two", visible)
+            problems.add(place, "duplicate account", "take one of the two", visible)
             continue
         addresses.add(address)
         for rule in account_rules(address, domains, delimiter):

@@ -1,4 +1,4 @@
-"""ALIASES and POSTMASTER_ADDRESS: written addresses → Alias values that lead somewhere.
+"""ALIASES and POSTMASTER_ADDRESS: written addresses → Alias values that reach somebody.
 
 It must not know passwords.
 """
@@ -48,9 +48,7 @@ def read_aliases(
         for rule in alias_rules(address, domains, accounts):
             problems.broken(place, rule, address)
         if address in seen:
-            problems.add(
-                place, "an alias that is there already", "write all targets in one entry", address
-            )
+            problems.add(place, "duplicate alias", "write all targets in one entry", address)
         seen.add(address)
         targets = _targets(place, address, rest, problems)
         if targets:
@@ -79,7 +77,9 @@ def _targets(place: str, address: str, text: str, problems: Problems) -> tuple[s
     targets: list[str] = []
     written = [part.strip() for part in text.split(",") if part.strip()]
     if not written:
-        problems.add(place, "an alias that goes nowhere", "write a target after the colon", address)
+        problems.add(
+            place, "an alias without a recipient", "write a target after the colon", address
+        )
     for part in written:
         try:
             target = foreign_address(part)
@@ -87,39 +87,39 @@ def _targets(place: str, address: str, text: str, problems: Problems) -> tuple[s
             problems.broken(place, error, part)
             continue
         if target in targets:
-            problems.add(place, "a target that is there already", "take it out", part)
+            problems.add(place, "duplicate target", "take it out", part)
             continue
         targets.append(target)
     return tuple(targets)
 
 
 def check_targets(aliases: Mapping[str, Alias], routes: Routes, problems: Problems) -> None:
-    """Does every target in a domain of ours have somebody who takes its mail?"""
+    """Note each target in a domain of ours that nobody takes mail for."""
     for place, alias in aliases.items():
         for target in alias.targets:
             if routes.is_ours(target) and routes.entry(target) is None:
                 problems.add(
                     place,
-                    "an alias that goes nowhere: nobody takes mail for its target",
+                    "an alias without a recipient: nobody takes mail for its target",
                     "add that account, or correct the target",
                     target,
                 )
 
 
-def check_circles(
+def check_loops(
     where: str, aliases: Mapping[str, Alias], routes: Routes, problems: Problems
 ) -> None:
-    """Does every way along the aliases end? where: the place of a circle without any of them."""
+    """Note each alias loop. where: the place of a loop that holds none of these aliases."""
     places = {alias.address: place for place, alias in aliases.items()}
-    for circle in routes.circles():
-        # The roles' implied aliases have no place of their own; a circle has a written one too.
-        first = min(range(len(circle)), key=lambda at: circle[at] not in places)
-        way = circle[first:] + circle[:first] + (circle[first],)
+    for loop in routes.loops():
+        # The roles' implied aliases have no place of their own; a loop has a written one, too.
+        first = min(range(len(loop)), key=lambda at: loop[at] not in places)
+        path = loop[first:] + loop[:first] + (loop[first],)
         problems.add(
-            places.get(circle[first], where),
-            "an alias that goes in a circle",
+            places.get(loop[first], where),
+            "alias loop",
             "give one of them another target",
-            " -> ".join(way),
+            " -> ".join(path),
         )
 
 

@@ -1,4 +1,4 @@
-"""Who has mail here: DOMAINS, ACCOUNTS, ALIASES and POSTMASTER_ADDRESS, which hang together.
+"""DOMAINS, ACCOUNTS, ALIASES and POSTMASTER_ADDRESS, each of which is checked by the others.
 
 It must not know how the mail travels.
 """
@@ -10,7 +10,7 @@ from collections.abc import Collection
 from pydantic import SecretStr
 
 from entrypoint.config.accounts import ReadAccounts, read_accounts
-from entrypoint.config.aliases import check_circles, check_targets, read_aliases, read_postmaster
+from entrypoint.config.aliases import check_loops, check_targets, read_aliases, read_postmaster
 from entrypoint.config.domain_names import domain_name
 from entrypoint.config.entries import words
 from entrypoint.config.reading import Reading
@@ -21,14 +21,14 @@ DEMO_DOMAIN = "signpost.test"
 DEMO_ACCOUNT = Account(address=f"postmaster@{DEMO_DOMAIN}", secret=SecretStr(""), hashed=False)
 
 
-def read_people(
+def read_mail_domains(
     reading: Reading, delimiter: str | None, kept: Collection[str] | None
 ) -> dict[str, object]:
     """The fields of domains, accounts, aliases and postmaster; each mistake is noted.
 
     `delimiter` is None where it is not known, having a mistake of its own. `kept` are the addresses
-    that commands keep; None where they are not known: then nothing is said to lead nowhere. Where
-    neither DOMAINS nor ACCOUNTS is set, they are the demo's.
+    that commands have stored; None where they are not known: then no alias is said to reach nobody.
+    Where neither DOMAINS nor ACCOUNTS is set, they are the demo's.
     """
     if not reading.is_set("domains"):
         return _demo(reading)
@@ -52,19 +52,19 @@ def read_people(
     routes = None
     if known and domains is not None and delimiter is not None:
         table = {alias.address: alias.targets for alias in aliases.values()}
-        # What is kept counts as it is: whether it fits is told later, and ends no start.
+        # What commands have stored counts as it is: accounts/merge checks it, and ends no start.
         there = accounts.addresses | (frozenset(kept or ()) - table.keys())
         routes = Routes(domains, there, table, delimiter)
     postmaster = accounts.accounts[0].address if accounts.accounts else ""
     if (asked := reading.raw("postmaster_address")) is not None:
-        judged = None if kept is None else routes
-        postmaster = read_postmaster(asked.name, asked.text.strip(), judged, reading.problems)
+        known_routes = None if kept is None else routes
+        postmaster = read_postmaster(asked.name, asked.text.strip(), known_routes, reading.problems)
     if routes is not None:
-        ways = _with_roles(routes, postmaster)
+        routes_with_roles = _with_roles(routes, postmaster)
         if kept is not None:
-            check_targets(aliases, ways, reading.problems)
+            check_targets(aliases, routes_with_roles, reading.problems)
         where = given.name if given else "POSTMASTER_ADDRESS"
-        check_circles(where, aliases, ways, reading.problems)
+        check_loops(where, aliases, routes_with_roles, reading.problems)
     return {
         "demo": False,
         "domains": domains or (),
@@ -108,7 +108,7 @@ def _accounts(
 
 
 def _with_roles(routes: Routes, postmaster: str) -> Routes:
-    """The aliases' ways, those to the roles' mailboxes included (see implied_aliases)."""
+    """The routes with those of postmaster@ and abuse@ (see implied_aliases)."""
     roles = (f"{local}@{domain}" for domain in routes.domains for local in ROLE_LOCAL_PARTS)
     implied = {
         role: (postmaster,)

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from entrypoint.config import values as scalars
 from entrypoint.config.dkim import read_dkim
 from entrypoint.config.domain_names import domain_name
-from entrypoint.config.domains import read_people
+from entrypoint.config.domains import read_mail_domains
 from entrypoint.config.entries import lines, words
 from entrypoint.config.problems import ConfigurationError, Problems
 from entrypoint.config.reading import Reading, gather, note_unknown
@@ -31,7 +31,7 @@ from entrypoint.config.variables import VARIABLES
 
 __all__ = ["ConfigurationError", "host_facts", "load", "load_to_start"]
 
-# The fields that are one value and hang together with no other.
+# The fields that are one value and depend on no other.
 _SINGLE: Mapping[str, Callable[[str], object]] = {
     "recipient_delimiter": scalars.delimiter,
     "message_size_limit": scalars.size,
@@ -83,7 +83,7 @@ def load(
     """Read the configuration, from this process's environment and host unless they are given.
 
     kept: the addresses of the accounts and aliases that commands keep. Where they are not given it
-    is not judged whether aliases and POSTMASTER_ADDRESS lead to anybody. Raises ConfigurationError
+    is not checked whether aliases and POSTMASTER_ADDRESS reach anybody. Raises ConfigurationError
     with every mistake, each in one line that holds no secret.
     """
     return _read(environ, kept).settings(host)
@@ -95,7 +95,7 @@ def load_to_start(
     host: HostFacts | None = None,
     kept: Collection[str] | None = None,
 ) -> Settings:
-    """The same where a server is to start with it: the files of a manual certificate are judged,
+    """The same where a server is to start with it: the files of a manual certificate are checked,
     too. One that runs keeps the certificate that it has, and `entrypoint.tls` watches the files.
     """
     draft = _read(environ, kept)
@@ -122,9 +122,9 @@ def _read(environ: Mapping[str, str] | None, kept: Collection[str] | None) -> _D
     secret = reading.secret("srs_secret", scalars.key_text)
     values["srs_secret"] = None if secret is None else SecretStr(secret)
 
-    people = read_people(reading, _delimiter(reading, values), kept)
-    host_name = _host_name(reading, people["domains"])
-    values |= people | {"mail_hostname": host_name}
+    mail_domains = read_mail_domains(reading, _delimiter(reading, values), kept)
+    host_name = _host_name(reading, mail_domains["domains"])
+    values |= mail_domains | {"mail_hostname": host_name}
     if values.get("enable_imap") is False and values.get("enable_pop3"):
         reading.note("enable_pop3", "POP3 without IMAP", "set ENABLE_IMAP=yes, or leave this out")
     if values.get("enable_imap") is False and values.get("enable_autoconfig"):
@@ -136,12 +136,12 @@ def _read(environ: Mapping[str, str] | None, kept: Collection[str] | None) -> _D
     values |= read_relay(reading)
     values |= read_tls_files(reading)
     values |= read_acme(reading)
-    values |= read_dkim(reading, people["domains"], host_name)
+    values |= read_dkim(reading, mail_domains["domains"], host_name)
     return _Draft(reading, values)
 
 
 def host_facts(proc: Path = Path("/proc")) -> HostFacts:
-    """Ask the kernel: is there IPv6 here, and which are the default gateways."""
+    """Read from /proc whether there is IPv6, and the default gateways."""
 
     def text(name: str) -> str:
         try:

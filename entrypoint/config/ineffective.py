@@ -1,12 +1,10 @@
-"""What a configuration says and what has no effect, or a costly one: no mistake, and yet not what
-a person means.
-"""
+"""Settings without effect, or with a costly one: allowed, and probably not what was meant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from entrypoint.config.passwords import told_seconds
+from entrypoint.config.passwords import seconds_in_words
 from entrypoint.config.settings import Account, Settings
 from filters.hash_cost import SLOW, check_seconds, fit_a_question
 
@@ -14,8 +12,8 @@ _CURE = "set ENABLE_IMAP=yes, or leave it out"
 _QUICKER = "a $6$ hash with the usual rounds is quicker"
 
 
-def oddities(settings: Settings) -> Iterator[str]:
-    """A line each, for warnings. settings: with what the commands keep."""
+def ineffective_settings(settings: Settings) -> Iterator[str]:
+    """A line each, for warnings. settings: with the accounts that commands stored."""
     for account in settings.accounts:
         yield from _slow_hashes(account)
     if settings.enable_imap:
@@ -33,14 +31,14 @@ def _slow_hashes(account: Account) -> Iterator[str]:
     secrets += [each.hash for each in account.app_passwords]
     hashes = [each.get_secret_value().encode() for each in secrets]
     slowest = max(map(check_seconds, hashes), default=0.0)
-    # Not taken any more, and yet what an older version has kept.
+    # Refused today, but an older version may have stored it.
     if not fit_a_question(hashes):
         yield (
             f"{account.address}: it cannot log in, for checking its hash takes too long "
-            f"({told_seconds(slowest)}); signpost account passwd sets another"
+            f"({seconds_in_words(slowest)}); signpost account passwd sets another"
         )
     elif slowest > SLOW:
         yield (
-            f"{account.address}: checking its hash takes up to {told_seconds(slowest)}, "
+            f"{account.address}: checking its hash takes up to {seconds_in_words(slowest)}, "
             f"and other logins wait meanwhile; {_QUICKER}"
         )

@@ -69,9 +69,8 @@ def is_hash(secret: str) -> bool:
         seconds = check_seconds(secret.encode())
         if seconds > LONGEST_CHECK:
             raise BrokenRuleError(
-                f"a hash that takes {told_seconds(seconds)} to check: a login would take longer "
-                "than is waited for",
-                f"give one that takes at most {told_seconds(LONGEST_CHECK)} "
+                f"a hash that takes {seconds_in_words(seconds)} to check: a login would time out",
+                f"give one that takes at most {seconds_in_words(LONGEST_CHECK)} "
                 "(mkpasswd -m sha512crypt)",
             )
         return True
@@ -97,10 +96,10 @@ def well_formed(hashed: str) -> bool:
     )
 
 
-def told_seconds(seconds: float) -> str:
+def seconds_in_words(seconds: float) -> str:
     """How long a check takes, for a message."""
     if math.isinf(seconds):
-        return "a time that cannot be told"
+        return "an unknown time"
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.0f} s"
 
 

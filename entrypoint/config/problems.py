@@ -1,4 +1,4 @@
-"""How a mistake in the configuration is told: where, which rule, what value, and the cure.
+"""A mistake in the configuration as a line: where, which rule, what value, and the cure.
 
 It must not know which variables there are, nor what any of them means.
 """

@@ -163,7 +163,7 @@ class Reading:
                 self.problems.broken(given.name, error, word)
                 continue
             if value in found:
-                self.problems.add(given.name, "it is there twice", "take one of the two out", word)
+                self.problems.add(given.name, "duplicate value", "take one of the two out", word)
             found.append(value)
         if not words:
             self.problems.add(given.name, "an empty list", "write a value, or unset it", given.text)

@@ -1,4 +1,4 @@
-"""Guarded: a frozen model whose texts cannot break out of a rendered file.
+"""RenderSafe: a frozen model whose texts cannot break out of a rendered file.
 
 It is the last guard of every template; it must not know any field.
 """
@@ -13,7 +13,7 @@ ENDS_A_LINE = "\0\r\n"
 ENDS_A_STRING = "\"'`\\"
 
 
-class Guarded(BaseModel):
+class RenderSafe(BaseModel):
     """A frozen model, checked strictly; no error of it shows a value."""
 
     model_config = ConfigDict(

@@ -1,4 +1,4 @@
-"""Which mailboxes an address leads to: accounts, aliases, sub-addresses and catch-alls.
+"""Which mailboxes receive mail for an address: accounts, aliases, sub-addresses and catch-alls.
 
 It works as smtpd's virtual tables do, on values that are well-formed. It must not know how they
 were written, nor that smtpd has files.
@@ -38,7 +38,7 @@ class Routes:
         return None
 
     def next_entries(self, alias: str) -> Iterable[str]:
-        """The accounts and aliases that an alias's targets lead to next; none for an account."""
+        """The accounts and aliases that an alias's targets stand for; none for an account."""
         for target in self.aliases.get(alias, ()):
             entry = self.entry(target) if self.is_ours(target) else None
             if entry is not None:
@@ -68,22 +68,22 @@ class Routes:
             for target in self.aliases.get(entry, ())
         )
 
-    def circles(self) -> list[tuple[str, ...]]:
-        """Circles of aliases, each as the way round it; at least one if there is any."""
+    def loops(self) -> list[tuple[str, ...]]:
+        """Alias loops, each as its aliases in order; at least one if there is any."""
         done: set[str] = set()
         found: list[tuple[str, ...]] = []
         for alias in self.aliases:
             # Depth first, without recursion: a chain may be as long as the table.
-            way: list[str] = []
+            path: list[str] = []
             waiting: list[tuple[str, int]] = [(alias, 0)]
             while waiting:
                 entry, depth = waiting.pop()
-                del way[depth:]
-                if entry in way:
-                    found.append(tuple(way[way.index(entry) :]))
+                del path[depth:]
+                if entry in path:
+                    found.append(tuple(path[path.index(entry) :]))
                 elif entry in self.aliases and entry not in done:
                     done.add(entry)
-                    way.append(entry)
+                    path.append(entry)
                     waiting.extend((each, depth + 1) for each in self.next_entries(entry))
         return found
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, SecretStr
 
-from entrypoint.config.render_safe import Guarded
+from entrypoint.config.render_safe import RenderSafe
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
@@ -40,14 +40,14 @@ class Variable:
     secret: bool = False
 
 
-class AppPassword(Guarded):
+class AppPassword(RenderSafe):
     """A further password of an account, by its crypt(3) hash."""
 
     name: str
     hash: SecretStr
 
 
-class Account(Guarded):
+class Account(RenderSafe):
     """A mailbox and its login: `secret` is a crypt(3) hash if `hashed`, else a plain password.
 
     quota: bytes; 0 is no limit, and None what DEFAULT_QUOTA says.
@@ -65,21 +65,21 @@ class Account(Guarded):
         return self.address.partition("@")[2]
 
 
-class Alias(Guarded):
+class Alias(RenderSafe):
     """An address whose mail goes to others. The address `@domain` is that domain's catch-all."""
 
     address: str
     targets: tuple[str, ...]
 
 
-class DomainSelector(Guarded):
+class DomainSelector(RenderSafe):
     """The selector of one domain."""
 
     domain: str
     selector: str
 
 
-class Selectors(Guarded):
+class Selectors(RenderSafe):
     """The DKIM selectors that are asked for: of all domains, and of some that have their own."""
 
     general: str = "mail"
@@ -91,7 +91,7 @@ class Selectors(Guarded):
         return own.get(domain, self.general)
 
 
-class BroughtKey(Guarded):
+class BroughtKey(RenderSafe):
     """A DKIM key that a person keeps elsewhere, such as in a secret."""
 
     domain: str
@@ -100,7 +100,7 @@ class BroughtKey(Guarded):
     path: Path
 
 
-class KeyFile(Guarded):
+class KeyFile(RenderSafe):
     """A DKIM key that signs, as the signer finds it."""
 
     domain: str
@@ -108,21 +108,21 @@ class KeyFile(Guarded):
     path: Path
 
 
-class RateLimit(Guarded):
+class RateLimit(RenderSafe):
     """How many recipients an account may write to in a time; 0 for no limit."""
 
     recipients: int
     seconds: int
 
 
-class HostFacts(Guarded):
+class HostFacts(RenderSafe):
     """What the container is given: does it have IPv6, and which addresses are its gateways."""
 
     ipv6: bool
     gateways: tuple[str, ...] = ()
 
 
-class Settings(Guarded):
+class Settings(RenderSafe):
     """The configuration. Names are lower-case A-labels, sizes are bytes, times are seconds."""
 
     mail_hostname: Annotated[
@@ -279,7 +279,7 @@ class Settings(Guarded):
         default="yes",
         description="What becomes of mail that fails its author domain's DMARC policy. `yes`: what "
         "the domain asks for (reject, or the Junk folder); `quarantine`: the Junk folder at most; "
-        "`no`: it is only told.",
+        "`no`: it is only logged.",
     )
     arc_seal: Annotated[bool, Variable(("ARC_SEAL",), "`no`")] = Field(
         default=False,

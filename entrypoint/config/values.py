@@ -81,7 +81,7 @@ def number(text: str, least: int, most: int) -> int:
 def delimiter(text: str) -> str:
     """The one character that divides a local part from its tag."""
     if len(text) != 1 or text not in _DELIMITERS:
-        raise BrokenRuleError("not one of the delimiters there are", "use one of + - _ = .")
+        raise BrokenRuleError("unknown delimiter", "use one of + - _ = .")
     return text
 
 

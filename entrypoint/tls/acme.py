@@ -28,7 +28,7 @@ from entrypoint.tls.acme_plan import (
     recent,
 )
 from entrypoint.tls.certbot import Certbot, Result
-from entrypoint.tls.pair import Pair, Paths, judged
+from entrypoint.tls.pair import Pair, Paths, check_fit
 from entrypoint.tls.pointing_here import NamesPointingHere
 from entrypoint.tls.replacement import Line
 from entrypoint.tls.sources import acme_folder, issued_paths
@@ -77,7 +77,7 @@ def _begin(folder: Path, attempts: Sequence[Attempt]) -> None:
 
 def _read_held(paths: Paths, host: str, now: float) -> Held | None:
     try:
-        fit = judged(Pair.read(paths), host, now)
+        fit = check_fit(Pair.read(paths), host, now)
     except BrokenRuleError:
         return None
     return Held(fit.begins, fit.ends, fit.names)
@@ -119,9 +119,9 @@ class Acme:
         self._run: Run | None = None
         self._restarted = True
         self._trouble = ""
-        self._told: Held | None = None
+        self._reported: Held | None = None
         self._crowd = 0
-        self._judged: tuple[tuple[Stamp | None, ...], Held | None] | None = None
+        self._checked: tuple[tuple[Stamp | None, ...], Held | None] | None = None
 
     @property
     def busy(self) -> bool:
@@ -161,8 +161,8 @@ class Acme:
             settings.mail_hostname, further, held, attempts, now, restarted=self._restarted
         )
         lines = self._count(further)
-        if held is not None and held != self._told:
-            self._told = held
+        if held is not None and held != self._reported:
+            self._reported = held
             lines += [valid(held, order.at)] if now < order.at else []
         if now < order.at:
             return lines
@@ -203,12 +203,12 @@ class Acme:
         """The certificate that is there, if it can be served."""
         paths = issued_paths(settings, self._data)
         stamps = file_stamp(paths.certificate), file_stamp(paths.key)
-        if self._judged is not None and self._judged[0] == stamps:
-            return self._judged[1]
+        if self._checked is not None and self._checked[0] == stamps:
+            return self._checked[1]
         held = await in_child(
             partial(_read_held, paths, settings.mail_hostname, now), _DISK_SECONDS
         )
-        self._judged = stamps, held
+        self._checked = stamps, held
         return held
 
     def _count(self, further: Sequence[str]) -> list[Line]:
@@ -269,11 +269,11 @@ def valid(held: Held, due: float) -> Line:
 
 
 def too_many(count: int) -> Line:
-    """More further names lead here than a certificate can have."""
+    """More further names point here than a certificate can have."""
     most = MOST_NAMES - 1
     return (
         "warning",
-        f"{count} names beside MAIL_HOSTNAME lead here, and a certificate has room for {most}: "
+        f"{count} names beside MAIL_HOSTNAME point here, and a certificate has room for {most}: "
         "the last ones of DOMAINS are left out",
     )
 

@@ -76,7 +76,7 @@ class Order:
 
 def next_order(
     host: str,
-    leading: Sequence[str],
+    further: Sequence[str],
     held: Held | None,
     attempts: Sequence[Attempt],
     now: float,
@@ -85,30 +85,30 @@ def next_order(
 ) -> Order:
     """What is asked for next.
 
-    leading: the further names that lead here. held: the certificate that is there. attempts: oldest
-    first. restarted: nothing was tried since the container's start. Who has mended something starts
-    it anew, and then the limits alone count.
+    further: names beside the host that point here. held: the certificate that exists. attempts:
+    oldest first. restarted: nothing was tried since the container's start. Who has repaired
+    something restarts it, and then only the limits count.
     """
-    book = _Book(attempts, restarted)
+    history = _History(attempts, restarted)
     if held is None:
         # As soon as can be, so with nothing that could fail beside it.
-        return Order(book.due((host,)), (host,))
-    fit = [name for name in leading if book.further(name) <= now][: MOST_NAMES - 1]
+        return Order(history.due((host,)), (host,))
+    fit = [name for name in further if history.further(name) <= now][: MOST_NAMES - 1]
     whole, alone = (host, *fit), (host,)
     # A name that fails now and is held is not given up for another one.
-    at_stake = any(name in held.names and name not in fit for name in leading)
+    at_stake = any(name in held.names and name not in fit for name in further)
     if set(fit) - held.names and not at_stake:
-        grown = max(book.due(whole), book.beside(), book.since_last())
+        grown = max(history.due(whole), history.beside(), history.since_last())
         if grown < held.renewal:
             return Order(grown, whole)
-    by_itself = max(held.renewal, book.due(alone))
-    together = max(held.renewal, book.due(whole), book.beside() if fit else 0.0)
-    return Order(together, whole) if together <= max(by_itself, now) else Order(by_itself, alone)
+    by_itself = max(held.renewal, history.due(alone))
+    all_names = max(held.renewal, history.due(whole), history.beside() if fit else 0.0)
+    return Order(all_names, whole) if all_names <= max(by_itself, now) else Order(by_itself, alone)
 
 
 def next_try(name: str, attempts: Sequence[Attempt]) -> float:
     """From when on a further name that has failed is asked for again (Unix time)."""
-    return _Book(attempts, restarted=False).further(name)
+    return _History(attempts, restarted=False).further(name)
 
 
 def recent(attempts: Sequence[Attempt], now: float) -> tuple[Attempt, ...]:
@@ -116,7 +116,7 @@ def recent(attempts: Sequence[Attempt], now: float) -> tuple[Attempt, ...]:
     return tuple(each for each in attempts if now - _KEPT < each.at <= now + _HOUR)
 
 
-class _Book:
+class _History:
     """What the attempts so far allow; every answer is a moment from which on it is allowed."""
 
     def __init__(self, attempts: Sequence[Attempt], restarted: bool) -> None:
@@ -130,9 +130,9 @@ class _Book:
         of_host = [
             each for each in self._attempts if each.outcome == "issued" or each.against(host)
         ]
-        patience = 0.0 if self._restarted else self._after(self._failures(host), _WAITS)
+        wait = 0.0 if self._restarted else self._after(self._failures(host), _WAITS)
         return max(
-            patience,
+            wait,
             _bounded(of_host),
             _room(same, _MOST_ISSUED_A_WEEK, _WEEK),
             _room(self._issued, _MOST_OF_ANY_A_WEEK, _WEEK),
@@ -145,13 +145,13 @@ class _Book:
         # Whose fault it is may not be known, as when the server is down: once is forgiven.
         unclear = [each for each in failures if not each.blamed]
         counted = [each for each in failures if each not in unclear[:1]]
-        patience = 0.0 if self._restarted else self._after(counted, _FURTHER_WAITS)
-        return max(patience, self._not_before(name))
+        wait = 0.0 if self._restarted else self._after(counted, _FURTHER_WAITS)
+        return max(wait, self._not_before(name))
 
     def beside(self) -> float:
         """An order with any further name: what fails for one after the other is bounded, too."""
-        together = [each for each in self._attempts if len(each.names) > 1]
-        failed = [each for each in together if each.outcome != "issued"]
+        all_names = [each for each in self._attempts if len(each.names) > 1]
+        failed = [each for each in all_names if each.outcome != "issued"]
         return _bounded(failed)
 
     def since_last(self) -> float:

@@ -59,7 +59,7 @@ def command(settings: Settings, folder: Path, names: Sequence[str]) -> list[str]
     """
     return [
         *(_PROGRAM, "certonly", "--non-interactive", "--agree-tos", "--no-eff-email"),
-        # When is the plan's business: it is never told not to renew, nor to wait.
+        # acme_plan says when: certbot may always renew, and never waits.
         *("--force-renewal", "--no-random-sleep-on-renew", "--no-directory-hooks"),
         *("--config-dir", str(folder), "--work-dir", str(folder / "work")),
         *("--logs-dir", str(folder / "log"), "--max-log-backups", "0"),
@@ -146,16 +146,16 @@ def read_result(status: int, said: str, now: float, names: Sequence[str]) -> Res
 
 def _short(said: str, problems: Sequence[str]) -> str:
     if hook := _OF_HOOK.findall(said):
-        told = str(hook[-1])
+        reason = str(hook[-1])
     elif problems:
-        told = problems[0]
+        reason = problems[0]
     elif unexpected := _UNEXPECTED.search(said):
-        told = unexpected[1]
+        reason = unexpected[1]
     else:
         lines = [line for line in said.splitlines() if line.strip() and not _NOISE.search(line)]
-        told = lines[-1] if lines else ""
-    told = " ".join(told.split())
-    return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}…"
+        reason = lines[-1] if lines else ""
+    reason = " ".join(reason.split())
+    return reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…"
 
 
 def _tells(problem: str, name: str) -> bool:

@@ -1,6 +1,6 @@
 """A certificate chain and its key as bytes, and whether smtpd could serve them.
 
-What is judged is what is served: the files are read once. It must not know where they come from.
+What is checked is what is served: the files are read once. It must not know where they come from.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def fingerprint(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
-def judged(pair: Pair, host: str, now: float) -> Fit:
+def check_fit(pair: Pair, host: str, now: float) -> Fit:
     """What there is to know of a pair that is fit for the host; UnfitError if it is not."""
     with _blaming("certificate"):
         certificate = parse_chain(pair.chain)

@@ -65,16 +65,16 @@ class Replacement:
         self.settled = False
         self._since = 0.0
         self._unfit: tuple[str, float] | None = None
-        self._told: str | None = None
+        self._reported: str | None = None
 
     def decide(self, source: Source, live: str, now: float) -> tuple[bool, list[Line]]:
         """Whether the source is to go live, and what is to be said. live: the digest that is."""
         self.settled = True
         if source.digest == live:
             self._unfit = None
-            if self._told is None:
+            if self._reported is None:
                 return False, []
-            self._told = None
+            self._reported = None
             return False, [("info", f"{source.where}: the certificate that is served is back")]
         if isinstance(source.found, Broken):
             return False, self._refuse(source, source.found, now)
@@ -83,7 +83,7 @@ class Replacement:
         if abs(now - source.changed) < _SETTLED:
             self.settled = False
             return False, []
-        self._told = None
+        self._reported = None
         self.expected, self._since = source.found, now
         return True, [
             (
@@ -95,14 +95,14 @@ class Replacement:
 
     def _refuse(self, source: Source, broken: Broken, now: float) -> list[Line]:
         key = f"{source.digest} {broken.rule}"
-        if self._told == key:
+        if self._reported == key:
             return []
         if self._unfit is None or self._unfit[0] != key:
             self._unfit = key, now
         if abs(now - self._unfit[1]) < _PATIENCE:
             self.settled = False
             return []
-        self._told = key
+        self._reported = key
         return [
             (
                 "error",
@@ -112,7 +112,7 @@ class Replacement:
         ]
 
     def compare(self, ports: Ports, now: float) -> list[Line]:
-        """Hold what is served against what is expected; it is expected until that is told."""
+        """Hold what is served against what is expected; it is expected until that is reported."""
         if self.expected is None:
             return []
         right = self.expected.fingerprint

@@ -25,7 +25,7 @@ from entrypoint.processes import in_child, run_program
 from entrypoint.render import write_certificate
 from entrypoint.supervise import restarts
 from entrypoint.tls.acme import Acme
-from entrypoint.tls.pair import Fit, Pair, Paths, UnfitError, judged
+from entrypoint.tls.pair import Fit, Pair, Paths, UnfitError, check_fit
 from entrypoint.tls.replacement import Broken, Line, Ports, Replacement, Source
 from entrypoint.tls.sources import candidates, chosen, ensure_self_signed
 from filters.watched_file import Stamp, file_stamp
@@ -175,7 +175,7 @@ def _read(settings: Settings, data: Path, now: float) -> tuple[Source, Pair | No
     pair = None
     try:
         pair = Pair.read(paths)
-        found: Fit | Broken = judged(pair, settings.mail_hostname, now)
+        found: Fit | Broken = check_fit(pair, settings.mail_hostname, now)
     except UnfitError as error:
         where = where.replace("CERT", "KEY") if error.part == "key" else where
         found = Broken(error.rule, error.cure)

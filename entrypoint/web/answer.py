@@ -1,4 +1,4 @@
-"""Request → Response: which path and which name of the host lead to what; all else is 404.
+"""Request → Response: what each path and name of the host answers; all else is 404.
 
 It must not know sockets, nor log: a request may hold somebody's address.
 """
@@ -28,7 +28,7 @@ _POLICY = "/.well-known/mta-sts.txt"
 
 def respond(site: Site, request: Request, challenge: Challenge) -> Response:
     """What is answered to any request."""
-    if request.path.lower() == _MICROSOFT:  # Outlook writes it in two ways
+    if request.path.lower() == _MICROSOFT:  # Outlook writes it in upper and lower case
         return _microsoft(site, request) if site.services else plain(404)
     if request.method == "POST":
         return plain(405, ("Allow", "GET, HEAD")) if _is_known(request.path) else plain(404)
@@ -67,7 +67,7 @@ def _microsoft(site: Site, request: Request) -> Response:
     if not _is_ours(site, request.host, "autodiscover"):
         return plain(404)
     if not request.secure:
-        # Outlook's last way asks in clear where to go; there the certificate is for the host.
+        # Outlook's last try asks in plaintext where to go; there the certificate is for the host.
         to = f"https://{site.host}{_MICROSOFT}"
         return plain(404) if request.method == "POST" else plain(302, ("Location", to))
     if request.method != "POST":

@@ -23,8 +23,8 @@ def leaf(name: str, text: str) -> str:
 
 def branch(name: str, *children: str, **attributes: str) -> str:
     """An element with elements in it, which leaf or branch made."""
-    told = "".join(f' {key}="{escape(value)}"' for key, value in attributes.items())
-    return f"<{name}{told}>\n{''.join(children)}</{name}>\n"
+    attributes_text = "".join(f' {key}="{escape(value)}"' for key, value in attributes.items())
+    return f"<{name}{attributes_text}>\n{''.join(children)}</{name}>\n"
 
 
 def document(root: str) -> bytes:

@@ -1,4 +1,4 @@
-"""MTA-STS: the policy, and the records that lead to it (RFC 8461), with TLS-RPT's (RFC 8460)."""
+"""MTA-STS: the policy, and its records (RFC 8461), with TLS-RPT's (RFC 8460)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings → what the web service serves, and what leads to it: records and certificate names.
+"""Settings → what the web service serves, and its DNS records and certificate names.
 
 The one module here that knows Settings; the service itself reads the file that is made from it.
 """
@@ -37,9 +37,9 @@ def mta_sts_mode(settings: Settings) -> mta_sts.Mode | None:
 def _services(settings: Settings) -> tuple[Port, ...]:
     """Where a mail program reads and sends, TLS from the first byte first (RFC 8314 §4.1)."""
     ports = served_ports(imap=settings.enable_imap, pop3=settings.enable_pop3)
-    of_people = (port for port in ports if port.protocol != "sieve" and port.number != 25)
+    for_clients = (port for port in ports if port.protocol != "sieve" and port.number != 25)
     # IMAP before POP3, where a program takes the first it can.
-    return tuple(sorted(of_people, key=lambda port: (port.protocol, not port.implicit_tls)))
+    return tuple(sorted(for_clients, key=lambda port: (port.protocol, not port.implicit_tls)))
 
 
 def names(settings: Settings) -> tuple[str, ...]:
@@ -71,5 +71,5 @@ def web_records(settings: Settings, domain: str, passing: Collection[str]) -> It
     if domain in passing:
         record = mta_sts.record(mta_sts.policy(mode, host))
         yield f"_mta-sts.{domain}", "TXT", record, f"MTA-STS: there is a policy, mode {mode}"
-        told = mta_sts.report_record(domain)
-        yield f"_smtp._tls.{domain}", "TXT", told, "TLS-RPT: where others report failed TLS"
+        text = mta_sts.report_record(domain)
+        yield f"_smtp._tls.{domain}", "TXT", text, "TLS-RPT: where others report failed TLS"

@@ -16,7 +16,7 @@ import pytest
 from entrypoint import disks
 from entrypoint.config import environ
 from entrypoint.config.settings import HostFacts
-from entrypoint.disks import Disk, explained, judged, problems, takes_nothing
+from entrypoint.disks import Disk, assess, explained, problems, takes_nothing
 from entrypoint.files import locked, own_folder, write_file
 from entrypoint.maintenance.disks import Ticker
 from entrypoint.maintenance.known_hashes import KnownHashes
@@ -134,11 +134,11 @@ class TestProblems:
         ],
     )
     def test_are_told_by_the_room(self, room: Room, said: str) -> None:
-        assert judged((DATA,), room)[0] == said
+        assert assess((DATA,), room)[0] == said
 
     def test_of_one_disk_are_one_line(self, tmp_path: Path) -> None:
         full = replace(ROOMY, free=0)
-        disk = Disk((DATA, SPOOL), full, *judged((DATA, SPOOL), full))
+        disk = Disk((DATA, SPOOL), full, *assess((DATA, SPOOL), full))
         assert disk.problem == (
             "the disk of /data and /var/spool/smtpd is full (0 MiB of 20.0 GiB free): mail waits "
             "in the queue and new mail is refused with 452; make room, or give the volume a "
@@ -191,7 +191,7 @@ class TestTheDisksWatched:
 
     def tick(self, **room: int) -> list[tuple[str, str]]:
         now = replace(ROOMY, **room)
-        self.disk = Disk((DATA,), now, *judged((DATA,), now))
+        self.disk = Disk((DATA,), now, *assess((DATA,), now))
         self.now += 5
         return list(asyncio.run(self.ticker.tick(SETTINGS, self.now)))
 

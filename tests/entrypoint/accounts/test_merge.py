@@ -104,7 +104,7 @@ def test_what_fits_comes_after_the_environment_s() -> None:
         ),
         (
             aliases(team="nobody@example.org"),
-            "team@example.org: an alias that goes nowhere: nobody takes mail for its target; "
+            "team@example.org: an alias without a recipient: nobody takes mail for its target; "
             '"nobody@example.org"; add that account, or correct the target',
         ),
         (
@@ -114,7 +114,7 @@ def test_what_fits_comes_after_the_environment_s() -> None:
         ),
         (
             aliases(a="b@example.org", b="a@example.org"),
-            "a@example.org: an alias that goes in a circle; "
+            "a@example.org: alias loop; "
             '"a@example.org -> b@example.org -> a@example.org"; give one of them another target',
         ),
         (
@@ -145,13 +145,13 @@ def test_only_the_dead_target_of_several_is_left_out() -> None:
     assert whole.aliases[-1].targets == ("alice@example.org",)
 
 
-def test_an_alias_of_the_environment_can_close_a_circle() -> None:
+def test_an_alias_of_the_environment_can_close_a_loop() -> None:
     """The catch-all took x@; once it is kept as an alias of its own, the way has no end."""
     environment = settings(
         ALIASES="y@example.net: x@example.net\n@example.net: bob@example.net",
     )
     whole, unfit = merged(environment, Stored(aliases={"x@example.net": ("y@example.net",)}))
-    assert "in a circle" in unfit[0]
+    assert "alias loop" in unfit[0]
     assert whole.aliases == environment.aliases
 
 
@@ -174,7 +174,7 @@ def test_an_alias_of_the_environment_leads_to_an_account_that_is_kept() -> None:
         aliases(dave="nobody@example.org"),
         aliases(dave="info@example.org"),
     ],
-    ids=["nothing", "an account that does not fit", "an alias that leads nowhere", "a circle"],
+    ids=["nothing", "an account that does not fit", "an alias that reaches nobody", "a loop"],
 )
 def test_where_what_is_kept_does_not_fit_the_environment_s_way_to_it_is_left_out(
     stored: Stored,
@@ -190,7 +190,7 @@ def test_where_what_is_kept_does_not_fit_the_environment_s_way_to_it_is_left_out
     ]
     assert routes_of(whole).accounts_behind("postmaster@example.org") == {"alice@example.org"}
     assert unfit[-3:] == [
-        f"ALIASES: {alias}@example.org: an alias that goes nowhere: nobody takes mail for its "
+        f"ALIASES: {alias}@example.org: an alias without a recipient: nobody takes mail for its "
         'target; "dave@example.org"; add that account, or correct the target'
         for alias in ("info", "x")
     ] + [
@@ -243,7 +243,7 @@ def test_whatever_is_kept_the_result_is_a_configuration(
     environment = settings(**written)
     whole, _ = merged(environment, stored)
     routes = routes_of(whole)
-    assert not routes.circles()
+    assert not routes.loops()
     for alias in whole.all_aliases:
         assert alias.targets
         assert all(routes.entry(each) for each in alias.targets if routes.is_ours(each))

@@ -351,5 +351,5 @@ def test_an_alias_may_lead_to_what_the_commands_keep() -> None:
         "POSTMASTER_ADDRESS",
         "ALIASES",
     ]
-    with pytest.raises(ConfigurationError, match="in a circle"):
+    with pytest.raises(ConfigurationError, match="alias loop"):
         load({**written, "ALIASES": "a@example.org: a@example.org"}, host=HOST)

@@ -8,7 +8,7 @@ from entrypoint.accounts.merge import MOST_APP_PASSWORDS, merged
 from entrypoint.accounts.stored import Stored, StoredAccount, StoredPassword
 from entrypoint.completion import preview
 from entrypoint.config.environ import load
-from entrypoint.config.ineffective import oddities
+from entrypoint.config.ineffective import ineffective_settings
 from entrypoint.config.passwords import hash_generated, hash_password
 from entrypoint.config.settings import HostFacts
 
@@ -29,7 +29,9 @@ NO_EFFECT = "has no effect with ENABLE_IMAP=no; set ENABLE_IMAP=yes, or leave it
 )
 def test_quotas_that_nobody_counts(environ: dict[str, str], lines: list[str]) -> None:
     base = {"DOMAINS": "example.org", "ACCOUNTS": ACCOUNTS, "ENABLE_IMAP": "no"}
-    assert list(oddities(load({**base, **environ}, host=HostFacts(ipv6=False)))) == lines
+    assert (
+        list(ineffective_settings(load({**base, **environ}, host=HostFacts(ipv6=False)))) == lines
+    )
 
 
 TAIL = "abcdefghijklmnopqrstuu" + "a" * 31
@@ -58,7 +60,7 @@ def test_slow_hashes_are_named(hashed: str, lines: list[str]) -> None:
     stored = Stored(accounts={"a@example.org": StoredAccount(hashed)})
     whole, unfit = merged(preview(base), stored)
     assert not unfit
-    assert list(oddities(whole)) == lines
+    assert list(ineffective_settings(whole)) == lines
 
 
 def test_none_that_we_make_is_named_however_many() -> None:
@@ -72,4 +74,4 @@ def test_none_that_we_make_is_named_however_many() -> None:
         accounts={"a@example.org": StoredAccount(hash_password("l" * 511))},
         app_passwords={"a@example.org": phones, "b@example.org": phones},
     )
-    assert list(oddities(merged(preview(base), stored)[0])) == []
+    assert list(ineffective_settings(merged(preview(base), stored)[0])) == []

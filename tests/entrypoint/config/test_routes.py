@@ -57,22 +57,22 @@ def test_which_mail_leaves() -> None:
     assert not ROUTES.leaves("anybody@example.net")
 
 
-def test_circles_are_found_and_crossings_are_none() -> None:
-    assert ROUTES.circles() == [("loop@example.org",)]
+def test_loops_are_found_and_crossings_are_none() -> None:
+    assert ROUTES.loops() == [("loop@example.org",)]
     diamond = {
         "a@x.org": ("b@x.org", "c@x.org"),
         "b@x.org": ("d@x.org",),
         "c@x.org": ("d@x.org",),
         "d@x.org": ("e@y.org",),
     }
-    assert Routes({"x.org"}, (), diamond, "+").circles() == []
+    assert Routes({"x.org"}, (), diamond, "+").loops() == []
 
 
 def test_a_chain_of_ten_thousand_aliases_is_walked() -> None:
     chain = {f"a{number}@x.org": (f"a{number + 1}@x.org",) for number in range(10_000)}
     routes = Routes({"x.org"}, {"a10000@x.org"}, chain, "+")
     assert routes.accounts_behind("a0@x.org") == {"a10000@x.org"}
-    assert routes.circles() == []
+    assert routes.loops() == []
 
 
 def test_the_roles_are_part_of_a_configuration_s_routes() -> None:

@@ -15,7 +15,7 @@ from entrypoint.config.environ import load
 from entrypoint.config.settings import HostFacts, Settings
 from entrypoint.tls.acme import Acme, read_attempts
 from entrypoint.tls.certbot import Result
-from entrypoint.tls.pair import Pair, Paths, judged
+from entrypoint.tls.pair import Pair, Paths, check_fit
 from entrypoint.tls.pointing_here import NamesPointingHere
 from entrypoint.tls.replacement import Line
 from entrypoint.tls.sources import (
@@ -50,7 +50,7 @@ class Servers:
         self.served_pairs += 1
 
     async def served(self, host: str) -> Mapping[int, str]:
-        shown = judged(self.pair, host, datetime.now(UTC).timestamp()).fingerprint
+        shown = check_fit(self.pair, host, datetime.now(UTC).timestamp()).fingerprint
         return {25: shown, 465: shown}
 
     def restarting(self) -> bool:
@@ -551,7 +551,7 @@ class TestFurtherNames:
         }
         house.hold()
         said = house.tick()
-        assert "120 names beside MAIL_HOSTNAME lead here, and a certificate has room for 99" in said
+        assert "120 names beside MAIL_HOSTNAME point here, and a certificate has room for 99" in said
         assert len(house.client.names) == 100
         assert "mail.example.org, autoconfig.d0.example" in said
         assert "and 94 more" in said
