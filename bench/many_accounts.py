@@ -18,7 +18,7 @@ from bench.processes import Memory, cpu, descendants, memory
 COUNTS = (10, 1_000)
 FIRST, AGAIN = "first", "again"
 PATIENCE = 60.0  # seconds
-# At rest: less than so much processor time in so many seconds. The keeper looks at its files
+# At rest: less than so much processor time in so many seconds. Maintenance looks at its files
 # every two seconds.
 _QUIET, _QUIET_FOR = 0.05, 1.0
 _POLL = 0.001

@@ -26,7 +26,7 @@ async def examine(seconds: float, run: Path = RUN) -> Seen:
         **_smtpd(ports, login, control),
         **_dovecot(ports, login),
         "logins": services.logins,
-        "keeper": services.maintenance,
+        "maintenance": services.maintenance,
     }
     if (run / WEB.name / "site.json").is_file():
         questions["port 80"] = partial(services.web, 80, tls=False)

@@ -54,7 +54,7 @@ _TITLES = {
 _EFFECTS = {
     "logins": ": logins cannot be checked",
     "web": ": no answer on 80 and 443",
-    "keeper": ": changes are not applied",
+    "maintenance": ": changes are not applied",
 }
 _LOOKUP = "smtpd's lookup"
 STOPPED, _WAITS_FOR_A_DISK = "T", "D"
@@ -124,8 +124,8 @@ def _silent(
     yield from _dovecot(probes, logins_silent=logins_silent)
     if _is_silent(probes, "logins"):
         yield _Silent("logins", "logins", "logins cannot be checked")
-    if _is_silent(probes, "keeper"):
-        yield _Silent("keeper", "keeper", "changes are not applied")
+    if _is_silent(probes, "maintenance"):
+        yield _Silent("maintenance", "maintenance", "changes are not applied")
     for number in (80, 443):
         if _is_silent(probes, f"port {number}"):
             yield _Silent("web", "web", f"port {number}")

@@ -114,7 +114,7 @@ def _program(command: str) -> str:
     """The program of a process that supervisor itself has started."""
     if found := _LOG.search(command):
         return found[1]
-    return "keeper" if "-m entrypoint.maintenance " in f"{command} " else ""
+    return "maintenance" if "-m entrypoint.maintenance " in f"{command} " else ""
 
 
 def _named(program: str, command: str, user: str) -> tuple[str, str]:

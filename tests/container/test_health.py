@@ -46,7 +46,7 @@ PATTERNS = {
     "the log of dovecot": "-m entrypoint.supervise.logpipe .* dovecot ",
     "logins": "^python -m (entrypoint.supervise.until_eof )?filters.logins",
     "web": "^python -m (entrypoint.supervise.until_eof )?entrypoint.web",
-    "keeper": "^python -m entrypoint.maintenance",
+    "maintenance": "^python -m entrypoint.maintenance",
 }
 
 

@@ -26,7 +26,7 @@ PARTS = {
     "dovecot/imap-login": "dovecot",
     r"\S*python\S* -m entrypoint\.supervise\.until_eof filters\.logins": "logins",
     r"\S*python\S* -m entrypoint\.supervise\.until_eof entrypoint\.web": "web",
-    r"\S*python\S* -m entrypoint\.maintenance": "keeper",
+    r"\S*python\S* -m entrypoint\.maintenance": "maintenance",
 }
 
 

@@ -30,7 +30,7 @@ PORTS = {"plain": 25, "twice": 2525, "tls": 465}
 CONFIGURATION = """
 pki "here" cert "/tls/cert.pem"
 pki "here" key "/tls/key.pem"
-table people {{ "@" = "keeper" }}
+table mailboxes {{ "@" = "vault" }}
 table logins {{ "{user}" = "{hash}" }}
 proc "p" "/usr/bin/python3 /programs/{program}" user nobody group nogroup
 filter "f" proc "p"
@@ -40,7 +40,7 @@ listen on socket filter "f"
 listen on 0.0.0.0 port 25 hostname "mx.here.test" filter "f"
 listen on 0.0.0.0 port 2525 hostname "mx.here.test" filter "twice"
 listen on 0.0.0.0 port 465 smtps pki "here" auth <logins> hostname "mx.here.test" filter "f"
-action "keep" maildir "/mail/Maildir" user keeper virtual <people>
+action "keep" maildir "/mail/Maildir" user vault virtual <mailboxes>
 action "out" relay host "smtp://127.0.0.1:25" filter "f"
 match from local for domain "gone.test" reject
 match from any for domain "here.test" action "keep"

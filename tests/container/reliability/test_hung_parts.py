@@ -17,7 +17,7 @@ from ..test_health import PATTERNS, Row, beside, health, rows
 
 pytestmark = pytest.mark.reliability
 
-PROGRAMS = {"smtpd": "smtpd", "Dovecot": "dovecot", "logins": "logins", "keeper": "keeper"}
+PROGRAMS = {"smtpd": "smtpd", "Dovecot": "dovecot", "logins": "logins", "maintenance": "maintenance"}
 TEN_MINUTES = 600.0
 # From the stop to mail that flows: two minutes of silence, the look before, and the restart.
 RESTARTED_WITHIN = 200.0

@@ -14,7 +14,7 @@ from entrypoint.probe.smtp import Control
 QUESTIONS = (
     *("control", "dispatcher", "scheduler", "port 25", "port 465", "port 587"),
     *("master", "auth", "anvil", "stats", "lmtp", "quota-status", "port 143", "port 993"),
-    *("port 4190", "port 995", "logins", "keeper", "port 80", "port 443", "DNS"),
+    *("port 4190", "port 995", "logins", "maintenance", "port 80", "port 443", "DNS"),
 )
 
 
@@ -56,7 +56,7 @@ def test_a_server_that_answers_everything_is_well() -> None:
         ({"port 465": "AUTH unknown"}, "the submission filter", "smtpd"),
         ({"port 465": "AUTH"}, "smtpd's parent", "smtpd"),
         ({"logins": "question", "port 465": "AUTH", "port 993": "LOGIN"}, "logins", "logins"),
-        ({"keeper": "ping"}, "keeper does not answer", "keeper"),
+        ({"maintenance": "ping"}, "maintenance does not answer", "maintenance"),
         ({"master": "first line", "lmtp": "x", "port 993": "LOGIN"}, "master", "dovecot"),
         ({"auth": "first line", "lmtp": "RCPT", "port 993": "LOGIN"}, "Dovecot's auth", "dovecot"),
         ({"port 993": "LOGIN"}, "Dovecot's login", "dovecot"),

@@ -59,7 +59,7 @@ def test_every_process_has_the_name_that_an_administrator_knows(tmp_path: Path) 
         22: ("", "Dovecot's pop3"),
         18: ("logins", "the log of logins"),
         19: ("logins", "logins"),
-        20: ("keeper", "keeper"),
+        20: ("maintenance", "maintenance"),
     }
     assert (found[10].state, found[15].state, found[10].waits) == ("T", "D", 3)
 
