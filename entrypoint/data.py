@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import string
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -26,6 +26,7 @@ from entrypoint.dkim_keys.key_files import KeyFiles
 from entrypoint.dkim_keys.model import DomainKeys, Key
 from entrypoint.dkim_keys.store import Store
 from entrypoint.files import own_folder, write_file
+from entrypoint.log_line import LogLine, Say
 from entrypoint.paths import DATA
 from entrypoint.text import day
 from entrypoint.tls.sources import ensure_self_signed, self_signed_paths
@@ -40,12 +41,12 @@ def ensure(
     settings: Settings,
     version: str,
     data: Path = DATA,
-    say: Callable[[str, str], None] | None = None,
+    say: Say | None = None,
     hash_of: HashOf = new_hash,
 ) -> Settings:
     """Make everything that the settings need; the completed settings.
 
-    say: hears level and text of what happened to DKIM keys and is no ordinary start, of kept
+    say: hears what happened to DKIM keys and is no ordinary start, of kept
     accounts that do not fit, and of settings without effect. hash_of: of plain passwords.
     What exists already serves while the disk of /data takes nothing; `say` hears what is not
     done. Raises OSError where something is missing and cannot be written, ConfigurationError where
@@ -54,7 +55,7 @@ def ensure(
 
     def warn(text: str) -> None:
         if say is not None:
-            say("warning", text)
+            say(LogLine("warning", text))
 
     own_folder(data, "root", "root", 0o755)
     own_folder(data / "mail", "vmail", "vmail", 0o700)
@@ -66,7 +67,7 @@ def ensure(
     with store.locked():
         for note in store.reconcile(int(time.time())):
             if say is not None and note.level != "info":
-                say(note.level, note.text)
+                say(note)
         for undone in store.undone:
             warn(undone)
     if settings.arc_seal:
@@ -96,7 +97,7 @@ def complete(
     settings: Settings,
     stored: Stored,
     data: Path = DATA,
-    say: Callable[[str, str], None] | None = None,
+    say: Say | None = None,
     hash_of: HashOf = new_hash,
 ) -> Settings:
     """The settings with what /data has of keys, secrets, accounts and aliases.
@@ -118,9 +119,9 @@ def complete(
     whole, unfit = merged(whole, stored)
     if say is not None:
         for problem in unfit:
-            say("warning", f"{accounts.path}: passed over: {problem}")
+            say(LogLine("warning", f"{accounts.path}: passed over: {problem}"))
         for problem in oddities(whole):
-            say("warning", problem)
+            say(LogLine("warning", problem))
     return whole
 
 

@@ -66,7 +66,12 @@ def test_the_engine_and_the_protocol_know_no_program() -> None:
 
 
 def test_the_protocol_needs_the_standard_library_only() -> None:
-    for module in [*within("filters.smtpd"), "entrypoint.supervise.logpipe", "entrypoint.log"]:
+    for module in [
+        *within("filters.smtpd"),
+        "entrypoint.supervise.logpipe",
+        "entrypoint.log",
+        "entrypoint.log_line",
+    ]:
         for name in imports(module):
             top = name.partition(".")[0]
             assert top in sys.stdlib_module_names or top in {"filters", "entrypoint"}, (

@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from entrypoint.config.settings import KeyType
-from entrypoint.dkim_keys.model import DomainKeys, Key, Note, Observation
-from entrypoint.log import Level
+from entrypoint.dkim_keys.model import DomainKeys, Key, Observation
+from entrypoint.log_line import Level, LogLine
 from entrypoint.text import day
 
 # smtpd gives a message up after four days, others after five (RFC 5321 §4.5.4.1: "at least 4-5
@@ -32,7 +32,7 @@ class Step:
 
     keys: DomainKeys
     make: tuple[Key, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[LogLine, ...] = ()
 
 
 def reconcile(
@@ -145,7 +145,7 @@ class _Draft:
         self.removed = list(before.removed)
         self._now = now
         self._make: list[Key] = []
-        self._notes: list[Note] = []
+        self._notes: list[LogLine] = []
 
     def step(self, asked_for: Mapping[KeyType, str]) -> Step:
         after = DomainKeys(dict(asked_for), tuple(self.keys.values()), tuple(self.removed))
@@ -153,7 +153,7 @@ class _Draft:
         return Step(after, make, tuple(self._notes))
 
     def note(self, level: Level, text: str) -> None:
-        self._notes.append(Note(level, text))
+        self._notes.append(LogLine(level, text))
 
     def of(self, kind: KeyType, *statuses: str) -> list[Key]:
         return [key for key in self.keys.values() if key.type == kind and key.status in statuses]

@@ -17,12 +17,13 @@ from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.dkim_keys import publication
-from entrypoint.dkim_keys.model import DomainKeys, Key, Note, Observation
+from entrypoint.dkim_keys.model import DomainKeys, Key, Observation
 from entrypoint.dkim_keys.publication import PublicKey
 from entrypoint.dkim_keys.store import Store
-from entrypoint.log import Level
+from entrypoint.log_line import LogLine
 from entrypoint.probe import authoritative
 from entrypoint.processes import in_child
+from filters.log_throttle import Throttle
 from filters.mailauth.dns.resolver import DnsResolver, Lookup
 
 SECONDS = 25.0  # for all questions of a tick
@@ -37,7 +38,6 @@ _IN_TROUBLE, _WELL = 300, 3_600
 
 _Name = tuple[str, str]
 _Public = Mapping[_Name, tuple[object, PublicKey]]
-Lines = list[tuple[Level, str]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class _Followed:
     them that cannot be read. public: what was read of keys, so that it need not be read again.
     """
 
-    notes: list[Note]
+    notes: list[LogLine]
     errors: list[str]
     due: Mapping[_Name, PublicKey]
     tried: frozenset[_Name]
@@ -61,15 +61,15 @@ class Ticker:
         self._port = port
         self._asked: dict[_Name, float] = {}
         self._public: _Public = {}
-        self._errors: list[str] = []
+        self._errors = Throttle[str]()
 
-    async def tick(self, settings: Settings, now: float | None = None) -> Lines:
+    async def tick(self, settings: Settings, now: float | None = None) -> list[LogLine]:
         """Follow settings, calendar and DNS; the lines for the log. Nothing is raised.
 
         It takes at most half a minute, nearly all of it waiting for DNS. now: Unix time.
         """
         now = time.time() if now is None else now
-        notes: list[Note] = []
+        notes: list[LogLine] = []
         try:
             found = await self._followed(settings, now)
             errors, notes = found.errors, found.notes
@@ -84,11 +84,11 @@ class Ticker:
             errors = _errors(error)
         return self._lines(notes, errors)
 
-    async def follow(self, settings: Settings) -> tuple[Lines, list[str]]:
+    async def follow(self, settings: Settings) -> tuple[list[LogLine], list[str]]:
         """Follow the settings and what commands have written, without DNS: the lines for the log,
         and what is wrong. Nothing is raised.
         """
-        notes: list[Note] = []
+        notes: list[LogLine] = []
         try:
             found = await self._followed(settings, time.time())
             errors, notes = found.errors, found.notes
@@ -101,15 +101,13 @@ class Ticker:
         self._public = found.public
         return found
 
-    def _lines(self, notes: list[Note], errors: list[str]) -> Lines:
-        notes = notes + [Note("error", text) for text in errors if text not in self._errors]
-        self._errors = errors
-        return [(note.level, note.text) for note in notes]
+    def _lines(self, notes: list[LogLine], errors: list[str]) -> list[LogLine]:
+        return [*notes, *(LogLine("error", text) for text in self._errors.news(errors))]
 
     # -- with files: in a process of its own ------------------------------------------------
 
     def _files(self, settings: Settings, now: float) -> _Followed:
-        store, notes, errors = self._store(settings), list[Note](), list[str]()
+        store, notes, errors = self._store(settings), list[LogLine](), list[str]()
         with store.locked():
             try:
                 notes += store.reconcile(int(now))
@@ -153,7 +151,7 @@ class Ticker:
         keys: Mapping[_Name, PublicKey],
         seen: Mapping[_Name, Observation],
         now: int,
-    ) -> list[Note]:
+    ) -> list[LogLine]:
         store, public = self._store(settings), dict(self._public)
         with store.locked():
             state, by_domain = store.load(), dict[str, dict[str, Observation]]()

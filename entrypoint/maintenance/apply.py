@@ -17,18 +17,19 @@ from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.dkim_keys.store import Store as Keys
+from entrypoint.log_line import LogLine
 from entrypoint.maintenance.known_hashes import KnownHashes
 from entrypoint.maintenance.reload import Changes, changes
 from entrypoint.maintenance.sessions import Sessions
 from entrypoint.paths import DKIM_KEYS, RUN
 from entrypoint.render import render
 
-Lines = list[tuple[str, str]]
+Lines = list[LogLine]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """settings: completed. changes: what is not live yet. lines: level and text, for the log."""
+    """settings: completed. changes: what is not live yet. lines: for the log."""
 
     settings: Settings
     changes: Changes
@@ -53,7 +54,7 @@ def prepare(environment: Mapping[str, str], store: Store, live: Settings | None)
         whole = data.complete(
             settings,
             stored,
-            say=lambda level, text: lines.append((level, text)),
+            say=lines.append,
             hash_of=known.hash_of,
         )
         known.remember()
@@ -75,7 +76,7 @@ def _make_keys(settings: Settings, live: Settings | None) -> Lines:
         keys.reconcile(int(time.time()))
         if live is None or set(settings.signing_domains) - set(live.signing_domains):
             keys.sync()
-    return [("warning", text) for text in keys.undone]
+    return [LogLine("warning", text) for text in keys.undone]
 
 
 def sync_keys(settings: Settings) -> None:

@@ -24,7 +24,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import IO, NoReturn
 
-from entrypoint.log import LEVELS, write_log
+from entrypoint.log_line import LEVELS, write_log
 from entrypoint.paths import RUN
 from entrypoint.probe.quiet_log import QuietLog
 from entrypoint.supervise import dovecot_log

@@ -16,14 +16,15 @@ from entrypoint.config.problems import BrokenRuleError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.files import write_file
+from entrypoint.log_line import LogLine
 from entrypoint.processes import in_child
 from entrypoint.tls import acme_messages
 from entrypoint.tls.acme_plan import MOST_NAMES, Attempt, Held, Outcome, next_order, recent
 from entrypoint.tls.certbot import Certbot, Result
 from entrypoint.tls.pair import Pair, Paths, judged
 from entrypoint.tls.pointing_here import NamesPointingHere
-from entrypoint.tls.replacement import Line
 from entrypoint.tls.sources import acme_folder, issued_paths
+from filters.log_throttle import Throttle
 from filters.watched_file import Stamp, file_stamp
 
 _NAME = "attempts.json"
@@ -110,9 +111,8 @@ class Acme:
         self._names = names or NamesPointingHere()
         self._run: Run | None = None
         self._restarted = True
-        self._trouble = ""
-        self._told: Held | None = None
-        self._crowd = 0
+        self._troubles = Throttle[str]()
+        self._found, self._crowd = Throttle[Held](), Throttle[str]()
         self._judged: tuple[tuple[Stamp | None, ...], Held | None] | None = None
 
     @property
@@ -120,7 +120,7 @@ class Acme:
         """Is a client at work, so that its files may change?"""
         return self._run is not None
 
-    async def tick(self, settings: Settings, now: float) -> list[Line]:
+    async def tick(self, settings: Settings, now: float) -> list[LogLine]:
         """Begin a run, or see how it ended; the lines for the log. Nothing is raised."""
         try:
             lines = await self._tick(settings, now)
@@ -133,7 +133,7 @@ class Acme:
             return self._once(f"{file}: it cannot be read ({error}); remove it")
         return lines
 
-    async def _tick(self, settings: Settings, now: float) -> list[Line]:
+    async def _tick(self, settings: Settings, now: float) -> list[LogLine]:
         folder = acme_folder(settings, self._data)
         if not self._lasts(self._data):
             # Each new container would ask for a new certificate, and the server's limits are few.
@@ -153,8 +153,7 @@ class Acme:
             settings.mail_hostname, further, held, attempts, now, restarted=self._restarted
         )
         lines = self._count(further)
-        if held is not None and held != self._told:
-            self._told = held
+        if held is not None and self._found.news([held]):
             lines += [acme_messages.valid(held, order.at)] if now < order.at else []
         if now < order.at:
             return lines
@@ -166,7 +165,7 @@ class Acme:
 
     async def _ended(
         self, settings: Settings, attempts: tuple[Attempt, ...], result: Result, now: float
-    ) -> list[Line]:
+    ) -> list[LogLine]:
         self._run = None
         host = settings.mail_hostname
         begun = attempts[-1] if attempts else Attempt(now, "begun", names=(host,))
@@ -183,7 +182,7 @@ class Acme:
             # certbot would go on with it for ever; without one it makes another.
             (folder / "accounts").rename(folder / f"accounts.unknown-{int(now)}")
         if not result.problem:
-            self._trouble = ""
+            self._troubles.news(())
             return [acme_messages.issued(settings.acme_server, last.names)]
         if not last.against(host):
             return [acme_messages.left_out(result, attempts)]
@@ -203,15 +202,10 @@ class Acme:
         self._judged = stamps, held
         return held
 
-    def _count(self, further: Sequence[str]) -> list[Line]:
+    def _count(self, further: Sequence[str]) -> list[LogLine]:
         """Once: more names than a certificate can have."""
-        before, self._crowd = self._crowd, len(further)
-        if self._crowd < MOST_NAMES or before >= MOST_NAMES:
-            return []
-        return [acme_messages.too_many(self._crowd)]
+        crowd = ["crowd"] if len(further) >= MOST_NAMES else []
+        return [acme_messages.too_many(len(further)) for _ in self._crowd.news(crowd)]
 
-    def _once(self, trouble: str) -> list[Line]:
-        if trouble == self._trouble:
-            return []
-        self._trouble = trouble
-        return [("error", f"ACME: {trouble}")]
+    def _once(self, trouble: str) -> list[LogLine]:
+        return [LogLine("error", f"ACME: {text}") for text in self._troubles.news([trouble])]

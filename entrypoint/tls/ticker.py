@@ -15,12 +15,14 @@ from typing import Protocol
 
 from entrypoint.config.settings import Settings, SslType
 from entrypoint.disks import explained
+from entrypoint.log_line import LogLine
 from entrypoint.processes import in_child
 from entrypoint.tls.acme import Acme
 from entrypoint.tls.pair import Fit, Pair, Paths, UnfitError, judged
-from entrypoint.tls.replacement import Broken, Line, Ports, Replacement, Source
+from entrypoint.tls.replacement import Broken, Ports, Replacement, Source
 from entrypoint.tls.servers import Servers
 from entrypoint.tls.sources import candidates, chosen, ensure_self_signed
+from filters.log_throttle import Throttle
 from filters.watched_file import Stamp, file_stamp
 
 # How long files that have not been touched are not read again: judging costs milliseconds.
@@ -57,9 +59,9 @@ class Ticker:
         self._acme = acme or Acme(data)
         self._replacement = Replacement()
         self._seen: tuple[_Stamps, float] | None = None
-        self._trouble = ""
+        self._troubles = Throttle[str]()
 
-    async def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
+    async def tick(self, settings: Settings, now: float | None = None) -> list[LogLine]:
         """Take the certificate one step on; the lines for the log.
 
         now: Unix time. Nothing is raised.
@@ -67,15 +69,14 @@ class Ticker:
         now = time.time() if now is None else now
         try:
             lines = await self._tick(settings, now)
-            self._trouble = ""
+            self._troubles.news(())
         except OSError as error:
             late = "the certificate's files cannot be read and written in time"
             trouble = late if isinstance(error, TimeoutError) else explained(error)
-            lines = [] if trouble == self._trouble else [("error", trouble)]
-            self._trouble = trouble
+            lines = [LogLine("error", text) for text in self._troubles.news([trouble])]
         return lines
 
-    async def _tick(self, settings: Settings, now: float) -> list[Line]:
+    async def _tick(self, settings: Settings, now: float) -> list[LogLine]:
         lines = await self._acme.tick(settings, now) if settings.ssl_type == "acme" else []
         if not self._acme.busy:
             lines += await self._look(settings, now)
@@ -85,7 +86,7 @@ class Ticker:
             lines += self._replacement.compare(Ports(ports, restarting), now)
         return lines
 
-    async def _look(self, settings: Settings, now: float) -> list[Line]:
+    async def _look(self, settings: Settings, now: float) -> list[LogLine]:
         stamps = tuple(map(file_stamp, candidates(settings, self._data)))
         if self._seen is not None:
             seen, when = self._seen

@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from entrypoint.config.environ import load
 from entrypoint.config.settings import HostFacts, Settings
+from entrypoint.log_line import LogLine
 from entrypoint.tls.acme import Acme, read_attempts
 from entrypoint.tls.certbot import Result
 from entrypoint.tls.pair import Pair, Paths, judged
 from entrypoint.tls.pointing_here import NamesPointingHere
-from entrypoint.tls.replacement import Line
 from entrypoint.tls.sources import (
     acme_folder,
     chosen,
@@ -94,7 +94,7 @@ class Dns:
         pass
 
 
-def tick(ticker: Ticker, settings: Settings, now: float) -> list[Line]:
+def tick(ticker: Ticker, settings: Settings, now: float) -> list[LogLine]:
     return asyncio.run(ticker.tick(settings, now))
 
 
