@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Protocol
 
 from entrypoint.disks import explained
+from entrypoint.json_model import JsonModel, read_json
 from entrypoint.log_line import LogLine, Say
 from entrypoint.maintenance.progress import Progress
 from entrypoint.maintenance.sessions import Sessions
@@ -81,19 +82,31 @@ def changes(files: Iterable[RenderedFile], run: Path = RUN) -> Changes:
     return Changes(differing, tables, book and _without_removed(book, run))
 
 
+class _Addresses(JsonModel):
+    """The file that both filters read (`filters.addresses`)."""
+
+    delimiter: str
+    domains: list[str]
+    owners: dict[str, list[str]]
+    forwards: list[str]
+
+
 def _without_removed(book: RenderedFile, run: Path) -> RenderedFile | None:
     """The new addresses as far as smtpd knows them already; None where that is no change."""
     try:
-        old, new = json.loads((run / _ADDRESSES).read_text("utf-8")), json.loads(book.content)
-        owners = {each: logins for each, logins in new["owners"].items() if each in old["owners"]}
-        both = new | {
-            "domains": [name for name in new["domains"] if name in old["domains"]],
-            "owners": owners,
-            "forwards": [each for each in new["forwards"] if each in owners],
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        old = read_json(_Addresses, (run / _ADDRESSES).read_text("utf-8"))
+        new = read_json(_Addresses, book.content)
+    except (OSError, ValueError):
         return None
-    return None if both == old else replace(book, content=json.dumps(both, indent=1) + "\n")
+    owners = {each: logins for each, logins in new.owners.items() if each in old.owners}
+    both = _Addresses(
+        delimiter=new.delimiter,
+        domains=[name for name in new.domains if name in old.domains],
+        owners=owners,
+        forwards=[each for each in new.forwards if each in owners],
+    )
+    text = json.dumps(both.model_dump(), indent=1) + "\n"
+    return None if both == old else replace(book, content=text)
 
 
 class MailServers(Protocol):

@@ -23,13 +23,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from entrypoint.files import acting_as, write_file
+from entrypoint.json_model import read_json
 from entrypoint.paths import LOGINS, RUN
 from entrypoint.processes import in_child, run_program
 from entrypoint.render import RenderedFile
 from filters.credentials import LoginBook
 
 _NAME = "sessions-to-end.json"
+_LOGINS = TypeAdapter(set[str])
 _OWNER = "vmail"
 # By the names of Dovecot's services, which are those of their processes, too. LMTP is none of them:
 # it brings mail.
@@ -108,7 +112,7 @@ class Sessions:
     def pending(self) -> set[str]:
         """The logins whose sessions are to end. Raises OSError."""
         try:
-            return set(json.loads(self._path.read_text("ascii")))
+            return read_json(_LOGINS, self._path.read_text("ascii"))
         except FileNotFoundError:
             return set()
         except ValueError as error:

@@ -10,12 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, get_args
+from typing import Protocol
+
+from pydantic import TypeAdapter
 
 from entrypoint.config.problems import BrokenRuleError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.files import write_file
+from entrypoint.json_model import JsonModel, read_json
 from entrypoint.log_line import LogLine
 from entrypoint.processes import in_child
 from entrypoint.tls import acme_messages
@@ -30,29 +33,28 @@ from filters.watched_file import Stamp, file_stamp
 _NAME = "attempts.json"
 
 
+class _Attempt(JsonModel):
+    at: float
+    outcome: Outcome
+    not_before: float
+    # Earlier versions did not write these down.
+    names: tuple[str, ...] = ()
+    blamed: tuple[str, ...] = ()
+
+
+_ATTEMPTS = TypeAdapter(tuple[_Attempt, ...])
+
+
 def read_attempts(folder: Path) -> tuple[Attempt, ...]:
     """Oldest first; none if there is no such file. Raises OSError, or ValueError for another."""
     try:
-        content = json.loads((folder / _NAME).read_text("ascii"))
+        found = read_json(_ATTEMPTS, (folder / _NAME).read_text("ascii"))
     except FileNotFoundError:
         return ()
-    try:
-        found = [
-            Attempt(
-                float(each["at"]),
-                each["outcome"],
-                float(each["not_before"]),
-                # Earlier versions did not write these down.
-                tuple(map(str, each.get("names", ()))),
-                tuple(map(str, each.get("blamed", ()))),
-            )
-            for each in content
-        ]
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from None
-    if any(each.outcome not in get_args(Outcome) for each in found):
-        raise ValueError("an unknown outcome")
-    return tuple(sorted(found, key=lambda each: each.at))
+    attempts = [
+        Attempt(each.at, each.outcome, each.not_before, each.names, each.blamed) for each in found
+    ]
+    return tuple(sorted(attempts, key=lambda each: each.at))
 
 
 def write_attempts(folder: Path, attempts: Sequence[Attempt]) -> None:
