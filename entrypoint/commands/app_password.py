@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -22,7 +21,7 @@ from entrypoint.commands.account_changes import (
 )
 from entrypoint.config.passwords import generate_password, hash_generated
 from entrypoint.config.settings import Settings
-from entrypoint.text import table
+from entrypoint.text import second, table
 
 
 @click.group
@@ -40,8 +39,8 @@ def command() -> None:
 @click.pass_context
 def add(ctx: click.Context, address: str, name: str) -> None:
     """Make a password called NAME and print it; it is never shown again."""
-    plain, now = generate_password(), datetime.fromtimestamp(time.time(), UTC)
-    password = StoredPassword(name, hash_generated(plain), f"{now:%Y-%m-%dT%H:%M:%SZ}")
+    plain = generate_password()
+    password = StoredPassword(name, hash_generated(plain), second(time.time()))
 
     def alter(settings: Settings, stored: Stored) -> Change:
         return changes.add_app_password(stored, address, password)

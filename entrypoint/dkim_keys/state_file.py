@@ -6,7 +6,7 @@ It must not know where the text lies.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
@@ -14,6 +14,7 @@ from pydantic import BeforeValidator
 from entrypoint.config.settings import KEY_TYPES, KeyType
 from entrypoint.dkim_keys.model import Answer, DomainKeys, Key, Observation, State, Status
 from entrypoint.json_model import JsonModel, read_json
+from entrypoint.text import second
 
 _VERSION = 1
 
@@ -109,4 +110,4 @@ def _key(found: _Key) -> Key:
 
 
 def _time(seconds: int | None) -> str | None:
-    return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return None if seconds is None else second(seconds)
