@@ -24,7 +24,7 @@ from entrypoint.config.settings import Settings
 from entrypoint.disks import explained, takes_nothing
 from entrypoint.dkim_keys.key_files import KeyFiles
 from entrypoint.dkim_keys.model import DomainKeys, Key
-from entrypoint.dkim_keys.store import Store
+from entrypoint.dkim_keys.store import KeyStore
 from entrypoint.files import own_folder, write_file
 from entrypoint.log_line import LogLine, Say
 from entrypoint.paths import DATA
@@ -63,7 +63,7 @@ def ensure(
         own_folder(data / private, "root", "root", 0o700)
     for public in ("dkim", *(["arc"] if settings.arc_seal else [])):
         own_folder(data / public, "root", "root", 0o755)
-    store = Store(settings, data / "dkim")
+    store = KeyStore(settings, data / "dkim")
     with store.locked():
         for note in store.reconcile(int(time.time())):
             if say is not None and note.level != "info":
@@ -88,7 +88,7 @@ def ensure(
         if not takes_nothing(error):
             raise
         warn(explained(error))
-    accounts = mailboxes.Store(data / "accounts")
+    accounts = mailboxes.AccountStore(data / "accounts")
     accounts.prepare()
     return complete(settings, accounts.load(), data, say, hash_of)
 
@@ -107,7 +107,7 @@ def complete(
     """
     srs = settings.srs_secret or SecretStr(_kept(data / "secrets/srs", 40))
     demo_password = _kept(data / DEMO_PASSWORD_FILE, 20) if settings.demo else ""
-    keys = Store(settings, data / "dkim")
+    keys = KeyStore(settings, data / "dkim")
     whole = completed(
         settings,
         srs=srs,
@@ -115,7 +115,7 @@ def complete(
         signing=keys.signing(keys.load()),
         hash_of=hash_of,
     )
-    accounts = mailboxes.Store(data / "accounts")
+    accounts = mailboxes.AccountStore(data / "accounts")
     whole, unfit = merged(whole, stored)
     if say is not None:
         for problem in unfit:
@@ -146,7 +146,7 @@ def published_keys(
 def _load(
     settings: Settings, data: Path, statuses: Sequence[str]
 ) -> tuple[list[SigningKey], dict[tuple[str, str], str]]:
-    store = Store(settings, data / "dkim")
+    store = KeyStore(settings, data / "dkim")
     keys: list[SigningKey] = []
     purposes: dict[tuple[str, str], str] = {}
     errors: list[str] = []

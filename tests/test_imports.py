@@ -131,3 +131,12 @@ def test_no_module_is_called_utils_and_the_middle_one_is_short() -> None:
     assert not [module for module in MODULES if "util" in module.rpartition(".")[2]]
     lengths = sorted(len(path.read_text().splitlines()) for path in MODULES.values())
     assert lengths[len(lengths) // 2] < 200
+
+
+def test_the_name_of_a_public_class_occurs_once() -> None:
+    places: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(module)
+    assert not {name: modules for name, modules in places.items() if len(modules) > 1}

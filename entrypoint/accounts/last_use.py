@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from entrypoint.accounts.store import Store
+from entrypoint.accounts.store import AccountStore
 from entrypoint.files import acting_as
 from entrypoint.text import minute
 from filters.last_used import read_last_used
@@ -12,7 +12,7 @@ from filters.last_used import read_last_used
 Times = Mapping[str, Mapping[str, int]]
 
 
-def last_uses(store: Store) -> Times:
+def last_uses(store: AccountStore) -> Times:
     """Unix times by address and by the password's name; empty where they cannot be read."""
     try:
         with acting_as(store.logins):

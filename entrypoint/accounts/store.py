@@ -78,7 +78,7 @@ LOGINS = "logins"
 
 
 @dataclass(frozen=True)
-class Store:
+class AccountStore:
     """folder: /data/accounts. root: who runs this. logins: who answers logins."""
 
     folder: Path = DATA_ACCOUNTS

@@ -59,7 +59,7 @@ def list_passwords(ctx: click.Context, address: str, machine: bool) -> None:
     found = {account.address: account for account in whole.accounts}
     with refusals():
         if address not in found and address not in accounts.stored.app_passwords:
-            raise changes.RefusedError([f"{address}: no such account"])
+            raise changes.ChangeRefusedError([f"{address}: no such account"])
     uses = last_uses(account_files(ctx).store).get(address, {})
     rows: list[dict[str, Any]] = [
         {"name": each.name, "created": each.created, "last_used": uses.get(each.name)}

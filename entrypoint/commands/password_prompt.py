@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from entrypoint.accounts.changes import RefusedError
+from entrypoint.accounts.changes import ChangeRefusedError
 from entrypoint.config.passwords import generate_password, hash_password, is_hash
 from entrypoint.config.problems import BrokenRuleError
 
@@ -22,9 +22,11 @@ def asked_hash() -> str:
     try:
         return secret if is_hash(secret) else hash_password(secret)
     except BrokenRuleError as error:
-        raise RefusedError([f"{error.rule}; {error.cure}"]) from None
+        raise ChangeRefusedError([f"{error.rule}; {error.cure}"]) from None
     except UnicodeError:
-        raise RefusedError(["the password is not UTF-8; type it on a UTF-8 terminal"]) from None
+        raise ChangeRefusedError(
+            ["the password is not UTF-8; type it on a UTF-8 terminal"]
+        ) from None
 
 
 def generated_hash() -> tuple[str, str]:
@@ -44,11 +46,11 @@ def _piped(text: str) -> str:
     """The first line; a second one must be the same."""
     first, *rest = text.splitlines() or [""]
     if len(text) == _MOST or any(rest[1:]):
-        raise RefusedError(["more than a password and its repetition on standard input"])
+        raise ChangeRefusedError(["more than a password and its repetition on standard input"])
     if rest and rest[0] not in ("", first):
-        raise RefusedError(["the two passwords on standard input differ"])
+        raise ChangeRefusedError(["the two passwords on standard input differ"])
     if not first:
-        raise RefusedError(
+        raise ChangeRefusedError(
             [
                 "no password on standard input; give a terminal (docker compose exec), pipe it "
                 "in (docker compose exec -T), or use --generate"

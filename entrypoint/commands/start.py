@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from entrypoint import data, paths, render
-from entrypoint.accounts.store import Store as Mailboxes
+from entrypoint.accounts.store import AccountStore
 from entrypoint.config import environ
 from entrypoint.config.problems import DiskError
 from entrypoint.config.settings import Settings
@@ -42,7 +42,7 @@ PATH = "/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 @click.command
 def command() -> None:
     """Start the mail server (the container's default)."""
-    settings = environ.load_to_start(kept=Mailboxes().addresses())
+    settings = environ.load_to_start(kept=AccountStore().addresses())
     number = version("signpost")
     os.environ["TZ"] = settings.tz
     start_logging("signpost", settings.log_format)

@@ -22,7 +22,7 @@ _TROUBLE = ("missing", "partial", "wrong")
 _SHOWN: Mapping[KeyType, str] = {"rsa": "RSA", "ed25519": "Ed25519"}
 
 
-class RefusedError(Exception):
+class KeyRefusedError(Exception):
     """It may not be done; the text says why."""
 
 
@@ -116,17 +116,17 @@ def remove(
     """The state without a key. Raises RefusedError while the key is needed."""
     key = before.find(selector)
     if key is None:
-        raise RefusedError(f"there is no key {selector}")
+        raise KeyRefusedError(f"there is no key {selector}")
     if key.status == "signing":
-        raise RefusedError(f"{selector} signs; another key has to sign first")
+        raise KeyRefusedError(f"{selector} signs; another key has to sign first")
     if key.status == "old" and (key.until or 0) > now:
-        raise RefusedError(
+        raise KeyRefusedError(
             f"mail that {selector} signed may still be on its way: it may be removed from "
             f"{day(key.until or 0)} on"
         )
     alone = not any(each.type == key.type for each in before.signing)
     if key.status == "next" and key.type in asked_for and alone:
-        raise RefusedError(
+        raise KeyRefusedError(
             f"{selector} is the only {_SHOWN[key.type]} key; DKIM_KEY_TYPES says which are wanted"
         )
     return replace(
@@ -269,7 +269,7 @@ def _fresh(fresh: Mapping[KeyType, str], kind: KeyType) -> str:
     try:
         return fresh[kind]
     except KeyError:
-        raise RefusedError("there is no room for a new selector: set a shorter one") from None
+        raise KeyRefusedError("there is no room for a new selector: set a shorter one") from None
 
 
 def _named(key: Key) -> str:

@@ -17,7 +17,7 @@ from entrypoint.config.settings import KEY_TYPES, KeyFile, KeyType, Settings
 from entrypoint.disks import explained, takes_nothing
 from entrypoint.dkim_keys import lifecycle, selectors
 from entrypoint.dkim_keys.key_files import KeyFiles
-from entrypoint.dkim_keys.lifecycle import RefusedError, Step
+from entrypoint.dkim_keys.lifecycle import KeyRefusedError, Step
 from entrypoint.dkim_keys.model import DomainKeys, Key, Observation
 from entrypoint.dkim_keys.state_file import as_text, read_state
 from entrypoint.dns_records import key_record
@@ -31,7 +31,7 @@ SIGNER = "signer"
 _ALGORITHMS: Mapping[str, KeyType] = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}
 
 
-class Store:
+class KeyStore:
     """The keys of a configuration. data: /data/dkim. run: where keys from elsewhere are copied."""
 
     def __init__(
@@ -111,7 +111,7 @@ class Store:
                 notes += self._reconcile(domain, state, now)
             except ConfigurationError as error:
                 errors += error.errors
-            except RefusedError as error:
+            except KeyRefusedError as error:
                 errors.append(f"DKIM_SELECTOR: {domain}: {error}")
             except OSError as error:
                 stored = self.load().get(domain, DomainKeys())

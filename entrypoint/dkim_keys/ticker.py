@@ -18,8 +18,8 @@ from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.dkim_keys import publication
 from entrypoint.dkim_keys.model import DomainKeys, Key, Observation
-from entrypoint.dkim_keys.publication import PublicKey
-from entrypoint.dkim_keys.store import Store
+from entrypoint.dkim_keys.publication import ExpectedKey
+from entrypoint.dkim_keys.store import KeyStore
 from entrypoint.log_line import LogLine
 from entrypoint.probe import authoritative
 from entrypoint.processes import in_child
@@ -37,7 +37,7 @@ _WAITS, _WAITS_LONG, _LONG = 50, 600, 86_400
 _IN_TROUBLE, _WELL = 300, 3_600
 
 _Name = tuple[str, str]
-_Public = Mapping[_Name, tuple[object, PublicKey]]
+_Public = Mapping[_Name, tuple[object, ExpectedKey]]
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,15 @@ class _Followed:
 
     notes: list[LogLine]
     errors: list[str]
-    due: Mapping[_Name, PublicKey]
+    due: Mapping[_Name, ExpectedKey]
     tried: frozenset[_Name]
     public: _Public
 
 
-class Ticker:
+class KeyTicker:
     """Keeps what need not outlast the process: when each key was looked up, what was said last."""
 
-    def __init__(self, store: Callable[[Settings], Store] = Store, port: int = 53) -> None:
+    def __init__(self, store: Callable[[Settings], KeyStore] = KeyStore, port: int = 53) -> None:
         self._store = store
         self._port = port
         self._asked: dict[_Name, float] = {}
@@ -117,7 +117,7 @@ class Ticker:
             # The domains whose keys are good are signed for, whatever is wrong with others.
             store.sync()
             due = set() if settings.demo else self._due(store, now)
-            state, found, public = store.load(), dict[_Name, PublicKey](), dict(self._public)
+            state, found, public = store.load(), dict[_Name, ExpectedKey](), dict(self._public)
             for domain, selector in sorted(due):
                 key = state[domain].find(selector)
                 assert key is not None  # noqa: S101 -- of the same state, under the lock
@@ -127,7 +127,7 @@ class Ticker:
                     errors = errors + [text for text in error.errors if text not in errors]
         return _Followed(notes, errors, found, frozenset(due), public)
 
-    def _due(self, store: Store, now: float) -> set[_Name]:
+    def _due(self, store: KeyStore, now: float) -> set[_Name]:
         state, found = store.load(), set[_Name]()
         for domain in store.settings.signing_domains:
             for key in state.get(domain, DomainKeys()).keys:
@@ -137,18 +137,22 @@ class Ticker:
         return found
 
     def _public_key(
-        self, store: Store, domain: str, key: Key, public: dict[_Name, tuple[object, PublicKey]]
-    ) -> PublicKey:
+        self,
+        store: KeyStore,
+        domain: str,
+        key: Key,
+        public: dict[_Name, tuple[object, ExpectedKey]],
+    ) -> ExpectedKey:
         """Loading a key takes a tenth of a second, so its public part is kept."""
         name, stamp = (domain, key.selector), store.stamp(domain, key.selector)
         if name not in public or public[name][0] != stamp:
-            public[name] = stamp, PublicKey.of(store.read(domain, key))
+            public[name] = stamp, ExpectedKey.of(store.read(domain, key))
         return public[name][1]
 
     def _taken_in(
         self,
         settings: Settings,
-        keys: Mapping[_Name, PublicKey],
+        keys: Mapping[_Name, ExpectedKey],
         seen: Mapping[_Name, Observation],
         now: int,
     ) -> list[LogLine]:
@@ -188,13 +192,13 @@ def _pause(key: Key, now: float) -> int | None:
 
 
 async def _observe(
-    keys: list[PublicKey], settings: Settings, port: int
+    keys: list[ExpectedKey], settings: Settings, port: int
 ) -> dict[_Name, Observation]:
     resolver = DnsResolver(settings.dns_servers or None, port=port)
     few, end = asyncio.Semaphore(_AT_ONCE), asyncio.get_running_loop().time() + SECONDS
     seen: dict[_Name, Observation] = {}
 
-    async def look(key: PublicKey) -> None:
+    async def look(key: ExpectedKey) -> None:
         lookup = Lookup(resolver, seconds=_KEY_SECONDS, queries=_KEY_QUESTIONS)
         try:
             async with asyncio.timeout_at(end), few, asyncio.timeout(_KEY_SECONDS):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from entrypoint.dmarc_report.feedback import DkimResult, SpfResult
+from entrypoint.dmarc_report.feedback import DkimAuthResult, SpfAuthResult
 from entrypoint.dmarc_report.overview import Overview, ReadReport, Source
 from entrypoint.text import columns, counted, minute, printable, table
 
@@ -42,12 +42,12 @@ def summary(view: Overview) -> Iterator[str]:
     )
 
 
-def dkim_text(found: DkimResult) -> str:
+def dkim_text(found: DkimAuthResult) -> str:
     """`example.org/s1 pass`: domain, selector and result, not yet made harmless."""
     return f"{found.domain or '?'}/{found.selector or '?'} {found.result or '?'}"
 
 
-def spf_text(found: SpfResult) -> str:
+def spf_text(found: SpfAuthResult) -> str:
     """`bounces.example.org softfail`, with `(helo)` for that identity, not yet made harmless."""
     scope = " (helo)" if found.scope == "helo" else ""
     return f"{found.domain or '?'} {found.result or '?'}{scope}"

@@ -33,7 +33,7 @@ _Finding = Mapping[str, Any]
 _Key = tuple[str, str | None, int]
 
 
-class Changes:
+class LastFindings:
     """Remembers the last look."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ def main() -> None:
     options = parser.parse_args()
     command = [sys.executable, "-m", "entrypoint.doctor", options.settings]
     start_logging("doctor", options.format, options.level)
-    changes = Changes()
+    changes = LastFindings()
     time.sleep(_FIRST_AFTER)
     while True:
         begin = time.monotonic()

@@ -21,24 +21,24 @@ from functools import partial
 from pathlib import Path
 
 from entrypoint import paths
-from entrypoint.accounts.store import Store
+from entrypoint.accounts.store import AccountStore
 from entrypoint.config.settings import Settings
-from entrypoint.dkim_keys.ticker import Ticker as Keys
+from entrypoint.dkim_keys.ticker import KeyTicker
 from entrypoint.log import start_logging, write_lines
 from entrypoint.log_line import LEVELS, Say
 from entrypoint.maintenance.applier import Applier
 from entrypoint.maintenance.apply import Prepared, prepare, sync_keys
 from entrypoint.maintenance.control_server import listen
 from entrypoint.maintenance.control_socket import Outcome
-from entrypoint.maintenance.disks import Ticker as Disks
+from entrypoint.maintenance.disks import DiskTicker
 from entrypoint.maintenance.duties import Duty, repeat
 from entrypoint.maintenance.environment import read_environment
-from entrypoint.maintenance.mta_sts import Ticker as MtaSts
+from entrypoint.maintenance.mta_sts import MtaStsTicker
 from entrypoint.maintenance.progress import Progress
 from entrypoint.maintenance.reload import RunningServers, reload
 from entrypoint.maintenance.watch import WatchedFiles
 from entrypoint.processes import in_child
-from entrypoint.tls.ticker import Ticker as Certificate
+from entrypoint.tls.ticker import CertificateTicker
 
 log = logging.getLogger(__name__)
 
@@ -53,15 +53,15 @@ class Maintenance:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._store, self._servers = Store(), RunningServers()
+        self._store, self._servers = AccountStore(), RunningServers()
         self._applier = Applier(self._watched(), self._prepare, self._go_live)
-        self._keys = Keys()
+        self._keys = KeyTicker()
         self._duties = (
             # DNS has 25 seconds of these.
             Duty("DKIM keys", 60.0, self._keys.tick, 100.0),
-            Duty("disks", 5.0, Disks().tick, 120.0),
-            Duty("certificate", 2.0, Certificate(paths.DATA).tick, 300.0),
-            Duty("MTA-STS", 5.0, MtaSts().tick, 150.0),
+            Duty("disks", 5.0, DiskTicker().tick, 120.0),
+            Duty("certificate", 2.0, CertificateTicker(paths.DATA).tick, 300.0),
+            Duty("MTA-STS", 5.0, MtaStsTicker().tick, 150.0),
         )
 
     async def run(self) -> None:

@@ -40,7 +40,7 @@ async def looked_at(thoroughly: bool) -> list[Disk | str]:
     return await in_child(partial(disks, owner=VMAIL if thoroughly else None), _LOOK_SECONDS)
 
 
-class Ticker:
+class DiskTicker:
     """Keeps what was said last, and what there was room for."""
 
     def __init__(

@@ -33,7 +33,7 @@ _MEANING: Mapping[str, tuple[Level, str]] = {
 }
 
 
-class Ticker:
+class MtaStsTicker:
     """Keeps how it was at the last look. trust: the sender's context, if not the public roots."""
 
     def __init__(self, run: Path = RUN, trust: ssl.SSLContext | None = None) -> None:

@@ -26,7 +26,7 @@ from entrypoint.disks import explained
 from entrypoint.json_model import JsonModel, read_json
 from entrypoint.log_line import LogLine, Say
 from entrypoint.maintenance.progress import Progress
-from entrypoint.maintenance.sessions import Sessions
+from entrypoint.maintenance.sessions import SessionsToEnd
 from entrypoint.paths import LOGINS, RUN
 from entrypoint.processes import in_child, run_program
 from entrypoint.render import RenderedFile, write
@@ -129,7 +129,7 @@ class RunningServers:
     """Those of this container."""
 
     def __init__(self) -> None:
-        self._sessions = Sessions()
+        self._sessions = SessionsToEnd()
 
     async def update_table(self, table: str) -> None:
         """By smtpctl."""

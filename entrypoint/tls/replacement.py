@@ -28,7 +28,7 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Source:
+class CertificateSource:
     """What lies where the certificate comes from.
 
     where: how a person calls it. digest: another one for other content, "" if it cannot be read.
@@ -65,7 +65,9 @@ class Replacement:
         self._unfit: tuple[str, float] | None = None
         self._told: str | None = None
 
-    def decide(self, source: Source, live: str, now: float) -> tuple[bool, list[LogLine]]:
+    def decide(
+        self, source: CertificateSource, live: str, now: float
+    ) -> tuple[bool, list[LogLine]]:
         """Whether the source is to go live, and what is to be said. live: the digest that is."""
         self.settled = True
         if source.digest == live:
@@ -93,7 +95,7 @@ class Replacement:
             )
         ]
 
-    def _refuse(self, source: Source, broken: Broken, now: float) -> list[LogLine]:
+    def _refuse(self, source: CertificateSource, broken: Broken, now: float) -> list[LogLine]:
         key = f"{source.digest} {broken.rule}"
         if self._told == key:
             return []

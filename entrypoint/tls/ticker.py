@@ -19,7 +19,7 @@ from entrypoint.log_line import LogLine
 from entrypoint.processes import in_child
 from entrypoint.tls.acme import Acme
 from entrypoint.tls.pair import Fit, Pair, Paths, UnfitError, judged
-from entrypoint.tls.replacement import Broken, Ports, Replacement, Source
+from entrypoint.tls.replacement import Broken, CertificateSource, Ports, Replacement
 from entrypoint.tls.servers import Servers
 from entrypoint.tls.sources import candidates, chosen, ensure_self_signed
 from filters.log_throttle import Throttle
@@ -48,7 +48,7 @@ class Serving(Protocol):
         """Is one of them still to start?"""
 
 
-class Ticker:
+class CertificateTicker:
     """Keeps what need not outlast the process."""
 
     def __init__(
@@ -101,7 +101,7 @@ class Ticker:
         return lines
 
 
-def _read(settings: Settings, data: Path, now: float) -> tuple[Source, Pair | None]:
+def _read(settings: Settings, data: Path, now: float) -> tuple[CertificateSource, Pair | None]:
     ensure_self_signed(settings, data, now)
     paths, where = chosen(settings, data), _NAMES[settings.ssl_type]
     pair = None
@@ -112,7 +112,7 @@ def _read(settings: Settings, data: Path, now: float) -> tuple[Source, Pair | No
         where = where.replace("CERT", "KEY") if error.part == "key" else where
         found = Broken(error.rule, error.cure)
     digest = pair.digest if pair else ""
-    return Source(where, digest, _changed(paths), found), pair
+    return CertificateSource(where, digest, _changed(paths), found), pair
 
 
 # How a person calls the place that a certificate comes from.

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from entrypoint.web.answer import respond
-from entrypoint.web.http import Request, Response
+from entrypoint.web.http import HttpRequest, HttpResponse
 from entrypoint.web.server import Server
 from entrypoint.web.site import Site
 from filters.log_throttle import LogThrottle
@@ -78,7 +78,7 @@ async def run(folder: Path, challenges: Path) -> None:
     pair = folder / "pair.pem"
     context = LastGood(pair, lambda _: server_context(pair))
 
-    def answer(request: Request) -> Response:
+    def answer(request: HttpRequest) -> HttpResponse:
         return respond(site.content, request, partial(challenge, challenges))
 
     server = Server(answer, lambda: context.content)

@@ -25,7 +25,7 @@ from entrypoint.tls.sources import (
     issued_paths,
     self_signed_paths,
 )
-from entrypoint.tls.ticker import Ticker
+from entrypoint.tls.ticker import CertificateTicker
 
 from ..certificates import Authority
 
@@ -94,7 +94,7 @@ class Dns:
         pass
 
 
-def tick(ticker: Ticker, settings: Settings, now: float) -> list[LogLine]:
+def tick(ticker: CertificateTicker, settings: Settings, now: float) -> list[LogLine]:
     return asyncio.run(ticker.tick(settings, now))
 
 
@@ -144,7 +144,7 @@ class TestManual:
         self, data: Path, authority: Authority, paths: Paths, settings: Settings
     ) -> None:
         servers = Servers(Pair.read(paths))
-        ticker = Ticker(data, servers)
+        ticker = CertificateTicker(data, servers)
         assert tick(ticker, settings, settle()) == []
         lay(paths, authority.pair(HOST, LATER + DAY))
         (live, seen) = tick(ticker, settings, settle())
@@ -157,7 +157,7 @@ class TestManual:
         self, data: Path, authority: Authority, paths: Paths, settings: Settings
     ) -> None:
         servers = Servers(Pair.read(paths))
-        ticker = Ticker(data, servers)
+        ticker = CertificateTicker(data, servers)
         chain, key = authority.pair(HOST, LATER + DAY)
         paths.key.write_bytes(key)
         assert tick(ticker, settings, settle()) == []
@@ -194,7 +194,7 @@ class TestManual:
         said: str,
     ) -> None:
         servers = Servers(Pair.read(paths))
-        ticker = Ticker(data, servers)
+        ticker = CertificateTicker(data, servers)
         assert callable(pair)
         lay(paths, pair(authority))
         lines = [
@@ -209,7 +209,7 @@ class TestManual:
     def test_files_that_are_away_are_told_once(
         self, data: Path, paths: Paths, settings: Settings
     ) -> None:
-        ticker = Ticker(data, Servers(Pair.read(paths)))
+        ticker = CertificateTicker(data, Servers(Pair.read(paths)))
         paths.key.unlink()
         lines = [
             line for later in range(5, 60, 5) for line in tick(ticker, settings, settle(later))
@@ -224,7 +224,7 @@ class TestSelfSigned:
         settings = load(BASE, host=HostFacts(ipv6=False))
         ensure_self_signed(settings, data)
         servers = Servers(Pair.read(self_signed_paths(data)))
-        ticker = Ticker(data, servers)
+        ticker = CertificateTicker(data, servers)
         assert tick(ticker, settings, settle()) == []
         before = servers.pair
         # Ten years, but 20 days.
@@ -246,8 +246,8 @@ class TestAcme:
         ensure_self_signed(settings, data)
         return Servers(Pair.read(chosen(settings, data)))
 
-    def ticker(self, data: Path, servers: Servers, client: Client) -> Ticker:
-        return Ticker(data, servers, Acme(data, client, lambda _: True))
+    def ticker(self, data: Path, servers: Servers, client: Client) -> CertificateTicker:
+        return CertificateTicker(data, servers, Acme(data, client, lambda _: True))
 
     def test_from_none_to_one_that_is_served_and_renewed(
         self,
@@ -337,7 +337,7 @@ class TestAcme:
     def test_without_a_volume_none_is_asked_for(
         self, data: Path, settings: Settings, client: Client, servers: Servers
     ) -> None:
-        ticker = Ticker(data, servers, Acme(data, client, lambda _: False))
+        ticker = CertificateTicker(data, servers, Acme(data, client, lambda _: False))
         lines = [line for _ in range(3) for line in tick(ticker, settings, settle())]
         assert len(lines) == 1
         assert "is no volume" in lines[0][1]
@@ -389,7 +389,7 @@ class House:
 
     def restart(self) -> None:
         acme = Acme(self.data, self.client, lambda _: True, NamesPointingHere(self.dns))
-        self.ticker = Ticker(self.data, self.servers, acme)
+        self.ticker = CertificateTicker(self.data, self.servers, acme)
 
     def tick(self, seconds: float = 2.0) -> str:
         self.now += seconds
