@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -152,6 +154,30 @@ class TestManual:
         assert seen[1].startswith("the new certificate is served on the ports 25 and 465 ")
         assert servers.pair == Pair.read(paths)
         assert tick(ticker, settings, settle(10)) == []
+
+    def test_what_the_disk_does_not_take_is_told_once_until_it_does(
+        self,
+        data: Path,
+        authority: Authority,
+        paths: Paths,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        servers = Servers(Pair.read(paths))
+        ticker = CertificateTicker(data, servers)
+
+        async def full(self: Servers, pair: Pair) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/run/signpost")
+
+        for ends in (LATER + DAY, LATER + 2 * DAY):
+            lay(paths, authority.pair(HOST, ends))
+            with monkeypatch.context() as patch:
+                patch.setattr(Servers, "serve", full)
+                ((level, _),) = tick(ticker, settings, settle())
+                assert level == "error"
+                assert tick(ticker, settings, settle()) == []
+            assert tick(ticker, settings, settle())
+        assert servers.pair == Pair.read(paths)
 
     def test_half_of_a_new_one_does_nothing_until_the_other_half_comes(
         self, data: Path, authority: Authority, paths: Paths, settings: Settings
@@ -555,3 +581,5 @@ class TestFurtherNames:
         assert len(house.client.names) == 100
         assert "mail.example.org, autoconfig.d0.example" in said
         assert "and 94 more" in said
+        house.issue()
+        assert "120 names" not in house.tick() + house.tick()
