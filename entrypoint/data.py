@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import string
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -24,8 +24,9 @@ from entrypoint.config.settings import Settings
 from entrypoint.disks import explained, takes_nothing
 from entrypoint.dkim_keys.key_files import KeyFiles
 from entrypoint.dkim_keys.model import DomainKeys, Key
-from entrypoint.dkim_keys.store import Store
+from entrypoint.dkim_keys.store import KeyStore
 from entrypoint.files import own_folder, write_file
+from entrypoint.log_line import LogLine, Say
 from entrypoint.paths import DATA
 from entrypoint.text import day
 from entrypoint.tls.sources import ensure_self_signed, self_signed_paths
@@ -40,12 +41,12 @@ def ensure(
     settings: Settings,
     version: str,
     data: Path = DATA,
-    say: Callable[[str, str], None] | None = None,
+    say: Say | None = None,
     hash_of: HashOf = new_hash,
 ) -> Settings:
     """Make everything that the settings need; the completed settings.
 
-    say: hears level and text of what happened to DKIM keys and is no ordinary start, of kept
+    say: hears what happened to DKIM keys and is no ordinary start, of kept
     accounts that do not fit, and of settings without effect. hash_of: of plain passwords.
     What exists already serves while the disk of /data takes nothing; `say` hears what is not
     done. Raises OSError where something is missing and cannot be written, ConfigurationError where
@@ -54,7 +55,7 @@ def ensure(
 
     def warn(text: str) -> None:
         if say is not None:
-            say("warning", text)
+            say(LogLine("warning", text))
 
     own_folder(data, "root", "root", 0o755)
     own_folder(data / "mail", "vmail", "vmail", 0o700)
@@ -62,11 +63,11 @@ def ensure(
         own_folder(data / private, "root", "root", 0o700)
     for public in ("dkim", *(["arc"] if settings.arc_seal else [])):
         own_folder(data / public, "root", "root", 0o755)
-    store = Store(settings, data / "dkim")
+    store = KeyStore(settings, data / "dkim")
     with store.locked():
         for note in store.reconcile(int(time.time())):
             if say is not None and note.level != "info":
-                say(note.level, note.text)
+                say(note)
         for undone in store.undone:
             warn(undone)
     if settings.arc_seal:
@@ -87,7 +88,7 @@ def ensure(
         if not takes_nothing(error):
             raise
         warn(explained(error))
-    accounts = mailboxes.Store(data / "accounts")
+    accounts = mailboxes.AccountStore(data / "accounts")
     accounts.prepare()
     return complete(settings, accounts.load(), data, say, hash_of)
 
@@ -96,7 +97,7 @@ def complete(
     settings: Settings,
     stored: Stored,
     data: Path = DATA,
-    say: Callable[[str, str], None] | None = None,
+    say: Say | None = None,
     hash_of: HashOf = new_hash,
 ) -> Settings:
     """The settings with what /data has of keys, secrets, accounts and aliases.
@@ -106,7 +107,7 @@ def complete(
     """
     srs = settings.srs_secret or SecretStr(_kept(data / "secrets/srs", 40))
     demo_password = _kept(data / DEMO_PASSWORD_FILE, 20) if settings.demo else ""
-    keys = Store(settings, data / "dkim")
+    keys = KeyStore(settings, data / "dkim")
     whole = completed(
         settings,
         srs=srs,
@@ -114,13 +115,13 @@ def complete(
         signing=keys.signing(keys.load()),
         hash_of=hash_of,
     )
-    accounts = mailboxes.Store(data / "accounts")
+    accounts = mailboxes.AccountStore(data / "accounts")
     whole, unfit = merged(whole, stored)
     if say is not None:
         for problem in unfit:
-            say("warning", f"{accounts.path}: passed over: {problem}")
+            say(LogLine("warning", f"{accounts.path}: passed over: {problem}"))
         for problem in ineffective_settings(whole):
-            say("warning", problem)
+            say(LogLine("warning", problem))
     return whole
 
 
@@ -145,7 +146,7 @@ def published_keys(
 def _load(
     settings: Settings, data: Path, statuses: Sequence[str]
 ) -> tuple[list[SigningKey], dict[tuple[str, str], str]]:
-    store = Store(settings, data / "dkim")
+    store = KeyStore(settings, data / "dkim")
     keys: list[SigningKey] = []
     purposes: dict[tuple[str, str], str] = {}
     errors: list[str] = []

@@ -1,30 +1,40 @@
-"""One event → one line of the container's log, as text or JSON."""
+"""The log of the image's own programs: `logging`, in the form of the container's log."""
 
 from __future__ import annotations
 
-import json
+import logging
 import sys
-import time
-from typing import Literal
+from collections.abc import Iterable
 
-from entrypoint.text import printable
-
-Level = Literal["debug", "info", "warning", "error"]
-LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+from entrypoint.log_line import LogLine, log_line
 
 
-def log_line(form: str, level: str, program: str, message: str, now: float | None = None) -> str:
-    """`2026-11-25T03:29:27+0000 info smtpd: text`, or a JSON object; without line end.
+class ContainerFormatter(logging.Formatter):
+    """form: text or json. program: who logs; all its loggers have this one name in the log."""
 
-    Control characters are escaped: a line is one event whoever wrote its text.
-    """
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(now))
-    if form == "json":
-        event = {"time": stamp, "level": level, "program": program, "message": message}
-        return json.dumps(event)
-    return f"{stamp} {level} {program}: {printable(message)}"
+    def __init__(self, form: str, program: str) -> None:
+        super().__init__()
+        self._form, self._program = form, program
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The event on one line, a traceback among it."""
+        level = record.levelname.lower()
+        return log_line(self._form, level, self._program, super().format(record), record.created)
 
 
-def write_log(form: str, level: str, program: str, message: str) -> None:
-    """Write one event to the container's log, at once."""
-    print(log_line(form, level, program, message), file=sys.stderr, flush=True)
+def start_logging(program: str, form: str, level: str = "info") -> None:
+    """Log to standard error from now on. form and level: LOG_FORMAT and LOG_LEVEL."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(ContainerFormatter(form, program))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    # asyncio's own line at start ("Using selector") is no event of ours.
+    logging.getLogger("asyncio").setLevel(max(logging.WARNING, logging.root.level))
+
+
+def write_lines(log: logging.Logger, lines: Iterable[LogLine]) -> None:
+    """Log what somebody else has decided on."""
+    for level, text in lines:
+        log.log(_NUMBERS[level], "%s", text)
+
+
+_NUMBERS = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}

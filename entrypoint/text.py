@@ -5,7 +5,8 @@ It must not know what is told, nor where it is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 
@@ -44,15 +45,41 @@ def minute(moment: float) -> str:
     return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M}"
 
 
+def second(moment: float) -> str:
+    """`2026-11-25T08:20:40Z`: a Unix time as files and programs have it."""
+    return datetime.fromtimestamp(int(moment), UTC).isoformat().replace("+00:00", "Z")
+
+
 def hours(seconds: float) -> str:
     """`5h01m`; `0h00m` for less than nothing."""
     whole = max(0, int(seconds))
     return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
-def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Lines of aligned columns. The rows are of one length; the first has the headings."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> Iterator[str]:
+    """Lines of aligned columns. The rows are of one length; the first has the headings.
+
+    right: the numbers of the columns whose cells stand at the right.
+    """
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()
+        yield aligned(row, widths, right)
+
+
+def aligned(cells: Sequence[str], widths: Sequence[int], right: Collection[int] = ()) -> str:
+    """One line of a table, where the widths are known."""
+    padded = []
+    for number, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        space = " " * (width - columns(cell))
+        padded.append(space + cell if number in right else cell + space)
+    return "  ".join(padded).rstrip()
+
+
+def columns(text: str) -> int:
+    """Columns on a terminal: Chinese letters take two, combining marks none (UAX #11)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
+        for char in text
+    )

@@ -66,7 +66,12 @@ def test_the_engine_and_the_protocol_know_no_program() -> None:
 
 
 def test_the_protocol_needs_the_standard_library_only() -> None:
-    for module in [*within("filters.smtpd"), "entrypoint.supervise.logpipe", "entrypoint.log"]:
+    for module in [
+        *within("filters.smtpd"),
+        "entrypoint.supervise.logpipe",
+        "entrypoint.log",
+        "entrypoint.log_line",
+    ]:
         for name in imports(module):
             top = name.partition(".")[0]
             assert top in sys.stdlib_module_names or top in {"filters", "entrypoint"}, (
@@ -126,3 +131,12 @@ def test_no_module_is_called_utils_and_the_middle_one_is_short() -> None:
     assert not [module for module in MODULES if "util" in module.rpartition(".")[2]]
     lengths = sorted(len(path.read_text().splitlines()) for path in MODULES.values())
     assert lengths[len(lengths) // 2] < 200
+
+
+def test_the_name_of_a_public_class_occurs_once() -> None:
+    places: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(module)
+    assert not {name: modules for name, modules in places.items() if len(modules) > 1}

@@ -19,7 +19,7 @@ from entrypoint.config.problems import BrokenRuleError, Problems
 from entrypoint.config.settings import Settings
 
 
-class RefusedError(Exception):
+class ChangeRefusedError(Exception):
     """This cannot be done. `reasons` are one line each."""
 
     def __init__(self, reasons: Sequence[str]) -> None:
@@ -49,7 +49,7 @@ def check_new_account(settings: Settings, stored: Stored, address: str) -> None:
         for rule in alias_rules(address, settings.domains, [address]):
             problems.broken(address, rule)
     if problems.lines:
-        raise RefusedError(problems.lines)
+        raise ChangeRefusedError(problems.lines)
 
 
 def check_account(settings: Settings, stored: Stored, address: str) -> StoredAccount:
@@ -143,7 +143,7 @@ def checked(settings: Settings, change: Change) -> tuple[Settings, list[str]]:
         if change.cure:
             _not_needed(settings, before, whole, change)
         if new := [line for line in unfit if line not in known]:
-            raise RefusedError(new)
+            raise ChangeRefusedError(new)
     return whole, unfit
 
 
@@ -176,4 +176,4 @@ def _not_needed(settings: Settings, now: Settings, then: Settings, change: Chang
 def _refuse(where: str, rule: str, cure: str, value: str | None = None) -> NoReturn:
     problems = Problems()
     problems.add(where, rule, cure, value)
-    raise RefusedError(problems.lines)
+    raise ChangeRefusedError(problems.lines)

@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from pydantic import NonNegativeInt
 
 from entrypoint.accounts.stored import Stored, StoredAccount, StoredPassword
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.files import acting_as, locked, own_folder, write_file
+from entrypoint.json_model import JsonModel, read_json
 from entrypoint.paths import DATA_ACCOUNTS
 from entrypoint.text import minute
 from filters.last_used import read_last_used
@@ -43,49 +46,42 @@ def as_text(stored: Stored) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
+class _Account(JsonModel):
+    hash: str
+    quota: NonNegativeInt | None
+
+
+class _AppPassword(JsonModel):
+    name: str
+    hash: str
+    created: str
+
+
+class _File(JsonModel):
+    version: Literal[1]
+    accounts: dict[str, _Account]
+    aliases: dict[str, tuple[str, ...]]
+    app_passwords: dict[str, tuple[_AppPassword, ...]]
+
+
 def read_stored(text: str) -> Stored:
     """The opposite. Raises ValueError, whose text holds no hash."""
-    try:
-        content = json.loads(text)
-        if content["version"] != _VERSION:
-            raise ValueError(f"version {content['version']!r}, not {_VERSION}")
-        return Stored(
-            {address: _account(each) for address, each in content["accounts"].items()},
-            {
-                address: tuple(_text(target) for target in targets)
-                for address, targets in content["aliases"].items()
-            },
-            {
-                address: tuple(_password(each) for each in passwords)
-                for address, passwords in content["app_passwords"].items()
-            },
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from None
-
-
-def _account(content: Mapping[str, Any]) -> StoredAccount:
-    quota = content["quota"]
-    if quota is not None and (type(quota) is not int or quota < 0):
-        raise ValueError("a quota that is no number of bytes")
-    return StoredAccount(_text(content["hash"]), quota)
-
-
-def _password(content: Mapping[str, Any]) -> StoredPassword:
-    return StoredPassword(_text(content["name"]), _text(content["hash"]), _text(content["created"]))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"a {type(value).__name__} in the place of a text")
-    return value
+    found = read_json(_File, text)
+    return Stored(
+        {address: StoredAccount(each.hash, each.quota) for address, each in found.accounts.items()},
+        found.aliases,
+        {
+            address: tuple(StoredPassword(each.name, each.hash, each.created) for each in passwords)
+            for address, passwords in found.app_passwords.items()
+        },
+    )
 
 
 LOGINS = "logins"
 
 
 @dataclass(frozen=True)
-class Store:
+class AccountStore:
     """folder: /data/accounts. root: who runs this. logins: who answers logins."""
 
     folder: Path = DATA_ACCOUNTS
@@ -149,7 +145,7 @@ class Store:
 Times = Mapping[str, Mapping[str, int]]
 
 
-def last_uses(store: Store) -> Times:
+def last_uses(store: AccountStore) -> Times:
     """Unix times by address and by the password's name; empty where they cannot be read."""
     try:
         with acting_as(store.logins):

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from entrypoint.accounts import changes
-from entrypoint.accounts.changes import RefusedError
+from entrypoint.accounts.changes import ChangeRefusedError
 from entrypoint.accounts.store import last_use_text, last_uses
 from entrypoint.commands import account_changes
 from entrypoint.commands.account_changes import (
@@ -191,15 +191,17 @@ _MOST = 8192  # characters of standard input
 def asked_hash() -> str:
     """The hash of the password that is typed twice on a terminal, or stands on standard input.
 
-    A hash that is given in its place is taken as it is, as in ACCOUNTS. Raises RefusedError.
+    A hash that is given in its place is taken as it is, as in ACCOUNTS. Raises ChangeRefusedError.
     """
     secret = _typed() if sys.stdin.isatty() else _piped(sys.stdin.read(_MOST))
     try:
         return secret if is_hash(secret) else hash_password(secret)
     except BrokenRuleError as error:
-        raise RefusedError([f"{error.rule}; {error.cure}"]) from None
+        raise ChangeRefusedError([f"{error.rule}; {error.cure}"]) from None
     except UnicodeError:
-        raise RefusedError(["the password is not UTF-8; type it on a UTF-8 terminal"]) from None
+        raise ChangeRefusedError(
+            ["the password is not UTF-8; type it on a UTF-8 terminal"]
+        ) from None
 
 
 def generated_hash() -> tuple[str, str]:
@@ -219,11 +221,11 @@ def _piped(text: str) -> str:
     """The first line; a second one must be the same."""
     first, *rest = text.splitlines() or [""]
     if len(text) == _MOST or any(rest[1:]):
-        raise RefusedError(["more than a password and its repetition on standard input"])
+        raise ChangeRefusedError(["more than a password and its repetition on standard input"])
     if rest and rest[0] not in ("", first):
-        raise RefusedError(["the two passwords on standard input differ"])
+        raise ChangeRefusedError(["the two passwords on standard input differ"])
     if not first:
-        raise RefusedError(
+        raise ChangeRefusedError(
             [
                 "no password on standard input; give a terminal (docker compose exec), pipe it "
                 "in (docker compose exec -T), or use --generate"

@@ -16,9 +16,9 @@ from typing import TypeVar
 
 import click
 
-from entrypoint.accounts.changes import Change, RefusedError, checked
+from entrypoint.accounts.changes import Change, ChangeRefusedError, checked
 from entrypoint.accounts.merge import merged
-from entrypoint.accounts.store import Store
+from entrypoint.accounts.store import AccountStore
 from entrypoint.accounts.stored import Stored
 from entrypoint.config import environ
 from entrypoint.config.accounts import quota_or_none
@@ -47,7 +47,7 @@ class Accounts:
 class AccountFiles:
     """store: what the commands write. run: where a running server has its files."""
 
-    store: Store = field(default_factory=Store)
+    store: AccountStore = field(default_factory=AccountStore)
     run: Path = RUN
 
     @property
@@ -84,7 +84,7 @@ class AccountFiles:
                 whole, unfit = checked(settings, change)
                 self.store.save(change.after)
         except OSError as error:
-            raise RefusedError([f"{explained(error)}; nothing is changed"]) from None
+            raise ChangeRefusedError([f"{explained(error)}; nothing is changed"]) from None
         return whole, unfit
 
     def apply(self, request: Request) -> Outcome:
@@ -179,7 +179,7 @@ def refusals() -> Iterator[None]:
     """Say why something is not done, and exit with 1."""
     try:
         yield
-    except RefusedError as error:
+    except ChangeRefusedError as error:
         _end(error.reasons)
     except NotLiveError as error:
         _end([*error.reasons, "it is written, and not live yet; the server tries again by itself"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -22,7 +21,7 @@ from entrypoint.commands.account_changes import (
 )
 from entrypoint.config.passwords import generate_password, hash_generated
 from entrypoint.config.settings import Settings
-from entrypoint.text import table
+from entrypoint.text import second, table
 
 
 @click.group
@@ -40,8 +39,8 @@ def command() -> None:
 @click.pass_context
 def add(ctx: click.Context, address: str, name: str) -> None:
     """Make a password called NAME and print it; it is never shown again."""
-    plain, now = generate_password(), datetime.fromtimestamp(time.time(), UTC)
-    password = StoredPassword(name, hash_generated(plain), f"{now:%Y-%m-%dT%H:%M:%SZ}")
+    plain = generate_password()
+    password = StoredPassword(name, hash_generated(plain), second(time.time()))
 
     def alter(settings: Settings, stored: Stored) -> Change:
         return changes.add_app_password(stored, address, password)
@@ -60,7 +59,7 @@ def list_passwords(ctx: click.Context, address: str, machine: bool) -> None:
     found = {account.address: account for account in whole.accounts}
     with refusals():
         if address not in found and address not in accounts.stored.app_passwords:
-            raise changes.RefusedError([f"{address}: no such account"])
+            raise changes.ChangeRefusedError([f"{address}: no such account"])
     uses = last_uses(account_files(ctx).store).get(address, {})
     rows: list[dict[str, Any]] = [
         {"name": each.name, "created": each.created, "last_used": uses.get(each.name)}

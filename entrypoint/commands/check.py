@@ -10,7 +10,7 @@ import click
 
 from entrypoint import paths, render
 from entrypoint.accounts.merge import merged
-from entrypoint.accounts.store import Store
+from entrypoint.accounts.store import AccountStore
 from entrypoint.completion import preview
 from entrypoint.config import environ
 from entrypoint.config.ineffective import ineffective_settings
@@ -21,7 +21,7 @@ from entrypoint.tls.self_signed import self_signed
 @click.command
 def command() -> None:
     """Check the configuration and the rendered smtpd.conf, and change nothing."""
-    store = Store()
+    store = AccountStore()
     settings = environ.load_to_start(kept=store.addresses())
     settings, unfit = merged(preview(settings), store.load())
     for problem in (*(f"passed over: {line}" for line in unfit), *ineffective_settings(settings)):

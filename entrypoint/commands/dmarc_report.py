@@ -7,7 +7,7 @@ import sys
 import click
 
 from entrypoint.dmarc_report.as_json import as_json
-from entrypoint.dmarc_report.as_text import summary, table
+from entrypoint.dmarc_report.as_text import source_lines, summary
 from entrypoint.dmarc_report.overview import overview
 from entrypoint.dmarc_report.read import read_files
 
@@ -35,7 +35,7 @@ def command(files: tuple[str, ...], form: str | None) -> None:
 
         click.echo(as_html(view), nl=False)
     elif reports:
-        for line, fails in table(view):
+        for line, fails in source_lines(view):
             click.echo(
                 click.style(_encodable(line), fg="red", bold=True) if fails else _encodable(line)
             )

@@ -13,9 +13,9 @@ from entrypoint.commands.account_changes import NotLiveError, account_files, ref
 from entrypoint.commands.domain_argument import one_of
 from entrypoint.config import environ
 from entrypoint.dkim_keys import listing
-from entrypoint.dkim_keys.lifecycle import RefusedError
-from entrypoint.dkim_keys.store import Store
-from entrypoint.dkim_keys.ticker import Ticker
+from entrypoint.dkim_keys.lifecycle import KeyRefusedError
+from entrypoint.dkim_keys.store import KeyStore
+from entrypoint.dkim_keys.ticker import KeyTicker
 from entrypoint.dns_records import key_record
 
 
@@ -29,7 +29,7 @@ def command() -> None:
 @click.option("--json", "machine", is_flag=True, help="Machine-readable.")
 def list_keys(domain: str | None, machine: bool) -> None:
     """List the keys of DOMAIN or of all domains: what each is doing, and what may be removed."""
-    store = Store(environ.load())
+    store = KeyStore(environ.load())
     domains = store.settings.signing_domains if domain is None else (_domain(store, domain),)
     state = store.load()
     if machine:
@@ -47,7 +47,7 @@ def rotate(ctx: click.Context, domain: str) -> None:
 
     The server signs with each once every name server of the zone has its record.
     """
-    store = Store(environ.load())
+    store = KeyStore(environ.load())
     name = _domain(store, domain)
     now = int(time.time())
     try:
@@ -55,7 +55,7 @@ def rotate(ctx: click.Context, domain: str) -> None:
             store.reconcile(now)
             waiting = store.rotate(name, now)
             keys = [store.read(name, key) for key in waiting]
-    except RefusedError as error:
+    except KeyRefusedError as error:
         _refuse(f"{name}: {error}")
     for key in keys:
         record = key_record(key, "publish this; signing moves to it when every name server has it")
@@ -69,12 +69,12 @@ def rotate(ctx: click.Context, domain: str) -> None:
 @click.pass_context
 def remove(ctx: click.Context, domain: str, selector: str) -> None:
     """Remove a key of DOMAIN that is no longer needed; never one that signs."""
-    store = Store(environ.load())
+    store = KeyStore(environ.load())
     name = _domain(store, domain)
     try:
         with store.locked():
             store.remove(name, selector, int(time.time()))
-    except RefusedError as error:
+    except KeyRefusedError as error:
         _refuse(f"{name}: {error}")
     _apply(ctx)
     click.echo(f"removed; take {selector}._domainkey.{name} out of DNS if it is still there")
@@ -83,14 +83,14 @@ def remove(ctx: click.Context, domain: str, selector: str) -> None:
 @command.command()
 def check() -> None:
     """Ask the name servers now, and sign with what they serve. The server does so by itself."""
-    said = asyncio.run(Ticker().tick(environ.load()))
+    said = asyncio.run(KeyTicker().tick(environ.load()))
     for level, text in said:
         click.echo(f"{level}: {text}")
     if any(level == "error" for level, _ in said):
         sys.exit(1)
 
 
-def _domain(store: Store, text: str) -> str:
+def _domain(store: KeyStore, text: str) -> str:
     name = one_of(text, store.settings.signing_domains)
     if name not in store.load():
         _refuse(f"{name}: there is no key yet; run `signpost start` first")

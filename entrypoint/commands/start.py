@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
 from collections.abc import Sequence
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -14,14 +14,15 @@ from typing import NoReturn
 import click
 
 from entrypoint import data, paths, render
-from entrypoint.accounts.store import Store as Mailboxes
+from entrypoint.accounts.store import AccountStore
 from entrypoint.config import environ
 from entrypoint.config.problems import ConfigurationError, DiskError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.dns_records import records
 from entrypoint.files import claim_tree, own_folder
-from entrypoint.log import write_log
+from entrypoint.log import start_logging, write_lines
+from entrypoint.log_line import LogLine
 from entrypoint.maintenance.environment import keep
 from entrypoint.maintenance.known_hashes import KnownHashes
 from entrypoint.maintenance.reload import all_told
@@ -32,6 +33,8 @@ from entrypoint.render import check_syntax
 from entrypoint.tls import sources
 from entrypoint.web.readiness import readiness
 
+log = logging.getLogger(__name__)
+
 FILTER_USERS = ("signer", "verifier")
 _QUEUE_FOLDERS = ("queue", "corrupt", "incoming", "temporary", "purge")
 PATH = "/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -40,16 +43,15 @@ PATH = "/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 @click.command
 def command() -> None:
     """Start the mail server (the container's default)."""
-    settings = environ.load_to_start(kept=Mailboxes().addresses())
+    settings = environ.load_to_start(kept=AccountStore().addresses())
     number = version("signpost")
     os.environ["TZ"] = settings.tz
-    _say(settings, "info", f"signpost {number}: {settings.mail_hostname}")
+    start_logging("signpost", settings.log_format)
+    log.info("signpost %s: %s", number, settings.mail_hostname)
     for path in (paths.DATA, SPOOL):
         if not path.is_mount():
-            _say(
-                settings,
-                "warning",
-                f"{path} is no volume: what it holds is temporary and goes with this container",
+            log.warning(
+                "%s is no volume: what it holds is temporary and goes with this container", path
             )
     settings = _prepare(settings, number)
     _tell_records(settings)
@@ -67,7 +69,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
     try:
         # The mount point of a fresh volume: smtpd wants root and exactly this mode.
         own_folder(SPOOL, "root", "root", 0o711)
-        _claim_volumes(settings)
+        _claim_volumes()
         # smtpd empties this folder before it makes it, and warns where it is not there.
         own_folder(SPOOL / "purge", "opensmtpq", "root", 0o700)
         for user in FILTER_USERS:
@@ -76,7 +78,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         shutil.rmtree(DOVECOT_RUN, ignore_errors=True)
         written = settings
         known = KnownHashes()
-        settings = data.ensure(written, number, say=partial(_say, settings), hash_of=known.hash_of)
+        settings = data.ensure(written, number, say=_say, hash_of=known.hash_of)
         data.signing_keys(settings)
         served = sources.chosen(settings, paths.DATA)
         render.write(render.render(settings))
@@ -95,7 +97,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
     return settings
 
 
-def _claim_volumes(settings: Settings) -> None:
+def _claim_volumes() -> None:
     """What an image with other numbers for its users has written belongs to them again."""
     trees = [
         *((SPOOL / name, "opensmtpq", "root") for name in _QUEUE_FOLDERS),
@@ -106,7 +108,7 @@ def _claim_volumes(settings: Settings) -> None:
     ]
     for path, user, group in trees:
         if claim_tree(path, user, group):
-            _say(settings, "warning", f"{path}: was another user's; it is {user}'s again")
+            log.warning("%s: was another user's; it is %s's again", path, user)
 
 
 def _make_filter_spool(user: str) -> None:
@@ -127,24 +129,22 @@ def _tell_records(settings: Settings) -> None:
     ready = readiness(settings)
     for name, objection in ready.items():
         if objection is not None:
-            _say(settings, "warning", f"{name}: no MTA-STS record yet: {objection}")
+            log.warning("%s: no MTA-STS record yet: %s", name, objection)
     passing = [name for name, objection in ready.items() if objection is None]
     listed = records(settings, *data.published_keys(settings), passing)
-    _say(settings, "info", "DNS records to publish (`signpost dns` prints them again):")
+    log.info("DNS records to publish (`signpost dns` prints them again):")
     for of_domain in listed.values():
         for record in of_domain:
-            _say(settings, "info", record.zone_line())
+            log.info("%s", record.zone_line())
 
 
 def _tell_demo(settings: Settings) -> None:
     account = settings.accounts[0].address
     secret = data.demo_password()
     _bare(settings, f"demo account {account} password: {secret}")
-    _say(
-        settings,
-        "info",
+    log.info(
         "this is a demo and no mail leaves it; next, set DOMAINS and ACCOUNTS "
-        "(compose.yaml shows how)",
+        "(compose.yaml shows how)"
     )
 
 
@@ -159,14 +159,14 @@ def _become_supervisor(settings: Settings) -> NoReturn:
     )
 
 
-def _say(settings: Settings, level: str, message: str) -> None:
-    write_log(settings.log_format, level, "signpost", message)
+def _say(line: LogLine) -> None:
+    write_lines(log, [line])
 
 
 def _bare(settings: Settings, message: str) -> None:
     """A line that people and scripts look for: nothing stands before it."""
     if settings.log_format == "json":
-        _say(settings, "info", message)
+        log.info("%s", message)
     else:
         print(message, file=sys.stderr, flush=True)
 

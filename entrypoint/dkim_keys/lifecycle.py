@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from entrypoint.config.settings import KeyType
-from entrypoint.dkim_keys.model import DomainKeys, Key, Note, Observation
-from entrypoint.log import Level
+from entrypoint.dkim_keys.model import DomainKeys, Key, Observation
+from entrypoint.log_line import Level, LogLine
 from entrypoint.text import day
 
 # smtpd gives a message up after four days, others after five (RFC 5321 §4.5.4.1: "at least 4-5
@@ -22,7 +22,7 @@ _TROUBLE = ("missing", "partial", "wrong")
 _SHOWN: Mapping[KeyType, str] = {"rsa": "RSA", "ed25519": "Ed25519"}
 
 
-class RefusedError(Exception):
+class KeyRefusedError(Exception):
     """It may not be done; the text says why."""
 
 
@@ -32,7 +32,7 @@ class Step:
 
     keys: DomainKeys
     make: tuple[Key, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[LogLine, ...] = ()
 
 
 def reconcile(
@@ -116,17 +116,17 @@ def remove(
     """The state without a key. Raises RefusedError while the key is needed."""
     key = before.find(selector)
     if key is None:
-        raise RefusedError(f"there is no key {selector}")
+        raise KeyRefusedError(f"there is no key {selector}")
     if key.status == "signing":
-        raise RefusedError(f"{selector} signs; another key has to sign first")
+        raise KeyRefusedError(f"{selector} signs; another key has to sign first")
     if key.status == "old" and (key.until or 0) > now:
-        raise RefusedError(
+        raise KeyRefusedError(
             f"mail that {selector} signed may still be on its way: it may be removed from "
             f"{day(key.until or 0)} on"
         )
     alone = not any(each.type == key.type for each in before.signing)
     if key.status == "next" and key.type in asked_for and alone:
-        raise RefusedError(
+        raise KeyRefusedError(
             f"{selector} is the only {_SHOWN[key.type]} key; DKIM_KEY_TYPES says which are wanted"
         )
     return replace(
@@ -145,7 +145,7 @@ class _Draft:
         self.removed = list(before.removed)
         self._now = now
         self._make: list[Key] = []
-        self._notes: list[Note] = []
+        self._notes: list[LogLine] = []
 
     def step(self, asked_for: Mapping[KeyType, str]) -> Step:
         after = DomainKeys(dict(asked_for), tuple(self.keys.values()), tuple(self.removed))
@@ -153,7 +153,7 @@ class _Draft:
         return Step(after, make, tuple(self._notes))
 
     def note(self, level: Level, text: str) -> None:
-        self._notes.append(Note(level, text))
+        self._notes.append(LogLine(level, text))
 
     def of(self, kind: KeyType, *statuses: str) -> list[Key]:
         return [key for key in self.keys.values() if key.type == kind and key.status in statuses]
@@ -269,7 +269,7 @@ def _fresh(fresh: Mapping[KeyType, str], kind: KeyType) -> str:
     try:
         return fresh[kind]
     except KeyError:
-        raise RefusedError("there is no room for a new selector: set a shorter one") from None
+        raise KeyRefusedError("there is no room for a new selector: set a shorter one") from None
 
 
 def _named(key: Key) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from entrypoint.config.settings import KEY_TYPES
 from entrypoint.dkim_keys.model import DomainKeys, Key
 from entrypoint.dkim_keys.state_file import key_as_json
-from entrypoint.text import day, printable
+from entrypoint.text import aligned, day, printable
+
+_TYPE = max(map(len, KEY_TYPES))  # columns
 
 
 def as_json(state: Mapping[str, DomainKeys], domains: Sequence[str]) -> list[dict[str, object]]:
@@ -27,7 +30,7 @@ def as_text(state: Mapping[str, DomainKeys], domains: Sequence[str]) -> Iterator
             yield "  no key yet; run `signpost start` first"
         width = max((len(key.selector) for key in keys), default=0)
         for key in keys:
-            yield f"  {key.selector:<{width}}  {key.type:<7}  {_told(key)}"
+            yield f"  {aligned((key.selector, key.type, _told(key)), (width, _TYPE, 0))}"
 
 
 def _told(key: Key) -> str:

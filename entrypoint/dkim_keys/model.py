@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from entrypoint.config.settings import KEY_TYPES, KeyType
-from entrypoint.log import Level
 
 # next: made, and waits until DNS serves it. signing: it signs. old: it signed, and its record has
 # to stay until a date. removable: the record and the key may be removed.
@@ -76,14 +75,6 @@ class DomainKeys:
     def find(self, selector: str) -> Key | None:
         """The key of a selector."""
         return next((key for key in self.keys if key.selector == selector), None)
-
-
-@dataclass(frozen=True)
-class Note:
-    """An event for the log."""
-
-    level: Level
-    text: str
 
 
 State = Mapping[str, DomainKeys]

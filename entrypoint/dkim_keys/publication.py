@@ -24,7 +24,7 @@ _WORST: tuple[Answer, ...] = ("wrong", "partial", "missing", "unreachable", "unk
 
 
 @dataclass(frozen=True)
-class PublicKey:
+class ExpectedKey:
     """What a record must have. public: the SubjectPublicKeyInfo in DER."""
 
     domain: str
@@ -33,7 +33,7 @@ class PublicKey:
     public: bytes
 
     @classmethod
-    def of(cls, key: SigningKey) -> PublicKey:
+    def of(cls, key: SigningKey) -> ExpectedKey:
         """The public part of a key."""
         public = key.private.public_key().public_bytes(*_FORM)
         return cls(key.domain, key.selector, key.algorithm, public)
@@ -44,7 +44,9 @@ class PublicKey:
         return f"{self.selector}._domainkey.{self.domain}"
 
 
-async def observe(key: PublicKey, resolver: Resolver, ask: Ask = authoritative.ask) -> Observation:
+async def observe(
+    key: ExpectedKey, resolver: Resolver, ask: Ask = authoritative.ask
+) -> Observation:
     """Ask every server of the zone. Nothing is raised; bound the time from outside."""
     try:
         answers = await authoritative.every_answer(key.domain, key.name, resolver, ask)
@@ -53,7 +55,7 @@ async def observe(key: PublicKey, resolver: Resolver, ask: Ask = authoritative.a
     return _summary([_of_server(each, key) for each in answers])
 
 
-def _of_server(answer: ServerAnswer, key: PublicKey) -> Observation:
+def _of_server(answer: ServerAnswer, key: ExpectedKey) -> Observation:
     """What one server's answer says of the key."""
     server, name = printable(answer.server), printable(answer.name)
     if answer.failure == "unreachable":
@@ -81,7 +83,7 @@ def _summary(seen: Sequence[Observation]) -> Observation:
     return Observation(answer, "; ".join(dict.fromkeys(details)))
 
 
-def judge(texts: Sequence[bytes], key: PublicKey) -> Observation:
+def judge(texts: Sequence[bytes], key: ExpectedKey) -> Observation:
     """What one server's records at the key's name are."""
     if not texts:
         return Observation("missing", "has no such record")

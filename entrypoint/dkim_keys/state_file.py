@@ -6,12 +6,15 @@ It must not know where the text lies.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Literal
 
-from entrypoint.config.settings import KEY_TYPES
-from entrypoint.dkim_keys.model import ANSWERS, STATUSES, DomainKeys, Key, Observation, State
+from pydantic import BeforeValidator
+
+from entrypoint.config.settings import KEY_TYPES, KeyType
+from entrypoint.dkim_keys.model import Answer, DomainKeys, Key, Observation, State, Status
+from entrypoint.json_model import JsonModel, read_json
+from entrypoint.text import second
 
 _VERSION = 1
 
@@ -44,52 +47,67 @@ def key_as_json(key: Key) -> dict[str, object]:
     }
 
 
+def _seconds(text: object) -> int:
+    return int(datetime.fromisoformat(str(text)).timestamp())
+
+
+_Time = Annotated[int, BeforeValidator(_seconds)]
+
+
+class _Dns(JsonModel):
+    answer: Answer
+    detail: str
+
+
+class _Key(JsonModel):
+    selector: str
+    type: KeyType
+    status: Status
+    since: _Time
+    created: _Time
+    published: _Time | None
+    until: _Time | None
+    dns: _Dns | None
+    unserved: int
+
+
+class _Domain(JsonModel):
+    asked_for: dict[str, str]
+    keys: tuple[_Key, ...]
+    removed: tuple[str, ...]
+
+
+class _File(JsonModel):
+    version: Literal[1]
+    domains: dict[str, _Domain]
+
+
 def read_state(text: str) -> dict[str, DomainKeys]:
     """The state. Raises ValueError for what is none."""
-    try:
-        content = json.loads(text)
-        if content["version"] != _VERSION:
-            raise ValueError(f"version {content['version']}, not {_VERSION}")
-        return {domain: _domain(each) for domain, each in content["domains"].items()}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from None
+    return {domain: _domain(each) for domain, each in read_json(_File, text).domains.items()}
 
 
-def _domain(content: Mapping[str, Any]) -> DomainKeys:
-    asked_for = content["asked_for"]
-    keys = tuple(_key(each) for each in content["keys"])
+def _domain(found: _Domain) -> DomainKeys:
     return DomainKeys(
-        {kind: str(asked_for[kind]) for kind in KEY_TYPES if kind in asked_for},
-        keys,
-        tuple(str(selector) for selector in content["removed"]),
+        {kind: found.asked_for[kind] for kind in KEY_TYPES if kind in found.asked_for},
+        tuple(map(_key, found.keys)),
+        found.removed,
     )
 
 
-def _key(content: Mapping[str, Any]) -> Key:
-    if content["type"] not in KEY_TYPES or content["status"] not in STATUSES:
-        raise ValueError(f"key {content['selector']}: an unknown type or status")
-    dns = content["dns"]
-    if dns is not None and dns["answer"] not in ANSWERS:
-        raise ValueError(f"key {content['selector']}: an unknown answer of DNS")
-    since, created = _seconds(content["since"]), _seconds(content["created"])
-    if since is None or created is None:
-        raise ValueError(f"key {content['selector']}: without its times")
+def _key(found: _Key) -> Key:
     return Key(
-        selector=str(content["selector"]),
-        type=content["type"],
-        status=content["status"],
-        created=created,
-        since=since,
-        published=_seconds(content["published"]),
-        until=_seconds(content["until"]),
-        dns=None if dns is None else Observation(dns["answer"], str(dns["detail"])),
-        unserved=int(content["unserved"]),
+        selector=found.selector,
+        type=found.type,
+        status=found.status,
+        created=found.created,
+        since=found.since,
+        published=found.published,
+        until=found.until,
+        dns=None if found.dns is None else Observation(found.dns.answer, found.dns.detail),
+        unserved=found.unserved,
     )
 
 
 def _time(seconds: int | None) -> str | None:
-    return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _seconds(text: str | None) -> int | None:
-    return None if text is None else int(datetime.fromisoformat(text).timestamp())
+    return None if seconds is None else second(seconds)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,11 +17,12 @@ from entrypoint.config.settings import KEY_TYPES, KeyFile, KeyType, Settings
 from entrypoint.disks import explained, takes_nothing
 from entrypoint.dkim_keys import lifecycle, selectors
 from entrypoint.dkim_keys.key_files import KeyFiles
-from entrypoint.dkim_keys.lifecycle import RefusedError, Step
-from entrypoint.dkim_keys.model import DomainKeys, Key, Note, Observation
+from entrypoint.dkim_keys.lifecycle import KeyRefusedError, Step
+from entrypoint.dkim_keys.model import DomainKeys, Key, Observation
 from entrypoint.dkim_keys.state_file import as_text, read_state
 from entrypoint.dns_records import key_record
 from entrypoint.files import locked, write_file
+from entrypoint.log_line import LogLine
 from entrypoint.paths import DATA_DKIM, DKIM_KEYS, RUN_DKIM
 from entrypoint.render import render_dkim_keys
 from filters.mailauth.dkim.sign import BadKey, SigningKey, load_signing_key
@@ -31,7 +31,7 @@ SIGNER = "signer"
 _ALGORITHMS: Mapping[str, KeyType] = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}
 
 
-class Store:
+class KeyStore:
     """The keys of a configuration. data: /data/dkim. run: where keys from elsewhere are copied."""
 
     def __init__(
@@ -98,20 +98,20 @@ class Store:
 
     # -- what is done, under the lock -------------------------------------------------------
 
-    def reconcile(self, now: int) -> list[Note]:
+    def reconcile(self, now: int) -> list[LogLine]:
         """Follow the configuration and the calendar: make what is missing, let go of what is old.
 
         A domain whose keys sign goes on with them while the disk takes no others: see `undone`.
         Raises ConfigurationError with every key that cannot be used; the others are done.
         """
-        state, notes, errors = self.load(), list[Note](), list[str]()
+        state, notes, errors = self.load(), list[LogLine](), list[str]()
         undone: list[str] = []
         for domain in self.settings.signing_domains:
             try:
                 notes += self._reconcile(domain, state, now)
             except ConfigurationError as error:
                 errors += error.errors
-            except RefusedError as error:
+            except KeyRefusedError as error:
                 errors.append(f"DKIM_SELECTOR: {domain}: {error}")
             except OSError as error:
                 stored = self.load().get(domain, DomainKeys())
@@ -137,9 +137,9 @@ class Store:
         self._apply(state, domain, step)
         return [key for key in step.keys.keys if key.status == "next"]
 
-    def observe(self, seen: Mapping[str, Mapping[str, Observation]], now: int) -> list[Note]:
+    def observe(self, seen: Mapping[str, Mapping[str, Observation]], now: int) -> list[LogLine]:
         """Take in what DNS says, by domain and selector."""
-        state, notes = self.load(), list[Note]()
+        state, notes = self.load(), list[LogLine]()
         for domain, observations in seen.items():
             if domain in state:
                 step = lifecycle.observe(state[domain], observations, now)
@@ -172,7 +172,7 @@ class Store:
     def _types(self) -> tuple[KeyType, ...]:
         return self.settings.dkim_key_types
 
-    def _reconcile(self, domain: str, state: dict[str, DomainKeys], now: int) -> list[Note]:
+    def _reconcile(self, domain: str, state: dict[str, DomainKeys], now: int) -> list[LogLine]:
         self._bring(domain)
         before = state.get(domain)
         asked_for, present = self._asked_for(domain, before)
@@ -263,7 +263,7 @@ class Store:
             if not self._files.exists(copy) or self._files.read(copy) != content:
                 self._files.write(copy, content)
 
-    def _apply(self, state: dict[str, DomainKeys], domain: str, step: Step) -> list[Note]:
+    def _apply(self, state: dict[str, DomainKeys], domain: str, step: Step) -> list[LogLine]:
         # RSA last: only with it a first start that was killed can be taken for an old one's keys.
         made = sorted(step.make, key=lambda key: KEY_TYPES.index(key.type), reverse=True)
         paths = [self.path(domain, key.selector) for key in made]
@@ -281,12 +281,12 @@ class Store:
                     self._files.remove(path)
             raise
         publish = [
-            Note(
+            LogLine(
                 "info", f"a new DKIM key; publish: {key_record(self.read(domain, key)).zone_line()}"
             )
             for key in reversed(made)
         ]
-        return [replace(note, text=f"{domain}: {note.text}") for note in (*publish, *step.notes)]
+        return [note._replace(text=f"{domain}: {note.text}") for note in (*publish, *step.notes)]
 
     def _save(self, state: Mapping[str, DomainKeys]) -> None:
         root = self._files.root

@@ -17,12 +17,13 @@ from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.dkim_keys import publication
-from entrypoint.dkim_keys.model import DomainKeys, Key, Note, Observation
-from entrypoint.dkim_keys.publication import PublicKey
-from entrypoint.dkim_keys.store import Store
-from entrypoint.log import Level
+from entrypoint.dkim_keys.model import DomainKeys, Key, Observation
+from entrypoint.dkim_keys.publication import ExpectedKey
+from entrypoint.dkim_keys.store import KeyStore
+from entrypoint.log_line import LogLine
 from entrypoint.probe import authoritative
 from entrypoint.processes import in_child
+from filters.log_throttle import Throttle
 from filters.mailauth.dns.resolver import DnsResolver, Lookup
 
 SECONDS = 25.0  # for all questions of a tick
@@ -36,8 +37,7 @@ _WAITS, _WAITS_LONG, _LONG = 50, 600, 86_400
 _IN_TROUBLE, _WELL = 300, 3_600
 
 _Name = tuple[str, str]
-_Public = Mapping[_Name, tuple[object, PublicKey]]
-Lines = list[tuple[Level, str]]
+_Public = Mapping[_Name, tuple[object, ExpectedKey]]
 
 
 @dataclass(frozen=True)
@@ -46,30 +46,30 @@ class _Followed:
     them that cannot be read. public: what was read of keys, so that it need not be read again.
     """
 
-    notes: list[Note]
+    notes: list[LogLine]
     errors: list[str]
-    due: Mapping[_Name, PublicKey]
+    due: Mapping[_Name, ExpectedKey]
     tried: frozenset[_Name]
     public: _Public
 
 
-class Ticker:
+class KeyTicker:
     """Keeps what need not outlast the process: when each key was looked up, what was said last."""
 
-    def __init__(self, store: Callable[[Settings], Store] = Store, port: int = 53) -> None:
+    def __init__(self, store: Callable[[Settings], KeyStore] = KeyStore, port: int = 53) -> None:
         self._store = store
         self._port = port
         self._asked: dict[_Name, float] = {}
         self._public: _Public = {}
-        self._errors: list[str] = []
+        self._errors = Throttle[str]()
 
-    async def tick(self, settings: Settings, now: float | None = None) -> Lines:
+    async def tick(self, settings: Settings, now: float | None = None) -> list[LogLine]:
         """Follow settings, calendar and DNS; the lines for the log. Nothing is raised.
 
         It takes at most half a minute, nearly all of it waiting for DNS. now: Unix time.
         """
         now = time.time() if now is None else now
-        notes: list[Note] = []
+        notes: list[LogLine] = []
         try:
             found = await self._followed(settings, now)
             errors, notes = found.errors, found.notes
@@ -84,11 +84,11 @@ class Ticker:
             errors = _errors(error)
         return self._lines(notes, errors)
 
-    async def follow(self, settings: Settings) -> tuple[Lines, list[str]]:
+    async def follow(self, settings: Settings) -> tuple[list[LogLine], list[str]]:
         """Follow the settings and what commands have written, without DNS: the lines for the log,
         and what is wrong. Nothing is raised.
         """
-        notes: list[Note] = []
+        notes: list[LogLine] = []
         try:
             found = await self._followed(settings, time.time())
             errors, notes = found.errors, found.notes
@@ -101,15 +101,13 @@ class Ticker:
         self._public = found.public
         return found
 
-    def _lines(self, notes: list[Note], errors: list[str]) -> Lines:
-        notes = notes + [Note("error", text) for text in errors if text not in self._errors]
-        self._errors = errors
-        return [(note.level, note.text) for note in notes]
+    def _lines(self, notes: list[LogLine], errors: list[str]) -> list[LogLine]:
+        return [*notes, *(LogLine("error", text) for text in self._errors.news(errors))]
 
     # -- with files: in a process of its own ------------------------------------------------
 
     def _files(self, settings: Settings, now: float) -> _Followed:
-        store, notes, errors = self._store(settings), list[Note](), list[str]()
+        store, notes, errors = self._store(settings), list[LogLine](), list[str]()
         with store.locked():
             try:
                 notes += store.reconcile(int(now))
@@ -119,7 +117,7 @@ class Ticker:
             # The domains whose keys are good are signed for, whatever is wrong with others.
             store.sync()
             due = set() if settings.demo else self._due(store, now)
-            state, found, public = store.load(), dict[_Name, PublicKey](), dict(self._public)
+            state, found, public = store.load(), dict[_Name, ExpectedKey](), dict(self._public)
             for domain, selector in sorted(due):
                 key = state[domain].find(selector)
                 assert key is not None  # noqa: S101 -- of the same state, under the lock
@@ -129,7 +127,7 @@ class Ticker:
                     errors = errors + [text for text in error.errors if text not in errors]
         return _Followed(notes, errors, found, frozenset(due), public)
 
-    def _due(self, store: Store, now: float) -> set[_Name]:
+    def _due(self, store: KeyStore, now: float) -> set[_Name]:
         state, found = store.load(), set[_Name]()
         for domain in store.settings.signing_domains:
             for key in state.get(domain, DomainKeys()).keys:
@@ -139,21 +137,25 @@ class Ticker:
         return found
 
     def _public_key(
-        self, store: Store, domain: str, key: Key, public: dict[_Name, tuple[object, PublicKey]]
-    ) -> PublicKey:
+        self,
+        store: KeyStore,
+        domain: str,
+        key: Key,
+        public: dict[_Name, tuple[object, ExpectedKey]],
+    ) -> ExpectedKey:
         """Loading a key takes a tenth of a second, so its public part is kept."""
         name, stamp = (domain, key.selector), store.stamp(domain, key.selector)
         if name not in public or public[name][0] != stamp:
-            public[name] = stamp, PublicKey.of(store.read(domain, key))
+            public[name] = stamp, ExpectedKey.of(store.read(domain, key))
         return public[name][1]
 
     def _taken_in(
         self,
         settings: Settings,
-        keys: Mapping[_Name, PublicKey],
+        keys: Mapping[_Name, ExpectedKey],
         seen: Mapping[_Name, Observation],
         now: int,
-    ) -> list[Note]:
+    ) -> list[LogLine]:
         store, public = self._store(settings), dict(self._public)
         with store.locked():
             state, by_domain = store.load(), dict[str, dict[str, Observation]]()
@@ -190,13 +192,13 @@ def _pause(key: Key, now: float) -> int | None:
 
 
 async def _observe(
-    keys: list[PublicKey], settings: Settings, port: int
+    keys: list[ExpectedKey], settings: Settings, port: int
 ) -> dict[_Name, Observation]:
     resolver = DnsResolver(settings.dns_servers or None, port=port)
     few, end = asyncio.Semaphore(_AT_ONCE), asyncio.get_running_loop().time() + SECONDS
     seen: dict[_Name, Observation] = {}
 
-    async def look(key: PublicKey) -> None:
+    async def look(key: ExpectedKey) -> None:
         lookup = Lookup(resolver, seconds=_KEY_SECONDS, queries=_KEY_QUESTIONS)
         try:
             async with asyncio.timeout_at(end), few, asyncio.timeout(_KEY_SECONDS):

@@ -28,9 +28,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from entrypoint.dmarc_report.overview import Overview, ReadReport
+from entrypoint.text import second
 
 
 def as_json(view: Overview) -> str:
@@ -67,6 +67,5 @@ def _with_times(shaped: dict[str, object]) -> dict[str, object]:
     for key in ("begin", "end"):
         seconds = shaped[key]
         assert isinstance(seconds, int)  # noqa: S101
-        moment = datetime.fromtimestamp(seconds, UTC)
-        shaped[key] = moment.isoformat().replace("+00:00", "Z")
+        shaped[key] = second(seconds)
     return shaped

@@ -5,12 +5,11 @@ It must not know files or XML.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 
-from entrypoint.dmarc_report.feedback import DkimResult, SpfResult
+from entrypoint.dmarc_report.feedback import DkimAuthResult, SpfAuthResult
 from entrypoint.dmarc_report.overview import Overview, ReadReport, Source
-from entrypoint.text import counted, minute, printable
+from entrypoint.text import columns, counted, minute, printable, table
 
 _WIDEST = 60  # columns of a cell; --json has the whole value
 _MOST_RESULTS = 3
@@ -18,16 +17,15 @@ _TITLES = (
     *("DMARC", "COUNT", "AUTHOR DOMAIN", "SOURCE", "DISPOSITION", "DKIM", "SPF"),
     *("REPORTER", "PERIOD (UTC)"),
 )
+_COUNT = _TITLES.index("COUNT")
 
 
-def table(view: Overview) -> Iterator[tuple[str, bool]]:
+def source_lines(view: Overview) -> Iterator[tuple[str, bool]]:
     """The lines of the table, each with whether it tells of a failure."""
-    rows = [_cells(source) for source in view.sources]
-    widths = [max(map(_width, column)) for column in zip(_TITLES, *rows, strict=True)]
-    if rows:
-        yield _line(_TITLES, widths), False
-    for source, row in zip(view.sources, rows, strict=True):
-        yield _line(row, widths), not source.passes
+    rows = [_TITLES, *map(_cells, view.sources)]
+    fails = [False, *(not source.passes for source in view.sources)]
+    if view.sources:
+        yield from zip(table(rows, right=(_COUNT,)), fails, strict=True)
 
 
 def summary(view: Overview) -> Iterator[str]:
@@ -44,12 +42,12 @@ def summary(view: Overview) -> Iterator[str]:
     )
 
 
-def dkim_text(found: DkimResult) -> str:
+def dkim_text(found: DkimAuthResult) -> str:
     """`example.org/s1 pass`: domain, selector and result, not yet made harmless."""
     return f"{found.domain or '?'}/{found.selector or '?'} {found.result or '?'}"
 
 
-def spf_text(found: SpfResult) -> str:
+def spf_text(found: SpfAuthResult) -> str:
     """`bounces.example.org softfail`, with `(helo)` for that identity, not yet made harmless."""
     scope = " (helo)" if found.scope == "helo" else ""
     return f"{found.domain or '?'} {found.result or '?'}{scope}"
@@ -97,27 +95,9 @@ def _report(each: ReadReport) -> str:
 
 def _short(text: str) -> str:
     clean = printable(text)
-    columns = 0
+    wide = 0
     for at, char in enumerate(clean):
-        columns += max(1, _width(char))  # a thousand combining marks have no width, and are a lot
-        if columns > _WIDEST:
+        wide += max(1, columns(char))  # a thousand combining marks have no width, and are a lot
+        if wide > _WIDEST:
             return f"{clean[: at - 1]}…"
     return clean
-
-
-def _line(cells: Iterable[str], widths: list[int]) -> str:
-    padded = []
-    for at, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-        space = " " * (width - _width(cell))
-        padded.append(space + cell if at == 1 else cell + space)
-    return "  ".join(padded).rstrip()
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal: Chinese letters take two, combining marks none (UAX #11)."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
-        for char in text
-    )

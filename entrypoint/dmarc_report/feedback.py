@@ -23,7 +23,7 @@ _BROKEN = "ask the reporter for the report again, or leave it out"
 
 
 @dataclass(frozen=True)
-class DkimResult:
+class DkimAuthResult:
     """A signature as the receiver found it, alignment apart. selector may be ""."""
 
     domain: str
@@ -33,7 +33,7 @@ class DkimResult:
 
 
 @dataclass(frozen=True)
-class SpfResult:
+class SpfAuthResult:
     """SPF as the receiver found it, alignment apart. scope: mfrom, helo or ""."""
 
     domain: str
@@ -51,7 +51,7 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Record:
+class ReportRecord:
     """So many messages from one client that fared alike.
 
     source_ip: in its canonical form. disposition: one of DISPOSITIONS. dkim, spf: `pass` or
@@ -67,8 +67,8 @@ class Record:
     header_from: str
     envelope_from: str
     envelope_to: str
-    dkim_results: tuple[DkimResult, ...]
-    spf_results: tuple[SpfResult, ...]
+    dkim_results: tuple[DkimAuthResult, ...]
+    spf_results: tuple[SpfAuthResult, ...]
 
     @property
     def passes(self) -> bool:
@@ -77,7 +77,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Policy:
+class PublishedPolicy:
     """The DMARC record that the receiver found; "" where the report leaves a tag out.
 
     pct: RFC 7489 only. np, testing, discovery_method: RFC 9990 only.
@@ -96,7 +96,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Report:
+class AggregateReport:
     """One aggregate report. begin, end: seconds since the epoch, UTC."""
 
     namespace: str
@@ -109,14 +109,14 @@ class Report:
     end: int
     errors: tuple[str, ...]
     generator: str
-    policy: Policy
-    records: tuple[Record, ...]
+    policy: PublishedPolicy
+    records: tuple[ReportRecord, ...]
 
 
-def read_report(xml: bytes) -> Report:
+def read_report(xml: bytes) -> AggregateReport:
     """Read a report. Raises ReportError and nothing else, whatever the bytes are."""
     once: dict[str, Element] = {}
-    records: list[Record] = []
+    records: list[ReportRecord] = []
 
     def take(element: Element) -> None:
         if element.name == "record":
@@ -136,7 +136,7 @@ def read_report(xml: bytes) -> Report:
         raise ReportError("the element record is missing", _BROKEN, "feedback")
     metadata = once["report_metadata"]
     dates = metadata.required("date_range")
-    return Report(
+    return AggregateReport(
         namespace=namespace,
         version=once["version"].text if "version" in once else "",
         reporter=_filled(metadata, "org_name"),
@@ -152,9 +152,9 @@ def read_report(xml: bytes) -> Report:
     )
 
 
-def _policy(published: Element) -> Policy:
+def _policy(published: Element) -> PublishedPolicy:
     of = published.text_of
-    return Policy(
+    return PublishedPolicy(
         domain=_domain(_filled(published, "domain")),
         p=of("p").lower(),
         sp=of("sp").lower(),
@@ -168,11 +168,11 @@ def _policy(published: Element) -> Policy:
     )
 
 
-def _record(element: Element) -> Record:
+def _record(element: Element) -> ReportRecord:
     row = element.required("row")
     evaluated = row.required("policy_evaluated")
     identifiers = element.required("identifiers")
-    return Record(
+    return ReportRecord(
         source_ip=_address(row.required("source_ip")),
         count=_number(row.required("count"), 10**12, "messages"),
         disposition=_word(evaluated.required("disposition"), DISPOSITIONS),
@@ -186,7 +186,7 @@ def _record(element: Element) -> Record:
         envelope_from=_domain(identifiers.text_of("envelope_from")),
         envelope_to=_domain(identifiers.text_of("envelope_to")),
         dkim_results=tuple(
-            DkimResult(
+            DkimAuthResult(
                 _domain(dkim.text_of("domain")),
                 dkim.text_of("selector"),
                 dkim.text_of("result").lower(),
@@ -195,7 +195,7 @@ def _record(element: Element) -> Record:
             for dkim in _results(element, "dkim")
         ),
         spf_results=tuple(
-            SpfResult(
+            SpfAuthResult(
                 _domain(spf.text_of("domain")),
                 spf.text_of("scope").lower(),
                 spf.text_of("result").lower(),

@@ -9,7 +9,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from entrypoint.dmarc_report.feedback import DISPOSITIONS, DkimResult, Record, Report, SpfResult
+from entrypoint.dmarc_report.feedback import (
+    DISPOSITIONS,
+    AggregateReport,
+    DkimAuthResult,
+    ReportRecord,
+    SpfAuthResult,
+)
 
 
 @dataclass(frozen=True)
@@ -17,7 +23,7 @@ class ReadReport:
     """A report and the file that it was in, for a person."""
 
     file: str
-    report: Report
+    report: AggregateReport
 
     @property
     def messages(self) -> int:
@@ -43,9 +49,9 @@ class Source:
     count: int
     disposition: str
     dkim: str
-    dkim_results: tuple[DkimResult, ...]
+    dkim_results: tuple[DkimAuthResult, ...]
     spf: str
-    spf_results: tuple[SpfResult, ...]
+    spf_results: tuple[SpfAuthResult, ...]
     reasons: tuple[str, ...]
     reporters: tuple[str, ...]
     begin: int
@@ -82,7 +88,7 @@ def overview(read: Iterable[ReadReport], errors: Iterable[str] = ()) -> Overview
 
     Twice is the very same report: one that only claims the same Report-ID hides nothing.
     """
-    once: dict[Report, ReadReport] = {}
+    once: dict[AggregateReport, ReadReport] = {}
     repeated = []
     for each in read:
         if each.report in once:
@@ -90,7 +96,7 @@ def overview(read: Iterable[ReadReport], errors: Iterable[str] = ()) -> Overview
         else:
             once[each.report] = each
     dispositions = Counter(dict.fromkeys(DISPOSITIONS, 0))
-    alike: dict[object, list[tuple[Report, Record]]] = defaultdict(list)
+    alike: dict[object, list[tuple[AggregateReport, ReportRecord]]] = defaultdict(list)
     for report in once:
         for record in report.records:
             dispositions[record.disposition] += record.count
@@ -101,14 +107,14 @@ def overview(read: Iterable[ReadReport], errors: Iterable[str] = ()) -> Overview
     )
 
 
-def _key(record: Record) -> object:
+def _key(record: ReportRecord) -> object:
     return (
         *(record.header_from, record.source_ip, record.disposition, record.dkim, record.spf),
         *(record.dkim_results, record.spf_results),
     )
 
 
-def _sources(groups: Iterable[list[tuple[Report, Record]]]) -> Iterator[Source]:
+def _sources(groups: Iterable[list[tuple[AggregateReport, ReportRecord]]]) -> Iterator[Source]:
     for group in groups:
         first = group[0][1]
         yield Source(

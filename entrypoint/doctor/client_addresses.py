@@ -14,13 +14,15 @@ who writes it: the writer reads the mail of strangers, so nothing in the file is
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import NonNegativeInt
+
 from entrypoint.doctor.finding import Finding, Status
+from entrypoint.json_model import JsonModel, read_json
 
 _ENOUGH = 10  # messages; from fewer nothing follows
 _LARGEST = 4_096  # bytes of the file
@@ -40,6 +42,16 @@ class Clients:
     only: str | None = None
 
 
+class _Counts(JsonModel):
+    gateway: NonNegativeInt
+    other: NonNegativeInt
+
+
+class _File(JsonModel):
+    clients: _Counts
+    only: str | None = None
+
+
 def read_clients(path: Path) -> Clients:
     """The counts; none where there is no file yet. Raises ClientsError."""
     try:
@@ -50,15 +62,12 @@ def read_clients(path: Path) -> Clients:
     except OSError as error:
         raise ClientsError(f"{path}: {error.strerror}") from None
     try:
-        content = json.loads(os.read(descriptor, _LARGEST))
-        counts, only = content["clients"], content.get("only")
-        gateway, other = counts["gateway"], counts["other"]
-        if type(gateway) is not int or type(other) is not int or gateway < 0 or other < 0:
-            raise ValueError
-        return Clients(gateway, other, None if only is None else str(ipaddress.ip_address(only)))
+        found = read_json(_File, os.read(descriptor, _LARGEST))
+        only = None if found.only is None else str(ipaddress.ip_address(found.only))
+        return Clients(found.clients.gateway, found.clients.other, only)
     except OSError as error:
         raise ClientsError(f"{path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except ValueError:
         raise ClientsError(f"{path}: no counts of clients") from None
     finally:
         with suppress(OSError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, get_args
 
-from entrypoint.text import printable
+from entrypoint.text import aligned, printable
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -84,6 +84,7 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
+_STATUS = max(map(len, STATUSES))
 _TITLES = {"ok": "ok", "warn": "warnings", "fail": "failures"}
 
 
@@ -102,10 +103,10 @@ def table(host: str, findings: Sequence[Finding]) -> Iterator[Line]:
     for owner, group in groupby(findings, key=lambda finding: finding.domain):
         yield Line(owner if owner is not None else f"{host} (this server)")
         for finding in group:
-            gap = " " * (4 - len(finding.status))
-            yield Line("  ", finding.status, f"{gap}  {finding.check:<{wide}}  {finding.detail}")
+            line = aligned((finding.status, finding.check, finding.detail), (_STATUS, wide, 0))
+            yield Line("  ", finding.status, line.removeprefix(finding.status))
             if finding.cure:
-                yield Line(f"{' ' * (wide + 10)}-> {finding.cure}")
+                yield Line(f"{' ' * (wide + _STATUS + 6)}-> {finding.cure}")
         yield Line("")
     yield Line(", ".join(f"{_count(findings, status)} {_TITLES[status]}" for status in STATUSES))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -18,7 +19,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from entrypoint.log import LEVELS, Level, write_log
+from entrypoint.log import start_logging, write_lines
+from entrypoint.log_line import LEVELS, Level, LogLine
+
+log = logging.getLogger(__name__)
 
 # smtpd needs a moment; and what dies five times within a minute ends the container.
 _FIRST_AFTER = 15.0  # seconds
@@ -29,13 +33,13 @@ _Finding = Mapping[str, Any]
 _Key = tuple[str, str | None, int]
 
 
-class Changes:
-    """Remembers the last look. A message is (level, text)."""
+class LastFindings:
+    """Remembers the last look."""
 
     def __init__(self) -> None:
         self._last: dict[_Key, _Finding] | None = None
 
-    def since_last(self, findings: Sequence[_Finding]) -> Iterator[tuple[Level, str]]:
+    def since_last(self, findings: Sequence[_Finding]) -> Iterator[LogLine]:
         """What is new; of the first look, whatever is not well, and how many checks there were.
 
         Numbers change from look to look, so they alone are no change.
@@ -48,13 +52,13 @@ class Changes:
             if finding["status"] == "ok" and (old is None or old["status"] == "ok"):
                 continue
             if old is None or _essence(old) != _essence(finding):
-                yield _LEVEL[finding["status"]], _line(finding)
+                yield LogLine(_LEVEL[finding["status"]], _line(finding))
         for key, old in before.items():
             if key not in now and old["status"] != "ok":
-                yield "info", f"{_name(old)}: no longer checked"
+                yield LogLine("info", f"{_name(old)}: no longer checked")
         if last is None:
             well = sum(finding["status"] == "ok" for finding in now.values())
-            yield "info", f"{well} of {len(now)} checks are ok"
+            yield LogLine("info", f"{well} of {len(now)} checks are ok")
 
 
 def _by_key(findings: Sequence[_Finding]) -> dict[_Key, _Finding]:
@@ -108,18 +112,16 @@ def main() -> None:
     parser.add_argument("settings")
     options = parser.parse_args()
     command = [sys.executable, "-m", "entrypoint.doctor", options.settings]
-    least = LEVELS.index(options.level)
-    changes = Changes()
+    start_logging("doctor", options.format, options.level)
+    changes = LastFindings()
     time.sleep(_FIRST_AFTER)
     while True:
         begin = time.monotonic()
         try:
             messages = list(changes.since_last(look(command)))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            messages = [("error", f"the doctor failed: {error}")]
-        for level, text in messages:
-            if LEVELS.index(level) >= least:
-                write_log(options.format, level, "doctor", text)
+            messages = [LogLine("error", f"the doctor failed: {error}")]
+        write_lines(log, messages)
         time.sleep(max(1.0, options.every - (time.monotonic() - begin)))
 
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from entrypoint.files import acting_as
 from entrypoint.paths import UNSIGNED
-from entrypoint.text import printable
+from entrypoint.text import printable, second
 
 SIGNER = "signer"
 
@@ -41,8 +40,7 @@ def check_unsigned(now: float, path: Path = UNSIGNED, owner: str = SIGNER) -> li
 def _told(domain: str, entry: Mapping[str, Any], now: float) -> str | None:
     if entry["signed"] is not None and now - entry["last"] >= _SEEN_FOR:
         return None
-    first = datetime.fromtimestamp(entry["first"], UTC)
     return (
         f"{entry['count']} message(s) from {printable(domain)} could not be signed since "
-        f"{first:%Y-%m-%dT%H:%M:%SZ}: {printable(str(entry['reason']))}"
+        f"{second(entry['first'])}: {printable(str(entry['reason']))}"
     )

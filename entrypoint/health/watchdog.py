@@ -8,6 +8,7 @@ the hour is over: a restart is no cure then, and what still works goes on.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,8 +24,9 @@ MOST_RESTARTS, WITHIN = 3, 3600.0
 # How long a program is left alone after its first, second and third restart.
 PAUSES = (60.0, 300.0, 900.0)
 
-Log = Callable[[str, str], None]
 Silent = Mapping[str, str]  # program → what was seen
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -41,17 +43,16 @@ class _Program:
 
 
 class Watchdog:
-    """restart: has a program start anew. log takes a level and a line."""
+    """restart: has a program start anew."""
 
     def __init__(
         self,
         restart: Callable[[str], None],
-        log: Log,
         *,
         hung_after: float = HUNG_AFTER,
         least_looks: int = LEAST_LOOKS,
     ) -> None:
-        self._restart, self._log = restart, log
+        self._restart = restart
         self._hung_after, self._least_looks = hung_after, least_looks
         self._programs: dict[str, _Program] = {}
 
@@ -71,7 +72,7 @@ class Watchdog:
                 self._still_silent(name, program, silent[name], began, now)
             else:
                 if program.since is not None:
-                    self._log("info", f"{name} answers again")
+                    log.info("%s answers again", name)
                 program.answers()
         # One that ended early is not repeated sooner: what hangs would be asked more and more.
         return max(AGAIN, PATIENCE + AGAIN - (now - began)) if silent else EVERY
@@ -86,7 +87,7 @@ class Watchdog:
         program.seen = now
         if program.since is None:
             program.since = began
-            self._log("warning", f"{name}: {what}")
+            log.warning("%s: %s", name, what)
         program.looks += 1
         silent_for = now - program.since
         if silent_for < self._hung_after or program.looks < self._least_looks:
@@ -96,18 +97,17 @@ class Watchdog:
         if len(program.restarts) >= MOST_RESTARTS:
             if not program.given_up:
                 program.given_up = True
-                self._log(
-                    "error",
-                    f"{name} is not restarted again: {what}, after {MOST_RESTARTS} restarts within "
-                    f"{WITHIN / 60:.0f} minutes; look at what it waits for",
+                log.error(
+                    "%s is not restarted again: %s, after %d restarts within %.0f minutes; look at "
+                    "what it waits for",
+                    *(name, what, MOST_RESTARTS, WITHIN / 60),
                 )
             return
         program.restarts.append(now)
         program.not_before = now + PAUSES[len(program.restarts) - 1]
         program.since, program.looks = None, 0
-        self._log(
-            "error",
-            f"{name} is restarted ({len(program.restarts)} of {MOST_RESTARTS} within "
-            f"{WITHIN / 60:.0f} minutes): {what}, for {silent_for:.0f} s now",
+        log.error(
+            "%s is restarted (%d of %d within %.0f minutes): %s, for %.0f s now",
+            *(name, len(program.restarts), MOST_RESTARTS, WITHIN / 60, what, silent_for),
         )
         self._restart(name)

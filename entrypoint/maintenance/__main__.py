@@ -15,28 +15,32 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from entrypoint import paths
-from entrypoint.accounts.store import Store
+from entrypoint.accounts.store import AccountStore
 from entrypoint.config.settings import Settings
-from entrypoint.dkim_keys.ticker import Ticker as Keys
-from entrypoint.log import LEVELS, write_log
+from entrypoint.dkim_keys.ticker import KeyTicker
+from entrypoint.log import start_logging, write_lines
+from entrypoint.log_line import LEVELS, Say
 from entrypoint.maintenance.applier import Applier
 from entrypoint.maintenance.apply import Prepared, prepare, sync_keys
 from entrypoint.maintenance.control_server import listen
 from entrypoint.maintenance.control_socket import Outcome
-from entrypoint.maintenance.disks import Ticker as Disks
+from entrypoint.maintenance.disks import DiskTicker
 from entrypoint.maintenance.duties import Duty, repeat
 from entrypoint.maintenance.environment import read_environment
-from entrypoint.maintenance.mta_sts import Ticker as MtaSts
+from entrypoint.maintenance.mta_sts import MtaStsTicker
 from entrypoint.maintenance.progress import Progress
-from entrypoint.maintenance.reload import Log, RunningServers, reload
+from entrypoint.maintenance.reload import RunningServers, reload
 from entrypoint.maintenance.watch import WatchedFiles
 from entrypoint.processes import in_child
-from entrypoint.tls.ticker import Ticker as Certificate
+from entrypoint.tls.ticker import CertificateTicker
+
+log = logging.getLogger(__name__)
 
 _FILES = ("ACCOUNTS_FILE", "ALIASES_FILE", "DOMAINS_FILE")
 # A thousand plain passwords of ACCOUNTS_FILE are hashed in seconds.
@@ -47,17 +51,17 @@ _KEYS_SECONDS = 30.0
 class Maintenance:
     """Everything that goes on. environment: the variables as the container was started with."""
 
-    def __init__(self, environment: Mapping[str, str], log: Log) -> None:
-        self._environment, self._log = environment, log
-        self._store, self._servers = Store(), RunningServers()
-        self._applier = Applier(self._watched(), self._prepare, self._go_live, log)
-        self._keys = Keys()
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._store, self._servers = AccountStore(), RunningServers()
+        self._applier = Applier(self._watched(), self._prepare, self._go_live)
+        self._keys = KeyTicker()
         self._duties = (
             # DNS has 25 seconds of these.
             Duty("DKIM keys", 60.0, self._keys.tick, 100.0),
-            Duty("disks", 5.0, Disks().tick, 120.0),
-            Duty("certificate", 2.0, Certificate(paths.DATA).tick, 300.0),
-            Duty("MTA-STS", 5.0, MtaSts().tick, 150.0),
+            Duty("disks", 5.0, DiskTicker().tick, 120.0),
+            Duty("certificate", 2.0, CertificateTicker(paths.DATA).tick, 300.0),
+            Duty("MTA-STS", 5.0, MtaStsTicker().tick, 150.0),
         )
 
     async def run(self) -> None:
@@ -67,7 +71,7 @@ class Maintenance:
             tasks.create_task(self._applier.run())
             await self._applier.has_settings.wait()
             for duty in self._duties:
-                tasks.create_task(repeat(duty, self._settings, self._log))
+                tasks.create_task(repeat(duty, self._settings))
 
     def _settings(self) -> Settings | None:
         return self._applier.settings
@@ -83,8 +87,8 @@ class Maintenance:
             partial(prepare, self._environment, self._store, live), _PREPARE_SECONDS
         )
 
-    async def _go_live(self, prepared: Prepared, progress: Progress, log: Log) -> None:
-        await reload(prepared.changes, self._servers, progress, log)
+    async def _go_live(self, prepared: Prepared, progress: Progress, say: Say) -> None:
+        await reload(prepared.changes, self._servers, progress, say)
         if prepared.domains_changed:
             await in_child(partial(sync_keys, prepared.settings), _KEYS_SECONDS)
 
@@ -94,8 +98,7 @@ class Maintenance:
         if settings is None:
             return Outcome(False, ("the configuration has not been read yet",))
         lines, errors = await self._keys.follow(settings)
-        for level, text in lines:
-            self._log(level, text)
+        write_lines(log, lines)
         self._duties[0].wake.set()
         return Outcome(not errors, tuple(errors), tuple(lines))
 
@@ -106,13 +109,8 @@ def main() -> None:
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("--level", choices=LEVELS, default="info")
     options = parser.parse_args()
-    least = LEVELS.index(options.level)
-
-    def log(level: str, text: str) -> None:
-        if LEVELS.index(level) >= least:
-            write_log(options.format, level, "maintenance", text)
-
-    asyncio.run(Maintenance(read_environment(), log).run())
+    start_logging("maintenance", options.format, options.level)
+    asyncio.run(Maintenance(read_environment()).run())
 
 
 if __name__ == "__main__":

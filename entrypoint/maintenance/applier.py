@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.settings import Settings
+from entrypoint.log import write_lines
+from entrypoint.log_line import LogLine, Say
 from entrypoint.maintenance.apply import Prepared
 from entrypoint.maintenance.control_socket import Outcome
 from entrypoint.maintenance.differences import differences
-from entrypoint.maintenance.once import Once
 from entrypoint.maintenance.progress import Progress
-from entrypoint.maintenance.reload import Log, NotLiveYetError
+from entrypoint.maintenance.reload import NotLiveYetError
 from entrypoint.maintenance.watch import WatchedFiles
+from filters.log_throttle import LogThrottle, Throttle
+
+log = logging.getLogger(__name__)
 
 LOOKS_EVERY = 2.0  # seconds
 # A file that is wrong is seldom mended by itself; another program may be about to answer again.
@@ -39,12 +44,12 @@ class Applier:
         self,
         files: WatchedFiles,
         prepare: Callable[[Settings | None], Awaitable[Prepared]],
-        go_live: Callable[[Prepared, Progress, Log], Awaitable[None]],
-        log: Log,
+        go_live: Callable[[Prepared, Progress, Say], Awaitable[None]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._files, self._prepare, self._go_live = files, prepare, go_live
-        self._log, self._once, self._clock = log, Once(log), clock
+        self._clock = clock
+        self._late, self._wrong = LogThrottle(log), Throttle[LogLine]()
         self._requests: list[asyncio.Future[Outcome]] = []
         self._wake = asyncio.Event()
         self._current: asyncio.Task[Settings] | None = None
@@ -97,7 +102,7 @@ class Applier:
         return self._retry_at
 
     async def _apply_for(self, requests: Sequence[asyncio.Future[Outcome]]) -> None:
-        lines: list[tuple[str, str]] = []
+        lines: list[LogLine] = []
 
         def answer(reasons: Sequence[str]) -> None:
             outcome = Outcome(not reasons, tuple(reasons), tuple(lines))
@@ -108,7 +113,8 @@ class Applier:
         def slow(what: str) -> None:
             self._slow = True
             reasons = _with(progress, [what])
-            self._once.say("slow", [("error", f"a change is not live yet: {'; '.join(reasons)}")])
+            trouble = "; ".join(reasons)
+            self._late.error("a change is not live yet: %s", trouble, cause=trouble)
             answer(reasons)
 
         progress = Progress(slow)
@@ -124,17 +130,17 @@ class Applier:
             return
         answer(_with(progress, self._ended(self._current, lines)))
 
-    async def _apply(self, lines: list[tuple[str, str]], progress: Progress) -> Settings:
+    async def _apply(self, lines: list[LogLine], progress: Progress) -> Settings:
         with progress.waiting("the configuration is still being read", PREPARED_WITHIN):
             prepared = await self._prepare(self._live)
         self._going_live = True
         lines += prepared.lines
         self.settings = prepared.settings
         self.has_settings.set()
-        await self._go_live(prepared, progress, lambda level, text: lines.append((level, text)))
+        await self._go_live(prepared, progress, lines.append)
         return prepared.settings
 
-    def _ended(self, task: asyncio.Task[Settings], lines: list[tuple[str, str]]) -> list[str]:
+    def _ended(self, task: asyncio.Task[Settings], lines: list[LogLine]) -> list[str]:
         """Log how it ended; why it is not live."""
         reasons: list[str] = []
         before, error, soon = self._live, task.exception(), False
@@ -148,14 +154,16 @@ class Applier:
             reasons = [f"{type(error).__name__}: {error}"]
         else:
             self._live = task.result()
-            self._once.say("slow", [])
+            self._late.recovered()
             if before is not None:
                 for text in differences(before, self._live):
-                    self._log("info", text)
+                    log.info("%s", text)
         self._retry(now=self._clock(), failed=bool(reasons), soon=soon)
-        errors = [("error", f"the change is not live: {text}") for text in reasons]
+        errors = [LogLine("error", f"the change is not live: {text}") for text in reasons]
+        news = self._wrong.news([*lines, *errors])
         # The start has told what is merely odd.
-        self._once.say("files", [*lines, *errors], quiet=before is None and not reasons)
+        if before is not None or reasons:
+            write_lines(log, news)
         return reasons
 
     def _retry(self, *, now: float, failed: bool, soon: bool) -> None:

@@ -11,24 +11,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from entrypoint import data
-from entrypoint.accounts.store import Store
+from entrypoint.accounts.store import AccountStore
 from entrypoint.config import environ
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
-from entrypoint.dkim_keys.store import Store as Keys
+from entrypoint.dkim_keys.store import KeyStore
+from entrypoint.log_line import LogLine
 from entrypoint.maintenance.known_hashes import KnownHashes
 from entrypoint.maintenance.reload import Changes, changes
-from entrypoint.maintenance.sessions import Sessions
+from entrypoint.maintenance.sessions import SessionsToEnd
 from entrypoint.paths import DKIM_KEYS, RUN
 from entrypoint.render import render
 
-Lines = list[tuple[str, str]]
+Lines = list[LogLine]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """settings: completed. changes: what is not live yet. lines: level and text, for the log."""
+    """settings: completed. changes: what is not live yet. lines: for the log."""
 
     settings: Settings
     changes: Changes
@@ -36,7 +37,7 @@ class Prepared:
     domains_changed: bool = False
 
 
-def prepare(environment: Mapping[str, str], store: Store, live: Settings | None) -> Prepared:
+def prepare(environment: Mapping[str, str], store: AccountStore, live: Settings | None) -> Prepared:
     """Read everything and find what is not live. Raises ConfigurationError.
 
     environment: the variables, as they were when the container started. live: the settings that
@@ -53,13 +54,13 @@ def prepare(environment: Mapping[str, str], store: Store, live: Settings | None)
         whole = data.complete(
             settings,
             stored,
-            say=lambda level, text: lines.append((level, text)),
+            say=lines.append,
             hash_of=known.hash_of,
         )
         known.remember()
         # The keys have their own lock and their own file for the signer.
         files = [file for file in render(whole) if file.path != RUN / DKIM_KEYS]
-        Sessions().note(files)
+        SessionsToEnd().note(files)
         return Prepared(whole, changes(files), lines, other_domains)
     except OSError as error:
         raise ConfigurationError([explained(error)]) from None
@@ -70,16 +71,16 @@ def _make_keys(settings: Settings, live: Settings | None) -> Lines:
 
     What has to wait for room on the disk is returned.
     """
-    keys = Keys(settings)
+    keys = KeyStore(settings)
     with keys.locked():
         keys.reconcile(int(time.time()))
         if live is None or set(settings.signing_domains) - set(live.signing_domains):
             keys.sync()
-    return [("warning", text) for text in keys.undone]
+    return [LogLine("warning", text) for text in keys.undone]
 
 
 def sync_keys(settings: Settings) -> None:
     """The signer forgets the keys of a domain when no mail comes from it any more."""
-    keys = Keys(settings)
+    keys = KeyStore(settings)
     with keys.locked():
         keys.sync()

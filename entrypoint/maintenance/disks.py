@@ -15,11 +15,10 @@ from functools import partial
 from entrypoint import smtpctl
 from entrypoint.config.settings import Settings
 from entrypoint.disks import VMAIL, Disk, disks
-from entrypoint.log import Level
+from entrypoint.log_line import LogLine
 from entrypoint.paths import DATA
 from entrypoint.processes import in_child
-
-Line = tuple[Level, str]
+from filters.log_throttle import Throttle
 
 # So much more room than at the last look is worth another try while the disk is full.
 _GROWN = 16 * 1024  # bytes
@@ -41,7 +40,7 @@ async def looked_at(thoroughly: bool) -> list[Disk | str]:
     return await in_child(partial(disks, owner=VMAIL if thoroughly else None), _LOOK_SECONDS)
 
 
-class Ticker:
+class DiskTicker:
     """Keeps what was said last, and what there was room for."""
 
     def __init__(
@@ -50,7 +49,7 @@ class Ticker:
         ask: Smtpctl | None = None,
     ) -> None:
         self._look, self._smtpctl = look, ask or _ask
-        self._said: set[str] = set()
+        self._full = Throttle[str]()
         self._tried = float("-inf")
         # The least room since the disk is full; None while it is not.
         self._least: tuple[int, int] | None = None
@@ -58,22 +57,20 @@ class Ticker:
         self._again_at: float | None = None
         self._once_more = False
         self._waiting: deque[str] = deque()
-        self._unheard = self._silent = False
+        self._unheard, self._silent = Throttle[str](), Throttle[str]()
 
-    async def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
+    async def tick(self, settings: Settings, now: float | None = None) -> list[LogLine]:
         """Look once; the lines for the log. now: a clock's seconds that only go on."""
         now = time.monotonic() if now is None else now
         # A disk that sleeps is not woken up every time.
-        thoroughly = bool(self._said) or now - self._tried >= _TRY_EVERY
+        thoroughly = bool(self._full.lasting) or now - self._tried >= _TRY_EVERY
         if thoroughly:
             self._tried = now
         try:
             found = await self._look(thoroughly)
         except TimeoutError:
-            lines: list[Line] = [] if self._silent else [("error", _SILENT)]
-            self._silent = True
-            return lines
-        self._silent = False
+            return [LogLine("error", text) for text in self._silent.news([_SILENT])]
+        self._silent.news(())
         lines = self._tell(found)
         for disk in found:
             if isinstance(disk, Disk) and DATA in disk.folders:
@@ -84,29 +81,27 @@ class Ticker:
                 self._again_at = now + _ONCE_MORE if self._once_more else None
                 self._once_more = False
             await self._schedule()
-            self._unheard = False
+            self._unheard.news(())
         except smtpctl.SmtpctlError as error:
             self._waiting.clear()
             self._again_at = now + _ONCE_MORE
-            if not self._unheard:
-                lines.append(("warning", f"what waits in the queue is not tried again: {error}"))
-            self._unheard = True
+            if self._unheard.news(["smtpctl"]):  # whatever it says of the reason
+                text = f"what waits in the queue is not tried again: {error}"
+                lines.append(LogLine("warning", text))
         return lines
 
-    def _tell(self, found: Sequence[Disk | str]) -> list[Line]:
+    def _tell(self, found: Sequence[Disk | str]) -> list[LogLine]:
         troubles = {
             each if isinstance(each, str) else " and ".join(map(str, each.folders)): (
                 each if isinstance(each, str) else each.problem
             )
             for each in found
         }
-        said = {name for name, trouble in troubles.items() if trouble is not None}
+        full = sorted(name for name, trouble in troubles.items() if trouble is not None)
+        over = sorted(self._full.lasting.difference(full))
         # The numbers change all the time: what counts is which disk it is.
-        lines: list[Line] = [("error", str(troubles[name])) for name in sorted(said - self._said)]
-        over = sorted(self._said - said)
-        lines += [("info", f"the disk of {name} takes mail again") for name in over]
-        self._said = said
-        return lines
+        lines = [LogLine("error", str(troubles[name])) for name in self._full.news(full)]
+        return lines + [LogLine("info", f"the disk of {name} takes mail again") for name in over]
 
     def _watch(self, disk: Disk, largest: int, now: float) -> None:
         """Has room come back for what may be waiting?"""

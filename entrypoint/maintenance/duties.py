@@ -7,43 +7,47 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from entrypoint.config.settings import Settings
-from entrypoint.maintenance.once import Once
-from entrypoint.maintenance.reload import Log
+from entrypoint.log import write_lines
+from entrypoint.log_line import LogLine
+from filters.log_throttle import LogThrottle
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Duty:
-    """tick: is given the settings, and returns level and text. seconds: its time for one tick.
+    """tick: is given the settings, and returns what is for the log. seconds: its time for one tick.
 
     every: the seconds from the end of a tick to the next, unless `wake` is set before.
     """
 
     name: str
     every: float
-    tick: Callable[[Settings], Awaitable[Sequence[tuple[str, str]]]]
+    tick: Callable[[Settings], Awaitable[Sequence[LogLine]]]
     seconds: float
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def repeat(duty: Duty, settings: Callable[[], Settings | None], log: Log) -> None:
+async def repeat(duty: Duty, settings: Callable[[], Settings | None]) -> None:
     """Do the duty until cancelled; what goes wrong is logged once, and ends nothing."""
-    once = Once(log)
+    failing = LogThrottle(log)
     while True:
         if (current := settings()) is not None:
-            trouble: list[tuple[str, str]] = []
             try:
                 async with asyncio.timeout(duty.seconds):
-                    for level, text in await duty.tick(current):
-                        log(level, text)
+                    write_lines(log, await duty.tick(current))
+                failing.recovered()
             except TimeoutError:
-                trouble = [("error", f"{duty.name}: no end within {duty.seconds:g} s")]
+                trouble = f"no end within {duty.seconds:g} s"
+                failing.error("%s: %s", duty.name, trouble, cause=trouble)
             except Exception as error:
-                trouble = [("error", f"{duty.name}: {type(error).__name__}: {error}")]
-            once.say(duty.name, trouble)
+                trouble = f"{type(error).__name__}: {error}"
+                failing.error("%s: %s", duty.name, trouble, cause=trouble)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(duty.every):
                 await duty.wake.wait()

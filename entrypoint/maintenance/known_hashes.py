@@ -16,6 +16,7 @@ from pathlib import Path
 from entrypoint.config.passwords import hash_password
 from entrypoint.disks import takes_nothing
 from entrypoint.files import write_file
+from entrypoint.json_model import JsonModel, read_json
 from entrypoint.paths import RUN
 from entrypoint.render import rendered_hashes
 from filters.credentials import matches
@@ -68,9 +69,14 @@ class KnownHashes:
                 raise
 
 
+class _File(JsonModel):
+    key: str
+    digests: dict[str, str]
+
+
 def _read(path: Path) -> tuple[bytes, Mapping[str, str]]:
     try:
-        content = json.loads(path.read_text("ascii"))
-        return bytes.fromhex(content["key"]), dict(content["digests"])
-    except (OSError, ValueError, KeyError, TypeError):  # none yet
+        found = read_json(_File, path.read_text("ascii"))
+        return bytes.fromhex(found.key), found.digests
+    except (OSError, ValueError):  # none yet
         return secrets.token_bytes(32), {}

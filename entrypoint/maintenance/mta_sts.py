@@ -14,7 +14,7 @@ from pathlib import Path
 
 from entrypoint.config.settings import Settings
 from entrypoint.dns_records import Record
-from entrypoint.log import Level
+from entrypoint.log_line import Level, LogLine
 from entrypoint.paths import RUN
 from entrypoint.processes import in_child
 from entrypoint.web.published import mta_sts_mode, web_records
@@ -25,17 +25,15 @@ from filters.watched_file import Stamp, file_stamp
 _SAME = 600.0  # seconds
 _LOOK_SECONDS = 120.0
 
-Line = tuple[Level, str]
-
 # By mode, what senders that know the policy do (RFC 8461 §5).
-_MEANING: Mapping[str, Line] = {
+_MEANING: Mapping[str, tuple[Level, str]] = {
     "enforce": ("error", "until that is mended, those who know the policy hold back their mail"),
     "testing": ("warning", "those who know the policy deliver, and report it"),
     "withdraw": ("warning", "until that is mended, nobody hears that the policy is taken back"),
 }
 
 
-class Ticker:
+class MtaStsTicker:
     """Keeps how it was at the last look. trust: the sender's context, if not the public roots."""
 
     def __init__(self, run: Path = RUN, trust: ssl.SSLContext | None = None) -> None:
@@ -43,7 +41,7 @@ class Ticker:
         self._seen: tuple[tuple[object, ...], float] | None = None
         self._ready: Mapping[str, str | None] | None = None
 
-    async def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
+    async def tick(self, settings: Settings, now: float | None = None) -> list[LogLine]:
         """What has changed; nothing is said of the first look. now: Unix time.
 
         Raises TimeoutError. A handshake for each domain takes its time: it is made in a process of
@@ -69,21 +67,22 @@ class Ticker:
 
 def _changes(
     settings: Settings, before: Mapping[str, str | None], ready: Mapping[str, str | None]
-) -> Iterator[Line]:
+) -> Iterator[LogLine]:
     for domain, objection in ready.items():
         known = domain in before
         if objection is None and not (known and before[domain] is None):
             lines = "; ".join(_records(settings, domain))
-            yield (
+            yield LogLine(
                 "info",
                 f"{domain}: MTA-STS is ready; publish what `signpost dns {domain}` has now: "
                 f"{lines}",
             )
         elif objection is not None and known and before[domain] is None:
             level, meaning = _MEANING[settings.mta_sts]
-            yield level, f"{domain}: MTA-STS is no longer ready: {objection}; {meaning}"
+            text = f"{domain}: MTA-STS is no longer ready: {objection}; {meaning}"
+            yield LogLine(level, text)
         elif objection is not None and not known:
-            yield "warning", f"{domain}: no MTA-STS record yet: {objection}"
+            yield LogLine("warning", f"{domain}: no MTA-STS record yet: {objection}")
 
 
 def _records(settings: Settings, domain: str) -> Iterator[str]:

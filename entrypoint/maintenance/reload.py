@@ -16,15 +16,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from entrypoint.disks import explained
+from entrypoint.json_model import JsonModel, read_json
+from entrypoint.log_line import LogLine, Say
 from entrypoint.maintenance.progress import Progress
-from entrypoint.maintenance.sessions import Sessions
+from entrypoint.maintenance.sessions import SessionsToEnd
 from entrypoint.paths import LOGINS, RUN
 from entrypoint.processes import in_child, run_program
 from entrypoint.render import RenderedFile, write
@@ -51,8 +53,6 @@ _WRITE_SECONDS = 60.0
 # Then whoever waits hears of it. A session is given time to say BYE.
 _DISK_SECONDS = 5.0
 _SESSIONS_SECONDS = 5.0
-
-Log = Callable[[str, str], None]
 
 
 class NotLiveYetError(Exception):
@@ -82,19 +82,31 @@ def changes(files: Iterable[RenderedFile], run: Path = RUN) -> Changes:
     return Changes(differing, tables, book and _without_removed(book, run))
 
 
+class _Addresses(JsonModel):
+    """The file that both filters read (`filters.addresses`)."""
+
+    delimiter: str
+    domains: list[str]
+    owners: dict[str, list[str]]
+    forwards: list[str]
+
+
 def _without_removed(book: RenderedFile, run: Path) -> RenderedFile | None:
     """The new addresses as far as smtpd knows them already; None where that is no change."""
     try:
-        old, new = json.loads((run / _ADDRESSES).read_text("utf-8")), json.loads(book.content)
-        owners = {each: logins for each, logins in new["owners"].items() if each in old["owners"]}
-        both = new | {
-            "domains": [name for name in new["domains"] if name in old["domains"]],
-            "owners": owners,
-            "forwards": [each for each in new["forwards"] if each in owners],
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        old = read_json(_Addresses, (run / _ADDRESSES).read_text("utf-8"))
+        new = read_json(_Addresses, book.content)
+    except (OSError, ValueError):
         return None
-    return None if both == old else replace(book, content=json.dumps(both, indent=1) + "\n")
+    owners = {each: logins for each, logins in new.owners.items() if each in old.owners}
+    both = _Addresses(
+        delimiter=new.delimiter,
+        domains=[name for name in new.domains if name in old.domains],
+        owners=owners,
+        forwards=[each for each in new.forwards if each in owners],
+    )
+    text = json.dumps(both.model_dump(), indent=1) + "\n"
+    return None if both == old else replace(book, content=text)
 
 
 class MailServers(Protocol):
@@ -117,7 +129,7 @@ class RunningServers:
     """Those of this container."""
 
     def __init__(self) -> None:
-        self._sessions = Sessions()
+        self._sessions = SessionsToEnd()
 
     async def update_table(self, table: str) -> None:
         """By smtpctl."""
@@ -151,18 +163,20 @@ _PART = {
 
 
 async def reload(
-    new: Changes, servers: MailServers, progress: Progress, log: Log, run: Path = RUN
+    new: Changes, servers: MailServers, progress: Progress, say: Say, run: Path = RUN
 ) -> None:
-    """Have the changes live. log takes a level and a line.
+    """Have the changes live. say: hears what is for the log.
 
     Raises NotLiveYetError with everything that is not; the next call goes on from there. Whoever
     is cancelled or killed in between leaves the word, too.
     """
     if at_start := sorted(new.files.keys() & _AT_START):
-        log(
-            "warning",
-            f"restart the container to have all of the change: {', '.join(at_start)} would be "
-            "different, and that is read at the start only; the rest is live",
+        say(
+            LogLine(
+                "warning",
+                f"restart the container to have all of the change: {', '.join(at_start)} would be "
+                "different, and that is read at the start only; the rest is live",
+            )
         )
     live = {name: file for name, file in new.files.items() if name not in _AT_START}
     later = {f"tables/{table}" for table in new.tables} | {_ADDRESSES}
@@ -181,7 +195,7 @@ async def reload(
     # The new passwords count, whether smtpd takes its tables or not.
     ends = await asyncio.gather(
         _mail(new, bool(_MAILBOXES & first.keys()), live.get(_ADDRESSES), servers, progress, run),
-        _sessions(servers, progress, log),
+        _sessions(servers, progress, say),
         return_exceptions=True,
     )
     if unexpected := [end for end in ends if end and not isinstance(end, NotLiveYetError)]:
@@ -233,7 +247,7 @@ async def _update(table: str, servers: MailServers, progress: Progress) -> None:
         await servers.update_table(table)
 
 
-async def _sessions(servers: MailServers, progress: Progress, log: Log) -> None:
+async def _sessions(servers: MailServers, progress: Progress, say: Say) -> None:
     if not servers.sessions_to_end():
         return
     try:
@@ -244,7 +258,8 @@ async def _sessions(servers: MailServers, progress: Progress, log: Log) -> None:
         raise NotLiveYetError([_reason(error, late)]) from None
     progress.done(_OLD_SESSIONS)
     for login, number in ended.items():
-        log("info", f"{login}: {number} open session(s) ended: a password counts no longer")
+        ended_how = f"{number} open session(s) ended: a password counts no longer"
+        say(LogLine("info", f"{login}: {ended_how}"))
 
 
 async def _write(

@@ -23,13 +23,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from entrypoint.files import acting_as, write_file
+from entrypoint.json_model import read_json
 from entrypoint.paths import LOGINS, RUN
 from entrypoint.processes import in_child, run_program
 from entrypoint.render import RenderedFile
 from filters.credentials import LoginBook
 
 _NAME = "sessions-to-end.json"
+_LOGINS = TypeAdapter(set[str])
 _OWNER = "vmail"
 # By the names of Dovecot's services, which are those of their processes, too. LMTP is none of them:
 # it brings mail.
@@ -43,7 +47,7 @@ _TIMED_OUT = 137  # timeout(1) with --signal KILL: 128 + 9
 
 
 @dataclass(frozen=True)
-class Session:
+class OpenSession:
     """An open session: whose it is, and the process that serves it and nobody else."""
 
     login: str
@@ -51,7 +55,7 @@ class Session:
     process: int
 
 
-class Sessions:
+class SessionsToEnd:
     """What is to end outlasts whoever notes it: the next one ends it. root: who runs this.
 
     look: the sessions that are open. terminate: ends some.
@@ -61,8 +65,8 @@ class Sessions:
         self,
         run: Path = RUN,
         root: str = "root",
-        look: Callable[[], Awaitable[Sequence[Session]]] | None = None,
-        terminate: Callable[[Collection[Session]], Awaitable[None]] | None = None,
+        look: Callable[[], Awaitable[Sequence[OpenSession]]] | None = None,
+        terminate: Callable[[Collection[OpenSession]], Awaitable[None]] | None = None,
     ) -> None:
         self._run, self._path, self._root = run, run / _NAME, root
         self._look, self._terminate = look or open_sessions, terminate or end_sessions
@@ -86,7 +90,7 @@ class Sessions:
         pending = self.pending()
         if not pending:
             return {}
-        ended: set[Session] = set()
+        ended: set[OpenSession] = set()
         begin = time.monotonic()
         while time.monotonic() - begin < _STRAGGLERS:
             if found := await self._of(pending) - ended:
@@ -102,13 +106,13 @@ class Sessions:
         self._path.unlink(missing_ok=True)
         return dict(Counter(each.login for each in ended))
 
-    async def _of(self, logins: Collection[str]) -> set[Session]:
+    async def _of(self, logins: Collection[str]) -> set[OpenSession]:
         return {session for session in await self._look() if session.login in logins}
 
     def pending(self) -> set[str]:
         """The logins whose sessions are to end. Raises OSError."""
         try:
-            return set(json.loads(self._path.read_text("ascii")))
+            return read_json(_LOGINS, self._path.read_text("ascii"))
         except FileNotFoundError:
             return set()
         except ValueError as error:
@@ -130,7 +134,7 @@ def losing(before: str, after: str) -> set[str]:
     }
 
 
-async def open_sessions() -> list[Session]:
+async def open_sessions() -> list[OpenSession]:
     """The sessions that Dovecot knows. Raises OSError or TimeoutError."""
     # It ends by itself where Dovecot does not answer: without CAP_KILL nobody but vmail, whose its
     # socket is, may end it.
@@ -146,18 +150,18 @@ async def open_sessions() -> list[Session]:
     heads, *rows = [line.split("\t") for line in lines] or [[]]
     found = (dict(zip(heads, row, strict=True)) for row in rows)
     return [
-        Session(each["username"].lower(), each["service"], int(each["pid"]))
+        OpenSession(each["username"].lower(), each["service"], int(each["pid"]))
         for each in found
         if each["service"] in _SERVICES
     ]
 
 
-async def end_sessions(sessions: Collection[Session]) -> None:
+async def end_sessions(sessions: Collection[OpenSession]) -> None:
     """Ask their processes to end, in a process that acts as their owner. Raises OSError."""
     await in_child(partial(_end, sessions), _PATIENCE)
 
 
-def _end(sessions: Collection[Session]) -> None:
+def _end(sessions: Collection[OpenSession]) -> None:
     for session in sessions:
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             name = Path(f"/proc/{session.process}/comm").read_text("ascii").strip()

@@ -8,6 +8,7 @@ rendered supervisord.conf.
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 import threading
 import time
@@ -22,11 +23,14 @@ from supervisor.supervisord import Supervisor
 from entrypoint.config.ports import SMTP_PORTS, port_numbers, rendered_ports
 from entrypoint.health.looking import Looking
 from entrypoint.health.watchdog import Watchdog
-from entrypoint.log import write_log
+from entrypoint.log import start_logging
 from entrypoint.paths import PORTS, RUN
 from entrypoint.probe.ready import is_ready
 from entrypoint.supervise.listening_sockets import ListeningSockets
 from entrypoint.supervise.restarts import Restarts, is_pending, request
+from filters.log_throttle import LogThrottle
+
+log = logging.getLogger(__name__)
 
 # A program that comes up and dies again this often is not being kept running.
 _MOST_EXITS = 5
@@ -39,9 +43,8 @@ _STARTS_WITHIN = 30.0
 class Watch:
     """Subscribes to supervisor's events and ends it with the reason."""
 
-    def __init__(self, options: Any, form: str) -> None:
+    def __init__(self, options: Any) -> None:
         self.options = options
-        self.form = form
         self.failed = False
         self._exits: dict[str, deque[float]] = {}
 
@@ -52,10 +55,6 @@ class Watch:
         # was told to stop is neither.
         events.subscribe(events.ProcessStateExitedEvent, self._exited)
         events.subscribe(events.ProcessStateBackoffEvent, self._exited)
-
-    def say(self, level: str, message: str) -> None:
-        """Write one line to the container's log."""
-        write_log(self.form, level, "signpost", message)
 
     def _fatal(self, event: Any) -> None:
         self._end(event.process.config.name)
@@ -75,7 +74,7 @@ class Watch:
             cause = (RUN / f"{name}.cause").read_text("utf-8").strip()
         except OSError:
             cause = "no cause is known"
-        self.say("error", f"{name} cannot be kept running, the container stops: {cause}")
+        log.error("%s cannot be kept running, the container stops: %s", name, cause)
         self.options.mood = states.SupervisorStates.SHUTDOWN
 
     def tell_when_ready(self) -> None:
@@ -87,7 +86,7 @@ class Watch:
         deadline = time.monotonic() + _READY_WITHIN
         while not self.failed and time.monotonic() < deadline:
             if is_ready(ports):
-                self.say("info", f"signpost ready: {told}")
+                log.info("signpost ready: %s", told)
                 return
             time.sleep(0.2)
 
@@ -102,8 +101,8 @@ class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
         self._sockets = sockets
         self._watch = watch
         self._restarts = restarts
-        self._looking = Looking(Watchdog(request, watch.say), self._is_busy)
-        self._trouble = ""
+        self._looking = Looking(Watchdog(request), self._is_busy)
+        self._failing = LogThrottle(log)
 
     def runforever(self) -> None:
         self._watch.subscribe()
@@ -130,12 +129,10 @@ class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
         """Nothing that goes wrong with it may end the server."""
         try:
             self._looking.turn(time.monotonic())
-            self._trouble = ""
+            self._failing.recovered()
         except Exception as error:
-            trouble = f"nobody looks for programs that hang: {type(error).__name__}: {error}"
-            if trouble != self._trouble:
-                self._watch.say("error", trouble)
-            self._trouble = trouble
+            trouble = f"{type(error).__name__}: {error}"
+            self._failing.error("nobody looks for programs that hang: %s", trouble, cause=trouble)
 
     def _is_busy(self, program: str) -> bool:
         """Whether its silence says nothing: it is not there, about to stop, or has just started."""
@@ -155,11 +152,12 @@ class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
 def main() -> None:
     """Run until a signal, or until a program cannot be kept running (exit 1)."""
     configuration, form = sys.argv[1:3]
+    start_logging("signpost", form)
     options = ServerOptions()
     options.realize(["-c", configuration, "-n"])
-    watch = Watch(options, form)
+    watch = Watch(options)
     # Before there is a second thread: it changes the umask for a moment.
-    sockets = ListeningSockets(watch.say)
+    sockets = ListeningSockets()
     sockets.serve()
     threading.Thread(target=watch.tell_when_ready, daemon=True).start()
     options.first, options.test = True, False

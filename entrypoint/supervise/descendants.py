@@ -19,7 +19,7 @@ _LOOK_EVERY = 0.05  # seconds
 
 
 @dataclass(frozen=True)
-class Process:
+class RunningProcess:
     """One that has not ended, and its real user."""
 
     pid: int
@@ -27,14 +27,14 @@ class Process:
     user: int
 
 
-def processes() -> Iterator[Process]:
+def processes() -> Iterator[RunningProcess]:
     """All that can be seen; not those that have ended and wait to be reaped."""
     for folder in _PROC.iterdir():
         if folder.name.isdecimal() and (process := _read(int(folder.name))):
             yield process
 
 
-def _read(pid: int) -> Process | None:
+def _read(pid: int) -> RunningProcess | None:
     try:
         text = (_PROC / str(pid) / "status").read_text("utf-8", "replace")
     except OSError:
@@ -42,13 +42,13 @@ def _read(pid: int) -> Process | None:
     fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     if fields["State"].split()[0] in "ZX":
         return None
-    return Process(pid, int(fields["PPid"]), int(fields["Uid"].split()[0]))
+    return RunningProcess(pid, int(fields["PPid"]), int(fields["Uid"].split()[0]))
 
 
-def descendants(of: int) -> list[Process]:
+def descendants(of: int) -> list[RunningProcess]:
     """The children of a process, theirs, and so on."""
     everyone = list(processes())
-    found, above = list[Process](), {of}
+    found, above = list[RunningProcess](), {of}
     while above:
         below = [process for process in everyone if process.parent in above]
         found += below
@@ -56,7 +56,7 @@ def descendants(of: int) -> list[Process]:
     return found
 
 
-def of_users(users: Collection[int]) -> list[Process]:
+def of_users(users: Collection[int]) -> list[RunningProcess]:
     """Those whose real user is one of these, in this container alone: its processes may see the
     host's, whose numbers are other people's.
     """
@@ -71,7 +71,7 @@ def _group(pid: int) -> str | None:
         return None
 
 
-def send(process: Process, number: signal.Signals) -> None:
+def send(process: RunningProcess, number: signal.Signals) -> None:
     """Signal it, if it is still there and may be signalled."""
     with contextlib.suppress(ProcessLookupError):
         try:
@@ -86,7 +86,9 @@ def send(process: Process, number: signal.Signals) -> None:
                     os.seteuid(before)
 
 
-def kill_all(find: Callable[[], Collection[Process]], within: float) -> Collection[Process]:
+def kill_all(
+    find: Callable[[], Collection[RunningProcess]], within: float
+) -> Collection[RunningProcess]:
     """SIGKILL what is found until nothing is: who is left after so many seconds."""
     deadline = time.monotonic() + within
     while (found := find()) and time.monotonic() < deadline:
@@ -96,7 +98,9 @@ def kill_all(find: Callable[[], Collection[Process]], within: float) -> Collecti
     return found
 
 
-def wait_for_end(find: Callable[[], Collection[Process]], within: float) -> Collection[Process]:
+def wait_for_end(
+    find: Callable[[], Collection[RunningProcess]], within: float
+) -> Collection[RunningProcess]:
     """Wait until nothing is found: who is left after so many seconds."""
     deadline = time.monotonic() + within
     while (found := find()) and time.monotonic() < deadline:

@@ -11,14 +11,16 @@ process has it in memory for good.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from entrypoint.paths import LISTENING_SOCKETS
+
+log = logging.getLogger(__name__)
 
 # smtpd itself asks for 5. It is as many as may wait for their greeting on each port.
 BACKLOG = 128
@@ -30,10 +32,9 @@ Address = tuple[str, int]
 
 
 class ListeningSockets:
-    """Hands them out, in a thread of its own; say(level, message) writes to the log."""
+    """Hands them out, in a thread of its own."""
 
-    def __init__(self, say: Callable[[str, str], None], path: Path = LISTENING_SOCKETS) -> None:
-        self._say = say
+    def __init__(self, path: Path = LISTENING_SOCKETS) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._sockets: dict[Address, socket.socket] = {}
@@ -102,10 +103,11 @@ class ListeningSockets:
 
     def _trouble(self, error: Exception) -> None:
         with contextlib.suppress(Exception):
-            self._say(
-                "warning",
+            log.warning(
                 "smtpd's listening sockets cannot be handed over, so clients may be refused while "
-                f"it restarts: {type(error).__name__}: {error}",
+                "it restarts: %s: %s",
+                type(error).__name__,
+                error,
             )
 
 

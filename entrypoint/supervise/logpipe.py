@@ -24,12 +24,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import IO, NoReturn
 
-from entrypoint.log import LEVELS, write_log
+from entrypoint.log_line import LEVELS, write_log
 from entrypoint.paths import RUN
 from entrypoint.probe.quiet_log import QuietLog
 from entrypoint.supervise import dovecot_log
 from entrypoint.supervise.descendants import (
-    Process,
+    RunningProcess,
     descendants,
     kill_all,
     of_users,
@@ -164,7 +164,7 @@ class Program:
         if left := wait_for_end(self._all, _ENDS_WITHIN):
             say("warning", f"it does not end; killed: {len(left)} processes")
 
-    def _all(self) -> list[Process]:
+    def _all(self) -> list[RunningProcess]:
         return descendants(os.getpid())
 
     def _reap(self) -> None:

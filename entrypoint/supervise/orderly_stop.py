@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from entrypoint.paths import SPOOL
-from entrypoint.supervise.descendants import Process, descendants
+from entrypoint.supervise.descendants import RunningProcess, descendants
 
 INCOMING = SPOOL / "temporary"
 # docker waits ten seconds for everything in the container, and these are but one part of it.
@@ -42,7 +42,7 @@ def finish(smtpd: int) -> list[str]:
     return [*cut, f"messages coming in: {len(coming)}"] if coming else cut
 
 
-def deliveries(smtpd: int, owners: Collection[int]) -> list[Process]:
+def deliveries(smtpd: int, owners: Collection[int]) -> list[RunningProcess]:
     """The delivery agents: smtpd's only children with these users."""
     return [each for each in descendants(smtpd) if each.user in owners]
 

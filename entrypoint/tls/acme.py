@@ -10,12 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, get_args
+from typing import Protocol
+
+from pydantic import TypeAdapter
 
 from entrypoint.config.problems import BrokenRuleError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.files import write_file
+from entrypoint.json_model import JsonModel, read_json
+from entrypoint.log_line import LogLine
 from entrypoint.processes import in_child
 from entrypoint.text import day, listed, minute
 from entrypoint.tls.acme_plan import (
@@ -30,36 +34,35 @@ from entrypoint.tls.acme_plan import (
 from entrypoint.tls.certbot import Certbot, Result
 from entrypoint.tls.pair import Pair, Paths, check_fit
 from entrypoint.tls.pointing_here import NamesPointingHere
-from entrypoint.tls.replacement import Line
 from entrypoint.tls.sources import acme_folder, issued_paths
+from filters.log_throttle import Throttle
 from filters.watched_file import Stamp, file_stamp
 
 _NAME = "attempts.json"
 
 
+class _Attempt(JsonModel):
+    at: float
+    outcome: Outcome
+    not_before: float
+    # Earlier versions did not write these down.
+    names: tuple[str, ...] = ()
+    blamed: tuple[str, ...] = ()
+
+
+_ATTEMPTS = TypeAdapter(tuple[_Attempt, ...])
+
+
 def read_attempts(folder: Path) -> tuple[Attempt, ...]:
     """Oldest first; none if there is no such file. Raises OSError, or ValueError for another."""
     try:
-        content = json.loads((folder / _NAME).read_text("ascii"))
+        found = read_json(_ATTEMPTS, (folder / _NAME).read_text("ascii"))
     except FileNotFoundError:
         return ()
-    try:
-        found = [
-            Attempt(
-                float(each["at"]),
-                each["outcome"],
-                float(each["not_before"]),
-                # Earlier versions did not write these down.
-                tuple(map(str, each.get("names", ()))),
-                tuple(map(str, each.get("blamed", ()))),
-            )
-            for each in content
-        ]
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from None
-    if any(each.outcome not in get_args(Outcome) for each in found):
-        raise ValueError("an unknown outcome")
-    return tuple(sorted(found, key=lambda each: each.at))
+    attempts = [
+        Attempt(each.at, each.outcome, each.not_before, each.names, each.blamed) for each in found
+    ]
+    return tuple(sorted(attempts, key=lambda each: each.at))
 
 
 def write_attempts(folder: Path, attempts: Sequence[Attempt]) -> None:
@@ -118,9 +121,8 @@ class Acme:
         self._names = names or NamesPointingHere()
         self._run: Run | None = None
         self._restarted = True
-        self._trouble = ""
-        self._reported: Held | None = None
-        self._crowd = 0
+        self._troubles = Throttle[str]()
+        self._found, self._crowd = Throttle[Held](), Throttle[str]()
         self._checked: tuple[tuple[Stamp | None, ...], Held | None] | None = None
 
     @property
@@ -128,7 +130,7 @@ class Acme:
         """Is a client at work, so that its files may change?"""
         return self._run is not None
 
-    async def tick(self, settings: Settings, now: float) -> list[Line]:
+    async def tick(self, settings: Settings, now: float) -> list[LogLine]:
         """Begin a run, or see how it ended; the lines for the log. Nothing is raised."""
         try:
             lines = await self._tick(settings, now)
@@ -141,7 +143,7 @@ class Acme:
             return self._once(f"{file}: it cannot be read ({error}); remove it")
         return lines
 
-    async def _tick(self, settings: Settings, now: float) -> list[Line]:
+    async def _tick(self, settings: Settings, now: float) -> list[LogLine]:
         folder = acme_folder(settings, self._data)
         if not self._lasts(self._data):
             # Each new container would ask for a new certificate, and the server's limits are few.
@@ -161,8 +163,7 @@ class Acme:
             settings.mail_hostname, further, held, attempts, now, restarted=self._restarted
         )
         lines = self._count(further)
-        if held is not None and held != self._reported:
-            self._reported = held
+        if held is not None and self._found.news([held]):
             lines += [valid(held, order.at)] if now < order.at else []
         if now < order.at:
             return lines
@@ -174,7 +175,7 @@ class Acme:
 
     async def _ended(
         self, settings: Settings, attempts: tuple[Attempt, ...], result: Result, now: float
-    ) -> list[Line]:
+    ) -> list[LogLine]:
         self._run = None
         host = settings.mail_hostname
         begun = attempts[-1] if attempts else Attempt(now, "begun", names=(host,))
@@ -191,7 +192,7 @@ class Acme:
             # certbot would go on with it for ever; without one it makes another.
             (folder / "accounts").rename(folder / f"accounts.unknown-{int(now)}")
         if not result.problem:
-            self._trouble = ""
+            self._troubles.news(())
             return [issued(settings.acme_server, last.names)]
         if not last.against(host):
             return [left_out(result, attempts)]
@@ -211,67 +212,62 @@ class Acme:
         self._checked = stamps, held
         return held
 
-    def _count(self, further: Sequence[str]) -> list[Line]:
+    def _count(self, further: Sequence[str]) -> list[LogLine]:
         """Once: more names than a certificate can have."""
-        before, self._crowd = self._crowd, len(further)
-        if self._crowd < MOST_NAMES or before >= MOST_NAMES:
-            return []
-        return [too_many(self._crowd)]
+        crowd = ["crowd"] if len(further) >= MOST_NAMES else []
+        return [too_many(len(further)) for _ in self._crowd.news(crowd)]
 
-    def _once(self, trouble: str) -> list[Line]:
-        if trouble == self._trouble:
-            return []
-        self._trouble = trouble
-        return [("error", f"ACME: {trouble}")]
+    def _once(self, trouble: str) -> list[LogLine]:
+        return [LogLine("error", f"ACME: {text}") for text in self._troubles.news([trouble])]
 
 
 _MOST_LISTED = 6
 
 
-def asked(server: str, names: Sequence[str], held: Held | None) -> Line:
+def asked(server: str, names: Sequence[str], held: Held | None) -> LogLine:
     """A run has begun."""
     what = "a certificate is" if held is None else "the next certificate is"
     further = f" for {first_names(names)}" if len(names) > 1 else ""
-    return "info", f"{what} asked for at {server}{further}"
+    return LogLine("info", f"{what} asked for at {server}{further}")
 
 
-def issued(server: str, names: Sequence[str]) -> Line:
+def issued(server: str, names: Sequence[str]) -> LogLine:
     """A run has ended well."""
-    return "info", f"{server} has issued a certificate for {first_names(names)}"
+    return LogLine("info", f"{server} has issued a certificate for {first_names(names)}")
 
 
-def failed(server: str, result: Result, due: float) -> Line:
+def failed(server: str, result: Result, due: float) -> LogLine:
     """A run has failed for the host's own name, or for all. due: when the next one begins."""
-    return (
+    return LogLine(
         "error",
         f"no certificate from {server}: {result.problem}; "
         f"next try {minute(due)} UTC, or when the container is restarted",
     )
 
 
-def left_out(result: Result, attempts: Sequence[Attempt]) -> Line:
+def left_out(result: Result, attempts: Sequence[Attempt]) -> LogLine:
     """A run has failed for further names alone: the host's goes on without them."""
     due = max(next_try(name, attempts) for name in result.blamed)
-    return (
+    return LogLine(
         "warning",
         f"{first_names(result.blamed)} cannot be in the certificate yet: {result.problem}; "
         f"next try {minute(due)} UTC, or when the container is restarted",
     )
 
 
-def valid(held: Held, due: float) -> Line:
+def valid(held: Held, due: float) -> LogLine:
     """What there is, and when the next one is asked for."""
-    return (
+    return LogLine(
         "info",
         f"the ACME server's certificate is valid until {day(held.ends)}; the next one "
         f"is asked for on {minute(due)} UTC",
     )
 
 
-def too_many(count: int) -> Line:
+def too_many(count: int) -> LogLine:
     """More further names point here than a certificate can have."""
     most = MOST_NAMES - 1
-    return (
+    return LogLine(
         "warning",
         f"{count} names beside MAIL_HOSTNAME point here, and a certificate has room for {most}: "
         "the last ones of DOMAINS are left out",

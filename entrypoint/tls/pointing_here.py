@@ -50,7 +50,7 @@ _SOON, _LATER, _HOUR = 60.0, 600.0, 3600.0
 _MOST_SECONDS = 40.0  # DNS itself has 20
 
 
-class Question(Protocol):
+class OpenQuestion(Protocol):
     """A look at DNS that was begun."""
 
     def poll(self) -> Mapping[str, bool] | None:
@@ -60,7 +60,7 @@ class Question(Protocol):
         """Nobody wants to know any more."""
 
 
-Ask = Callable[[Settings, tuple[str, ...]], Question]
+Ask = Callable[[Settings, tuple[str, ...]], OpenQuestion]
 
 
 class NamesPointingHere:
@@ -70,7 +70,7 @@ class NamesPointingHere:
         self._ask = ask or DnsQuestion
         self._about: object = None
         self._since = self._when = 0.0
-        self._question: Question | None = None
+        self._question: OpenQuestion | None = None
         self._answer: Mapping[str, bool] | None = None
 
     def known(self, settings: Settings, held: Held, now: float) -> tuple[str, ...] | None:

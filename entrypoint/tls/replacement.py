@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from entrypoint.log import Level
+from entrypoint.log_line import LogLine
 from entrypoint.text import day, listed
 from entrypoint.tls.pair import Fit
-
-Line = tuple[Level, str]
 
 # Two files are not replaced in one moment.
 _SETTLED = 2.0  # seconds since the last change
@@ -30,7 +28,7 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Source:
+class CertificateSource:
     """What lies where the certificate comes from.
 
     where: how a person calls it. digest: another one for other content, "" if it cannot be read.
@@ -67,7 +65,9 @@ class Replacement:
         self._unfit: tuple[str, float] | None = None
         self._reported: str | None = None
 
-    def decide(self, source: Source, live: str, now: float) -> tuple[bool, list[Line]]:
+    def decide(
+        self, source: CertificateSource, live: str, now: float
+    ) -> tuple[bool, list[LogLine]]:
         """Whether the source is to go live, and what is to be said. live: the digest that is."""
         self.settled = True
         if source.digest == live:
@@ -75,7 +75,9 @@ class Replacement:
             if self._reported is None:
                 return False, []
             self._reported = None
-            return False, [("info", f"{source.where}: the certificate that is served is back")]
+            return False, [
+                LogLine("info", f"{source.where}: the certificate that is served is back")
+            ]
         if isinstance(source.found, Broken):
             return False, self._refuse(source, source.found, now)
         self._unfit = None
@@ -86,14 +88,14 @@ class Replacement:
         self._reported = None
         self.expected, self._since = source.found, now
         return True, [
-            (
+            LogLine(
                 "info",
                 f"{source.where}: a new certificate, valid until {day(source.found.ends)}; "
                 "smtpd starts anew to serve it",
             )
         ]
 
-    def _refuse(self, source: Source, broken: Broken, now: float) -> list[Line]:
+    def _refuse(self, source: CertificateSource, broken: Broken, now: float) -> list[LogLine]:
         key = f"{source.digest} {broken.rule}"
         if self._reported == key:
             return []
@@ -104,14 +106,14 @@ class Replacement:
             return []
         self._reported = key
         return [
-            (
+            LogLine(
                 "error",
                 f"{source.where}: the new certificate is refused and the old one stays: "
                 f"{broken.rule}; {broken.cure}",
             )
         ]
 
-    def compare(self, ports: Ports, now: float) -> list[Line]:
+    def compare(self, ports: Ports, now: float) -> list[LogLine]:
         """Hold what is served against what is expected; it is expected until that is reported."""
         if self.expected is None:
             return []
@@ -120,7 +122,7 @@ class Replacement:
         if not others and not ports.restarting:
             self.expected = None
             return [
-                (
+                LogLine(
                     "info",
                     f"the new certificate is served on the ports {listed(ports.served)} "
                     f"(SHA-256 {right})",
@@ -131,4 +133,4 @@ class Replacement:
         self.expected = None
         why = "smtpd has not been started again" if ports.restarting else "look at smtpd's lines"
         where = f" on the ports {listed(others)}" if others else ""
-        return [("error", f"the new certificate is not served{where}: {why}")]
+        return [LogLine("error", f"the new certificate is not served{where}: {why}")]

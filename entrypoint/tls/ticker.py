@@ -19,6 +19,7 @@ from entrypoint.config.ports import Port, rendered_ports
 from entrypoint.config.problems import BrokenRuleError
 from entrypoint.config.settings import Settings, SslType
 from entrypoint.disks import explained
+from entrypoint.log_line import LogLine
 from entrypoint.paths import PORTS, RUN
 from entrypoint.probe.look import fingerprints
 from entrypoint.processes import in_child, run_program
@@ -26,8 +27,9 @@ from entrypoint.render import write_certificate
 from entrypoint.supervise import restarts
 from entrypoint.tls.acme import Acme
 from entrypoint.tls.pair import Fit, Pair, Paths, UnfitError, check_fit
-from entrypoint.tls.replacement import Broken, Line, Ports, Replacement, Source
+from entrypoint.tls.replacement import Broken, CertificateSource, Ports, Replacement
 from entrypoint.tls.sources import candidates, chosen, ensure_self_signed
+from filters.log_throttle import Throttle
 from filters.watched_file import Stamp, file_stamp
 
 _PATIENCE = 10.0  # seconds
@@ -115,7 +117,7 @@ class Serving(Protocol):
         """Is one of them still to start?"""
 
 
-class Ticker:
+class CertificateTicker:
     """Keeps what need not outlast the process."""
 
     def __init__(
@@ -126,9 +128,9 @@ class Ticker:
         self._acme = acme or Acme(data)
         self._replacement = Replacement()
         self._seen: tuple[_Stamps, float] | None = None
-        self._trouble = ""
+        self._troubles = Throttle[str]()
 
-    async def tick(self, settings: Settings, now: float | None = None) -> list[Line]:
+    async def tick(self, settings: Settings, now: float | None = None) -> list[LogLine]:
         """Take the certificate one step on; the lines for the log.
 
         now: Unix time. Nothing is raised.
@@ -136,15 +138,14 @@ class Ticker:
         now = time.time() if now is None else now
         try:
             lines = await self._tick(settings, now)
-            self._trouble = ""
+            self._troubles.news(())
         except OSError as error:
             late = "the certificate's files cannot be read and written in time"
             trouble = late if isinstance(error, TimeoutError) else explained(error)
-            lines = [] if trouble == self._trouble else [("error", trouble)]
-            self._trouble = trouble
+            lines = [LogLine("error", text) for text in self._troubles.news([trouble])]
         return lines
 
-    async def _tick(self, settings: Settings, now: float) -> list[Line]:
+    async def _tick(self, settings: Settings, now: float) -> list[LogLine]:
         lines = await self._acme.tick(settings, now) if settings.ssl_type == "acme" else []
         if not self._acme.busy:
             lines += await self._look(settings, now)
@@ -154,7 +155,7 @@ class Ticker:
             lines += self._replacement.compare(Ports(ports, restarting), now)
         return lines
 
-    async def _look(self, settings: Settings, now: float) -> list[Line]:
+    async def _look(self, settings: Settings, now: float) -> list[LogLine]:
         stamps = tuple(map(file_stamp, candidates(settings, self._data)))
         if self._seen is not None:
             seen, when = self._seen
@@ -169,7 +170,7 @@ class Ticker:
         return lines
 
 
-def _read(settings: Settings, data: Path, now: float) -> tuple[Source, Pair | None]:
+def _read(settings: Settings, data: Path, now: float) -> tuple[CertificateSource, Pair | None]:
     ensure_self_signed(settings, data, now)
     paths, where = chosen(settings, data), _NAMES[settings.ssl_type]
     pair = None
@@ -180,7 +181,7 @@ def _read(settings: Settings, data: Path, now: float) -> tuple[Source, Pair | No
         where = where.replace("CERT", "KEY") if error.part == "key" else where
         found = Broken(error.rule, error.cure)
     digest = pair.digest if pair else ""
-    return Source(where, digest, _changed(paths), found), pair
+    return CertificateSource(where, digest, _changed(paths), found), pair
 
 
 # How a person calls the place that a certificate comes from.

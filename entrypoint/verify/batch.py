@@ -21,7 +21,7 @@ _AT_ONCE = 16
 # Bytes; a message of 70 MB as Base64.
 _LONGEST_LINE = 100 * 1024**2
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 async def run_batch(verification: Verification, requests: BinaryIO, verdicts: BinaryIO) -> None:
@@ -67,7 +67,7 @@ async def _answer(verification: Verification, line: bytes | None) -> bytes:
     except QuestionError as error:
         return _json({"id": identity, "error": str(error)})
     except Exception as error:  # RecursionError and MemoryError among them
-        _LOG.error("a line could not be verified (%s)", type(error).__name__)
+        log.error("a line could not be verified (%s)", type(error).__name__)
         return _json({"id": identity, "error": f"it could not be verified: {type(error).__name__}"})
 
 

@@ -20,13 +20,14 @@ from functools import partial
 from pathlib import Path
 
 from entrypoint.web.answer import respond
-from entrypoint.web.http import Request, Response
+from entrypoint.web.http import HttpRequest, HttpResponse
 from entrypoint.web.server import Server
 from entrypoint.web.site import Site
+from filters.log_throttle import LogThrottle
 from filters.program import start_logging
 from filters.watched_file import LastGood
 
-log = logging.getLogger("entrypoint.web")
+log = logging.getLogger(__name__)
 
 _PORTS = ((80, False), (443, True))
 _LONGEST_WAIT = 60.0  # seconds between two tries to listen
@@ -53,14 +54,12 @@ def challenge(folder: Path, token: str) -> bytes | None:
 
 async def listening(port: int) -> socket.socket:
     """A socket that listens on all addresses. Mail goes on without it, so it is tried for ever."""
-    wait, told = 1.0, ""
+    wait, failing = 1.0, LogThrottle(log)
     while True:
         try:
             return _listen(port)
         except OSError as error:
-            if (text := str(error.strerror)) != told:
-                told = text
-                log.warning("port %d: %s; trying again", port, text)
+            failing.warning("port %d: %s; trying again", port, error.strerror, cause=error.strerror)
         await asyncio.sleep(wait)
         wait = min(2 * wait, _LONGEST_WAIT)
 
@@ -79,7 +78,7 @@ async def run(folder: Path, challenges: Path) -> None:
     pair = folder / "pair.pem"
     context = LastGood(pair, lambda _: server_context(pair))
 
-    def answer(request: Request) -> Response:
+    def answer(request: HttpRequest) -> HttpResponse:
         return respond(site.content, request, partial(challenge, challenges))
 
     server = Server(answer, lambda: context.content)
@@ -97,7 +96,7 @@ def main() -> None:
     parser.add_argument("challenges", type=Path)
     options = parser.parse_args()
     start_logging()
-    log.setLevel(logging.DEBUG)  # who reads it chooses
+    logging.getLogger("entrypoint").setLevel(logging.DEBUG)  # who reads it chooses
     # asyncio's own lines hold what a client sent.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from entrypoint.config.addresses import own_address
 from entrypoint.config.problems import BrokenRuleError
 from entrypoint.web import apple, autoconfig
-from entrypoint.web.http import Request, Response, plain
+from entrypoint.web.http import HttpRequest, HttpResponse, plain
 from entrypoint.web.mta_sts import policy_host
 from entrypoint.web.site import Site
 from filters.login_name import login_name
@@ -26,7 +26,7 @@ _APPLE = "/apple.mobileconfig"
 _POLICY = "/.well-known/mta-sts.txt"
 
 
-def respond(site: Site, request: Request, challenge: Challenge) -> Response:
+def respond(site: Site, request: HttpRequest, challenge: Challenge) -> HttpResponse:
     """What is answered to any request."""
     if request.path.lower() == _MICROSOFT:  # Outlook writes it in upper and lower case
         return _microsoft(site, request) if site.services else plain(404)
@@ -34,7 +34,7 @@ def respond(site: Site, request: Request, challenge: Challenge) -> Response:
         return plain(405, ("Allow", "GET, HEAD")) if _is_known(request.path) else plain(404)
     if token := _CHALLENGE.fullmatch(request.path):
         laid = challenge(token[1])
-        return plain(404) if laid is None else Response(200, laid, "application/octet-stream")
+        return plain(404) if laid is None else HttpResponse(200, laid, "application/octet-stream")
     if request.path == _POLICY:
         return _policy(site, request)
     if site.services and request.path in _MOZILLA:
@@ -48,22 +48,22 @@ def _is_known(path: str) -> bool:
     return path in _MOZILLA or path in {_POLICY, _APPLE}
 
 
-def _policy(site: Site, request: Request) -> Response:
+def _policy(site: Site, request: HttpRequest) -> HttpResponse:
     """RFC 8461 §3.3: by HTTPS only, so whoever gets it has found the certificate good."""
     hosts = (policy_host(domain) for domain in site.domains)
     if site.policy is None or not request.secure or request.host not in hosts:
         return plain(404)
-    return Response(200, site.policy.encode())
+    return HttpResponse(200, site.policy.encode())
 
 
-def _mozilla(site: Site, request: Request) -> Response:
+def _mozilla(site: Site, request: HttpRequest) -> HttpResponse:
     domain = _domain(site, request, "autoconfig", request.query.get("emailaddress", ""))
     if domain is None:
         return plain(404)
-    return Response(200, autoconfig.client_config(site, domain), autoconfig.TYPE)
+    return HttpResponse(200, autoconfig.client_config(site, domain), autoconfig.TYPE)
 
 
-def _microsoft(site: Site, request: Request) -> Response:
+def _microsoft(site: Site, request: HttpRequest) -> HttpResponse:
     if not _is_ours(site, request.host, "autodiscover"):
         return plain(404)
     if not request.secure:
@@ -78,12 +78,11 @@ def _microsoft(site: Site, request: Request) -> Response:
         return plain(400)
     if _of(address) not in site.domains:
         return plain(404)
-    return Response(
-        200, autoconfig.autodiscover_config(site, address), autoconfig.AUTODISCOVER_TYPE
-    )
+    content = autoconfig.autodiscover_config(site, address)
+    return HttpResponse(200, content, autoconfig.AUTODISCOVER_TYPE)
 
 
-def _apple(site: Site, request: Request) -> Response:
+def _apple(site: Site, request: HttpRequest) -> HttpResponse:
     # Unsigned, so only TLS says whose it is.
     if not request.secure or not _is_ours(site, request.host, "autoconfig"):
         return plain(404)
@@ -94,7 +93,7 @@ def _apple(site: Site, request: Request) -> Response:
     if _of(address) not in site.domains:
         return plain(404)
     name = ("Content-Disposition", 'attachment; filename="mail.mobileconfig"')
-    return Response(200, apple.profile(site, address), apple.TYPE, (name,))
+    return HttpResponse(200, apple.profile(site, address), apple.TYPE, (name,))
 
 
 def _is_ours(site: Site, host: str, prefix: str) -> bool:
@@ -102,7 +101,7 @@ def _is_ours(site: Site, host: str, prefix: str) -> bool:
     return host in names or any(host == f"{prefix}.{name}" for name in names)
 
 
-def _domain(site: Site, request: Request, prefix: str, address: str) -> str | None:
+def _domain(site: Site, request: HttpRequest, prefix: str, address: str) -> str | None:
     """The domain that is asked about: by the address, if there is one, else by the host's name."""
     if not _is_ours(site, request.host, prefix):
         return None

@@ -36,7 +36,7 @@ _METHODS = ("GET", "HEAD", "POST")
 
 
 @dataclass(frozen=True)
-class Request:
+class HttpRequest:
     """A request that could be understood.
 
     host: lower case, without a port or a final dot. path: as it was sent, up to the `?`.
@@ -52,7 +52,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Response:
+class HttpResponse:
     """What is answered; the length and the date are added."""
 
     status: int
@@ -65,12 +65,12 @@ class Response:
 class Head:
     """All before the body. length: bytes of the body. expects: the client waits for a 100."""
 
-    request: Request
+    request: HttpRequest
     length: int
     expects: bool
 
 
-class RefusedError(Exception):
+class RequestRefusedError(Exception):
     """A request that is answered with an error, whatever it asks for."""
 
     def __init__(self, status: int, *fields: tuple[str, str]) -> None:
@@ -78,38 +78,38 @@ class RefusedError(Exception):
         self.response = plain(status, *fields)
 
 
-def plain(status: int, *fields: tuple[str, str]) -> Response:
+def plain(status: int, *fields: tuple[str, str]) -> HttpResponse:
     """The response that says no more than its status."""
-    return Response(status, f"{status} {HTTPStatus(status).phrase}\n".encode(), fields=fields)
+    return HttpResponse(status, f"{status} {HTTPStatus(status).phrase}\n".encode(), fields=fields)
 
 
 def parse_head(raw: bytes, secure: bool) -> Head:
     """Everything up to and including the empty line. Raises RefusedError."""
     line = _REQUEST_LINE.match(raw)
     if line is None:
-        raise RefusedError(400)
+        raise RequestRefusedError(400)
     method = line[1].decode()
     if method not in _METHODS:
-        raise RefusedError(405, ("Allow", ", ".join(_METHODS)))
+        raise RequestRefusedError(405, ("Allow", ", ".join(_METHODS)))
     parsed = _parse(raw)
     fields = {name.decode(): value.decode("latin-1") for name, value in parsed.headers}
     path, _, query = parsed.target.decode().partition("?")
-    request = Request(method, _host(fields), path, _query(query), secure=secure)
+    request = HttpRequest(method, _host(fields), path, _query(query), secure=secure)
     expects = fields.get("expect", "").lower() == "100-continue"
     return Head(request, _length(method, fields), expects)
 
 
 def _parse(raw: bytes) -> h11.Request:
     if _AMBIGUOUS.search(raw):
-        raise RefusedError(400)
+        raise RequestRefusedError(400)
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(raw)
     try:
         event = connection.next_event()
     except h11.RemoteProtocolError as error:
-        raise RefusedError(error.error_status_hint) from None
+        raise RequestRefusedError(error.error_status_hint) from None
     if not isinstance(event, h11.Request):  # the empty line is missing
-        raise RefusedError(400)
+        raise RequestRefusedError(400)
     return event
 
 
@@ -118,20 +118,20 @@ def _host(fields: Mapping[str, str]) -> str:
         return ""
     match = _HOST.fullmatch(fields["host"].lower())
     if match is None:
-        raise RefusedError(400)
+        raise RequestRefusedError(400)
     return match[1].removesuffix(".")
 
 
 def _length(method: str, fields: Mapping[str, str]) -> int:
     if "transfer-encoding" in fields:
-        raise RefusedError(501)  # RFC 9112 §6.1
+        raise RequestRefusedError(501)  # RFC 9112 §6.1
     if "content-length" not in fields:
         if method == "POST":
-            raise RefusedError(411)
+            raise RequestRefusedError(411)
         return 0
     length = int(fields["content-length"])
     if length > MOST_BODY:
-        raise RefusedError(413)
+        raise RequestRefusedError(413)
     return length
 
 
@@ -143,11 +143,11 @@ def _query(text: str) -> dict[str, str]:
         try:
             found.setdefault(unquote(name, errors="strict"), unquote(value, errors="strict"))
         except UnicodeDecodeError:
-            raise RefusedError(400) from None
+            raise RequestRefusedError(400) from None
     return found
 
 
-def serialise(response: Response, *, head_only: bool = False) -> bytes:
+def serialise(response: HttpResponse, *, head_only: bool = False) -> bytes:
     """The bytes of a response after which the connection ends."""
     connection = h11.Connection(h11.SERVER)
     fields = [

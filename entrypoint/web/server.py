@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from entrypoint.web.http import (
     MOST_HEAD,
-    RefusedError,
-    Request,
-    Response,
+    HttpRequest,
+    HttpResponse,
+    RequestRefusedError,
     parse_head,
     plain,
     serialise,
@@ -44,7 +44,7 @@ class Server:
 
     def __init__(
         self,
-        respond: Callable[[Request], Response],
+        respond: Callable[[HttpRequest], HttpResponse],
         certificate: Callable[[], ssl.SSLContext],
         limits: Limits | None = None,
     ) -> None:
@@ -111,14 +111,14 @@ class Server:
             request = await _read(reader, writer, secure)
             head_only = request.method == "HEAD"
             response = self._answer(request)
-        except RefusedError as error:
+        except RequestRefusedError as error:
             log.debug("refused: %d", error.response.status)
             writer.write(serialise(error.response))
         else:
             writer.write(serialise(response, head_only=head_only))
         await writer.drain()
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         try:
             response = self._respond(request)
         except Exception as error:
@@ -131,12 +131,12 @@ class Server:
 
 async def _read(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, secure: bool
-) -> Request:
+) -> HttpRequest:
     """A whole request. Raises RefusedError, or EOFError where the client goes away."""
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
     except asyncio.LimitOverrunError:
-        raise RefusedError(431) from None
+        raise RequestRefusedError(431) from None
     head = parse_head(raw, secure)
     if not head.length:
         return head.request
@@ -144,4 +144,4 @@ async def _read(
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = await reader.readexactly(head.length)
     asked = head.request
-    return Request(asked.method, asked.host, asked.path, asked.query, body, asked.secure)
+    return HttpRequest(asked.method, asked.host, asked.path, asked.query, body, asked.secure)

@@ -18,7 +18,7 @@ from entrypoint.config import environ
 from entrypoint.config.settings import HostFacts
 from entrypoint.disks import Disk, assess, explained, problems, takes_nothing
 from entrypoint.files import locked, own_folder, write_file
-from entrypoint.maintenance.disks import Ticker
+from entrypoint.maintenance.disks import DiskTicker
 from entrypoint.maintenance.known_hashes import KnownHashes
 from entrypoint.paths import DATA, SPOOL
 from entrypoint.smtpctl import SmtpctlError
@@ -174,7 +174,7 @@ class TestTheDisksWatched:
         self.answer: str | None = LISTED
         self.thoroughly: list[bool] = []
         self.hangs = False
-        self.ticker = Ticker(self.look, self.smtpctl)
+        self.ticker = DiskTicker(self.look, self.smtpctl)
         self.now = 1000.0
 
     async def look(self, thoroughly: bool) -> list[Disk | str]:
@@ -269,7 +269,7 @@ class TestTheDisksWatched:
         async def hang(arguments: Sequence[str]) -> str:
             raise SmtpctlError("smtpctl show queue: no answer within 10 s")
 
-        self.ticker = Ticker(self.look, hang)
+        self.ticker = DiskTicker(self.look, hang)
         self.tick(free=0)
         said = (
             "what waits in the queue is not tried again: smtpctl show queue: no answer within 10 s"

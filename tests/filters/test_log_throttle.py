@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from filters.log_throttle import LogThrottle
+from filters.log_throttle import LogThrottle, Throttle
 
 log = logging.getLogger(__name__)
 
@@ -67,3 +67,15 @@ def test_each_has_its_own_silence_and_its_level(caplog: pytest.LogCaptureFixture
         ("WARNING", __name__),
         ("ERROR", __name__),
     ]
+
+
+def test_of_several_troubles_those_are_news_that_have_begun_since() -> None:
+    clock = Clock()
+    troubles = Throttle[str](60.0, clock=clock)
+    assert troubles.news(["disk", "queue"]) == ["disk", "queue"]
+    assert troubles.news(["queue", "keys", "disk"]) == ["keys"]
+    assert troubles.news(["keys", "keys"]) == []
+    assert troubles.lasting == {"keys"}
+    assert troubles.news(["disk", "keys"]) == ["disk"]  # it was over
+    clock.now += 61
+    assert troubles.news(["disk", "keys"]) == ["disk", "keys"]

@@ -17,7 +17,12 @@ from ..test_health import PATTERNS, Row, beside, health, rows
 
 pytestmark = pytest.mark.reliability
 
-PROGRAMS = {"smtpd": "smtpd", "Dovecot": "dovecot", "logins": "logins", "maintenance": "maintenance"}
+PROGRAMS = {
+    "smtpd": "smtpd",
+    "Dovecot": "dovecot",
+    "logins": "logins",
+    "maintenance": "maintenance",
+}
 TEN_MINUTES = 600.0
 # From the stop to mail that flows: two minutes of silence, the look before, and the restart.
 RESTARTED_WITHIN = 200.0

@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from entrypoint.accounts import changes
-from entrypoint.accounts.store import Store
+from entrypoint.accounts.store import AccountStore
 from entrypoint.accounts.stored import Stored
 from entrypoint.commands import account, alias, app_password
 from entrypoint.commands.account_changes import AccountFiles
@@ -75,7 +75,7 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    store = Store(tmp_path / "accounts", root=tmp_path.owner())
+    store = AccountStore(tmp_path / "accounts", root=tmp_path.owner())
     return Shell(AccountFiles(store, run=tmp_path / "run"))
 
 

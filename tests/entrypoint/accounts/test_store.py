@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.accounts.store import Store, as_text, read_stored
+from entrypoint.accounts.store import AccountStore, as_text, read_stored
 from entrypoint.accounts.stored import Stored, StoredAccount, StoredPassword
 from entrypoint.config.problems import ConfigurationError
 
@@ -21,8 +21,8 @@ STORED = Stored(
 )
 
 
-def store(folder: Path) -> Store:
-    return Store(folder / "accounts", root=folder.owner())
+def store(folder: Path) -> AccountStore:
+    return AccountStore(folder / "accounts", root=folder.owner())
 
 
 def test_what_is_kept_is_read_again() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from entrypoint.config import environ
 from entrypoint.config.settings import HostFacts, Settings
 from entrypoint.dkim_keys.key_files import KeyFiles
-from entrypoint.dkim_keys.store import Store
+from entrypoint.dkim_keys.store import KeyStore
 from filters.keyring import KeyRing
 
 DOMAIN = "example.org"
@@ -39,8 +39,8 @@ class Places:
     def data(self) -> Path:
         return self.folder / "data"
 
-    def store(self, settings: Settings) -> Store:
-        return Store(settings, self.data, self.folder / "run/dkim", KeyFiles(ME, ME))
+    def store(self, settings: Settings) -> KeyStore:
+        return KeyStore(settings, self.data, self.folder / "run/dkim", KeyFiles(ME, ME))
 
     def start(self, settings: Settings, now: int = NOW) -> None:
         """What a start does to keys."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.dkim_keys.ticker import Ticker
+from entrypoint.dkim_keys.ticker import KeyTicker
 
 from ...refusing_disk import refusing
 from .places import DOMAIN, NOW, Places, configured
@@ -71,7 +71,7 @@ def test_a_rotation_leaves_nothing_half_done(places: Places, number: int) -> Non
 
 def test_the_server_says_it_once(places: Places) -> None:
     places.start(QUICK)
-    ticker = Ticker(places.store, port=1)
+    ticker = KeyTicker(places.store, port=1)
     demo = NEWER.model_copy(update={"demo": True})  # asks no DNS
     with refusing(places.data):
         (said,) = asyncio.run(ticker.tick(demo, NOW + YEAR))

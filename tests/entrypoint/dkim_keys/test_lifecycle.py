@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from entrypoint.config.settings import KeyType
 from entrypoint.dkim_keys import lifecycle
-from entrypoint.dkim_keys.lifecycle import GRACE, RefusedError, Step
+from entrypoint.dkim_keys.lifecycle import GRACE, KeyRefusedError, Step
 from entrypoint.dkim_keys.model import ANSWERS, DomainKeys, Key, Observation
 from entrypoint.dkim_keys.selectors import next_names
 
@@ -233,7 +233,7 @@ def test_a_key_that_is_needed_is_not_removed(selector: str, reason: str) -> None
         key("first", "old", until=NOW + 1),
         key("only-ed25519", "next", published=False),
     )
-    with pytest.raises(RefusedError, match=reason):
+    with pytest.raises(KeyRefusedError, match=reason):
         lifecycle.remove(before, selector, BOTH, NOW)
 
 
@@ -326,7 +326,7 @@ class AnyEvents(RuleBasedStateMachine):
         each = data.draw(st.sampled_from(self.state.keys))
         try:
             after = lifecycle.remove(self.state, each.selector, self.asked_for, self.now)
-        except RefusedError:
+        except KeyRefusedError:
             return
         assert each.status != "signing"
         assert each.until is None or each.until <= self.now

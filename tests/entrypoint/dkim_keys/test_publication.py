@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from entrypoint.dkim_keys.model import Observation
-from entrypoint.dkim_keys.publication import PublicKey, judge, observe
+from entrypoint.dkim_keys.publication import ExpectedKey, judge, observe
 from entrypoint.dns_records import key_record
 from entrypoint.probe import authoritative
 from entrypoint.probe.authoritative import TxtReply
@@ -45,7 +45,7 @@ def look(
     async def ask(address: str, name: str) -> TxtReply:
         return said.get((address, name), TxtReply(trouble="no answer"))
 
-    seen = asyncio.run(observe(PublicKey.of(key), StaticResolver(zone), ask))
+    seen = asyncio.run(observe(ExpectedKey.of(key), StaticResolver(zone), ask))
     return seen.answer, seen.detail
 
 
@@ -121,7 +121,7 @@ def test_an_alias_to_itself_comes_to_an_end() -> None:
         asked.append(name)
         return TxtReply(alias=NAME)
 
-    seen = asyncio.run(observe(PublicKey.of(KEY), StaticResolver(DNS), ask))
+    seen = asyncio.run(observe(ExpectedKey.of(KEY), StaticResolver(DNS), ask))
     assert seen == Observation("wrong", f"{NAME} is in an alias loop")
     assert len(asked) == 12  # two servers, six times
 
@@ -161,7 +161,7 @@ def test_the_resolver_is_not_asked_for_what_is_not_there_yet() -> None:
     async def ask(address: str, name: str) -> TxtReply:
         return NONE
 
-    asyncio.run(observe(PublicKey.of(KEY), resolver, ask))
+    asyncio.run(observe(ExpectedKey.of(KEY), resolver, ask))
     assert not [name for name, _ in resolver.asked if "_domainkey" in name]
 
 
@@ -200,7 +200,7 @@ def test_the_resolver_is_not_asked_for_what_is_not_there_yet() -> None:
     ],
 )
 def test_one_server_s_records(key: SigningKey, texts: Sequence[bytes], seen: Observation) -> None:
-    assert judge(texts, PublicKey.of(key)) == seen
+    assert judge(texts, ExpectedKey.of(key)) == seen
 
 
 class TestOneServer:

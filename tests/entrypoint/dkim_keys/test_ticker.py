@@ -14,7 +14,7 @@ import pytest
 from entrypoint.config.settings import Settings
 from entrypoint.dkim_keys import key_files, listing
 from entrypoint.dkim_keys.lifecycle import GRACE
-from entrypoint.dkim_keys.ticker import Ticker
+from entrypoint.dkim_keys.ticker import KeyTicker
 from entrypoint.dns_records import key_record
 
 from .name_servers import RESOLVER, AuthorityServer, serving
@@ -34,7 +34,7 @@ class Server:
         self.new_process()
 
     def new_process(self) -> None:
-        self._ticker = Ticker(self.places.store, self.zone["resolver"].port)
+        self._ticker = KeyTicker(self.places.store, self.zone["resolver"].port)
 
     def tick(self, after: int = 60, **variables: str) -> list[str]:
         self.now += after

@@ -24,7 +24,13 @@ from hypothesis import strategies as st
 
 from entrypoint.cli import signpost
 from entrypoint.dmarc_report.error import ReportError
-from entrypoint.dmarc_report.feedback import DkimResult, Reason, Report, SpfResult, read_report
+from entrypoint.dmarc_report.feedback import (
+    AggregateReport,
+    DkimAuthResult,
+    Reason,
+    SpfAuthResult,
+    read_report,
+)
 from entrypoint.dmarc_report.mail import MOST_PARTS
 from entrypoint.dmarc_report.read import read_files
 from entrypoint.dmarc_report.unpack import MOST_READ, MOST_XML
@@ -47,7 +53,7 @@ def run(*arguments: str | Path, stdin: bytes = b"", color: bool = False) -> Resu
     return CliRunner().invoke(signpost, words, input=stdin, color=color, catch_exceptions=False)
 
 
-def sample(name: str) -> Report:
+def sample(name: str) -> AggregateReport:
     return read_report((SAMPLES / name).read_bytes())
 
 
@@ -81,10 +87,10 @@ def test_a_google_report_is_read_whole() -> None:
     )
     good, forged, forwarded = report.records
     assert good.passes
-    assert good.dkim_results == (DkimResult("example.org", "mail", "pass", ""),)
+    assert good.dkim_results == (DkimAuthResult("example.org", "mail", "pass", ""),)
     assert forged.source_ip == "2001:db8::bad"
     assert (forged.count, forged.disposition, forged.passes) == (7, "reject", False)
-    assert forged.spf_results == (SpfResult("spammer.example", "", "softfail", ""),)
+    assert forged.spf_results == (SpfAuthResult("spammer.example", "", "softfail", ""),)
     assert forwarded.reasons == (Reason("local_policy", "arc=pass"),)
     assert [found.domain for found in forwarded.dkim_results] == ["example.org", "list.example"]
 
@@ -94,7 +100,7 @@ def test_a_microsoft_report_names_the_envelope() -> None:
     assert (record.envelope_from, record.envelope_to) == (
         *("bounces.example.org", "contoso.example"),
     )
-    assert record.spf_results == (SpfResult("bounces.example.org", "mfrom", "temperror", ""),)
+    assert record.spf_results == (SpfAuthResult("bounces.example.org", "mfrom", "temperror", ""),)
 
 
 def test_a_report_of_rfc_9990_has_its_namespace_and_its_new_elements() -> None:

@@ -16,7 +16,7 @@ from entrypoint import render
 from entrypoint.completion import preview
 from entrypoint.config import environ
 from entrypoint.config.settings import HostFacts, Settings
-from entrypoint.doctor.watch import Changes, look
+from entrypoint.doctor.watch import LastFindings, look
 
 ROOT = Path(__file__).parents[3]
 COMMAND = (sys.executable, "-m", "entrypoint.cli", "doctor")
@@ -138,7 +138,7 @@ class TestChanges:
     def test_only_they_are_told(
         self, before: list[Any], now: list[Any], said: list[tuple[str, str]]
     ) -> None:
-        changes = Changes()
+        changes = LastFindings()
         list(changes.since_last(before))
         assert list(changes.since_last(now)) == said
         assert list(changes.since_last(now)) == []
@@ -149,7 +149,7 @@ class TestChanges:
             finding("fail", "y", "ptr", None),
             finding("warn", "z", "dkim"),
         ]
-        assert list(Changes().since_last(found)) == [
+        assert list(LastFindings().since_last(found)) == [
             ("error", "ptr: y; mend it"),
             ("warning", "dkim of a.example: z; mend it"),
             ("info", "1 of 3 checks are ok"),

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from entrypoint.web.answer import respond
-from entrypoint.web.http import Request, Response
+from entrypoint.web.http import HttpRequest, HttpResponse
 from entrypoint.web.server import Server
 from entrypoint.web.site import Site
 
@@ -21,12 +21,12 @@ async def web_serving(
 ) -> AsyncIterator[int]:
     """Its port (a free one for 0). changes: policy, status, type, of the policy that is served."""
 
-    def answer(request: Request) -> Response:
+    def answer(request: HttpRequest) -> HttpResponse:
         right = respond(site, request, lambda _: None)
         if not request.path.endswith("/mta-sts.txt") or not changes:
             return right
         content = changes["policy"].encode() if "policy" in changes else right.content
-        return Response(changes.get("status", 200), content, changes.get("type", right.type))
+        return HttpResponse(changes.get("status", 200), content, changes.get("type", right.type))
 
     def context() -> ssl.SSLContext:
         assert tls is not None

@@ -19,14 +19,11 @@ HUNG = {"smtpd": "smtpd's queue does not answer"}
 class Server:
     """A watchdog, a clock, and what was restarted when."""
 
-    def __init__(self) -> None:
+    def __init__(self, said: list[tuple[str, str]]) -> None:
         self.now = 1_000.0
         self.restarts: list[tuple[str, float]] = []
-        self.said: list[tuple[str, str]] = []
-        self.watchdog = Watchdog(
-            lambda name: self.restarts.append((name, self.now)),
-            lambda level, text: self.said.append((level, text)),
-        )
+        self.said = said
+        self.watchdog = Watchdog(lambda name: self.restarts.append((name, self.now)))
 
     def look(self, silent: Mapping[str, str] | None, lasting: float = PATIENCE) -> None:
         """One look that begins now; the clock then stands at the next."""
@@ -41,8 +38,8 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Server:
-    return Server()
+def server(logged: list[tuple[str, str]]) -> Server:
+    return Server(logged)
 
 
 def test_two_minutes_of_silence_are_a_restart_and_it_comes_within_three(server: Server) -> None:
@@ -126,7 +123,7 @@ class TestLooking:
                 found.append(silent)
                 return 3600.0
 
-        watchdog = Noting(lambda name: None, lambda level, text: None)
+        watchdog = Noting(lambda name: None)
         looking = Looking(
             watchdog,
             lambda name: name == "web",

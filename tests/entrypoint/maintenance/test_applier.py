@@ -11,23 +11,25 @@ import pytest
 
 from entrypoint.config.environ import load
 from entrypoint.config.settings import HostFacts, Settings
+from entrypoint.log_line import LogLine, Say
 from entrypoint.maintenance.applier import RETRIES, RETRIES_SOON, Applier
 from entrypoint.maintenance.apply import Prepared
 from entrypoint.maintenance.control_socket import Outcome
 from entrypoint.maintenance.progress import Progress
-from entrypoint.maintenance.reload import Changes, Log, NotLiveYetError
+from entrypoint.maintenance.reload import Changes, NotLiveYetError
 from entrypoint.maintenance.watch import SETTLES, WatchedFiles
 
 Value = TypeVar("Value")
+Lines = list[tuple[str, str]]
 
 
 class Server:
     """A file of accounts and one that commands write, and what was logged since one last asked."""
 
-    def __init__(self, folder: Path, warnings: list[str] | None = None) -> None:
+    def __init__(self, folder: Path, lines: Lines, warnings: list[str] | None = None) -> None:
         self.warnings = warnings or []
         self.readings = 0
-        self.lines: list[tuple[str, str]] = []
+        self.lines = lines
         self.failure: Exception | None = None
         self.not_live: list[str] = []
         self.hangs: asyncio.Event | None = None
@@ -41,7 +43,7 @@ class Server:
 
     async def _made(self) -> Applier:
         files = WatchedFiles([self.stored, self.accounts], written_whole=[self.stored])
-        return Applier(files, self.prepare, self.go_live, self.log, lambda: self.clock)
+        return Applier(files, self.prepare, self.go_live, lambda: self.clock)
 
     def do(self, work: Coroutine[Any, Any, Value]) -> Value:
         return self.loop.run_until_complete(work)
@@ -55,9 +57,9 @@ class Server:
             raise self.failure
         environ = {"DOMAINS": "example.org", "ACCOUNTS_FILE": str(self.accounts)}
         settings = load(environ, host=HostFacts(ipv6=False))
-        return Prepared(settings, Changes({}), [("warning", text) for text in self.warnings])
+        return Prepared(settings, Changes({}), [LogLine("warning", text) for text in self.warnings])
 
-    async def go_live(self, prepared: Prepared, progress: Progress, log: Log) -> None:
+    async def go_live(self, prepared: Prepared, progress: Progress, say: Say) -> None:
         progress.expect("passwords", "smtpd's tables")
         progress.done("passwords")
         if self.hangs is not None:
@@ -68,20 +70,18 @@ class Server:
         progress.done("smtpd's tables")
         self.went_live.append(prepared.settings)
 
-    def log(self, level: str, text: str) -> None:
-        self.lines.append((level, text))
-
-    def step(self, after: float = 2.0) -> list[tuple[str, str]]:
+    def step(self, after: float = 2.0) -> Lines:
         """What one step logs, some seconds after the one before."""
         self.clock += after
         self.do(self.applier.step())
-        said, self.lines = self.lines, []
+        said = list(self.lines)
+        self.lines.clear()
         return said
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
+def server(tmp_path: Path, logged: Lines) -> Iterator[Server]:
+    server = Server(tmp_path, logged)
     assert server.step() == []
     assert server.readings == 1
     yield server
@@ -168,8 +168,10 @@ def test_what_another_program_does_not_take_is_tried_again_soon_and_then_more_se
     assert server.step(RETRIES) == []
 
 
-def test_what_is_odd_is_logged_by_the_start_and_later_when_it_is_new(tmp_path: Path) -> None:
-    server = Server(tmp_path, warnings=["old"])
+def test_what_is_odd_is_logged_by_the_start_and_later_when_it_is_new(
+    tmp_path: Path, logged: Lines
+) -> None:
+    server = Server(tmp_path, logged, warnings=["old"])
     assert server.step() == []
     server.warnings.append("new")
     server.write("alice@example.org:another")
@@ -181,8 +183,8 @@ def test_what_is_odd_is_logged_by_the_start_and_later_when_it_is_new(tmp_path: P
     server.loop.close()
 
 
-def test_an_error_of_the_first_reading_is_logged(tmp_path: Path) -> None:
-    server = Server(tmp_path)
+def test_an_error_of_the_first_reading_is_logged(tmp_path: Path, logged: Lines) -> None:
+    server = Server(tmp_path, logged)
     server.write("!")
     assert [level for level, _ in server.step()] == ["error"]
     assert server.applier.settings is None

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from entrypoint.config.environ import load
 from entrypoint.config.settings import HostFacts, Settings
+from entrypoint.log_line import LogLine
 from entrypoint.maintenance.duties import Duty, repeat
 
 SETTINGS = load({}, host=HostFacts(ipv6=False))
-Lines = Sequence[tuple[str, str]]
+Lines = Sequence[LogLine]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -19,8 +20,9 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_a_duty_that_hangs_or_fails_is_logged_once_and_hinders_no_other() -> None:
-    lines: list[tuple[str, str]] = []
+def test_a_duty_that_hangs_or_fails_is_logged_once_and_hinders_no_other(
+    logged: list[tuple[str, str]],
+) -> None:
     ticks = {"hangs": 0, "fails": 0, "works": 0}
 
     def doing(name: str, work: Callable[[], Awaitable[Lines]], seconds: float = 60) -> Duty:
@@ -39,22 +41,19 @@ def test_a_duty_that_hangs_or_fails_is_logged_once_and_hinders_no_other() -> Non
         raise OSError("no network")
 
     async def work() -> Lines:
-        return [("info", "done")]
+        return [LogLine("info", "done")]
 
     async def scene() -> None:
         duties = [doing("hangs", hang, 0.05), doing("fails", fail), doing("works", work)]
-        tasks = [
-            asyncio.create_task(repeat(duty, lambda: SETTINGS, lambda *line: lines.append(line)))
-            for duty in duties
-        ]
+        tasks = [asyncio.create_task(repeat(duty, lambda: SETTINGS)) for duty in duties]
         await until(lambda: min(ticks.values()) >= 4)
         for task in tasks:
             task.cancel()
 
     asyncio.run(scene())
-    assert lines.count(("error", "hangs: no end within 0.05 s")) == 1
-    assert lines.count(("error", "fails: OSError: no network")) == 1
-    assert lines.count(("info", "done")) >= 4
+    assert logged.count(("error", "hangs: no end within 0.05 s")) == 1
+    assert logged.count(("error", "fails: OSError: no network")) == 1
+    assert logged.count(("info", "done")) >= 4
 
 
 def test_a_duty_that_is_woken_does_not_wait_for_its_time() -> None:
@@ -67,7 +66,7 @@ def test_a_duty_that_is_woken_does_not_wait_for_its_time() -> None:
 
     async def scene() -> None:
         duty = Duty("any", 3600.0, tick, 60.0)
-        task = asyncio.create_task(repeat(duty, lambda: SETTINGS, lambda *line: None))
+        task = asyncio.create_task(repeat(duty, lambda: SETTINGS))
         await until(lambda: ticks == 1)
         duty.wake.set()
         await until(lambda: ticks == 2)
@@ -91,9 +90,7 @@ def test_no_duty_is_done_without_a_configuration() -> None:
             asked += 1
             return SETTINGS if asked > 2 else None
 
-        task = asyncio.create_task(
-            repeat(Duty("any", 0.01, tick, 60.0), settings, lambda *line: None)
-        )
+        task = asyncio.create_task(repeat(Duty("any", 0.01, tick, 60.0), settings))
         await until(lambda: bool(given))
         assert asked == 3
         task.cancel()

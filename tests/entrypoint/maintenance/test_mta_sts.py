@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from entrypoint.config.settings import Settings
-from entrypoint.maintenance.mta_sts import Ticker
+from entrypoint.maintenance.mta_sts import MtaStsTicker
 
 from ..certificates import Authority
 from ..web.sites import configured
@@ -28,7 +28,7 @@ class Served:
         self.folder, self.now = folder, NOW
         self.authority = Authority.make(folder)
         (folder / "tls").mkdir()
-        self.ticker = Ticker(folder, self.trust())
+        self.ticker = MtaStsTicker(folder, self.trust())
 
     def trust(self) -> ssl.SSLContext:
         context = self.authority.trust()

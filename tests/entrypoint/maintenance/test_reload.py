@@ -91,8 +91,8 @@ class Place:
         ]
         new = changes(files, self.run)
         self.progress = Progress(self.slow.append)
-        log = lambda level, text: self.log.append(text)  # noqa: E731
-        asyncio.run(reload(new, self.servers, self.progress, log, self.run))
+        say = lambda line: self.log.append(line.text)  # noqa: E731
+        asyncio.run(reload(new, self.servers, self.progress, say, self.run))
         return sorted(new.files)
 
     def read(self, name: str) -> str:
@@ -200,9 +200,9 @@ def test_who_hangs_is_named_and_passwords_and_sessions_do_not_wait(place: Place)
             stuck.set()
 
         place.progress = Progress(slow)
-        log = lambda level, text: place.log.append(text)  # noqa: E731
+        say = lambda line: place.log.append(line.text)  # noqa: E731
         going = asyncio.create_task(
-            reload(changes(files, place.run), place.servers, place.progress, log, place.run)
+            reload(changes(files, place.run), place.servers, place.progress, say, place.run)
         )
         async with asyncio.timeout(10):
             await stuck.wait()

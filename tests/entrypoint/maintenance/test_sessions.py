@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from entrypoint.maintenance import sessions
-from entrypoint.maintenance.sessions import Session, Sessions, forget_sessions, losing
+from entrypoint.maintenance.sessions import OpenSession, SessionsToEnd, forget_sessions, losing
 from entrypoint.paths import LOGINS, RUN
 from entrypoint.render import RenderedFile
 
@@ -39,19 +39,19 @@ def book(**hashes: str) -> str:
 class Dovecot:
     """Sessions that end when they are told to, unless they are stubborn."""
 
-    open: list[Session] = field(default_factory=list)
+    open: list[OpenSession] = field(default_factory=list)
     stubborn: bool = False
     away: bool = False
-    told: list[Session] = field(default_factory=list)
+    told: list[OpenSession] = field(default_factory=list)
     # Who logs in while the first one is ended.
-    stragglers: list[Session] = field(default_factory=list)
+    stragglers: list[OpenSession] = field(default_factory=list)
 
-    async def look(self) -> list[Session]:
+    async def look(self) -> list[OpenSession]:
         if self.away:
             raise OSError("Dovecot is away")
         return list(self.open)
 
-    async def terminate(self, sessions: Collection[Session]) -> None:
+    async def terminate(self, sessions: Collection[OpenSession]) -> None:
         for session in sessions:
             self.told.append(session)
             if not self.stubborn:
@@ -65,9 +65,9 @@ class Place:
         self.run, self.dovecot = run, Dovecot()
         (run / LOGINS).write_text(book(alice="a phone", bob="b"))
 
-    def sessions(self) -> Sessions:
+    def sessions(self) -> SessionsToEnd:
         """As another process has it."""
-        return Sessions(self.run, self.run.owner(), self.dovecot.look, self.dovecot.terminate)
+        return SessionsToEnd(self.run, self.run.owner(), self.dovecot.look, self.dovecot.terminate)
 
     def note(self, text: str, imap: bool = True) -> None:
         owner, group = self.run.owner(), self.run.group()
@@ -100,8 +100,8 @@ def test_whoever_loses_a_password(after: str, losers: set[str]) -> None:
 
 
 def test_all_sessions_of_the_account_end_and_no_other(place: Place) -> None:
-    mine = [Session(ALICE, "imap", 1), Session(ALICE, "pop3", 2)]
-    late, others = Session(ALICE, "imap", 4), Session(BOB, "imap", 3)
+    mine = [OpenSession(ALICE, "imap", 1), OpenSession(ALICE, "pop3", 2)]
+    late, others = OpenSession(ALICE, "imap", 4), OpenSession(BOB, "imap", 3)
     place.dovecot.open = [*mine, others]
     place.dovecot.stragglers = [late]
     place.note(book(bob="b"))
@@ -114,7 +114,7 @@ def test_all_sessions_of_the_account_end_and_no_other(place: Place) -> None:
 
 
 def test_what_was_not_ended_is_ended_the_next_time(place: Place) -> None:
-    place.dovecot.open = [Session(ALICE, "imap", 1)]
+    place.dovecot.open = [OpenSession(ALICE, "imap", 1)]
     place.dovecot.away = True
     place.note(book(alice="a", bob="b"))
     (place.run / LOGINS).write_text(book(alice="a", bob="b"))

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,9 @@ from entrypoint.supervise.listening_sockets import ListeningSockets
 @dataclass
 class Held:
     path: Path
-    said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.sockets = ListeningSockets(lambda _, message: self.said.append(message), self.path)
+        self.sockets = ListeningSockets(self.path)
         self.sockets.serve()
 
     def ask(self, question: str) -> tuple[bytes, socket.socket | None]:
@@ -82,7 +81,9 @@ def test_a_port_that_is_in_use_is_left_to_who_asks(held: Held) -> None:
 @pytest.mark.parametrize(
     "question", ["", "\n", "127.0.0.1\n", "127.0.0.1 many\n", "x" * 500, "é 1\n"]
 )
-def test_nonsense_is_survived_and_said(held: Held, question: str) -> None:
+def test_nonsense_is_survived_and_said(
+    held: Held, question: str, logged: list[tuple[str, str]]
+) -> None:
     with socket.socket(socket.AF_UNIX) as link:
         link.settimeout(10)
         link.connect(str(held.path))
@@ -91,7 +92,7 @@ def test_nonsense_is_survived_and_said(held: Held, question: str) -> None:
         with contextlib.suppress(ConnectionResetError):
             assert link.recv(1) == b""
     held.take(f"127.0.0.1 {free_port()}\n").close()
-    assert len(held.said) == 1
+    assert len(logged) == 1
 
 
 def test_after_the_stop_nobody_waits(held: Held) -> None:
@@ -115,6 +116,6 @@ def test_what_the_last_start_did_not_get_can_be_bound(held: Held) -> None:
     socket.create_connection(("127.0.0.1", one), 5).close()
 
 
-def test_where_it_cannot_serve_it_says_so(tmp_path: Path) -> None:
-    held = Held(tmp_path / "none" / "socket")
-    assert len(held.said) == 1
+def test_where_it_cannot_serve_it_says_so(tmp_path: Path, logged: list[tuple[str, str]]) -> None:
+    Held(tmp_path / "none" / "socket")
+    assert len(logged) == 1

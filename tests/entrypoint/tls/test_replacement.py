@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from entrypoint.tls.pair import Fit
-from entrypoint.tls.replacement import Broken, Ports, Replacement, Source
+from entrypoint.tls.replacement import Broken, CertificateSource, Ports, Replacement
 
 OLD, NEW = "old" * 20, "new" * 20
 FIT = Fit(NEW, 0.0, 1_900_000_000.0)
@@ -11,8 +11,8 @@ MISMATCH = Broken("the certificate does not match the key", "give its key")
 BOTH = {25: NEW, 465: NEW}
 
 
-def source(digest: str = NEW, found: Fit | Broken = FIT, changed: float = 0.0) -> Source:
-    return Source("SSL_CERT_PATH", digest, changed, found)
+def source(digest: str = NEW, found: Fit | Broken = FIT, changed: float = 0.0) -> CertificateSource:
+    return CertificateSource("SSL_CERT_PATH", digest, changed, found)
 
 
 def test_what_is_live_already_is_left_alone() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,11 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from entrypoint.config.environ import load
 from entrypoint.config.settings import HostFacts, Settings
+from entrypoint.log_line import LogLine
 from entrypoint.tls.acme import Acme, read_attempts
 from entrypoint.tls.certbot import Result
 from entrypoint.tls.pair import Pair, Paths, check_fit
 from entrypoint.tls.pointing_here import NamesPointingHere
-from entrypoint.tls.replacement import Line
 from entrypoint.tls.sources import (
     acme_folder,
     chosen,
@@ -25,7 +27,7 @@ from entrypoint.tls.sources import (
     issued_paths,
     self_signed_paths,
 )
-from entrypoint.tls.ticker import Ticker
+from entrypoint.tls.ticker import CertificateTicker
 
 from ..certificates import Authority
 
@@ -94,7 +96,7 @@ class Dns:
         pass
 
 
-def tick(ticker: Ticker, settings: Settings, now: float) -> list[Line]:
+def tick(ticker: CertificateTicker, settings: Settings, now: float) -> list[LogLine]:
     return asyncio.run(ticker.tick(settings, now))
 
 
@@ -144,7 +146,7 @@ class TestManual:
         self, data: Path, authority: Authority, paths: Paths, settings: Settings
     ) -> None:
         servers = Servers(Pair.read(paths))
-        ticker = Ticker(data, servers)
+        ticker = CertificateTicker(data, servers)
         assert tick(ticker, settings, settle()) == []
         lay(paths, authority.pair(HOST, LATER + DAY))
         (live, seen) = tick(ticker, settings, settle())
@@ -153,11 +155,35 @@ class TestManual:
         assert servers.pair == Pair.read(paths)
         assert tick(ticker, settings, settle(10)) == []
 
+    def test_what_the_disk_does_not_take_is_told_once_until_it_does(
+        self,
+        data: Path,
+        authority: Authority,
+        paths: Paths,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        servers = Servers(Pair.read(paths))
+        ticker = CertificateTicker(data, servers)
+
+        async def full(self: Servers, pair: Pair) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/run/signpost")
+
+        for ends in (LATER + DAY, LATER + 2 * DAY):
+            lay(paths, authority.pair(HOST, ends))
+            with monkeypatch.context() as patch:
+                patch.setattr(Servers, "serve", full)
+                ((level, _),) = tick(ticker, settings, settle())
+                assert level == "error"
+                assert tick(ticker, settings, settle()) == []
+            assert tick(ticker, settings, settle())
+        assert servers.pair == Pair.read(paths)
+
     def test_half_of_a_new_one_does_nothing_until_the_other_half_comes(
         self, data: Path, authority: Authority, paths: Paths, settings: Settings
     ) -> None:
         servers = Servers(Pair.read(paths))
-        ticker = Ticker(data, servers)
+        ticker = CertificateTicker(data, servers)
         chain, key = authority.pair(HOST, LATER + DAY)
         paths.key.write_bytes(key)
         assert tick(ticker, settings, settle()) == []
@@ -194,7 +220,7 @@ class TestManual:
         said: str,
     ) -> None:
         servers = Servers(Pair.read(paths))
-        ticker = Ticker(data, servers)
+        ticker = CertificateTicker(data, servers)
         assert callable(pair)
         lay(paths, pair(authority))
         lines = [
@@ -209,7 +235,7 @@ class TestManual:
     def test_files_that_are_away_are_told_once(
         self, data: Path, paths: Paths, settings: Settings
     ) -> None:
-        ticker = Ticker(data, Servers(Pair.read(paths)))
+        ticker = CertificateTicker(data, Servers(Pair.read(paths)))
         paths.key.unlink()
         lines = [
             line for later in range(5, 60, 5) for line in tick(ticker, settings, settle(later))
@@ -224,7 +250,7 @@ class TestSelfSigned:
         settings = load(BASE, host=HostFacts(ipv6=False))
         ensure_self_signed(settings, data)
         servers = Servers(Pair.read(self_signed_paths(data)))
-        ticker = Ticker(data, servers)
+        ticker = CertificateTicker(data, servers)
         assert tick(ticker, settings, settle()) == []
         before = servers.pair
         # Ten years, but 20 days.
@@ -246,8 +272,8 @@ class TestAcme:
         ensure_self_signed(settings, data)
         return Servers(Pair.read(chosen(settings, data)))
 
-    def ticker(self, data: Path, servers: Servers, client: Client) -> Ticker:
-        return Ticker(data, servers, Acme(data, client, lambda _: True))
+    def ticker(self, data: Path, servers: Servers, client: Client) -> CertificateTicker:
+        return CertificateTicker(data, servers, Acme(data, client, lambda _: True))
 
     def test_from_none_to_one_that_is_served_and_renewed(
         self,
@@ -337,7 +363,7 @@ class TestAcme:
     def test_without_a_volume_none_is_asked_for(
         self, data: Path, settings: Settings, client: Client, servers: Servers
     ) -> None:
-        ticker = Ticker(data, servers, Acme(data, client, lambda _: False))
+        ticker = CertificateTicker(data, servers, Acme(data, client, lambda _: False))
         lines = [line for _ in range(3) for line in tick(ticker, settings, settle())]
         assert len(lines) == 1
         assert "is no volume" in lines[0][1]
@@ -389,7 +415,7 @@ class House:
 
     def restart(self) -> None:
         acme = Acme(self.data, self.client, lambda _: True, NamesPointingHere(self.dns))
-        self.ticker = Ticker(self.data, self.servers, acme)
+        self.ticker = CertificateTicker(self.data, self.servers, acme)
 
     def tick(self, seconds: float = 2.0) -> str:
         self.now += seconds
@@ -551,7 +577,11 @@ class TestFurtherNames:
         }
         house.hold()
         said = house.tick()
-        assert "120 names beside MAIL_HOSTNAME point here, and a certificate has room for 99" in said
+        assert (
+            "120 names beside MAIL_HOSTNAME point here, and a certificate has room for 99" in said
+        )
         assert len(house.client.names) == 100
         assert "mail.example.org, autoconfig.d0.example" in said
         assert "and 94 more" in said
+        house.issue()
+        assert "120 names" not in house.tick() + house.tick()

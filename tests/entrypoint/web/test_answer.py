@@ -10,7 +10,7 @@ import pytest
 
 from entrypoint.web.answer import respond
 from entrypoint.web.autoconfig import branch, document, leaf
-from entrypoint.web.http import Request, Response
+from entrypoint.web.http import HttpRequest, HttpResponse
 from entrypoint.web.site import Site
 
 from .sites import site
@@ -35,9 +35,9 @@ def answered(
     body: bytes = b"",
     secure: bool = True,
     **query: str,
-) -> Response:
+) -> HttpResponse:
     laid = {"t_-0": b"t_-0.thumbprint"}
-    return respond(of, Request(method, host, path, query, body, secure), laid.get)
+    return respond(of, HttpRequest(method, host, path, query, body, secure), laid.get)
 
 
 def question(address: str, schema: str = f"{OUTLOOK}/requestschema/2006") -> bytes:

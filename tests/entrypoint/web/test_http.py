@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from entrypoint.web.http import (
     MOST_BODY,
     MOST_HEAD,
-    RefusedError,
-    Request,
+    HttpRequest,
+    RequestRefusedError,
     parse_head,
     plain,
     serialise,
@@ -23,25 +23,25 @@ from entrypoint.web.http import (
 GET = b"GET /x HTTP/1.1\r\nHost: a.test\r\n"
 
 
-def parsed(raw: bytes) -> Request:
+def parsed(raw: bytes) -> HttpRequest:
     return parse_head(raw + b"\r\n", secure=True).request
 
 
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
-        (GET, Request("GET", "a.test", "/x", {"": ""}, secure=True)),
+        (GET, HttpRequest("GET", "a.test", "/x", {"": ""}, secure=True)),
         (
             b"HEAD /x?a=1&b=%2B%40+&a=2 HTTP/1.0\r\n",
-            Request("HEAD", "", "/x", {"a": "1", "b": "+@+"}, secure=True),
+            HttpRequest("HEAD", "", "/x", {"a": "1", "b": "+@+"}, secure=True),
         ),
         (
             b"GET /%2e%2e HTTP/1.1\r\nhOST:\t A.Test.:8443 \r\nX: \xff\r\n",
-            Request("GET", "a.test", "/%2e%2e", {"": ""}, secure=True),
+            HttpRequest("GET", "a.test", "/%2e%2e", {"": ""}, secure=True),
         ),
     ],
 )
-def test_what_is_understood(raw: bytes, expected: Request) -> None:
+def test_what_is_understood(raw: bytes, expected: HttpRequest) -> None:
     assert parsed(raw) == expected
 
 
@@ -89,7 +89,7 @@ POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
     ],
 )
 def test_what_is_refused(raw: bytes, status: int) -> None:
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(RequestRefusedError) as caught:
         parsed(raw)
     assert caught.value.response.status == status
 
@@ -99,14 +99,14 @@ def test_a_character_behind_many_spaces_is_refused_at_once(character: bytes) -> 
     raw = GET + b"X:" + b" " * (MOST_HEAD - 50) + character + b"\r\n"
     began = time.process_time()
     for _ in range(20):
-        with pytest.raises(RefusedError):
+        with pytest.raises(RequestRefusedError):
             parsed(raw)
     assert time.process_time() - began < 1  # in h11 alone: four seconds and more
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", GET, POST, b"GET /?"]))
 def test_any_bytes_are_understood_or_refused(raw: bytes, before: bytes) -> None:
-    with contextlib.suppress(RefusedError):
+    with contextlib.suppress(RequestRefusedError):
         assert parsed(before + raw).path.startswith("/")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from entrypoint.web.__main__ import challenge, server_context
-from entrypoint.web.http import MOST_BODY, MOST_HEAD, Request, Response
+from entrypoint.web.http import MOST_BODY, MOST_HEAD, HttpRequest, HttpResponse
 from entrypoint.web.server import Limits, Server
 from filters.watched_file import LastGood
 
@@ -28,11 +28,13 @@ LIMITS = Limits(connections=3, seconds=20, farewell=0.2)
 GET = b"GET /x?emailaddress=alice HTTP/1.1\r\nHost: a\r\n"
 
 
-def told(request: Request) -> Response:
+def told(request: HttpRequest) -> HttpResponse:
     """Says what was asked."""
     if request.path == "/fault":
         raise ValueError("alice@example.org")
-    return Response(200, f"{request.method} {request.host} {request.path} ".encode() + request.body)
+    return HttpResponse(
+        200, f"{request.method} {request.host} {request.path} ".encode() + request.body
+    )
 
 
 class Running:

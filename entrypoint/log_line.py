@@ -1,0 +1,45 @@
+"""One event → one line of the container's log, as text or JSON.
+
+Standard library only, and without `logging`: each logpipe has it in memory as long as the server
+runs. What logs events of its own uses `entrypoint.log`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from entrypoint.text import printable
+
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+
+
+class LogLine(NamedTuple):
+    """What is to be logged, for who decides what there is to say and does not log it himself."""
+
+    level: Level
+    text: str
+
+
+Say = Callable[[LogLine], None]
+
+
+def log_line(form: str, level: str, program: str, message: str, now: float | None = None) -> str:
+    """`2026-11-25T03:29:27+0000 info smtpd: text`, or a JSON object; without line end.
+
+    Control characters are escaped: a line is one event whoever wrote its text.
+    """
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(now))
+    if form == "json":
+        event = {"time": stamp, "level": level, "program": program, "message": message}
+        return json.dumps(event)
+    return f"{stamp} {level} {program}: {printable(message)}"
+
+
+def write_log(form: str, level: str, program: str, message: str) -> None:
+    """Write one event to the container's log, at once."""
+    print(log_line(form, level, program, message), file=sys.stderr, flush=True)
