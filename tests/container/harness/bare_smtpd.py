@@ -149,7 +149,7 @@ class BareSmtpd:
         names = Path(self._folder.name) / "resolv.conf"
         names.write_text("lookup file\n")
         mounts = {
-            ROOT / "filters": "/house/filters",
+            ROOT / "filters": "/signpost/filters",
             ROOT / "tests/container/filters": "/programs",
             configuration: "/etc/smtpd-test.conf",
             names: "/etc/resolv.conf",
