@@ -12,12 +12,12 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bench import mailboxes, memory, patience, throughput
+from bench import latency, mailboxes, memory, throughput
+from bench.listeners import ALL, DKIMSIGN, SIGN_RSA, VERIFY
 from bench.load import LOADS, Load
 from bench.report import results
-from bench.scene import PLAIN, SIGNED, name_server, prepare
+from bench.testbed import PLAIN, SIGNED, name_server, prepare
 from bench.throughput import GROUPS, Group, Plan
-from bench.variants import ALL, DKIMSIGN, SIGN_RSA, VERIFY
 from bench.versions import processor, versions
 
 AS_DEBIAN = "Throughput, with smtpd as Debian starts it"
@@ -47,7 +47,7 @@ def main() -> None:
         each = {load.name: rounds if load.size < 1_000_000 else (rounds + 1) // 2 for load in some}
         return Plan(some, each, options.seconds or seconds, _groups(options.only), plain=plain)
 
-    sizes = {load.size for load in loads} | {memory.SMALL, patience.SIZE, mailboxes.SIZE}
+    sizes = {load.size for load in loads} | {memory.SMALL, latency.SIZE, mailboxes.SIZE}
     if "memory" not in options.skip:
         sizes.add(memory.LARGE)
     say("keys, messages, a name server")
@@ -60,15 +60,15 @@ def main() -> None:
             many = [load for load in loads if load.connections > 1]
             rates.append((AS_IMAGE, throughput.measure(plan(many, plain=False), say)))
         if "stuck" not in options.skip:
-            waited = patience.measure(STUCK, 1 if options.quick else 2, say)
+            waited = latency.measure(STUCK, 1 if options.quick else 2, say)
         if "memory" not in options.skip:
             at_once = 4 if options.quick else AT_ONCE
             # The others' memory has no target, and 40 messages take them minutes.
-            for variant, mail in ((DKIMSIGN, PLAIN), (SIGN_RSA, PLAIN), (VERIFY, SIGNED)):
-                if variant.name not in (options.only or [SIGN_RSA.name, VERIFY.name]):
+            for listener, mail in ((DKIMSIGN, PLAIN), (SIGN_RSA, PLAIN), (VERIFY, SIGNED)):
+                if listener.name not in (options.only or [SIGN_RSA.name, VERIFY.name]):
                     continue
-                say(f"memory: {at_once} messages of 25 MB through {variant.title}")
-                footprints.append(memory.measure(variant, mail, at_once))
+                say(f"memory: {at_once} messages of 25 MB through {listener.title}")
+                footprints.append(memory.measure(listener, mail, at_once))
         if MAILBOXES not in options.skip:
             effort = mailboxes.QUICK if options.quick else mailboxes.Effort()
             outcome = mailboxes.measure(effort, say)
@@ -86,7 +86,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    names = [variant.name for variant in ALL]
+    names = [listener.name for listener in ALL]
     parser.add_argument(
         "--only",
         action="append",
@@ -112,7 +112,7 @@ def _options() -> argparse.Namespace:
 def _groups(only: list[str] | None) -> list[Group]:
     groups = []
     for group in GROUPS:
-        kept = tuple(variant for variant in group.variants if not only or variant.name in only)
+        kept = tuple(listener for listener in group.listeners if not only or listener.name in only)
         if kept:
             groups.append(Group(group.title, group.mail, kept))
     return groups

@@ -6,27 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from bench.latency import Latencies
+from bench.listeners import DKIMSIGN, ECHO, FILTER_RSPAMD, SIGN_ED25519, SIGN_RSA, VERIFY, Listener
 from bench.load import LOADS, Load
 from bench.mailboxes import Outcome
 from bench.mailboxes_report import mailboxes_section
 from bench.markdown import number, table
 from bench.memory import Footprint
-from bench.patience import Patience
 from bench.stuck import percentile
 from bench.throughput import GROUPS, Group, Rates, spread
-from bench.variants import DKIMSIGN, ECHO, FILTER_RSPAMD, SIGN_ED25519, SIGN_RSA, VERIFY, Variant
 
 MB = 1_000_000
 
 
 @dataclass(frozen=True)
 class Target:
-    """A ratio that is to be reached: the variant's rate by the base's."""
+    """A ratio that is to be reached: the listener's rate by the base's."""
 
     group: str
     load: str
-    variant: Variant
-    base: Variant
+    listener: Listener
+    base: Listener
     at_least: float | None
 
 
@@ -52,20 +52,20 @@ def rates_table(rates: Rates, group: Group) -> str:
     """Medians with their range, and the share of the bare echo."""
     loads = [load for load in LOADS if any(key[1] == load.name for key in rates.found)]
     rows = []
-    for variant in group.variants:
-        cells = [_cell(rates, group, load, variant) for load in loads]
+    for listener in group.listeners:
+        cells = [_cell(rates, group, load, listener) for load in loads]
         if any(cells):
-            rows.append([variant.title, *cells])
+            rows.append([listener.title, *cells])
     return table(["filter", *(f"{load.title}" for load in loads)], rows)
 
 
-def _cell(rates: Rates, group: Group, load: Load, variant: Variant) -> str:
-    found = rates.of(group.title, load.name, variant.name)
+def _cell(rates: Rates, group: Group, load: Load, listener: Listener) -> str:
+    found = rates.of(group.title, load.name, listener.name)
     if not found:
         return ""
     middle, lowest, highest = spread(found)
     text = f"**{number(middle)}** ({number(lowest)}-{number(highest)})"
-    of_echo = rates.ratio(group.title, load.name, variant.name, ECHO.name)
+    of_echo = rates.ratio(group.title, load.name, listener.name, ECHO.name)
     return f"{text} {median(of_echo):.2f}" if of_echo else text
 
 
@@ -73,10 +73,10 @@ def cost_table(rates: Rates, group: Group) -> str:
     """Milliseconds of processor time a message, the filter's + smtpd's own."""
     loads = [load for load in LOADS if any(key[1] == load.name for key in rates.cost)]
     rows = []
-    for variant in group.variants:
+    for listener in group.listeners:
         cells = []
         for load in loads:
-            found = rates.cost.get((group.title, load.name, variant.name))
+            found = rates.cost.get((group.title, load.name, listener.name))
             if not found:
                 cells.append("")
                 continue
@@ -84,7 +84,7 @@ def cost_table(rates: Rates, group: Group) -> str:
             smtpd = 1e3 * median(one.smtpd for one in found)
             cells.append(f"**{filters:.3g}** + {smtpd:.3g}")
         if any(cells):
-            rows.append([variant.title, *cells])
+            rows.append([listener.title, *cells])
     return table(["filter", *(load.title for load in loads)], rows)
 
 
@@ -93,13 +93,13 @@ def ratios_table(rates: Rates) -> str:
     titles = {load.name: load.title for load in LOADS}
     rows = []
     for target in TARGETS:
-        ratios = rates.ratio(target.group, target.load, target.variant.name, target.base.name)
+        ratios = rates.ratio(target.group, target.load, target.listener.name, target.base.name)
         if not ratios:
             continue
         middle, lowest, highest = spread(ratios)
         rows.append(
             [
-                f"{target.group}, {titles[target.load]}: {target.variant.title}"
+                f"{target.group}, {titles[target.load]}: {target.listener.title}"
                 f" / {target.base.title}",
                 f"**{middle:.2f}**",
                 f"{lowest:.2f}-{highest:.2f}",
@@ -115,13 +115,13 @@ def _reached(value: float, at_least: float | None) -> list[str]:
     return [f"≥ {at_least:g}", "yes" if value >= at_least else "**no**"]
 
 
-def patience_table(patience: Patience) -> str:
+def latency_table(latencies: Latencies) -> str:
     """Latencies of other mail: idle, beside open sessions, and with the stuck messages in hand."""
     rows = []
-    for variant in (VERIFY, SIGN_RSA):
-        phases = (patience.idle(variant), patience.held(variant), patience.stuck(variant))
+    for listener in (VERIFY, SIGN_RSA):
+        phases = (latencies.idle(listener), latencies.held(listener), latencies.stuck(listener))
         idle, held, stuck = (percentile(phase, 0.99) for phase in phases)
-        title = "verifying" if variant is VERIFY else "signing"
+        title = "verifying" if listener is VERIFY else "signing"
         rows.append(
             [
                 title,
@@ -141,8 +141,8 @@ def patience_table(patience: Patience) -> str:
     head += ["held / idle", "stuck / held", "stuck / idle", "target", "reached"]
     facts = "; ".join(
         f"{one.in_hand} in hand during {one.window:.1f} s of probing, {one.accepted} of"
-        f" {patience.messages} accepted in the end, the last after {one.longest:.1f} s"
-        for one in patience.cycles
+        f" {latencies.messages} accepted in the end, the last after {one.longest:.1f} s"
+        for one in latencies.cycles
     )
     return table(head, rows) + (
         f"\nHeld: as many clients in the middle of DATA, and nothing in the filter waits: what the"
@@ -154,11 +154,11 @@ def memory_table(footprints: Sequence[Footprint]) -> str:
     """At rest and at the peak."""
     rows = []
     for one in footprints:
-        ours = one.variant in {SIGN_RSA, VERIFY}
+        ours = one.listener in {SIGN_RSA, VERIFY}
         good = one.rest <= MOST_AT_REST and one.peak <= MOST_AT_PEAK and one.arrived == one.sent
         rows.append(
             [
-                f"{'verifying' if one.variant is VERIFY else 'signing'}: {one.variant.title}",
+                f"{'verifying' if one.listener is VERIFY else 'signing'}: {one.listener.title}",
                 f"**{one.rest / MB:.0f}**",
                 f"**{one.peak / MB:.0f}**",
                 f"{one.after / MB:.0f}",
@@ -176,7 +176,7 @@ def results(
     facts: Sequence[tuple[str, str]],
     versions: Sequence[tuple[str, str]],
     measured: Sequence[tuple[str, Rates]],
-    patience: Patience | None,
+    latencies: Latencies | None,
     footprints: Sequence[Footprint],
     mailboxes: Outcome | None,
 ) -> str:
@@ -199,10 +199,10 @@ def results(
                     f" + smtpd's own:\n\n{cost_table(rates, group)}"
                 )
         parts.append(f"### Ratios\n\n{ratios_table(rates)}")
-    if patience is not None:
+    if latencies is not None:
         parts.append(
-            f"## {patience.messages:,} messages stuck on a name server that never answers\n\n"
-            + patience_table(patience)
+            f"## {latencies.messages:,} messages stuck on a name server that never answers\n\n"
+            + latency_table(latencies)
         )
     if footprints:
         parts.append(

@@ -17,12 +17,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bench.listeners import RSPAMD, RUN, Listener, port, smtpd_conf
 from bench.messages import FOREIGN, STUCK
-from bench.variants import RSPAMD, RUN, Variant, port, smtpd_conf
 
 SPOOL = Path("/var/spool/smtpd")
 CHANGELIST = {"EVENT_EPOLL_USE_CHANGELIST": "1"}
-PATIENCE = 60.0  # seconds that a server may take to start
+TIMEOUT = 60.0  # seconds that a server may take to start
 
 
 class Server:
@@ -70,7 +70,7 @@ class Server:
         self.stop()
 
     def _wait(self, process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = self.log.read_text("utf-8", "replace")[-2_000:]
@@ -170,27 +170,27 @@ class Rspamd(Server):
 
 
 class Smtpd(Server):
-    """smtpd with a fresh queue and a listener for each variant.
+    """smtpd with a fresh queue and these listeners.
 
     Deliveries are paused from the start: a message has arrived when it is in the queue, and
     what a delivery would cost has nothing to do with filters. It runs as in the image, with
     libevent's list of changes (templates/supervisord.conf.j2), or `plain`, as Debian starts it.
     """
 
-    def __init__(self, variants: Sequence[Variant], *, plain: bool = False) -> None:
+    def __init__(self, listeners: Sequence[Listener], *, plain: bool = False) -> None:
         self._conf = RUN / "smtpd.conf"
         self.environment = {} if plain else CHANGELIST
-        self._variants = variants
+        self._listeners = listeners
         super().__init__("smtpd", ["smtpd", "-dF", "-P", "mda", "-f", str(self._conf)])
 
     def prepare(self) -> None:
-        self._conf.write_text(smtpd_conf(self._variants))
+        self._conf.write_text(smtpd_conf(self._listeners))
         self._conf.chmod(0o600)
         for entry in SPOOL.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
     def ready(self) -> bool:
-        return all(_greets(port(variant)) for variant in self._variants)
+        return all(_greets(port(listener)) for listener in self._listeners)
 
     def messages(self) -> list[Path]:
         """The files of the accepted messages."""
@@ -199,7 +199,7 @@ class Smtpd(Server):
 
 def _greets(number: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", number), PATIENCE) as client:
+        with socket.create_connection(("127.0.0.1", number), TIMEOUT) as client:
             return client.recv(1_000).startswith(b"220")
     except OSError:
         return False
