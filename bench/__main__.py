@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bench import latency, mailboxes, memory, throughput
+from bench import dns_stub, latency, mailboxes, memory, throughput
 from bench.listeners import ALL, DKIMSIGN, SIGN_RSA, VERIFY
 from bench.load import LOADS, Load
 from bench.report import results
@@ -23,7 +23,10 @@ from bench.versions import processor, versions
 AS_DEBIAN = "Throughput, with smtpd as Debian starts it"
 AS_IMAGE = "Throughput, with smtpd as the image starts it (libevent's list of changes)"
 MAILBOXES = "mailboxes"
-PARTS = ("throughput", "stuck", "memory", MAILBOXES)
+DNS = "dns"
+# What --only can name beside filters, and the others.
+SUBJECTS = (MAILBOXES, DNS)
+PARTS = ("throughput", "stuck", "memory", *SUBJECTS)
 # Large messages at once, and messages that are stuck.
 AT_ONCE = 40
 STUCK = 1_000
@@ -51,8 +54,9 @@ def main() -> None:
     if "memory" not in options.skip:
         sizes.add(memory.LARGE)
     say("keys, messages, a name server")
-    rates, waited, footprints, outcome = [], None, [], None
-    with name_server(prepare(sorted(sizes))):
+    rates, waited, footprints, outcome, resolvers = [], None, [], None, None
+    key = prepare(sorted(sizes))
+    with name_server(key):
         if "throughput" not in options.skip:
             say("smtpd as Debian starts it")
             rates.append((AS_DEBIAN, throughput.measure(plan(loads, plain=True), say)))
@@ -69,6 +73,9 @@ def main() -> None:
                     continue
                 say(f"memory: {at_once} messages of 25 MB through {listener.title}")
                 footprints.append(memory.measure(listener, mail, at_once))
+        if DNS not in options.skip:
+            lookups = 10 if options.quick else 40
+            resolvers = dns_stub.measure(key, rounds, options.seconds or seconds, lookups, say)
         if MAILBOXES not in options.skip:
             effort = mailboxes.QUICK if options.quick else mailboxes.Effort()
             outcome = mailboxes.measure(effort, say)
@@ -80,7 +87,7 @@ def main() -> None:
         ("processor", processor()),
         ("where", "one container without a network, all on loopback; smtpd's queue on tmpfs"),
     ]
-    print(results(facts, versions(), rates, waited, footprints, outcome), end="")
+    print(results(facts, versions(), rates, waited, footprints, resolvers, outcome), end="")
 
 
 def _options() -> argparse.Namespace:
@@ -90,8 +97,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         action="append",
-        choices=[*names, MAILBOXES],
-        help="these filters only, or the mailboxes",
+        choices=[*names, *SUBJECTS],
+        help="these filters only, or the mailboxes, or the look-ups in DNS",
     )
     loads = [load.name for load in LOADS]
     parser.add_argument("--load", action="append", choices=loads, help="these loads only")
@@ -100,11 +107,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="that one measurement should take")
     options = parser.parse_args()
     if options.only:
-        filters = [name for name in options.only if name != MAILBOXES]
-        if MAILBOXES not in options.only:
-            options.skip = [*options.skip, MAILBOXES]
-        elif not filters:
-            options.skip = [*options.skip, *(part for part in PARTS if part != MAILBOXES)]
+        filters = [name for name in options.only if name not in SUBJECTS]
+        options.skip += [name for name in SUBJECTS if name not in options.only]
+        if not filters:
+            options.skip += [part for part in PARTS if part not in SUBJECTS]
         options.only = filters
     return options
 

@@ -6,6 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from bench.dns_load import (
+    AT_A_TIME,
+    ATTEMPT,
+    DNSPYTHON,
+    LIMIT,
+    MESSAGES_AT_A_TIME,
+    OURS,
+    STUCK_AT_ONCE,
+)
+from bench.dns_stub import Comparison
 from bench.latency import Latencies
 from bench.listeners import DKIMSIGN, ECHO, FILTER_RSPAMD, SIGN_ED25519, SIGN_RSA, VERIFY, Listener
 from bench.load import LOADS, Load
@@ -13,6 +23,7 @@ from bench.mailboxes import Outcome
 from bench.mailboxes_report import mailboxes_section
 from bench.markdown import number, table
 from bench.memory import Footprint
+from bench.messages import MANY
 from bench.stuck import percentile
 from bench.throughput import GROUPS, Group, Rates, spread
 
@@ -172,12 +183,51 @@ def memory_table(footprints: Sequence[Footprint]) -> str:
     return table([*head, "≤ 60 and ≤ 600"], rows)
 
 
+def dns_section(found: Comparison) -> str:
+    """Our stub resolver beside dnspython's: what a look-up costs, and what a silent server does."""
+
+    def row(title: str, name: str, factor: float = 1.0) -> list[str]:
+        ours, other = (factor * found.of(which, name) for which in (OURS, DNSPYTHON))
+        middle, lowest, highest = spread(found.ratio(name))
+        ratio = f"**{middle:.2f}** ({lowest:.2f}-{highest:.2f})" if highest > lowest else ""
+        return [title, number(ours), number(other), ratio or f"**{middle:.2f}**"]
+
+    rows = [
+        *(row(f"look-ups a second, {many} at a time", f"rate {many}") for many in AT_A_TIME),
+        *(
+            row(f"processor, µs a look-up, {many} at a time", f"cost {many}", 1e6)
+            for many in AT_A_TIME
+        ),
+        row(f"messages verified a second, {MESSAGES_AT_A_TIME} at a time", "message rate"),
+        row("processor, ms a verified message, all of it", "message cost", 1e3),
+        row("the same where all answers are in its cache", "cached cost", 1e3),
+        row("resident memory at rest, MB", "rest", 1 / MB),
+        row("at the peak, MB", "peak", 1 / MB),
+        row(f"{STUCK_AT_ONCE} without an answer: descriptors open", "descriptors"),
+        row("processor, µs each", "stuck cost", 1e6),
+        row("resident memory at the peak, MB", "stuck peak", 1 / MB),
+        row(f"given up after, s (limit {LIMIT:g})", "gives up"),
+        row("the first of two servers is silent: ms a look-up", "beside", 1e3),
+    ]
+    asked = found.of(OURS, "questions")
+    return (
+        "The filters' own stub resolver (`filters/mailauth/dns`) and dnspython's asynchronous one,"
+        " by turns, each in a process of its own, with unbound on loopback. Only the line"
+        " that says so has a cache. The questions are those that verifying a signed message of 4 KB"
+        f" asks, SPF with an `mx` and an `include:`, {asked:.3g} a message, of {len(MANY)} domains"
+        f" by turns. In the last five lines a try takes {ATTEMPT:g} s at most; the very last is the"
+        " mean of look-ups one after the other.\n\n"
+        + table(["median (range of the rounds)", "Signpost's", "dnspython's", "ratio"], rows)
+    )
+
+
 def results(
     facts: Sequence[tuple[str, str]],
     versions: Sequence[tuple[str, str]],
     measured: Sequence[tuple[str, Rates]],
     latencies: Latencies | None,
     footprints: Sequence[Footprint],
+    resolvers: Comparison | None,
     mailboxes: Outcome | None,
 ) -> str:
     """The whole page."""
@@ -209,6 +259,8 @@ def results(
             f"## Memory\n\nResident memory, with {footprints[0].sent} messages of 25 MB at once"
             " at the peak.\n\n" + memory_table(footprints)
         )
+    if resolvers is not None:
+        parts.append(f"## Look-ups in DNS\n\n{dns_section(resolvers)}")
     if mailboxes is not None:
         parts.append(mailboxes_section(mailboxes))
     parts.append("## Versions\n\n" + table(["", "version"], [list(one) for one in versions]))

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.listeners import RSPAMD, RUN, Listener, port, smtpd_conf
-from bench.messages import FOREIGN, STUCK
+from bench.messages import FOREIGN, MANY, STUCK
 
 SPOOL = Path("/var/spool/smtpd")
 CHANGELIST = {"EVENT_EPOLL_USE_CHANGELIST": "1"}
@@ -105,11 +105,13 @@ class NameServer(Server):
 
     def __init__(self, key_record: str, selector: str) -> None:
         self._conf = RUN / "unbound.conf"
-        self._records = {
-            f"{FOREIGN}.": f"v=spf1 mx include:_spf.{FOREIGN} -all",
-            f"_spf.{FOREIGN}.": "v=spf1 ip4:192.0.2.0/24 ip4:127.0.0.1 ~all",
-            f"{selector}._domainkey.{FOREIGN}.": key_record,
-        }
+        self._records: dict[str, str] = {}
+        for domain in (FOREIGN, *MANY):
+            self._records |= {
+                f"{domain}.": f"v=spf1 mx include:_spf.{domain} -all",
+                f"_spf.{domain}.": "v=spf1 ip4:192.0.2.0/24 ip4:127.0.0.1 ~all",
+                f"{selector}._domainkey.{domain}.": key_record,
+            }
         super().__init__("unbound", ["unbound", "-d", "-p", "-c", str(self._conf)])
 
     def prepare(self) -> None:
@@ -128,9 +130,12 @@ class NameServer(Server):
             'local-zone: "." static',
             f'local-data: ". 3600 IN SOA ns.{FOREIGN}. root.{FOREIGN}. 1 3600 600 86400 3600"',
             f'local-zone: "{STUCK}." deny',
-            f'local-data: "{FOREIGN}. 3600 IN MX 10 mx.{FOREIGN}."',
-            f'local-data: "mx.{FOREIGN}. 3600 IN A 192.0.2.25"',
         ]
+        for domain in (FOREIGN, *MANY):
+            lines += [
+                f'local-data: "{domain}. 3600 IN MX 10 mx.{domain}."',
+                f'local-data: "mx.{domain}. 3600 IN A 192.0.2.25"',
+            ]
         for name, text in self._records.items():
             strings = " ".join(f'"{text[at : at + 250]}"' for at in range(0, len(text), 250))
             lines.append(f"local-data: '{name} 3600 IN TXT {strings}'")
