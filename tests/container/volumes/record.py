@@ -51,7 +51,7 @@ LARGE = b"The same line again and again.\r\n" * 22_000  # more than half of 1M
 
 
 def fill(world: World, signpost: Signpost) -> dict[str, Any]:
-    """Have a life of an hour in it; what a later version has to find."""
+    """Fill it by commands and mail, and stop it; what a later version has to find."""
     for server in (world.ns, world.ns2):
         server.replace(DOMAIN, *signpost.dkim_records(DOMAIN))
     signpost.attempt("signpost", "keys", "check")
