@@ -21,9 +21,9 @@ ROOT = Path(__file__).parents[3]
 COMPOSE = ("docker", "compose", "--env-file", "/dev/null", "--progress", "quiet")
 FILES = ("-f", str(ROOT / "compose.yaml"), "-f", str(ROOT / "tests/container/compose.test.yaml"))
 # Named by the checkout's own place: what another one builds meanwhile is not what is tested here.
-_CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
-IMAGE = f"signpost-test-{_CHECKOUT}"
-PEERS = f"signpost-test-peers-{_CHECKOUT}"
+CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+IMAGE = f"signpost-test-{CHECKOUT}"
+PEERS = f"signpost-test-peers-{CHECKOUT}"
 READY = r"signpost ready"
 
 
