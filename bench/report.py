@@ -192,6 +192,7 @@ def dns_section(found: Comparison) -> str:
         ratio = f"**{middle:.2f}** ({lowest:.2f}-{highest:.2f})" if highest > lowest else ""
         return [title, number(ours), number(other), ratio or f"**{middle:.2f}**"]
 
+    stuck = f"{STUCK_AT_ONCE} without an answer"
     rows = [
         *(row(f"look-ups a second, {many} at a time", f"rate {many}") for many in AT_A_TIME),
         *(
@@ -203,10 +204,10 @@ def dns_section(found: Comparison) -> str:
         row("the same where all answers are in its cache", "cached cost", 1e3),
         row("resident memory at rest, MB", "rest", 1 / MB),
         row("at the peak, MB", "peak", 1 / MB),
-        row(f"{STUCK_AT_ONCE} without an answer: descriptors open", "descriptors"),
-        row("processor, µs each", "stuck cost", 1e6),
-        row("resident memory at the peak, MB", "stuck peak", 1 / MB),
-        row(f"given up after, s (limit {LIMIT:g})", "gives up"),
+        row(f"{stuck}: descriptors open", "descriptors"),
+        row(f"{stuck}: processor, µs each", "stuck cost", 1e6),
+        row(f"{stuck}: resident memory at the peak, MB", "stuck peak", 1 / MB),
+        row(f"{stuck}: given up after, s (limit {LIMIT:g})", "gives up"),
         row("the first of two servers is silent: ms a look-up", "beside", 1e3),
     ]
     asked = found.of(OURS, "questions")
