@@ -188,7 +188,7 @@ def test_secrets_and_counts_are_the_same_ones(upgraded: Signpost) -> None:
 def test_an_image_with_other_numbers_for_its_users(world: World, published: None) -> None:
     """As Debian's or a base image's packages may make it: what they own is theirs again."""
     publish(world, SIGNING)
-    signpost = world.signpost(EXPECTED["environment"], place=112)
+    signpost = world.signpost(EXPECTED["environment"], place=113)
     before = len(world.outside.received(EXPECTED["waiting"][0]))
     try:
         signpost.restore(RECORDING.archive(lambda number: number and number + 10_000))
