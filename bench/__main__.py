@@ -12,18 +12,21 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bench import mailboxes, memory, patience, throughput
+from bench import dns_stub, latency, mailboxes, memory, throughput
+from bench.listeners import ALL, DKIMSIGN, SIGN_RSA, VERIFY
 from bench.load import LOADS, Load
 from bench.report import results
-from bench.scene import PLAIN, SIGNED, name_server, prepare
+from bench.testbed import PLAIN, SIGNED, name_server, prepare
 from bench.throughput import GROUPS, Group, Plan
-from bench.variants import ALL, DKIMSIGN, SIGN_RSA, VERIFY
 from bench.versions import processor, versions
 
 AS_DEBIAN = "Throughput, with smtpd as Debian starts it"
 AS_IMAGE = "Throughput, with smtpd as the image starts it (libevent's list of changes)"
 MAILBOXES = "mailboxes"
-PARTS = ("throughput", "stuck", "memory", MAILBOXES)
+DNS = "dns"
+# What --only can name beside filters, and the others.
+SUBJECTS = (MAILBOXES, DNS)
+PARTS = ("throughput", "stuck", "memory", *SUBJECTS)
 # Large messages at once, and messages that are stuck.
 AT_ONCE = 40
 STUCK = 1_000
@@ -47,12 +50,13 @@ def main() -> None:
         each = {load.name: rounds if load.size < 1_000_000 else (rounds + 1) // 2 for load in some}
         return Plan(some, each, options.seconds or seconds, _groups(options.only), plain=plain)
 
-    sizes = {load.size for load in loads} | {memory.SMALL, patience.SIZE, mailboxes.SIZE}
+    sizes = {load.size for load in loads} | {memory.SMALL, latency.SIZE, mailboxes.SIZE}
     if "memory" not in options.skip:
         sizes.add(memory.LARGE)
     say("keys, messages, a name server")
-    rates, waited, footprints, outcome = [], None, [], None
-    with name_server(prepare(sorted(sizes))):
+    rates, waited, footprints, outcome, resolvers = [], None, [], None, None
+    key = prepare(sorted(sizes))
+    with name_server(key):
         if "throughput" not in options.skip:
             say("smtpd as Debian starts it")
             rates.append((AS_DEBIAN, throughput.measure(plan(loads, plain=True), say)))
@@ -60,15 +64,18 @@ def main() -> None:
             many = [load for load in loads if load.connections > 1]
             rates.append((AS_IMAGE, throughput.measure(plan(many, plain=False), say)))
         if "stuck" not in options.skip:
-            waited = patience.measure(STUCK, 1 if options.quick else 2, say)
+            waited = latency.measure(STUCK, 1 if options.quick else 2, say)
         if "memory" not in options.skip:
             at_once = 4 if options.quick else AT_ONCE
             # The others' memory has no target, and 40 messages take them minutes.
-            for variant, mail in ((DKIMSIGN, PLAIN), (SIGN_RSA, PLAIN), (VERIFY, SIGNED)):
-                if variant.name not in (options.only or [SIGN_RSA.name, VERIFY.name]):
+            for listener, mail in ((DKIMSIGN, PLAIN), (SIGN_RSA, PLAIN), (VERIFY, SIGNED)):
+                if listener.name not in (options.only or [SIGN_RSA.name, VERIFY.name]):
                     continue
-                say(f"memory: {at_once} messages of 25 MB through {variant.title}")
-                footprints.append(memory.measure(variant, mail, at_once))
+                say(f"memory: {at_once} messages of 25 MB through {listener.title}")
+                footprints.append(memory.measure(listener, mail, at_once))
+        if DNS not in options.skip:
+            lookups = 10 if options.quick else 40
+            resolvers = dns_stub.measure(key, rounds, options.seconds or seconds, lookups, say)
         if MAILBOXES not in options.skip:
             effort = mailboxes.QUICK if options.quick else mailboxes.Effort()
             outcome = mailboxes.measure(effort, say)
@@ -80,18 +87,18 @@ def main() -> None:
         ("processor", processor()),
         ("where", "one container without a network, all on loopback; smtpd's queue on tmpfs"),
     ]
-    print(results(facts, versions(), rates, waited, footprints, outcome), end="")
+    print(results(facts, versions(), rates, waited, footprints, resolvers, outcome), end="")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    names = [variant.name for variant in ALL]
+    names = [listener.name for listener in ALL]
     parser.add_argument(
         "--only",
         action="append",
-        choices=[*names, MAILBOXES],
-        help="these filters only, or the mailboxes",
+        choices=[*names, *SUBJECTS],
+        help="these filters only, or the mailboxes, or the look-ups in DNS",
     )
     loads = [load.name for load in LOADS]
     parser.add_argument("--load", action="append", choices=loads, help="these loads only")
@@ -100,11 +107,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="that one measurement should take")
     options = parser.parse_args()
     if options.only:
-        filters = [name for name in options.only if name != MAILBOXES]
-        if MAILBOXES not in options.only:
-            options.skip = [*options.skip, MAILBOXES]
-        elif not filters:
-            options.skip = [*options.skip, *(part for part in PARTS if part != MAILBOXES)]
+        filters = [name for name in options.only if name not in SUBJECTS]
+        options.skip += [name for name in SUBJECTS if name not in options.only]
+        if not filters:
+            options.skip += [part for part in PARTS if part not in SUBJECTS]
         options.only = filters
     return options
 
@@ -112,7 +118,7 @@ def _options() -> argparse.Namespace:
 def _groups(only: list[str] | None) -> list[Group]:
     groups = []
     for group in GROUPS:
-        kept = tuple(variant for variant in group.variants if not only or variant.name in only)
+        kept = tuple(listener for listener in group.listeners if not only or listener.name in only)
         if kept:
             groups.append(Group(group.title, group.mail, kept))
     return groups

@@ -11,7 +11,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-PATIENCE = 60.0  # seconds for an answer
+TIMEOUT = 60.0  # seconds for an answer
 
 _context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 _context.check_hostname, _context.verify_mode = False, ssl.CERT_NONE
@@ -21,7 +21,7 @@ class Imap:
     """One session. Raises RuntimeError for an answer that is not OK."""
 
     def __init__(self, port: int) -> None:
-        connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        connection = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = _context.wrap_socket(connection)
         self._stream = self._socket.makefile("rb")

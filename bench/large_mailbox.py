@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 
-from bench import people
+from bench import accounts
 from bench.imap import Imap
 from bench.mail_servers import MailServer, Signpost
 from bench.maildir import forget, subject, word
@@ -59,12 +59,12 @@ class Mailboxes:
 
 def owner(size: int) -> str:
     """Who has the mailbox of this size: the first accounts of all."""
-    return people.address(SIZES.index(size))
+    return accounts.address(SIZES.index(size))
 
 
 def visit(server: MailServer, size: int) -> None:
     """Look in once: what the first login of all makes, such as folders, is there from then on."""
-    with Imap.as_user(server.port, owner(size), people.PASSWORD) as session:
+    with Imap.as_user(server.port, owner(size), accounts.PASSWORD) as session:
         session.say('LIST "" "*"')
         session.say("SELECT INBOX")
 
@@ -76,11 +76,11 @@ def read(server: MailServer, size: int, message: bytes, found: Mailboxes) -> Non
     forget(server.maildir(login))
     newest = f"{max(1, size - NEWEST + 1)}:{size}"
     wanted = size // 2
-    with Imap.as_user(server.port, login, people.PASSWORD) as session:
+    with Imap.as_user(server.port, login, accounts.PASSWORD) as session:
         note(SELECT_FIRST, session.timed("SELECT INBOX"))
         note(FETCH_FIRST, session.timed(f"FETCH {newest} {_ENVELOPES}"))
         note(SUBJECT_FIRST, _search(session, f'SUBJECT "{subject(wanted)}"', wanted))
-    with Imap.as_user(server.port, login, people.PASSWORD) as session:
+    with Imap.as_user(server.port, login, accounts.PASSWORD) as session:
         note(SELECT, session.timed("SELECT INBOX"))
         note(FETCH, session.timed(f"FETCH {newest} {_ENVELOPES}"))
         note(SUBJECT, _search(session, f'SUBJECT "{subject(wanted)}"', wanted))
@@ -94,7 +94,7 @@ def receive(server: Signpost, size: int, message: bytes, sender: str, found: Mai
     """One message that a mail program polls for, and one that it waits for."""
     login = owner(size)
     note = partial(found.note, server.title, size)
-    with Imap.as_user(server.port, login, people.PASSWORD) as session:
+    with Imap.as_user(server.port, login, accounts.PASSWORD) as session:
         session.say("SELECT INBOX")
 
         def shown() -> bool:

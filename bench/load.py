@@ -1,7 +1,7 @@
 """One measurement: so many messages over so many connections, by Postfix's smtp-source.
 
 A connection carries one message after the other: smtpd's backlog is 5, and more that connect at
-one time would wait a second for their SYN to be sent again. It must not know variants.
+one time would wait a second for their SYN to be sent again. It must not know what listens.
 """
 
 from __future__ import annotations

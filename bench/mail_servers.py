@@ -8,11 +8,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from bench import people
+from bench.accounts import QUOTA
 from bench.imap import Imap
+from bench.listeners import RUN
 from bench.messages import OURS
 from bench.servers import Server
-from bench.variants import RUN
 from entrypoint.tls.self_signed import self_signed
 
 DATA = Path("/data")
@@ -78,7 +78,7 @@ class Signpost(MailServer):
         self.environment = {
             "DOMAINS": OURS,
             "ACCOUNTS_FILE": str(self._file),
-            "DEFAULT_QUOTA": people.QUOTA,
+            "DEFAULT_QUOTA": QUOTA,
         }
         super().__init__("signpost", ["signpost", "start"])
 

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bench import large_mailbox, maildir, many_accounts, people
+from bench import accounts, large_mailbox, maildir, many_accounts
 from bench.large_mailbox import Mailboxes
 from bench.mail_servers import DovecotAlone, MailServer, Signpost
 from bench.many_accounts import COUNTS, Accounts
 from bench.messages import plain
-from bench.scene import PLAIN, SIGNED
+from bench.testbed import PLAIN, SIGNED
 
 SIZE = 4_096
 _NEW = 5_000  # from here on nobody has an account yet
@@ -54,19 +54,19 @@ def measure(effort: Effort, say: Say) -> Outcome:
     """Run everything. Raises RuntimeError where a server does not do its work."""
     outcome = Outcome()
     began = time.monotonic()
-    hashes = people.hashes()
+    hashes = accounts.hashes()
     # Keys and certificate are made by the first start of all, and kept in /data.
-    with Signpost(people.accounts(COUNTS[0], hashes)):
+    with Signpost(accounts.accounts(COUNTS[0], hashes)):
         pass
     _starts(effort, began, hashes, outcome.accounts, say)
     for count in COUNTS:
         for server in (Signpost, DovecotAlone):
             shutil.rmtree(server.mail, ignore_errors=True)
         begun = time.perf_counter()
-        with Signpost(people.accounts(count, hashes)) as signpost:
+        with Signpost(accounts.accounts(count, hashes)) as signpost:
             _note_start(outcome.accounts, count, False, time.perf_counter() - begun, say)
             outcome.accounts.memory[count] = many_accounts.at_rest(signpost)
-            with DovecotAlone(people.passwd_file(count, hashes)) as alone:
+            with DovecotAlone(accounts.passwd_file(count, hashes)) as alone:
                 _accounts(effort, count, signpost, alone, outcome.accounts, say)
                 if count == COUNTS[-1]:
                     _mailboxes(effort, began, signpost, alone, outcome.mailboxes, say)
@@ -79,16 +79,16 @@ def _starts(
     for number in range(effort.starts):
         for count in COUNTS:
             begun = time.perf_counter()
-            with Signpost(people.accounts(count, None)):
+            with Signpost(accounts.accounts(count, None)):
                 _note_start(found, count, True, time.perf_counter() - begun, say)
-                at_once = many_accounts.add_account(people.address(_NEW))
+                at_once = many_accounts.add_account(accounts.address(_NEW))
                 found.added_at_once.setdefault(count, []).append(at_once)
         # The last one with hashes is the one that all else is asked of.
         if number == effort.starts - 1 or time.monotonic() - began > effort.starts_within:
             break
         for count in COUNTS:
             begun = time.perf_counter()
-            with Signpost(people.accounts(count, hashes)):
+            with Signpost(accounts.accounts(count, hashes)):
                 _note_start(found, count, False, time.perf_counter() - begun, say)
 
 
@@ -108,14 +108,14 @@ def _accounts(
 ) -> None:
     for login in many_accounts.log_in((signpost, alone), count, effort.first, effort.again):
         found.logins.append(login)
-    recipient = people.address(count - 1)
+    recipient = accounts.address(count - 1)
     message = _signed()
     for _ in range(effort.deliveries):
         arrived = many_accounts.new_in(signpost.maildir(recipient))
         seconds = many_accounts.deliver(recipient, message, arrived, SIGNED.sender)
         found.delivered.setdefault(count, []).append(seconds)
     for number in range(effort.added):
-        seconds = many_accounts.add_account(people.address(_NEW + number))
+        seconds = many_accounts.add_account(accounts.address(_NEW + number))
         found.added.setdefault(count, []).append(seconds)
     say(f"mailboxes: {count:,} accounts, {len(found.logins)} logins so far")
 

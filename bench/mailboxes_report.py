@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from bench import people
+from bench import accounts
 from bench.large_mailbox import DELIVERY, IDLE, OPERATIONS, SIZES, Mailboxes
 from bench.mail_servers import DovecotAlone, Signpost
 from bench.mailboxes import Outcome
@@ -18,7 +18,7 @@ _OURS, _ALONE = Signpost.title, DovecotAlone.title
 _SERVERS = (_OURS, _ALONE)
 _ABOUT_ACCOUNTS = f"""\
 `signpost start` under its supervisor, from nothing in /run to the line `signpost ready`; hashes are
-`$6$` and `$y$` by turns, every account has a quota of {people.QUOTA}. Medians (lowest-highest).
+`$6$` and `$y$` by turns, every account has a quota of {accounts.QUOTA}. Medians (lowest-highest).
 Memory is the sum over all processes, with what they share counted in each, and (without files). The
 message is signed and of 4 KB; it comes over port 25 and is verified.
 
@@ -102,7 +102,7 @@ def _logins_table(found: Accounts) -> str:
     titles = {FIRST: "the first of an account", AGAIN: "again"}
     rows = []
     for turn, title in titles.items():
-        for scheme in people.SCHEMES:
+        for scheme in accounts.SCHEMES:
             kinds = [(server, count) for count in COUNTS for server in _SERVERS]
             values = [found.logins_of(server, count, turn, scheme) for server, count in kinds]
             cells = [

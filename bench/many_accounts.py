@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import people
+from bench import accounts
 from bench.imap import Imap
 from bench.mail_servers import MailServer, Signpost
 from bench.processes import Memory, cpu, descendants, memory
 
 COUNTS = (10, 1_000)
 FIRST, AGAIN = "first", "again"
-PATIENCE = 60.0  # seconds
+TIMEOUT = 60.0  # seconds
 # At rest: less than so much processor time in so many seconds. Maintenance looks at its files
 # every two seconds.
 _QUIET, _QUIET_FOR = 0.05, 1.0
@@ -58,7 +58,7 @@ class Accounts:
 
 def at_rest(signpost: Signpost) -> Memory:
     """Wait until nothing is done any more, and look."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         pids = list(descendants(signpost.pid))
         before = cpu(pids)
@@ -77,10 +77,10 @@ def log_in(servers: Sequence[MailServer], count: int, first: int, again: int) ->
         for at, number in enumerate(numbers):
             for server in servers if at % 2 else reversed(servers):
                 start = time.perf_counter()
-                session = Imap.as_user(server.port, people.address(number), people.PASSWORD)
+                session = Imap.as_user(server.port, accounts.address(number), accounts.PASSWORD)
                 seconds = time.perf_counter() - start
                 with session:
-                    yield Login(server.title, count, turn, people.scheme(number), seconds)
+                    yield Login(server.title, count, turn, accounts.scheme(number), seconds)
 
 
 def add_account(name: str) -> float:
@@ -88,7 +88,7 @@ def add_account(name: str) -> float:
     start = time.perf_counter()
     subprocess.run(
         ["signpost", "account", "add", name],
-        input=f"{people.PASSWORD}\n".encode(),
+        input=f"{accounts.PASSWORD}\n".encode(),
         check=True,
         capture_output=True,
     )
@@ -97,7 +97,7 @@ def add_account(name: str) -> float:
 
 def deliver(recipient: str, data: bytes, arrived: Callable[[], bool], sender: str) -> float:
     """Seconds from RCPT, over port 25, until it has arrived."""
-    with smtplib.SMTP("127.0.0.1", 25, "client.example.net", PATIENCE) as client:
+    with smtplib.SMTP("127.0.0.1", 25, "client.example.net", TIMEOUT) as client:
         client.ehlo()
         client.mail(sender)
         start = time.perf_counter()
@@ -105,7 +105,7 @@ def deliver(recipient: str, data: bytes, arrived: Callable[[], bool], sender: st
         if any(code != 250 for code, _ in replies):
             raise RuntimeError(f"{recipient}: smtpd said {replies}")
         while not arrived():
-            if time.perf_counter() - start > PATIENCE:
+            if time.perf_counter() - start > TIMEOUT:
                 raise RuntimeError(f"{recipient}: the message does not arrive")
             time.sleep(_POLL)
         return time.perf_counter() - start

@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bench.listeners import Listener, port
 from bench.load import send
 from bench.messages import RECIPIENT
 from bench.processes import Memory, descendants, forget_highest, memory
-from bench.scene import Mail
 from bench.servers import Smtpd
-from bench.variants import Variant, port
+from bench.testbed import Mail
 
 SMALL = 4_096
 LARGE = 25_000_000
@@ -21,7 +21,7 @@ LARGE = 25_000_000
 class Footprint:
     """Bytes. `rest` is after one small message, `after` when the large ones are gone."""
 
-    variant: Variant
+    listener: Listener
     rest: int
     peak: int
     after: int
@@ -31,23 +31,23 @@ class Footprint:
     seconds: float
 
 
-def measure(variant: Variant, mail: Mail, at_once: int) -> Footprint:
+def measure(listener: Listener, mail: Mail, at_once: int) -> Footprint:
     """Send `at_once` messages of 25 MB, each over a connection of its own, all at one time."""
-    with Smtpd([variant]) as smtpd:
-        _send(variant, mail, SMALL, 1)
+    with Smtpd([listener]) as smtpd:
+        _send(listener, mail, SMALL, 1)
         smtpd_and_filters = descendants(smtpd.pid)
-        program = (variant.command or "").split()[-1]
+        program = (listener.command or "").split()[-1]
         filters = _below(smtpd_and_filters, program)
         lookup = _below(smtpd_and_filters, "smtpd: lookup")
         if not filters or not lookup:
-            raise RuntimeError(f"{variant.title}: not among {smtpd_and_filters}")
+            raise RuntimeError(f"{listener.title}: not among {smtpd_and_filters}")
         rest = memory(filters).resident
         forget_highest([*filters, *lookup])
         before = len(smtpd.messages())
         start = time.perf_counter()
-        _send(variant, mail, LARGE, at_once)
+        _send(listener, mail, LARGE, at_once)
         return Footprint(
-            variant=variant,
+            listener=listener,
             rest=rest,
             peak=memory(filters).highest,
             after=memory(filters).resident,
@@ -67,10 +67,10 @@ def _below(commands: dict[int, str], mark: str) -> Sequence[int]:
     return list(found)
 
 
-def _send(variant: Variant, mail: Mail, size: int, count: int) -> float:
+def _send(listener: Listener, mail: Mail, size: int, count: int) -> float:
     return send(
         mail.file(size),
-        port=port(variant),
+        port=port(listener),
         sender=mail.sender,
         recipient=RECIPIENT,
         connections=count,

@@ -14,6 +14,7 @@ from filters.mailauth.message import Message
 OURS = "example.org"  # whose mail is received and signed here
 FOREIGN = "example.net"  # who sends the mail that is verified
 STUCK = "stuck.test"  # below it no name server ever answers
+MANY = tuple(f"d{number}.test" for number in range(50))  # domains with the records of FOREIGN
 
 RECIPIENT = f"bob@{OURS}"
 WIDTH = 76  # base64 and format=flowed text have lines like this

@@ -17,12 +17,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.messages import FOREIGN, STUCK
-from bench.variants import RSPAMD, RUN, Variant, port, smtpd_conf
+from bench.listeners import RSPAMD, RUN, Listener, port, smtpd_conf
+from bench.messages import FOREIGN, MANY, STUCK
 
 SPOOL = Path("/var/spool/smtpd")
 CHANGELIST = {"EVENT_EPOLL_USE_CHANGELIST": "1"}
-PATIENCE = 60.0  # seconds that a server may take to start
+TIMEOUT = 60.0  # seconds that a server may take to start
 
 
 class Server:
@@ -70,7 +70,7 @@ class Server:
         self.stop()
 
     def _wait(self, process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = self.log.read_text("utf-8", "replace")[-2_000:]
@@ -105,11 +105,13 @@ class NameServer(Server):
 
     def __init__(self, key_record: str, selector: str) -> None:
         self._conf = RUN / "unbound.conf"
-        self._records = {
-            f"{FOREIGN}.": f"v=spf1 mx include:_spf.{FOREIGN} -all",
-            f"_spf.{FOREIGN}.": "v=spf1 ip4:192.0.2.0/24 ip4:127.0.0.1 ~all",
-            f"{selector}._domainkey.{FOREIGN}.": key_record,
-        }
+        self._records: dict[str, str] = {}
+        for domain in (FOREIGN, *MANY):
+            self._records |= {
+                f"{domain}.": f"v=spf1 mx include:_spf.{domain} -all",
+                f"_spf.{domain}.": "v=spf1 ip4:192.0.2.0/24 ip4:127.0.0.1 ~all",
+                f"{selector}._domainkey.{domain}.": key_record,
+            }
         super().__init__("unbound", ["unbound", "-d", "-p", "-c", str(self._conf)])
 
     def prepare(self) -> None:
@@ -128,9 +130,12 @@ class NameServer(Server):
             'local-zone: "." static',
             f'local-data: ". 3600 IN SOA ns.{FOREIGN}. root.{FOREIGN}. 1 3600 600 86400 3600"',
             f'local-zone: "{STUCK}." deny',
-            f'local-data: "{FOREIGN}. 3600 IN MX 10 mx.{FOREIGN}."',
-            f'local-data: "mx.{FOREIGN}. 3600 IN A 192.0.2.25"',
         ]
+        for domain in (FOREIGN, *MANY):
+            lines += [
+                f'local-data: "{domain}. 3600 IN MX 10 mx.{domain}."',
+                f'local-data: "mx.{domain}. 3600 IN A 192.0.2.25"',
+            ]
         for name, text in self._records.items():
             strings = " ".join(f'"{text[at : at + 250]}"' for at in range(0, len(text), 250))
             lines.append(f"local-data: '{name} 3600 IN TXT {strings}'")
@@ -170,27 +175,27 @@ class Rspamd(Server):
 
 
 class Smtpd(Server):
-    """smtpd with a fresh queue and a listener for each variant.
+    """smtpd with a fresh queue and these listeners.
 
     Deliveries are paused from the start: a message has arrived when it is in the queue, and
     what a delivery would cost has nothing to do with filters. It runs as in the image, with
     libevent's list of changes (templates/supervisord.conf.j2), or `plain`, as Debian starts it.
     """
 
-    def __init__(self, variants: Sequence[Variant], *, plain: bool = False) -> None:
+    def __init__(self, listeners: Sequence[Listener], *, plain: bool = False) -> None:
         self._conf = RUN / "smtpd.conf"
         self.environment = {} if plain else CHANGELIST
-        self._variants = variants
+        self._listeners = listeners
         super().__init__("smtpd", ["smtpd", "-dF", "-P", "mda", "-f", str(self._conf)])
 
     def prepare(self) -> None:
-        self._conf.write_text(smtpd_conf(self._variants))
+        self._conf.write_text(smtpd_conf(self._listeners))
         self._conf.chmod(0o600)
         for entry in SPOOL.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
     def ready(self) -> bool:
-        return all(_greets(port(variant)) for variant in self._variants)
+        return all(_greets(port(listener)) for listener in self._listeners)
 
     def messages(self) -> list[Path]:
         """The files of the accepted messages."""
@@ -199,7 +204,7 @@ class Smtpd(Server):
 
 def _greets(number: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", number), PATIENCE) as client:
+        with socket.create_connection(("127.0.0.1", number), TIMEOUT) as client:
             return client.recv(1_000).startswith(b"220")
     except OSError:
         return False

@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 from itertools import product
 from statistics import median
 
+from bench.listeners import SIGNING, VERIFYING, Listener, port
 from bench.load import Load, send
 from bench.messages import RECIPIENT
 from bench.processes import cpu, descendants
-from bench.scene import PLAIN, SIGNED, Mail
 from bench.servers import Rspamd, Smtpd
-from bench.variants import SIGNING, VERIFYING, Variant, port
+from bench.testbed import PLAIN, SIGNED, Mail
 
 
 @dataclass(frozen=True)
 class Group:
-    """Variants that get the same messages."""
+    """Listeners that get the same messages."""
 
     title: str
     mail: Mail
-    variants: tuple[Variant, ...]
+    listeners: tuple[Listener, ...]
 
 
 GROUPS = (
@@ -44,18 +44,18 @@ class Cost:
 
 @dataclass
 class Rates:
-    """Messages per second and what they cost: (group, load, variant) by name → one a round."""
+    """Messages per second and what they cost: (group, load, listener) by name → one a round."""
 
     found: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
     cost: dict[tuple[str, str, str], list[Cost]] = field(default_factory=dict)
 
-    def of(self, group: str, load: str, variant: str) -> list[float]:
+    def of(self, group: str, load: str, listener: str) -> list[float]:
         """One number a round; empty where it was not measured."""
-        return self.found.get((group, load, variant), [])
+        return self.found.get((group, load, listener), [])
 
-    def ratio(self, group: str, load: str, variant: str, base: str) -> list[float]:
-        """What the variant did in each round by what the base did in the same."""
-        pairs = zip(self.of(group, load, variant), self.of(group, load, base), strict=False)
+    def ratio(self, group: str, load: str, listener: str, base: str) -> list[float]:
+        """What the listener did in each round by what the base did in the same."""
+        pairs = zip(self.of(group, load, listener), self.of(group, load, base), strict=False)
         return [one / other for one, other in pairs]
 
 
@@ -78,43 +78,43 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Rates:
     rates = Rates()
     guesses: dict[tuple[str, str, str], float] = {}
     most = max(plan.rounds[load.name] for load in plan.loads)
-    variants = list(dict.fromkeys(one for group in plan.groups for one in group.variants))
+    listeners = list(dict.fromkeys(one for group in plan.groups for one in group.listeners))
     with ExitStack() as stack:
         rspamd = None
-        if any(variant.needs_rspamd for variant in variants):
+        if any(listener.needs_rspamd for listener in listeners):
             rspamd = stack.enter_context(Rspamd())
         # Round 0 warms up, checks the work and finds out how many messages fill the time.
         for number in range(most + 1):
-            with Smtpd(variants, plain=plan.plain) as smtpd:
+            with Smtpd(listeners, plain=plan.plain) as smtpd:
                 for load, group in product(plan.loads, plan.groups):
                     if number > plan.rounds[load.name]:
                         continue
-                    turn = number % len(group.variants)
+                    turn = number % len(group.listeners)
                     line = []
-                    for variant in group.variants[turn:] + group.variants[:turn]:
-                        key = (group.title, load.name, variant.name)
+                    for listener in group.listeners[turn:] + group.listeners[:turn]:
+                        key = (group.title, load.name, listener.name)
                         if number == 0:
-                            guesses[key] = _warm_up(smtpd, group.mail, load, variant)
-                            line.append(f"{variant.name} ok")
+                            guesses[key] = _warm_up(smtpd, group.mail, load, listener)
+                            line.append(f"{listener.name} ok")
                             continue
                         count = max(round(guesses[key] * plan.seconds), load.connections, 2)
-                        meter = _Meter(variant, smtpd, rspamd)
-                        rate = _send(group.mail, load, variant, count)
+                        meter = _Meter(listener, smtpd, rspamd)
+                        rate = _send(group.mail, load, listener, count)
                         rates.found.setdefault(key, []).append(rate)
                         rates.cost.setdefault(key, []).append(meter.read(count))
-                        line.append(f"{variant.name} {rate:.4g}")
+                        line.append(f"{listener.name} {rate:.4g}")
                     say(f"round {number}/{most}  {load.title}  {group.title}: {', '.join(line)}")
     return rates
 
 
 class _Meter:
-    """Processor time from now on, of one variant's filter and of smtpd."""
+    """Processor time from now on, of one listener's filter and of smtpd."""
 
-    def __init__(self, variant: Variant, smtpd: Smtpd, rspamd: Rspamd | None) -> None:
+    def __init__(self, listener: Listener, smtpd: Smtpd, rspamd: Rspamd | None) -> None:
         everybody = descendants(smtpd.pid)
-        self._filter = [pid for pid, command in everybody.items() if command == variant.command]
+        self._filter = [pid for pid, command in everybody.items() if command == listener.command]
         self._smtpd = [pid for pid, command in everybody.items() if command.startswith("smtpd")]
-        if variant.needs_rspamd and rspamd is not None:
+        if listener.needs_rspamd and rspamd is not None:
             self._filter += descendants(rspamd.pid)
         self._start = (cpu(self._filter), cpu(self._smtpd))
 
@@ -126,10 +126,10 @@ class _Meter:
         )
 
 
-def _send(mail: Mail, load: Load, variant: Variant, count: int) -> float:
+def _send(mail: Mail, load: Load, listener: Listener, count: int) -> float:
     return send(
         mail.file(load.size),
-        port=port(variant),
+        port=port(listener),
         sender=mail.sender,
         recipient=RECIPIENT,
         connections=load.connections,
@@ -137,18 +137,18 @@ def _send(mail: Mail, load: Load, variant: Variant, count: int) -> float:
     )
 
 
-def _warm_up(smtpd: Smtpd, mail: Mail, load: Load, variant: Variant) -> float:
+def _warm_up(smtpd: Smtpd, mail: Mail, load: Load, listener: Listener) -> float:
     before = set(smtpd.messages())
-    rate = _send(mail, load, variant, load.few)
+    rate = _send(mail, load, listener, load.few)
     new = set(smtpd.messages()) - before
     if len(new) != load.few:
-        raise RuntimeError(f"{variant.title}: {len(new)} of {load.few} messages arrived")
+        raise RuntimeError(f"{listener.title}: {len(new)} of {load.few} messages arrived")
     for path in new:
         with path.open("rb") as file:
             head = file.read(8_192).partition(b"\n\n")[0]
-        missing = [mark for mark in variant.proof if mark not in head]
+        missing = [mark for mark in listener.proof if mark not in head]
         if missing:
-            raise RuntimeError(f"{variant.title}: no {missing[0]!r} in\n{head.decode('latin-1')}")
+            raise RuntimeError(f"{listener.title}: no {missing[0]!r} in\n{head.decode('latin-1')}")
     return rate
 
 

@@ -1,4 +1,4 @@
-"""The laws of the house: which package may import which (docs/design.md)."""
+"""Which package may import which (docs/design.md)."""
 
 import ast
 import sys

@@ -24,23 +24,23 @@ SECONDS, STARTS = 2.0, 5
 TRIES = 5
 
 
-def seconds_of(house: Signpost, line: str) -> float:
+def seconds_of(server: Signpost, line: str) -> float:
     """How long a command takes that must succeed, by a clock in the container."""
     script = f"from=$(date +%s%N); {line} >/dev/null && echo $(($(date +%s%N) - from))"
-    return int(house.exec("sh", "-c", script)) / 1e9
+    return int(server.exec("sh", "-c", script)) / 1e9
 
 
-def limit(house: Signpost) -> float:
+def limit(server: Signpost) -> float:
     """What a command may take on this machine, now."""
-    return max(SECONDS, STARTS * seconds_of(house, "signpost account list"))
+    return max(SECONDS, STARTS * seconds_of(server, "signpost account list"))
 
 
-def code(world: World, house: Signpost, address: str) -> int:
-    return world.swaks(house.v4, to=address, quit_after="RCPT").code
+def code(world: World, server: Signpost, address: str) -> int:
+    return world.swaks(server.v4, to=address, quit_after="RCPT").code
 
 
-def logs_in(house: Signpost, address: str, password: str) -> bool:
-    session = imaplib.IMAP4_SSL(house.v4, 993, ssl_context=any_certificate(), timeout=10)
+def logs_in(server: Signpost, address: str, password: str) -> bool:
+    session = imaplib.IMAP4_SSL(server.v4, 993, ssl_context=any_certificate(), timeout=10)
     try:
         return session.login(address, password)[0] == "OK"
     except imaplib.IMAP4.error:
@@ -64,42 +64,42 @@ def test_an_account_is_live_at_once_while_dns_is_silent_and_the_acme_server_hang
         "ACME_SERVER": world.acme.long,
         "ACME_CA_FILE": "/mnt/ca.pem",
     }
-    house = world.signpost(environment, place=120, mounts={"/mnt": tmp_path})
+    server = world.signpost(environment, place=120, mounts={"/mnt": tmp_path})
     # certbot finds the ACME server without DNS, and hangs there.
-    house.service["extra_hosts"] = [f"acme.test:{world.address(14)[0]}"]
-    with world.acme.silent(), house:
-        house.wait_for_log("a certificate is asked for")
+    server.service["extra_hosts"] = [f"acme.test:{world.address(14)[0]}"]
+    with world.acme.silent(), server:
+        server.wait_for_log("a certificate is asked for")
         # Not before it is ready: smtpd looks up each client's name before it greets.
         with world.ns.silent():
             # Has a look at DNS begin, which goes on for twelve seconds.
-            house.exec("signpost", "keys", "rotate", "d1.example.org")
+            server.exec("signpost", "keys", "rotate", "d1.example.org")
             took = []
             for _ in range(TRIES):
                 address = f"{fresh('new')}@example.org"
-                most = limit(house)
-                taken = seconds_of(house, f"signpost account add {address} --generate")
+                most = limit(server)
+                taken = seconds_of(server, f"signpost account add {address} --generate")
                 took.append((taken, most))
-                house.wait_for_log(rf"maintenance: account {address} added$")
+                server.wait_for_log(rf"maintenance: account {address} added$")
                 if taken < most:
                     break
             assert took[-1][0] < took[-1][1], took
             # So is what changes in a file, when it has rested for a second.
             alias = f"{fresh('alias')}@example.org"
-            house.exec("signpost", "keys", "rotate", "d2.example.org")
+            server.exec("signpost", "keys", "rotate", "d2.example.org")
             (tmp_path / "aliases").write_text(f"info@example.org: {alias}\n{alias}: {ALICE[0]}\n")
             begin = time.monotonic()
-            house.wait_for_log(rf"maintenance: alias {alias} added")
+            server.wait_for_log(rf"maintenance: alias {alias} added")
             assert time.monotonic() - begin < 8
-        assert code(world, house, address) == 250
-        assert "no certificate from" not in house.logs()
+        assert code(world, server, address) == 250
+        assert "no certificate from" not in server.logs()
 
 
 @contextmanager
-def stopped(house: Signpost) -> Iterator[None]:
+def stopped(server: Signpost) -> Iterator[None]:
     """Inside, smtpd's lookup process does nothing: smtpctl hangs that waits for it."""
 
     def signal(name: str) -> None:
-        house.processes("sh", "-c", f"pkill -{name} -f '^smtpd: lookup'")
+        server.processes("sh", "-c", f"pkill -{name} -f '^smtpd: lookup'")
 
     signal("STOP")
     try:
@@ -109,18 +109,18 @@ def stopped(house: Signpost) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def house(world: World, image: None) -> Iterator[Signpost]:
+def server(world: World, image: None) -> Iterator[Signpost]:
     environment = {"DOMAINS": "example.org", "ACCOUNTS": ":".join(ALICE)}
-    with world.signpost(environment, place=121) as house:
-        yield house
+    with world.signpost(environment, place=121) as server:
+        yield server
 
 
 def test_what_is_live_and_what_is_not_is_said_at_once_where_smtpd_hangs(
-    world: World, house: Signpost
+    world: World, server: Signpost
 ) -> None:
     address = f"{fresh('dave')}@example.org"
-    assert code(world, house, address) == 550
-    with stopped(house):
+    assert code(world, server, address) == 550
+    with stopped(server):
         took = []
         for number in range(TRIES):
             new = address if not number else f"{fresh('next')}@example.org"
@@ -128,8 +128,8 @@ def test_what_is_live_and_what_is_not_is_said_at_once_where_smtpd_hangs(
                 f"from=$(date +%s%N); echo secret-of-new | signpost account add {new} >/dev/null; "
                 "echo $? $(($(date +%s%N) - from))"
             )
-            most = limit(house)
-            done = house.attempt("sh", "-c", script)
+            most = limit(server)
+            done = server.attempt("sh", "-c", script)
             status, nanoseconds = map(int, done.stdout.split())
             assert status == 1
             said = done.stderr.decode()
@@ -144,21 +144,21 @@ def test_what_is_live_and_what_is_not_is_said_at_once_where_smtpd_hangs(
                 break
         assert took[-1][0] < took[-1][1], took
         # Whoever reads mail does not wait for who brings it.
-        wait_until(lambda: logs_in(house, address, "secret-of-new"), "the new account's login")
-        done = house.attempt("signpost", "account", "passwd", ALICE[0])
+        wait_until(lambda: logs_in(server, address, "secret-of-new"), "the new account's login")
+        done = server.attempt("signpost", "account", "passwd", ALICE[0])
         assert b"ACCOUNTS has this address" in done.stderr
-        house.attempt("sh", "-c", f"echo another | signpost account passwd {address}")
-        wait_until(lambda: logs_in(house, address, "another"), "the new password")
-        assert not logs_in(house, address, "secret-of-new")
-    house.wait_for_log(rf"maintenance: account {address} added$", 60)
-    assert code(world, house, address) == 250
+        server.attempt("sh", "-c", f"echo another | signpost account passwd {address}")
+        wait_until(lambda: logs_in(server, address, "another"), "the new password")
+        assert not logs_in(server, address, "secret-of-new")
+    server.wait_for_log(rf"maintenance: account {address} added$", 60)
+    assert code(world, server, address) == 250
 
 
 class Recipients:
     """Asks for the same recipient over and over, and remembers every answer."""
 
-    def __init__(self, house: Signpost, address: str) -> None:
-        self._house, self._address = house, address
+    def __init__(self, server: Signpost, address: str) -> None:
+        self._server, self._address = server, address
         self.codes: list[int] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._ask)
@@ -166,7 +166,7 @@ class Recipients:
     def _ask(self) -> None:
         while not self._over.is_set():
             try:
-                with smtplib.SMTP(self._house.v4, 25, timeout=10) as session:
+                with smtplib.SMTP(self._server.v4, 25, timeout=10) as session:
                     session.ehlo("client.test")
                     for _ in range(50):
                         session.mail("someone@far.test")
@@ -184,13 +184,13 @@ class Recipients:
         self._thread.join()
 
 
-def test_an_address_that_comes_or_goes_is_answered_by_the_filters(house: Signpost) -> None:
+def test_an_address_that_comes_or_goes_is_answered_by_the_filters(server: Signpost) -> None:
     """550 and 250; smtpd's own answer to what it does not know would be 524."""
     alias = f"{fresh('alias')}@example.org"
-    with Recipients(house, alias) as asked:
+    with Recipients(server, alias) as asked:
         for _ in range(8):
             for line, answer in ((f"add {alias} {ALICE[0]}", 250), (f"remove {alias}", 550)):
-                house.exec("signpost", "alias", *line.split())
+                server.exec("signpost", "alias", *line.split())
                 seen = len(asked.codes)
                 wait_until(lambda: len(asked.codes) > seen + 3, "more answers")  # noqa: B023
                 assert asked.codes[-1] == answer

@@ -1,7 +1,7 @@
 """The real resolver: asynchronous, with a bounded cache and one question for all who ask it.
 
 Absolute names only: resolv.conf gives the name servers, its search list is never used. It must
-not know why a question is asked, nor how one travels (dns_server.py, dns_wire.py).
+not know why a question is asked, nor how one travels (name_server.py, wire.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the engine asks of DNS and what it hears.
 
 A temporary failure is an exception, everything else an answer: nobody can mistake one for the
-other. It must not know how a question is answered (dns_client.py, zone.py, lookup.py) nor why it is
+other. It must not know how a question is answered (client.py, zone.py, lookup.py) nor why it is
 asked.
 """
 

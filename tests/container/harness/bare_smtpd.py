@@ -21,7 +21,7 @@ from typing import Self
 from entrypoint.config.passwords import hash_password
 
 from .shell import attempt, fresh, run, wait_until
-from .signpost import ROOT
+from .signpost import CHECKOUT, ROOT
 
 USER, PASSWORD = "someone", "a secret of someone"
 PORTS = {"plain": 25, "twice": 2525, "tls": 465}
@@ -149,7 +149,7 @@ class BareSmtpd:
         names = Path(self._folder.name) / "resolv.conf"
         names.write_text("lookup file\n")
         mounts = {
-            ROOT / "filters": "/house/filters",
+            ROOT / "filters": "/signpost/filters",
             ROOT / "tests/container/filters": "/programs",
             configuration: "/etc/smtpd-test.conf",
             names: "/etc/resolv.conf",
@@ -248,4 +248,4 @@ class BareSmtpd:
 
 
 def _image(suite: str) -> str:
-    return f"signpost-test-smtpd:{suite}"
+    return f"signpost-test-smtpd-{CHECKOUT}:{suite}"

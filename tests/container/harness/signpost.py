@@ -21,9 +21,9 @@ ROOT = Path(__file__).parents[3]
 COMPOSE = ("docker", "compose", "--env-file", "/dev/null", "--progress", "quiet")
 FILES = ("-f", str(ROOT / "compose.yaml"), "-f", str(ROOT / "tests/container/compose.test.yaml"))
 # Named by the checkout's own place: what another one builds meanwhile is not what is tested here.
-_CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
-IMAGE = f"signpost-test-{_CHECKOUT}"
-PEERS = f"signpost-test-peers-{_CHECKOUT}"
+CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+IMAGE = f"signpost-test-{CHECKOUT}"
+PEERS = f"signpost-test-peers-{CHECKOUT}"
 READY = r"signpost ready"
 
 
@@ -67,6 +67,7 @@ class Signpost:
         self.v4, self.v6 = place.v4, place.v6
         self.environment = dict(environment)
         self.mounts = dict(mounts or {})
+        self.image = IMAGE
         # More of compose's own settings.
         self.service: dict[str, object] = {}
         # Seconds until it is ready.
@@ -88,6 +89,17 @@ class Signpost:
     def launch(self) -> None:
         """Create the container anew; do not wait."""
         self._compose("up", "--detach", "--no-build", "--force-recreate")
+
+    def restore(self, volumes: bytes) -> None:
+        """Create the container, not started yet; its volumes hold this tar and nothing else."""
+        self._compose("create", "--no-build")
+        folders = "/data /var/spool/smtpd"
+        run(
+            *("docker", "run", "--rm", "-i", "--volumes-from", self.container),
+            *("--entrypoint", "sh", PEERS, "-ec"),
+            f"find {folders} -mindepth 1 -delete; tar -C / -xp --numeric-owner",
+            stdin=volumes,
+        )
 
     def stop(self) -> float:
         """SIGTERM, as `docker stop` sends it; the seconds that it took."""
@@ -276,5 +288,5 @@ class Signpost:
         extra.write_text(f"services:\n  signpost:\n    environment: !override {settings}\n{rest}")
         run(
             *(*COMPOSE, "-p", self._project, *FILES, "-f", str(extra), *command),
-            environ=self._environ,
+            environ={**self._environ, "SIGNPOST_IMAGE": self.image},
         )

@@ -399,7 +399,7 @@ STS, CONFIG, DISCOVER = MORE
 MINUTE = 60
 
 
-class House:
+class FurtherNames:
     """A ticker with settings that ask for further names, a client, DNS, and a calendar."""
 
     def __init__(self, data: Path, authority: Authority, **variables: str) -> None:
@@ -441,128 +441,132 @@ class House:
 
 class TestFurtherNames:
     @pytest.fixture
-    def house(self, data: Path, authority: Authority) -> House:
-        return House(data, authority)
+    def further(self, data: Path, authority: Authority) -> FurtherNames:
+        return FurtherNames(data, authority)
 
-    def test_the_host_first_then_all_that_lead_here(self, house: House) -> None:
-        house.dns.known = {STS: True, CONFIG: True, DISCOVER: False}
-        house.tick()
-        assert house.client.names == (HOST,)
-        assert house.dns.asked == 0  # nothing has to be known for that
-        assert "has issued a certificate for mail.example.org" in house.issue()
-        said = house.tick()
-        assert house.client.names == (HOST, STS, CONFIG)
+    def test_the_host_first_then_all_that_lead_here(self, further: FurtherNames) -> None:
+        further.dns.known = {STS: True, CONFIG: True, DISCOVER: False}
+        further.tick()
+        assert further.client.names == (HOST,)
+        assert further.dns.asked == 0  # nothing has to be known for that
+        assert "has issued a certificate for mail.example.org" in further.issue()
+        said = further.tick()
+        assert further.client.names == (HOST, STS, CONFIG)
         assert "for mail.example.org, mta-sts.example.org and autoconfig.example.org" in said
-        house.issue()
-        assert house.servers.pair == Pair.read(house.paths)
-        assert house.client.started == 2
+        further.issue()
+        assert further.servers.pair == Pair.read(further.paths)
+        assert further.client.started == 2
 
-    def test_one_that_begins_to_lead_here_is_asked_for_soon(self, house: House) -> None:
-        house.hold(STS)
-        house.dns.known = {STS: True, CONFIG: False}
-        house.tick(10)
-        assert house.client.started == 0
+    def test_one_that_begins_to_lead_here_is_asked_for_soon(self, further: FurtherNames) -> None:
+        further.hold(STS)
+        further.dns.known = {STS: True, CONFIG: False}
+        further.tick(10)
+        assert further.client.started == 0
         for _ in range(29):
-            house.tick()
-        assert house.dns.asked == 1
-        house.dns.known[CONFIG] = True
-        house.tick()
-        house.tick()
-        assert house.dns.asked == 2
-        assert house.client.names == (HOST, STS, CONFIG)
+            further.tick()
+        assert further.dns.asked == 1
+        further.dns.known[CONFIG] = True
+        further.tick()
+        further.tick()
+        assert further.dns.asked == 2
+        assert further.client.names == (HOST, STS, CONFIG)
 
     def test_dns_is_asked_less_often_after_an_hour_and_not_at_all_when_all_is_there(
-        self, house: House
+        self, further: FurtherNames
     ) -> None:
-        house.hold(STS)
+        further.hold(STS)
         for _ in range(180):
-            house.tick(60)
-        assert house.dns.asked == pytest.approx(60 + 12, abs=2)
-        house.hold(*MORE)
-        asked = house.dns.asked
+            further.tick(60)
+        assert further.dns.asked == pytest.approx(60 + 12, abs=2)
+        further.hold(*MORE)
+        asked = further.dns.asked
         for _ in range(60):
-            house.tick(600)
-        assert house.dns.asked == asked
+            further.tick(600)
+        assert further.dns.asked == asked
 
-    def test_slow_dns_holds_nothing_up(self, house: House) -> None:
-        house.hold(STS)
-        house.dns.slow = True
-        house.tick()
+    def test_slow_dns_holds_nothing_up(self, further: FurtherNames) -> None:
+        further.hold(STS)
+        further.dns.slow = True
+        further.tick()
         # Another certificate that is laid there goes live meanwhile.
-        house.hold(STS, CONFIG)
-        house.now = settle()
-        house.tick(10)
-        assert house.servers.pair == Pair.read(house.paths)
+        further.hold(STS, CONFIG)
+        further.now = settle()
+        further.tick(10)
+        assert further.servers.pair == Pair.read(further.paths)
 
-    def test_what_dns_does_not_know_now_stays_in_the_certificate(self, house: House) -> None:
-        house.hold(STS, CONFIG, days=1)
-        house.dns.known = {CONFIG: False}
-        house.tick(20 * 3600)
-        assert house.client.names == (HOST, STS)
+    def test_what_dns_does_not_know_now_stays_in_the_certificate(
+        self, further: FurtherNames
+    ) -> None:
+        further.hold(STS, CONFIG, days=1)
+        further.dns.known = {CONFIG: False}
+        further.tick(20 * 3600)
+        assert further.client.names == (HOST, STS)
 
     def test_one_that_fails_is_told_once_and_the_renewal_goes_on_at_once(
-        self, house: House
+        self, further: FurtherNames
     ) -> None:
-        house.dns.known = dict.fromkeys(MORE, True)
-        house.hold(*MORE, days=1)
-        house.tick(20 * 3600)
-        assert house.client.names == (HOST, *MORE)
-        said = house.refuse(CONFIG, DISCOVER)
+        further.dns.known = dict.fromkeys(MORE, True)
+        further.hold(*MORE, days=1)
+        further.tick(20 * 3600)
+        assert further.client.names == (HOST, *MORE)
+        said = further.refuse(CONFIG, DISCOVER)
         assert said.startswith(
             "warning: autoconfig.example.org and autodiscover.example.org cannot be in the "
             "certificate yet: connection: no; next try "
         )
-        house.tick()
-        assert house.client.names == (HOST, STS)
-        house.issue()
+        further.tick()
+        assert further.client.names == (HOST, STS)
+        further.issue()
         assert [
-            each.outcome for each in read_attempts(acme_folder(house.settings, house.data))
+            each.outcome for each in read_attempts(acme_folder(further.settings, further.data))
         ] == [
             "failed",
             "issued",
         ]
 
-    def test_the_hosts_own_failure_is_an_error_and_waits(self, house: House) -> None:
-        house.dns.known = dict.fromkeys(MORE, True)
-        house.hold(*MORE, days=1)
-        house.tick(20 * 3600)
-        assert house.refuse(HOST, CONFIG).startswith("error: no certificate from https://")
-        house.tick()
-        assert house.client.started == 1
-        house.tick(2 * MINUTE)
-        assert house.client.names == (HOST, STS, DISCOVER)
+    def test_the_hosts_own_failure_is_an_error_and_waits(self, further: FurtherNames) -> None:
+        further.dns.known = dict.fromkeys(MORE, True)
+        further.hold(*MORE, days=1)
+        further.tick(20 * 3600)
+        assert further.refuse(HOST, CONFIG).startswith("error: no certificate from https://")
+        further.tick()
+        assert further.client.started == 1
+        further.tick(2 * MINUTE)
+        assert further.client.names == (HOST, STS, DISCOVER)
 
-    def test_a_name_that_goes_on_failing_meets_no_limit(self, house: House) -> None:
-        house.dns.known = {CONFIG: True}
-        house.hold()
+    def test_a_name_that_goes_on_failing_meets_no_limit(self, further: FurtherNames) -> None:
+        further.dns.known = {CONFIG: True}
+        further.hold()
         tries = []
         for _ in range(24 * 60):
-            if f" for {HOST} and {CONFIG}" in house.tick(60):
-                tries.append(house.now)
-                house.refuse(CONFIG)
+            if f" for {HOST} and {CONFIG}" in further.tick(60):
+                tries.append(further.now)
+                further.refuse(CONFIG)
         assert 4 <= len(tries) <= 6
-        assert read_attempts(acme_folder(house.settings, house.data))[-1].blamed == (CONFIG,)
+        assert read_attempts(acme_folder(further.settings, further.data))[-1].blamed == (CONFIG,)
 
-    def test_switched_on_by_a_restart_they_are_asked_for_at_once(self, house: House) -> None:
-        house.dns.known = dict.fromkeys(MORE, True)
-        wanted, house.settings = (
-            house.settings,
+    def test_switched_on_by_a_restart_they_are_asked_for_at_once(
+        self, further: FurtherNames
+    ) -> None:
+        further.dns.known = dict.fromkeys(MORE, True)
+        wanted, further.settings = (
+            further.settings,
             load({**BASE, "SSL_TYPE": "acme"}, host=HostFacts(ipv6=False)),
         )
-        house.hold()
-        assert "the next one is asked for on " in house.tick()
-        assert house.dns.asked == 0
-        house.settings = wanted
-        house.restart()
-        house.tick()
-        assert house.client.names == (HOST, *MORE)
+        further.hold()
+        assert "the next one is asked for on " in further.tick()
+        assert further.dns.asked == 0
+        further.settings = wanted
+        further.restart()
+        further.tick()
+        assert further.client.names == (HOST, *MORE)
 
     def test_more_names_than_a_certificate_has_are_told_once(
         self, data: Path, authority: Authority
     ) -> None:
         domains = [f"d{n}.example" for n in range(60)]
         accounts = "\n".join(f"alice@{domain}:wonderland" for domain in domains)
-        house = House(
+        further = FurtherNames(
             data,
             authority,
             DOMAINS=",".join(domains),
@@ -570,18 +574,18 @@ class TestFurtherNames:
             MAIL_HOSTNAME=HOST,
             MTA_STS="no",
         )
-        house.dns.known = {
+        further.dns.known = {
             f"{label}.{domain}": True
             for label in ("autoconfig", "autodiscover")
             for domain in domains
         }
-        house.hold()
-        said = house.tick()
+        further.hold()
+        said = further.tick()
         assert (
             "120 names beside MAIL_HOSTNAME point here, and a certificate has room for 99" in said
         )
-        assert len(house.client.names) == 100
+        assert len(further.client.names) == 100
         assert "mail.example.org, autoconfig.d0.example" in said
         assert "and 94 more" in said
-        house.issue()
-        assert "120 names" not in house.tick() + house.tick()
+        further.issue()
+        assert "120 names" not in further.tick() + further.tick()

@@ -21,6 +21,7 @@ from filters.mailauth.authenticate import Envelope, authenticate, stamp
 from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.policy import decide
 
+EXPLAINED = Path(__file__).parents[2] / "README.md"
 CASES = sorted(path for path in (Path(__file__).parent / "cases").iterdir() if path.is_dir())
 
 
@@ -74,3 +75,12 @@ def test_case(case: Path) -> None:
 
 def test_there_are_cases() -> None:
     assert len(CASES) >= 40
+
+
+def test_the_codes_are_those_that_the_page_explains() -> None:
+    used = set()
+    for case in CASES:
+        about = json.loads((case / "expected.json").read_text())["about"]
+        used |= set(re.findall(r"\b[KP][0-9]+\b", about))
+        used |= {code.upper() for code in re.findall(r"-([kp][0-9]+)-", case.name)}
+    assert set(re.findall(r"(?m)^\| ([A-Z][0-9]+) \|", EXPLAINED.read_text())) == used

@@ -1,4 +1,4 @@
-"""What stands on the listener of smtpd: nothing, the others' filters, ours.
+"""The listeners of smtpd: each with no filter, somebody else's or one of ours.
 
 It knows the commands and how a message shows that one did its work; it starts nothing.
 """
@@ -25,7 +25,7 @@ RSPAMD = "127.0.0.1:11333"
 
 
 @dataclass(frozen=True)
-class Variant:
+class Listener:
     """One listener. `command` None: no filter. `proof`: bytes that each of its messages holds."""
 
     name: str
@@ -47,9 +47,9 @@ def _signature(kind: str, algorithm: str) -> tuple[bytes, ...]:
     return (f"d={OURS}".encode(), f"s={SELECTOR[kind]}".encode(), f"a={algorithm}".encode())
 
 
-NONE = Variant("none", "no filter")
-ECHO = Variant("echo", "bare echo of every line", f"{PYTHON} -I /srv/bench/echo.py")
-DKIMSIGN = Variant(
+NONE = Listener("none", "no filter")
+ECHO = Listener("echo", "bare echo of every line", f"{PYTHON} -I /srv/bench/echo.py")
+DKIMSIGN = Listener(
     "dkimsign",
     "filter-dkimsign, RSA-2048",
     f"{OTHERS}/filter-dkimsign -a rsa-sha256 -c relaxed/relaxed"
@@ -58,7 +58,7 @@ DKIMSIGN = Variant(
     group="signer",
     proof=_signature("rsa", "rsa-sha256"),
 )
-SIGN_RSA = Variant(
+SIGN_RSA = Listener(
     "sign-rsa",
     "Signpost, RSA-2048",
     _ours_signing("rsa"),
@@ -66,7 +66,7 @@ SIGN_RSA = Variant(
     group="signer",
     proof=_signature("rsa", "rsa-sha256"),
 )
-SIGN_ED25519 = Variant(
+SIGN_ED25519 = Listener(
     "sign-ed25519",
     "Signpost, Ed25519",
     _ours_signing("ed25519"),
@@ -74,14 +74,14 @@ SIGN_ED25519 = Variant(
     group="signer",
     proof=_signature("ed25519", "ed25519-sha256"),
 )
-FILTER_RSPAMD = Variant(
+FILTER_RSPAMD = Listener(
     "rspamd",
     "filter-rspamd with rspamd",
     f"{OTHERS}/filter-rspamd -url http://{RSPAMD}",
     proof=(b"dkim=pass", b"spf=pass", f"header.d={FOREIGN}".encode()),
     needs_rspamd=True,
 )
-VERIFY = Variant(
+VERIFY = Listener(
     "verify",
     "Signpost",
     f"{PYTHON} -m filters.inbound --addresses {ADDRESSES} --spool {SPOOL['verifier']}",
@@ -95,12 +95,12 @@ VERIFYING = (NONE, ECHO, FILTER_RSPAMD, VERIFY)
 ALL = tuple(dict.fromkeys(SIGNING + VERIFYING))
 
 
-def port(variant: Variant) -> int:
-    """Where this variant's listener is."""
-    return 2500 + ALL.index(variant)
+def port(listener: Listener) -> int:
+    """Where it listens."""
+    return 2500 + ALL.index(listener)
 
 
-def smtpd_conf(variants: Sequence[Variant]) -> str:
+def smtpd_conf(listeners: Sequence[Listener]) -> str:
     """One smtpd with a listener for each; deliveries never run, see Smtpd."""
     lines = [
         'table virtuals { "@' + OURS + '" = "vmail" }',
@@ -108,15 +108,15 @@ def smtpd_conf(variants: Sequence[Variant]) -> str:
         "smtp max-message-size 40M",
         "smtp limit max-mails 1000000",
     ]
-    for variant in variants:
-        if variant.command is not None:
+    for listener in listeners:
+        if listener.command is not None:
             lines.append(
-                f'filter "{variant.name}" proc-exec "{variant.command}"'
-                f" user {variant.user} group {variant.group}"
+                f'filter "{listener.name}" proc-exec "{listener.command}"'
+                f" user {listener.user} group {listener.group}"
             )
-    for variant in variants:
-        chain = "" if variant.command is None else f' filter "{variant.name}"'
-        lines.append(f'listen on 127.0.0.1 port {port(variant)} hostname "mail.{OURS}"{chain}')
+    for listener in listeners:
+        chain = "" if listener.command is None else f' filter "{listener.name}"'
+        lines.append(f'listen on 127.0.0.1 port {port(listener)} hostname "mail.{OURS}"{chain}')
     lines += [
         'action "keep" mda "cat >/dev/null" virtual <virtuals>',
         f'match from any for domain "{OURS}" action "keep"',

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from bench.listeners import ADDRESSES, KEYS, RUN, SPOOL
 from bench.load import write_for_source
 from bench.messages import FOREIGN, OURS, RECIPIENT, plain, signed
 from bench.servers import NameServer
-from bench.variants import ADDRESSES, KEYS, RUN, SPOOL
 from filters.mailauth.dkim.sign import SigningKey, load_signing_key, public_record
 
 SELECTOR = "bench"

@@ -1,4 +1,4 @@
-"""The stuck-DNS case on the real servers: who is stuck, who probes, how often."""
+"""How long other mail takes while messages wait for a name server: what is sent, how often."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bench.listeners import SIGN_RSA, VERIFY, Listener, port
 from bench.messages import RECIPIENT, STUCK, plain, signed
-from bench.scene import PLAIN, SELECTOR, SIGNED
 from bench.servers import Smtpd
 from bench.stuck import Cycle, Mail, cycle, many_descriptors
-from bench.variants import SIGN_RSA, VERIFY, Variant, port
+from bench.testbed import PLAIN, SELECTOR, SIGNED
 from filters.mailauth.dkim.sign import SigningKey
 
 SIZE = 4_096
 
 
 @dataclass
-class Patience:
+class Latencies:
     """Latencies in seconds, idle and with the stuck messages in hand, and the cycles' facts."""
 
     messages: int
     cycles: list[Cycle] = field(default_factory=list)
 
-    def idle(self, variant: Variant) -> list[float]:
+    def idle(self, listener: Listener) -> list[float]:
         """Every probe of the idle server."""
-        return [value for one in self.cycles for value in one.idle[port(variant)]]
+        return [value for one in self.cycles for value in one.idle[port(listener)]]
 
-    def held(self, variant: Variant) -> list[float]:
+    def held(self, listener: Listener) -> list[float]:
         """Every probe with as many sessions open that have not ended their messages."""
-        return [value for one in self.cycles for value in one.held[port(variant)]]
+        return [value for one in self.cycles for value in one.held[port(listener)]]
 
-    def stuck(self, variant: Variant) -> list[float]:
+    def stuck(self, listener: Listener) -> list[float]:
         """Every probe with the stuck messages in hand."""
-        return [value for one in self.cycles for value in one.stuck[port(variant)]]
+        return [value for one in self.cycles for value in one.stuck[port(listener)]]
 
 
-def measure(messages: int, cycles: int, say: Callable[[str], None]) -> Patience:
+def measure(messages: int, cycles: int, say: Callable[[str], None]) -> Latencies:
     """Stick `messages` messages, each of a domain of its own, and probe beside them."""
-    outcome = Patience(messages)
+    outcome = Latencies(messages)
     private = Ed25519PrivateKey.generate()
     probes = [
         Mail(port(VERIFY), SIGNED.sender, RECIPIENT, _wire(SIGNED.file(SIZE).read_bytes())),

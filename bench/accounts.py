@@ -18,7 +18,7 @@ QUOTA = "1G"
 
 def address(number: int) -> str:
     """The address of an account."""
-    return f"person{number:04}@{OURS}"
+    return f"user{number:04}@{OURS}"
 
 
 def scheme(number: int) -> str:
