@@ -1,6 +1,6 @@
 """Words for a person: strangers' text made harmless, lists, counts, dates and tables.
 
-It must not know what is told, nor where it is shown.
+It must not know what a text is about, nor where it is shown.
 """
 
 from __future__ import annotations

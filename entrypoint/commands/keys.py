@@ -6,17 +6,21 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
 from entrypoint.commands.account_changes import NotLiveError, account_files, refusals
 from entrypoint.commands.domain_argument import one_of
 from entrypoint.config import environ
-from entrypoint.dkim_keys import listing
+from entrypoint.config.settings import KEY_TYPES
 from entrypoint.dkim_keys.lifecycle import KeyRefusedError
+from entrypoint.dkim_keys.model import DomainKeys, Key
+from entrypoint.dkim_keys.state_file import key_as_json
 from entrypoint.dkim_keys.store import KeyStore
 from entrypoint.dkim_keys.ticker import KeyTicker
 from entrypoint.dns_records import key_record
+from entrypoint.text import aligned, day, printable
 
 
 @click.group
@@ -33,9 +37,9 @@ def list_keys(domain: str | None, machine: bool) -> None:
     domains = store.settings.signing_domains if domain is None else (_domain(store, domain),)
     state = store.load()
     if machine:
-        click.echo(json.dumps(listing.as_json(state, domains), indent=2))
+        click.echo(json.dumps(as_json(state, domains), indent=2))
         return
-    for line in listing.as_text(state, domains):
+    for line in as_text(state, domains):
         click.echo(line)
 
 
@@ -112,3 +116,41 @@ def _apply(ctx: click.Context) -> None:
 def _refuse(reason: str) -> None:
     click.echo(f"error: {reason}", err=True)
     sys.exit(1)
+
+
+_TYPE = max(map(len, KEY_TYPES))  # columns
+
+
+def as_json(state: Mapping[str, DomainKeys], domains: Sequence[str]) -> list[dict[str, object]]:
+    """Each key with its domain, in the order of the domains."""
+    return [
+        {"domain": domain, **key_as_json(key)}
+        for domain in domains
+        for key in state.get(domain, DomainKeys()).keys
+    ]
+
+
+def as_text(state: Mapping[str, DomainKeys], domains: Sequence[str]) -> Iterator[str]:
+    """A line for each domain and each of its keys."""
+    for domain in domains:
+        yield domain
+        keys = state.get(domain, DomainKeys()).keys
+        if not keys:
+            yield "  no key yet; run `signpost start` first"
+        width = max((len(key.selector) for key in keys), default=0)
+        for key in keys:
+            yield f"  {aligned((key.selector, key.type, _status(key)), (width, _TYPE, 0))}"
+
+
+def _status(key: Key) -> str:
+    heard = "" if key.dns is None else printable(key.dns.detail or key.dns.answer)
+    match key.status:
+        case "next":
+            return f"next: waits for DNS{f' ({heard})' if heard else ''}"
+        case "signing":
+            served = key.dns is not None and key.dns.answer == "served"
+            dns = "DNS serves it" if served else f"NOT IN DNS: {heard}" if heard else "DNS unknown"
+            return f"signs since {day(key.since)}; {dns}"
+        case "old":
+            return f"old: its record has to stay until {day(key.until or 0)}"
+    return "old: its record and the key may be removed"

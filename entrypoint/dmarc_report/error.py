@@ -1,4 +1,4 @@
-"""How a report that cannot be read is told: where in it, which rule, what value, and the cure.
+"""Why a report cannot be read, as a line: where in it, which rule, what value, and the cure.
 
 It must not know files, XML or DMARC.
 """

@@ -1,5 +1,5 @@
 """Is the server well, and if not, which part of it is not?
 
-`examine` asks (entrypoint.probe), `judge` says what the answers mean, `signpost health` prints it,
+`examine` looks (entrypoint.probe), `judge` says what the answers mean, `signpost health` prints it,
 and the watchdog restarts what does not answer. It must not know settings.
 """

@@ -1,4 +1,4 @@
-"""Asks everything that a running server has to answer, at once and within a bounded time."""
+"""Every question that a running server has to answer, asked at once and within a bounded time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 
 from entrypoint.config.ports import Port, rendered_ports
 from entrypoint.health.judge import STOPPED, Seen
-from entrypoint.paths import PORTS, RUN, WEB
-from entrypoint.probe import dovecot, name_servers, services, smtp
-from entrypoint.probe.asking import Question, ask_all
+from entrypoint.paths import LOGINS_SOCKET, MAINTENANCE_SOCKET, PORTS, RUN, WEB
+from entrypoint.probe import dovecot, name_servers, smtp
+from entrypoint.probe.dialog import DialogError, socket_dialog
 from entrypoint.probe.login import LOGIN, ProbeLogin
 from entrypoint.probe.processes import processes, since
+from entrypoint.probe.questions import HOST, Probe, Question, ask_all, at_port
 
 # Which IMAP port a login is tried at.
 _LOGIN_PORT = 993
@@ -25,12 +26,12 @@ async def examine(seconds: float, run: Path = RUN) -> Seen:
     questions: dict[str, Question] = {
         **_smtpd(ports, login, control),
         **_dovecot(ports, login),
-        "logins": services.logins,
-        "maintenance": services.maintenance,
+        "logins": logins,
+        "maintenance": maintenance,
     }
     if (run / WEB.name / "site.json").is_file():
-        questions["port 80"] = partial(services.web, 80, tls=False)
-        questions["port 443"] = partial(services.web, 443, tls=True)
+        questions["port 80"] = partial(web, 80, tls=False)
+        questions["port 443"] = partial(web, 443, tls=True)
     servers = name_servers.name_servers()
     if servers:
         questions["DNS"] = partial(name_servers.ask, servers)
@@ -70,3 +71,29 @@ def _dovecot(ports: tuple[Port, ...], login: ProbeLogin) -> dict[str, Question]:
         else:
             found[f"port {port.number}"] = partial(dovecot.greet, port)
     return found
+
+
+async def logins(probe: Probe, path: Path = LOGINS_SOCKET) -> None:
+    """A question that filters.logins must deny."""
+    async with socket_dialog(path) as link:
+        probe.step = "question"
+        await link.write("\0")
+        link.end_writing()
+        await link.expect("wrong")
+
+
+async def maintenance(probe: Probe, path: Path = MAINTENANCE_SOCKET) -> None:
+    """A question that it answers at once, whatever it is applying."""
+    async with socket_dialog(path) as link:
+        probe.step = "ping"
+        await link.write('{"request": "ping"}\n')
+        await link.expect('{"ok": true')
+
+
+async def web(number: int, probe: Probe, *, tls: bool, host: str = HOST) -> None:
+    """Any answer in HTTP (RFC 9110)."""
+    async with at_port(number, probe, tls=tls, host=host) as link:
+        probe.step = "request"
+        await link.write("HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        if not (said := await link.some()).startswith(b"HTTP/1."):
+            raise DialogError(f"no HTTP: {said[:80]!r}")

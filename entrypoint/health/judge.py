@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from entrypoint.probe.asking import Answers, Probe
 from entrypoint.probe.processes import Process
+from entrypoint.probe.questions import Answers, Probe
 from entrypoint.probe.smtp import Control
 
 
@@ -42,7 +42,7 @@ _CHAINS = {
     "the inbound filter": "EXTRA_FILTERS_INBOUND",
     "the submission filter": "EXTRA_FILTERS_SUBMISSION",
 }
-# What is asked under a short name.
+# What is probed under a short name.
 _TITLES = {
     **{name: f"smtpd's {name}" for name in ("control", "dispatcher", "scheduler")},
     **{
@@ -50,7 +50,7 @@ _TITLES = {
         for name in ("master", "auth", "anvil", "stats", "lmtp", "quota-status")
     },
 }
-# What a name alone does not tell.
+# What a name alone does not say.
 _EFFECTS = {
     "logins": ": logins cannot be checked",
     "web": ": no answer on 80 and 443",

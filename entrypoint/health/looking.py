@@ -13,9 +13,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from entrypoint.health.watchdog import EVERY, PATIENCE, Silent, Watchdog
+from entrypoint.health.watchdog import EVERY, LOOK_TIMEOUT, Silent, Watchdog
 
-COMMAND = (sys.executable, "-m", "entrypoint.health", f"{PATIENCE:g}")
+COMMAND = (sys.executable, "-m", "entrypoint.health", f"{LOOK_TIMEOUT:g}")
 # Python's start, on a machine that is busy.
 _START = 20.0  # seconds
 _MOST = 65_536  # bytes of an answer
@@ -31,7 +31,7 @@ class Looking:
         *,
         command: Sequence[str] = COMMAND,
         first: float = EVERY,
-        longest: float = PATIENCE + _START,
+        longest: float = LOOK_TIMEOUT + _START,
     ) -> None:
         """busy: whether a program is starting or stopping, so that its silence says nothing."""
         self._watchdog, self._busy = watchdog, busy
@@ -78,7 +78,7 @@ class Looking:
         self._next = now + self._watchdog.saw(silent, self._began, now)
 
     def end(self) -> None:
-        """End the look that is under way."""
+        """End the look that has begun."""
         process, self._running = self._running, None
         if process is None:
             return

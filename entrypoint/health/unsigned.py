@@ -1,6 +1,6 @@
-"""Did mail of ours leave unsigned of late? Reads what the signing filter writes.
+"""Mail of ours that left unsigned lately, from the file that the signing filter writes.
 
-The file's form is told in `filters.unsigned_counts`. It must not know how health is shown.
+`filters.unsigned_counts` describes the file. It must not know how health is shown.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def check_unsigned(now: float, path: Path = UNSIGNED, owner: str = SIGNER) -> li
         return [f"{path}: {error}"]
     try:
         found = json.loads(content)
-        return [text for domain in sorted(found) if (text := _told(domain, found[domain], now))]
+        return [text for domain in sorted(found) if (text := _problem(domain, found[domain], now))]
     except (ValueError, LookupError, TypeError, OverflowError):
         return [f"{path}: it cannot be understood"]
 
 
-def _told(domain: str, entry: Mapping[str, Any], now: float) -> str | None:
+def _problem(domain: str, entry: Mapping[str, Any], now: float) -> str | None:
     if entry["signed"] is not None and now - entry["last"] >= _SEEN_FOR:
         return None
     return (

@@ -1,6 +1,6 @@
 """Restarts a program that has not answered for two minutes: no other fault is cured so.
 
-It decides; asking, restarting and the clock are others'. A program counts as hung after several
+It decides; it neither looks, restarts nor reads a clock. A program counts as hung after several
 looks in a row that each waited long for an answer; one answer, or one look that says nothing (the
 machine was busy or suspended), begins anew. After three restarts within an hour it gives up until
 the hour is over: a restart is no cure then, and what still works goes on.
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 EVERY = 45.0
 AGAIN = 5.0
 # How long each look waits for answers: a machine that is merely slow has answered by then.
-PATIENCE = 20.0
+LOOK_TIMEOUT = 20.0
 _LONGEST_GAP = 60.0  # between two looks of a row
 HUNG_AFTER, LEAST_LOOKS = 120.0, 4
 MOST_RESTARTS, WITHIN = 3, 3600.0
@@ -75,7 +75,7 @@ class Watchdog:
                     log.info("%s answers again", name)
                 program.answers()
         # One that ended early is not repeated sooner: what hangs would be asked more and more.
-        return max(AGAIN, PATIENCE + AGAIN - (now - began)) if silent else EVERY
+        return max(AGAIN, LOOK_TIMEOUT + AGAIN - (now - began)) if silent else EVERY
 
     def _still_silent(
         self, name: str, program: _Program, what: str, began: float, now: float

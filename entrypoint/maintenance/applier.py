@@ -11,15 +11,15 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from entrypoint.config.problems import ConfigurationError
-from entrypoint.config.settings import Settings
+from entrypoint.config.settings import Account, Settings
 from entrypoint.log import write_lines
 from entrypoint.log_line import LogLine, Say
 from entrypoint.maintenance.apply import Prepared
 from entrypoint.maintenance.control_socket import Outcome
-from entrypoint.maintenance.differences import differences
 from entrypoint.maintenance.progress import Progress
 from entrypoint.maintenance.reload import NotLiveYetError
 from entrypoint.maintenance.watch import WatchedFiles
@@ -161,7 +161,7 @@ class Applier:
         self._retry(now=self._clock(), failed=bool(reasons), soon=soon)
         errors = [LogLine("error", f"the change is not live: {text}") for text in reasons]
         news = self._wrong.news([*lines, *errors])
-        # The start has told what is merely odd.
+        # The start has logged its warnings.
         if before is not None or reasons:
             write_lines(log, news)
         return reasons
@@ -178,3 +178,53 @@ class Applier:
 def _with(progress: Progress, reasons: Sequence[str]) -> list[str]:
     """The reasons, and how far it has come."""
     return [*reasons, progress.text] if reasons and progress.text else [*reasons]
+
+
+Value = TypeVar("Value")
+
+
+def differences(old: Settings, new: Settings) -> Iterator[str]:
+    """Domains, accounts and aliases: nothing else changes while the server runs."""
+    for name, before, after in _changed(
+        dict.fromkeys(old.domains, 1), dict.fromkeys(new.domains, 1)
+    ):
+        if before is None and after is not None:
+            yield f"domain {name} added; publish its records: signpost dns {name}"
+        else:
+            yield f"domain {name} removed"
+    for name, was, now in _changed(
+        {each.address: each for each in old.accounts}, {each.address: each for each in new.accounts}
+    ):
+        if was is None or now is None:
+            yield f"account {name} {'added' if was is None else 'removed'}"
+        else:
+            yield from (f"account {name}: {what}" for what in _account(was, now))
+    for name, source, goal in _changed(
+        {each.address: each.targets for each in old.all_aliases},
+        {each.address: each.targets for each in new.all_aliases},
+    ):
+        if goal is None:
+            yield f"alias {name} removed"
+        else:
+            yield f"alias {name} {'added' if source is None else 'changed'}: {', '.join(goal)}"
+
+
+def _account(old: Account, new: Account) -> Iterator[str]:
+    if old.secret != new.secret:
+        yield "another password"
+    if old.quota != new.quota:
+        yield "another quota"
+    for name, was, now in _changed(
+        {each.name: each.hash for each in old.app_passwords},
+        {each.name: each.hash for each in new.app_passwords},
+    ):
+        what = "revoked" if now is None else "added" if was is None else "replaced"
+        yield f"app password {name} {what}"
+
+
+def _changed(
+    old: Mapping[str, Value], new: Mapping[str, Value]
+) -> Iterator[tuple[str, Value | None, Value | None]]:
+    for name in dict.fromkeys((*old, *new)):
+        if old.get(name) != new.get(name):
+            yield name, old.get(name), new.get(name)

@@ -1,7 +1,7 @@
 """MTA-STS, watched: is a domain's policy one that senders would get now, and since when not?
 
-The start has told how things are; from then on what changes is told, once. It must not know how it
-is called.
+The start has logged how things are; from then on each change is logged, once. It must not know how
+it is called.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ _SERVICES = ("imap", "pop3", "managesieve")
 # Whose password was looked at just before it changed is not in Dovecot's list yet.
 _STRAGGLERS = 0.5  # seconds
 _EVERY = 0.1  # seconds
-_PATIENCE = 10.0  # seconds
+_TIMEOUT = 10.0  # seconds
 _DOVEADM_SECONDS = 10.0
 _TIMED_OUT = 137  # timeout(1) with --signal KILL: 128 + 9
 
@@ -99,7 +99,7 @@ class SessionsToEnd:
             await asyncio.sleep(_EVERY)
         # Who came since has logged in with what counts.
         while left := await self._of(pending) & ended:
-            if time.monotonic() - begin > _PATIENCE:
+            if time.monotonic() - begin > _TIMEOUT:
                 names = ", ".join(sorted(f"{each.login} ({each.service})" for each in left))
                 raise OSError(f"open sessions do not end: {names}")
             await asyncio.sleep(_EVERY)
@@ -158,7 +158,7 @@ async def open_sessions() -> list[OpenSession]:
 
 async def end_sessions(sessions: Collection[OpenSession]) -> None:
     """Ask their processes to end, in a process that acts as their owner. Raises OSError."""
-    await in_child(partial(_end, sessions), _PATIENCE)
+    await in_child(partial(_end, sessions), _TIMEOUT)
 
 
 def _end(sessions: Collection[OpenSession]) -> None:

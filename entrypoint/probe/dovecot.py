@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from entrypoint.config.ports import Port
 from entrypoint.paths import DOVECOT_RUN
-from entrypoint.probe.asking import Probe, at_port
 from entrypoint.probe.dialog import Dialog, DialogError, socket_dialog
 from entrypoint.probe.greetings import GREETINGS
 from entrypoint.probe.login import ProbeLogin
+from entrypoint.probe.questions import Probe, at_port
 
 # A process, the socket at which it says `VERSION` to whoever comes, and the socket's owner.
 SOCKETS = {

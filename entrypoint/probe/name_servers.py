@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from entrypoint.probe.asking import Probe
 from entrypoint.probe.dialog import reason
+from entrypoint.probe.questions import Probe
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 _AGAIN = 2.0  # seconds

@@ -19,7 +19,7 @@ _LOCAL = re.compile(r"[0-9a-f]{16} smtp connected address=(?:127\.0\.0\.1|\[?::1
 _TLS = re.compile(r"[0-9a-f]{16} smtp tls ")
 _END = re.compile(r"[0-9a-f]{16} smtp disconnected ")
 # What is held for longer than this many lines of others is nobody's probe.
-_PATIENCE = 20
+_MOST_LINES = 20
 _MOST_SESSIONS = 1_000
 
 
@@ -93,7 +93,7 @@ class QuietLog:
     def _overdue(self) -> Iterator[Line]:
         for session in list(self._held):
             self._age[session] += 1
-            if self._age[session] > _PATIENCE:
+            if self._age[session] > _MOST_LINES:
                 yield from self._let_go(session)
 
     def _let_go(self, session: str) -> list[Line]:

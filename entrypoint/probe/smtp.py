@@ -16,9 +16,9 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
 from entrypoint.config.ports import Port
-from entrypoint.probe.asking import Probe, at_port
 from entrypoint.probe.dialog import Dialog, DialogError
 from entrypoint.probe.login import ProbeLogin
+from entrypoint.probe.questions import Probe, at_port
 from entrypoint.smtpctl import QueuedEnvelope, SmtpctlError, lines_of
 
 # smtpd reads each envelope from the disk for the list: the ones behind so many are not looked at.

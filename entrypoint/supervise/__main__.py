@@ -52,7 +52,7 @@ class Watch:
         """Take part in the events; supervisor forgets every subscription when it starts to run."""
         events.subscribe(events.ProcessStateFatalEvent, self._fatal)
         # Exited: it ran for a while. Backoff: it died before it counted as started. One that
-        # was told to stop is neither.
+        # was stopped on purpose is neither.
         events.subscribe(events.ProcessStateExitedEvent, self._exited)
         events.subscribe(events.ProcessStateBackoffEvent, self._exited)
 
@@ -80,13 +80,13 @@ class Watch:
     def tell_when_ready(self) -> None:
         """Wait until every port greets and logins can be checked, then say so once."""
         ports = rendered_ports(RUN / PORTS)
-        told = f"mail is accepted on the ports {port_numbers(SMTP_PORTS)}"
+        ports_text = f"mail is accepted on the ports {port_numbers(SMTP_PORTS)}"
         if mailboxes := [port for port in ports if port not in SMTP_PORTS]:
-            told += f", and read on {port_numbers(mailboxes)}"
+            ports_text += f", and read on {port_numbers(mailboxes)}"
         deadline = time.monotonic() + _READY_WITHIN
         while not self.failed and time.monotonic() < deadline:
             if is_ready(ports):
-                log.info("signpost ready: %s", told)
+                log.info("signpost ready: %s", ports_text)
                 return
             time.sleep(0.2)
 

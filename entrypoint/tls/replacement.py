@@ -14,7 +14,7 @@ from entrypoint.tls.pair import Fit
 
 # Two files are not replaced in one moment.
 _SETTLED = 2.0  # seconds since the last change
-_PATIENCE = 10.0  # seconds that files which do not fit are given
+_TIMEOUT = 10.0  # seconds that files which do not fit are given
 # smtpd is to have ended and to listen again.
 _SERVED_WITHIN = 45.0
 
@@ -101,7 +101,7 @@ class Replacement:
             return []
         if self._unfit is None or self._unfit[0] != key:
             self._unfit = key, now
-        if abs(now - self._unfit[1]) < _PATIENCE:
+        if abs(now - self._unfit[1]) < _TIMEOUT:
             self.settled = False
             return []
         self._reported = key

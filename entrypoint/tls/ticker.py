@@ -32,7 +32,7 @@ from entrypoint.tls.sources import candidates, chosen, ensure_self_signed
 from filters.log_throttle import Throttle
 from filters.watched_file import Stamp, file_stamp
 
-_PATIENCE = 10.0  # seconds
+_TIMEOUT = 10.0  # seconds
 _WRITE_SECONDS = 60.0
 _LOOK_SECONDS = 30.0
 _SMTPD = "smtpd"
@@ -48,7 +48,7 @@ async def _dovecot(ports: Sequence[Port]) -> None:
         return
     command = ("doveadm", "-c", str(RUN / "dovecot/dovecot.conf"), "reload")
     try:
-        done = await run_program(command, _PATIENCE)
+        done = await run_program(command, _TIMEOUT)
     except TimeoutError:
         raise OSError(0, "Dovecot does not answer in time", command[0]) from None
     if done.status:

@@ -15,7 +15,7 @@ from entrypoint.config.ports import Port, Protocol
 @dataclass(frozen=True)
 class Site:
     """host: the server's own name. services: the better ones first; none where mail programs are
-    told nothing. policy: MTA-STS's, or None.
+    answered nothing. policy: MTA-STS's, or None.
     """
 
     host: str

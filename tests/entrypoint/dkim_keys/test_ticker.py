@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from entrypoint.commands import keys
 from entrypoint.config.settings import Settings
-from entrypoint.dkim_keys import key_files, listing
+from entrypoint.dkim_keys import key_files
 from entrypoint.dkim_keys.lifecycle import GRACE
 from entrypoint.dkim_keys.ticker import KeyTicker
 from entrypoint.dns_records import key_record
@@ -231,12 +232,12 @@ def test_the_list_of_keys(server: Server) -> None:
     server.tick(HOUR)
     server.rotate()
     state = server.places.store(server.settings()).load()
-    assert list(listing.as_text(state, [DOMAIN])) == [
+    assert list(keys.as_text(state, [DOMAIN])) == [
         DOMAIN,
         f"  {FIRST}           ed25519  signs since 2025-11-24; DNS serves it",
         f"  {SECOND}  ed25519  next: waits for DNS",
     ]
-    first, second = listing.as_json(state, [DOMAIN])
+    first, second = keys.as_json(state, [DOMAIN])
     assert first == {
         "domain": DOMAIN,
         "selector": FIRST,

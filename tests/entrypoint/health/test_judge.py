@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from entrypoint.health.judge import LONGEST_DELIVERY, Seen, judge
-from entrypoint.probe.asking import Answers, Probe
 from entrypoint.probe.processes import Process
+from entrypoint.probe.questions import Answers, Probe
 from entrypoint.probe.smtp import Control
 
 QUESTIONS = (

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import pytest
 
 from entrypoint.health.looking import Looking
-from entrypoint.health.watchdog import AGAIN, EVERY, PATIENCE, PAUSES, WITHIN, Watchdog
+from entrypoint.health.watchdog import AGAIN, EVERY, LOOK_TIMEOUT, PAUSES, WITHIN, Watchdog
 
 HUNG = {"smtpd": "smtpd's queue does not answer"}
 
@@ -25,7 +25,7 @@ class Server:
         self.said = said
         self.watchdog = Watchdog(lambda name: self.restarts.append((name, self.now)))
 
-    def look(self, silent: Mapping[str, str] | None, lasting: float = PATIENCE) -> None:
+    def look(self, silent: Mapping[str, str] | None, lasting: float = LOOK_TIMEOUT) -> None:
         """One look that begins now; the clock then stands at the next."""
         began = self.now
         self.now += lasting
@@ -94,7 +94,7 @@ def test_at_most_three_restarts_an_hour_with_growing_pauses_and_then_again(serve
 def test_what_is_seen_at_once_is_not_looked_at_more_often(server: Server) -> None:
     before = server.now
     server.look(HUNG, lasting=0.2)
-    assert server.now - before == pytest.approx(PATIENCE + AGAIN)
+    assert server.now - before == pytest.approx(LOOK_TIMEOUT + AGAIN)
     before = server.now
     server.look({}, lasting=0.2)
     assert server.now - before == pytest.approx(EVERY + 0.2)
@@ -169,6 +169,6 @@ class TestLooking:
     def test_the_times_fit_together(self) -> None:
         """Hung between two looks, seen by the next, restarted within three minutes."""
         looks = 1
-        while looks * PATIENCE + (looks - 1) * AGAIN < 120:
+        while looks * LOOK_TIMEOUT + (looks - 1) * AGAIN < 120:
             looks += 1
-        assert EVERY + looks * PATIENCE + (looks - 1) * AGAIN < 180
+        assert EVERY + looks * LOOK_TIMEOUT + (looks - 1) * AGAIN < 180

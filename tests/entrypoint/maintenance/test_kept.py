@@ -14,7 +14,7 @@ from entrypoint.completion import HashOf, completed, new_hash
 from entrypoint.config.environ import load
 from entrypoint.config.settings import Account, AppPassword, HostFacts, Settings
 from entrypoint.dkim_keys.selectors import first_keys
-from entrypoint.maintenance.differences import differences
+from entrypoint.maintenance.applier import differences
 from entrypoint.maintenance.environment import worth_keeping
 from entrypoint.maintenance.known_hashes import KnownHashes
 from entrypoint.paths import LOGINS

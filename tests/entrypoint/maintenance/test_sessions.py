@@ -79,7 +79,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setattr(sessions, "_PATIENCE", 1.0)
+    monkeypatch.setattr(sessions, "_TIMEOUT", 1.0)
     return Place(tmp_path)
 
 

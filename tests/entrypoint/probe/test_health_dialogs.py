@@ -12,8 +12,8 @@ import pytest
 
 from entrypoint.config.ports import Port, Protocol
 from entrypoint.probe import dovecot, smtp
-from entrypoint.probe.asking import Probe, ask_all
 from entrypoint.probe.login import ProbeLogin
+from entrypoint.probe.questions import Probe, ask_all
 from entrypoint.tls.self_signed import self_signed
 
 from ..certificates import server_context

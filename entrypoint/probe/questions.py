@@ -68,7 +68,7 @@ async def ask_all(questions: Mapping[str, Question], seconds: float) -> Answers:
     tasks = [asyncio.create_task(_ask(probes[name], ask)) for name, ask in questions.items()]
     if tasks:
         await asyncio.wait(tasks, timeout=seconds)
-    # Before the tasks are told to end: an end may look like an answer.
+    # Before the tasks are cancelled: an end may look like an answer.
     found = Answers({name: Probe(**vars(probe)) for name, probe in probes.items()}, lateness.most)
     for task in (*tasks, measuring):
         task.cancel()

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from entrypoint.health import examine
 from entrypoint.maintenance.control_socket import Outcome
-from entrypoint.probe import name_servers, services
-from entrypoint.probe.asking import Answers, Probe, Question, ask_all
+from entrypoint.probe import name_servers
 from entrypoint.probe.dialog import socket_dialog
+from entrypoint.probe.questions import Answers, Probe, Question, ask_all
 from entrypoint.tls.self_signed import self_signed
 
 from ..certificates import server_context
@@ -55,12 +56,12 @@ def answering(answer: bytes | None, folder: Path | None = None) -> Iterator[int]
 @pytest.mark.parametrize("secure", [False, True])
 def test_the_web_service_answers(secure: bool, tmp_path: Path) -> None:
     with answering(b"HTTP/1.1 404 Not Found\r\n\r\n", tmp_path if secure else None) as port:
-        assert ask(partial(services.web, port, tls=secure)).answered
+        assert ask(partial(examine.web, port, tls=secure)).answered
 
 
 def test_another_answer_is_told() -> None:
     with answering(b"220 smtp\r\n") as port:
-        probe = ask(partial(services.web, port, tls=False))
+        probe = ask(partial(examine.web, port, tls=False))
     assert probe.said == "request: no HTTP: b'220 smtp\\r\\n'"
     assert not probe.silent
 
@@ -68,7 +69,7 @@ def test_another_answer_is_told() -> None:
 def test_a_port_where_nobody_listens_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         free = int(listener.getsockname()[1])
-    assert ask(partial(services.web, free, tls=False)).said == "connect: Connection refused"
+    assert ask(partial(examine.web, free, tls=False)).said == "connect: Connection refused"
 
 
 def test_the_maintenance_process_answers_while_a_change_hangs(tmp_path: Path) -> None:
@@ -80,14 +81,14 @@ def test_the_maintenance_process_answers_while_a_change_hangs(tmp_path: Path) ->
     with controlled(path, {"apply": hang}), socket.socket(socket.AF_UNIX) as link:
         link.connect(str(path))
         link.sendall(b'{"request": "apply"}\n')
-        assert ask(partial(services.maintenance, path=path)).answered
+        assert ask(partial(examine.maintenance, path=path)).answered
 
 
 def test_a_maintenance_process_that_hangs_is_silent(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
         listener.listen()
-        probe = ask(partial(services.maintenance, path=tmp_path / "socket"), 0.4)
+        probe = ask(partial(examine.maintenance, path=tmp_path / "socket"), 0.4)
     assert (probe.silent, probe.step) == (True, "ping")
 
 
@@ -95,7 +96,7 @@ def test_a_maintenance_process_that_hangs_is_silent(tmp_path: Path) -> None:
 def test_silence_is_bounded_and_the_step_is_known(tls: bool, step: str) -> None:
     with answering(None) as port:
         begin = time.monotonic()
-        probe = ask(partial(services.web, port, tls=tls), 0.4)
+        probe = ask(partial(examine.web, port, tls=tls), 0.4)
         assert time.monotonic() - begin < 2.0
     assert probe.silent
     assert probe.step == step
