@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from filters.mailauth.auth_results_parser import parse_field
 from filters.mailauth.message import Field, Message, remove
 
 ACCOUNT = b"x-signpost-account"
@@ -82,3 +83,20 @@ def _not_to_be_written(fields: Iterable[Field]) -> Iterator[Field]:
         if not known or field.key in seen or _BARE_CR.search(field.raw):
             yield field
         seen.add(field.key)
+
+
+def dmarc_result(message: Message, *, authserv_id: str) -> str | None:
+    """What was found here when the message came in; None where nobody looked."""
+    for field in message.named(b"authentication-results"):
+        said = parse_field(field.value)
+        if said is not None and said.authserv_id.lower() == authserv_id.lower():
+            return next((r.result for r in said.results if r.method == "dmarc"), None)
+    return None
+
+
+def may_align(author: str, sender: str) -> bool:
+    """Whether DMARC may take the two domains for one organization's (RFC 9989 §4.10).
+
+    Which they are says DNS; its domains share their last two labels at least.
+    """
+    return author.lower().split(".")[-2:] == sender.lower().split(".")[-2:]

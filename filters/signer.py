@@ -16,7 +16,7 @@ from filters.bare_addresses import add_domains
 from filters.keyring import KeyRing
 from filters.mailauth.dkim.sign import SigningKey, sign
 from filters.mailauth.message import Author, Message, author
-from filters.script_mail import SCRIPT_OF, ScriptMail
+from filters.script_mail import SCRIPT_OF, ScriptMail, dmarc_result, may_align
 from filters.smtpd import Reject, Request, Session
 from filters.unsigned_counts import UnsignedCounts
 
@@ -80,7 +80,7 @@ class Signer:
         if not self.addresses.content.has_address(script.account):
             return Reject(550, f"5.7.1 {script.account or 'nobody'} has no address to send from")
         if script.kind == "redirect":
-            return None
+            return self._reject_redirect(session, script)
         daemon = f"mailer-daemon@{session.hostname}".lower()
         writer = author(script.message)
         authors = [address.lower() for address in writer.addresses]
@@ -89,6 +89,26 @@ class Signer:
         if daemon in authors:
             return self._refuse(script.account, daemon)
         return self._reject_author(script.account, writer)
+
+    def _reject_redirect(self, session: Session, script: ScriptMail) -> Reject | None:
+        """One that would pass DMARC by its envelope sender alone, and has not passed it here.
+
+        The sender is the account, or null, and then SPF is our host name's (RFC 7208 §2.4).
+        """
+        result = dmarc_result(script.message, authserv_id=session.hostname)
+        if result in {None, "none", "pass"}:
+            return None
+        domain = author(script.message).domain
+        senders = (script.account.rpartition("@")[2], session.hostname)
+        if domain is not None and not any(may_align(domain, sender) for sender in senders):
+            return None
+        log.warning(
+            "login=%s may not redirect mail from %s: dmarc=%s",
+            script.account,
+            domain or "several authors",
+            result,
+        )
+        return Reject(550, f"5.7.1 not redirected: its author failed DMARC here ({result})")
 
     def _reject_author(self, login: str | None, writer: Author) -> Reject | None:
         """Unless each author is the login's own."""
