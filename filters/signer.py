@@ -57,16 +57,18 @@ class Signer:
         parsed = add_domains(Message(message), session.hostname)
         script = script_mail.read(parsed) if session.user is None else None
         if script is not None:
-            return self._sign_for_script(session, script)
+            return self._sign_for_script(session, script, Message(message))
         if session.user is None and _has_travelled(parsed):
             # Anyone's mail that is handed in again must not leave with our signature.
             return parsed.raw
         refusal = self._reject_author(session.user, author(parsed))
         return refusal or self._sign_for_author(session, parsed)
 
-    def _sign_for_script(self, session: Session, script: ScriptMail) -> bytes | Reject:
+    def _sign_for_script(
+        self, session: Session, script: ScriptMail, came: Message
+    ) -> bytes | Reject:
         """A redirect leaves as it came; a rejection is the server's, all else the account's."""
-        refusal = self._reject_script(session, script)
+        refusal = self._reject_script(session, script, came)
         if refusal is not None:
             return refusal
         session.state[SCRIPT_OF] = script.account
@@ -74,13 +76,13 @@ class Signer:
             return script.message.raw
         return self._sign_for_author(session, script.message)
 
-    def _reject_script(self, session: Session, script: ScriptMail) -> Reject | None:
+    def _reject_script(self, session: Session, script: ScriptMail, came: Message) -> Reject | None:
         if self.addresses is None:
             return None
         if not self.addresses.content.has_address(script.account):
             return Reject(550, f"5.7.1 {script.account or 'nobody'} has no address to send from")
         if script.kind == "redirect":
-            return self._reject_redirect(session, script)
+            return self._reject_redirect(session, script, came)
         daemon = f"mailer-daemon@{session.hostname}".lower()
         writer = author(script.message)
         authors = [address.lower() for address in writer.addresses]
@@ -90,23 +92,26 @@ class Signer:
             return self._refuse(script.account, daemon)
         return self._reject_author(script.account, writer)
 
-    def _reject_redirect(self, session: Session, script: ScriptMail) -> Reject | None:
+    def _reject_redirect(
+        self, session: Session, script: ScriptMail, came: Message
+    ) -> Reject | None:
         """One that would pass DMARC by its envelope sender alone, and has not passed it here.
 
-        The sender is the account, or null, and then SPF is our host name's (RFC 7208 §2.4).
+        The sender is the account, or null, and then SPF is our host name's (RFC 7208 §2.4). `came`
+        still has the results that our verifier wrote.
         """
-        result = dmarc_result(script.message, authserv_id=session.hostname)
-        if result in {None, "none", "pass"}:
-            return None
         domain = author(script.message).domain
         senders = (script.account.rpartition("@")[2], session.hostname)
         if domain is not None and not any(may_align(domain, sender) for sender in senders):
             return None
+        result = dmarc_result(came, authserv_id=session.hostname)
+        if result in {None, "none", "pass"}:
+            return None
         log.warning(
-            "login=%s may not redirect mail from %s: dmarc=%s",
+            "login=%s may not redirect: dmarc=%s, author domain: %s",
             script.account,
-            domain or "several authors",
             result,
+            domain or "several",
         )
         return Reject(550, f"5.7.1 not redirected: its author failed DMARC here ({result})")
 

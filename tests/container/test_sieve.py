@@ -338,7 +338,8 @@ def test_scripts_send_as_much_as_their_account_may_and_the_rest_stays(
     targets = [f"{word}-{number}@far.test" for number in range(4)]
     redirects = " ".join(f'redirect "{target}";' for target in targets)
     script = (
-        'require ["vacation", "fileinto", "mailbox"];\n'
+        'require ["vacation", "reject", "fileinto", "mailbox"];\n'
+        'if header :is "Subject" "reject" { reject "No."; stop; }\n'
         'if header :is "Subject" "answer" { vacation :mime :handle "x" text:\n'
         f"{HTML}\n\n<p>Away.\n.\n; stop; }}\n"
         f"{redirects}\n"
@@ -363,7 +364,8 @@ def test_scripts_send_as_much_as_their_account_may_and_the_rest_stays(
         later = {subject: send(world, server, DAVE[0], subject=subject) for subject in ("", "keep")}
         later["file"] = send(world, server, DAVE[0], subject="file")
         asker = f"{fresh('asker')}@outside.test"
-        later["answer"] = send(world, server, DAVE[0], sender=asker, subject="answer")
+        for subject in ("answer", "reject"):
+            later[subject] = send(world, server, DAVE[0], sender=asker, subject=subject)
         folders = dict.fromkeys((second, *later.values()), "INBOX") | {later["file"]: "Filed"}
         for token, folder in folders.items():
             box.wait_for(token, folder)
@@ -372,7 +374,7 @@ def test_scripts_send_as_much_as_their_account_may_and_the_rest_stays(
             found = {name: len(box.find(token, name)) for name in ("INBOX", "Filed")}
             assert found == {"INBOX": 0, "Filed": 0, folder: 1}
         assert box.find(first) == []
-    assert [redirected(token) for token in (first, second, *later.values())] == [4, 2, 0, 0, 0, 0]
+    assert [redirected(token) for token in (first, second, *later.values())] == [4, 2, *[0] * 5]
     assert world.outside.received(asker) == []
     log = server.logs()
     told = [line for line in log.splitlines() if "MESSAGE_RATELIMIT" in line and DAVE[0] in line]
