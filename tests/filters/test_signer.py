@@ -372,6 +372,8 @@ def test_an_answer_has_what_pigeonhole_writes_and_a_mime_header(
 def test_what_the_incoming_mail_has_folded_into_it_is_no_field(signer: Signer) -> None:
     before = b"References: <a@b.example>\r\n\t" + REJECTED + b"\tX-Sieve-Redirected-From: x\r\n"
     assert isinstance(signer.sign(session(None), vacation(DAEMON, before=before)), Reject)
+    # Were it one, an answer would begin with X-Sieve all the same.
+    assert isinstance(signer.sign(session(None), vacation(DAEMON, before=REJECTED)), Reject)
 
 
 def test_a_rejection_is_the_servers_alone(signer: Signer, ring: KeyRing) -> None:
