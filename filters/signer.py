@@ -10,33 +10,17 @@ import logging
 import time
 from collections.abc import Sequence
 
+from filters import script_mail
 from filters.addresses import AddressFile
 from filters.bare_addresses import add_domains
 from filters.keyring import KeyRing
 from filters.mailauth.dkim.sign import SigningKey, sign
-from filters.mailauth.message import Message, author, remove
+from filters.mailauth.message import Author, Message, author
+from filters.script_mail import SCRIPT_OF, ScriptMail, dmarc_result, may_align
 from filters.smtpd import Reject, Request, Session
 from filters.unsigned_counts import UnsignedCounts
 
-FIELD = b"x-signpost-account"
-
-
-def whose_script(message: Message) -> tuple[str | None, Message]:
-    """The account, and the message without that field; None and the same where there is none.
-
-    Only the field on top counts: a redirected message may have brought one of its own.
-    """
-    marks = message.named(FIELD)
-    if not marks:
-        return None, message
-    account = marks[0].value.strip().decode("ascii", "backslashreplace")
-    return account, Message(remove(message.raw, marks[:1]))
-
-
 log = logging.getLogger(__name__)
-
-# Whom Sieve's `reject` writes as, whoever's script it is in.
-_REJECTIONS = "mailer-daemon@"
 
 
 class Signer:
@@ -71,22 +55,77 @@ class Signer:
     def sign(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message with its signatures in front, or the refusal."""
         parsed = add_domains(Message(message), session.hostname)
-        login = session.user
-        if login is None:
-            login, parsed = whose_script(parsed)
-            if _has_travelled(parsed):
-                # Anyone's mail that is handed in again must not leave with our signature.
-                return parsed.raw
+        script = script_mail.read(parsed) if session.user is None else None
+        if script is not None:
+            return self._sign_for_script(session, script, Message(message))
+        if session.user is None and _has_travelled(parsed):
+            # Anyone's mail that is handed in again must not leave with our signature.
+            return parsed.raw
+        refusal = self._reject_author(session.user, author(parsed))
+        return refusal or self._sign_for_author(session, parsed)
+
+    def _sign_for_script(
+        self, session: Session, script: ScriptMail, came: Message
+    ) -> bytes | Reject:
+        """A redirect leaves as it came; a rejection is the server's, all else the account's."""
+        refusal = self._reject_script(session, script, came)
+        if refusal is not None:
+            return refusal
+        session.state[SCRIPT_OF] = script.account
+        if script.kind == "redirect":
+            return script.message.raw
+        return self._sign_for_author(session, script.message)
+
+    def _reject_script(self, session: Session, script: ScriptMail, came: Message) -> Reject | None:
+        if self.addresses is None:
+            return None
+        if not self.addresses.content.has_address(script.account):
+            return Reject(550, f"5.7.1 {script.account or 'nobody'} has no address to send from")
+        if script.kind == "redirect":
+            return self._reject_redirect(session, script, came)
+        daemon = f"mailer-daemon@{session.hostname}".lower()
+        writer = author(script.message)
+        authors = [address.lower() for address in writer.addresses]
+        if script.kind == "rejection" and authors == [daemon]:
+            return None
+        if daemon in authors:
+            return self._refuse(script.account, daemon)
+        return self._reject_author(script.account, writer)
+
+    def _reject_redirect(
+        self, session: Session, script: ScriptMail, came: Message
+    ) -> Reject | None:
+        """One that would pass DMARC by its envelope sender alone, and has not passed it here.
+
+        The sender is the account, or null, and then SPF is our host name's (RFC 7208 §2.4). `came`
+        still has the results that our verifier wrote.
+        """
+        domain = author(script.message).domain
+        senders = (script.account.rpartition("@")[2], session.hostname)
+        if domain is not None and not any(may_align(domain, sender) for sender in senders):
+            return None
+        result = dmarc_result(came, authserv_id=session.hostname)
+        if result in {None, "none", "pass"}:
+            return None
+        log.warning(
+            "login=%s may not redirect: dmarc=%s, author domain: %s",
+            script.account,
+            result,
+            domain or "several",
+        )
+        return Reject(550, f"5.7.1 not redirected: its author failed DMARC here ({result})")
+
+    def _reject_author(self, login: str | None, writer: Author) -> Reject | None:
+        """Unless each author is the login's own."""
+        if self.addresses is None or login is None:
+            return None
+        if writer.domain is None:
+            return Reject(550, f"5.6.0 From: {writer.reason}; send with one author address")
+        refusals = (self._owned(login, address) for address in writer.addresses)
+        return next((refusal for refusal in refusals if refusal is not None), None)
+
+    def _sign_for_author(self, session: Session, parsed: Message) -> bytes | Reject:
         writer = author(parsed)
-        if self.addresses is not None and login is not None:
-            if writer.domain is None:
-                return Reject(550, f"5.6.0 From: {writer.reason}; send with one author address")
-            for address in writer.addresses:
-                if session.user is None and address.lower().startswith(_REJECTIONS):
-                    continue
-                refusal = self._owned(login, address)
-                if refusal is not None:
-                    return refusal
         if writer.domain is None:
             log.info("session=%s not signed: From: %s", session.id, writer.reason)
             return parsed.raw
@@ -134,6 +173,10 @@ class Signer:
         assert self.addresses is not None  # noqa: S101 -- both callers look first
         if self.addresses.content.may_use(login, address):
             return None
+        return self._refuse(login, address)
+
+    @staticmethod
+    def _refuse(login: str, address: str) -> Reject:
         log.warning("login=%s may not send as %s", login, address)
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filters.disk_room import QueueRoom
 from filters.guard.client import GuardClient
-from filters.guard.sending_limit import SendingLimit
+from filters.guard.sending_limit import BY_SCRIPTS, WARN_SCRIPTS_EVERY, SendingLimit
 from filters.keyring import KeyRing, KeySpec
 from filters.program import read_addresses, refuse_to_start, start_logging
 from filters.quota_status import QuotaStatus
@@ -60,6 +60,7 @@ def restrict(
         server.register_handler("filter", "rcpt-to", recipients.reject_full_mailbox)
     if sending is not None:
         server.register_handler("filter", "rcpt-to", sending.reject_over_limit)
+        server.register_handler("filter", "commit", sending.reject_script_over_limit)
         sending.follow_transactions(server)
     server.register_message_filter(signer.sign)
 
@@ -95,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server.serve_forever()
     unsigned.finish()
     if sending is not None:
-        sending.limit.finish()
+        sending.finish()
 
 
 def _key_ring(options: argparse.Namespace, errors: list[str]) -> KeyRing | None:
@@ -118,8 +119,16 @@ def _sending(options: argparse.Namespace) -> SendingAccess | None:
     if options.rate_limit is None:
         return None
     recipients, seconds = options.rate_limit
-    path = options.spool / "sent.json" if options.spool else None
-    return SendingAccess(SendingLimit(recipients, seconds, path))
+    path, of_scripts = (
+        options.spool / name if options.spool else None
+        for name in ("sent.json", "sent-by-scripts.json")
+    )
+    return SendingAccess(
+        SendingLimit(recipients, seconds, path),
+        SendingLimit(
+            recipients, seconds, of_scripts, warning=BY_SCRIPTS, warn_every=WARN_SCRIPTS_EVERY
+        ),
+    )
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

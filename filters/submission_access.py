@@ -16,6 +16,7 @@ import logging
 from filters.guard.client import GuardClient
 from filters.guard.sending_limit import SendingLimit
 from filters.login_name import login_bytes
+from filters.script_mail import SCRIPT_OF
 from filters.smtpd import Disconnect, FilterServer, Reject, Report, Request, Session
 from filters.smtpd.vis import unvis
 
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 MOST_FAILURES = 3
 
 _WAITS, _FAILED, _BEGUN = "guard: seconds to wait", "guard: failures", "guard: AUTH has begun"
-_HELD = "limit: recipients held"
+# Which limit holds how many recipients of this transaction for whom; how many a script has named.
+_HELD, _NAMED = "limit: held", "limit: named by a script"
 
 
 class LoginAccess:
@@ -89,13 +91,18 @@ class LoginAccess:
 
 
 class SendingAccess:
-    """Counts an account's recipients: a transaction holds them, and spends them when it is sent."""
+    """Counts an account's recipients: a transaction holds them, and spends them when it is sent.
 
-    def __init__(self, limit: SendingLimit) -> None:
-        self.limit = limit
+    `scripts` is the limit of what its Sieve scripts send: any stranger's mail makes them do it, and
+    must not use up what the account's owner may. Whose script it is is known at the end of the
+    message only.
+    """
+
+    def __init__(self, limit: SendingLimit, scripts: SendingLimit) -> None:
+        self.limit, self.scripts = limit, scripts
 
     def follow_transactions(self, server: FilterServer) -> None:
-        """Note how each transaction ends: the restriction goes by it."""
+        """Note how each transaction ends: the restrictions go by it."""
         server.register_handler("report", "tx-commit", self.note_sent)
         for event in ("tx-reset", "link-disconnect"):
             server.register_handler("report", event, self.note_end)
@@ -103,24 +110,50 @@ class SendingAccess:
     def reject_over_limit(self, session: Session, request: Request) -> Reject | None:
         """At RCPT: an account that has written to as many as it may."""
         if session.user is None:
+            session.state[_NAMED] = session.state.get(_NAMED, 0) + 1
             return None
         if self.limit.hold(session.user):
-            session.state[_HELD] = session.state.get(_HELD, 0) + 1
+            _, _, before = session.state.get(_HELD, (None, None, 0))
+            session.state[_HELD] = self.limit, session.user, before + 1
             return None
         self.limit.warn(session.user)
         return Reject(451, f"4.7.1 {session.user} has sent too much mail, try again later")
 
+    def reject_script_over_limit(self, session: Session, request: Request) -> Reject | None:
+        """At the end of DATA: a script's message where they have written to as many as they may.
+
+        For good: at a 4xx, the mail that the script is run for would wait, and run it again.
+        """
+        account, named = session.state.get(SCRIPT_OF), session.state.get(_NAMED, 0)
+        if account is None:
+            return None
+        if self.scripts.hold(account, named):
+            session.state[_HELD] = self.scripts, account, named
+            return None
+        self.scripts.warn(account)
+        # `sieve-send` knows it by these words, and does not log them each time.
+        return Reject(550, f"5.7.1 scripts of {account} have sent too much mail")
+
     def note_sent(self, session: Session, report: Report) -> None:
         """The message is in the queue."""
-        held = session.state.pop(_HELD, 0)
-        if session.user is not None and held:
-            self.limit.send(session.user, held)
+        held = session.state.pop(_HELD, None)
+        if held is not None:
+            limit, account, recipients = held
+            limit.send(account, recipients)
 
     def note_end(self, session: Session, report: Report) -> None:
         """A reset, a refusal or the end of the session."""
-        held = session.state.pop(_HELD, 0)
-        if session.user is not None and held:
-            self.limit.release(session.user, held)
+        session.state.pop(_NAMED, None)
+        session.state.pop(SCRIPT_OF, None)
+        held = session.state.pop(_HELD, None)
+        if held is not None:
+            limit, account, recipients = held
+            limit.release(account, recipients)
+
+    def finish(self) -> None:
+        """Write what is not written yet."""
+        self.limit.finish()
+        self.scripts.finish()
 
 
 def name_account(session: Session, report: Report) -> None:

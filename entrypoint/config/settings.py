@@ -307,7 +307,8 @@ class Settings(RenderSafe):
     message_ratelimit: Annotated[RateLimit, Variable(("MESSAGE_RATELIMIT",), "`300/h`")] = Field(
         default=RateLimit(recipients=300, seconds=3600),
         description="To how many recipients an account may send in a minute, an hour or a day "
-        "(`300/h`, `2000/d`), so that a stolen password sends no spam; `no`: no limit.",
+        "(`300/h`, `2000/d`), so that a stolen password sends no spam; its Sieve scripts have a "
+        "count of their own, as large. `no`: no limit.",
     )
     public_ipv4: Annotated[
         str | None, Variable(("PUBLIC_IPV4",), "the A record of `MAIL_HOSTNAME`")

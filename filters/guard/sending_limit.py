@@ -22,6 +22,17 @@ log = logging.getLogger(__name__)
 
 WRITE_EVERY = 30.0  # seconds
 WARN_EVERY = 600.0  # seconds between two log lines about one account
+WARN_SCRIPTS_EVERY = 3600.0  # every stranger can have one written
+# What they say: of whom, how many recipients, in what time.
+BY_HAND = (
+    "login=%s has written to %d recipients within %s and is refused more for now "
+    "(MESSAGE_RATELIMIT); if nobody sends a newsletter there, its password is stolen"
+)
+BY_SCRIPTS = (
+    "login=%s has Sieve scripts that have written to %d recipients within %s and may not for now "
+    "(MESSAGE_RATELIMIT): redirects stay in INBOX, answers are dropped; if its owner redirects "
+    "less than that, its password is stolen"
+)
 _NAMES = {60.0: "a minute", 3600.0: "an hour", 86_400.0: "a day"}
 
 
@@ -34,8 +45,12 @@ class SendingLimit:
         period: float,
         path: Path | None = None,
         clock: Callable[[], float] = time.time,
+        *,
+        warning: str = BY_HAND,
+        warn_every: float = WARN_EVERY,
     ) -> None:
         self.limit, self.period = limit, period
+        self._warning, self._warn_every = warning, warn_every
         self._clock = clock
         self._spent: dict[str, tuple[float, float]] = {}  # account → recipients, when
         self._held: Counter[str] = Counter()  # of transactions that are not over
@@ -48,12 +63,12 @@ class SendingLimit:
                 path, self._snapshot, functools.partial(write_json, path), seconds=WRITE_EVERY
             )
 
-    def hold(self, account: str) -> bool:
-        """Whether one recipient more may be named; it counts until `send` or `release`."""
+    def hold(self, account: str, recipients: int = 1) -> bool:
+        """Whether so many recipients more may be named; they count until `send` or `release`."""
         account = account.lower()
-        if self._level(account) + self._held[account] + 1 > self.limit:
+        if self._level(account) + self._held[account] + recipients > self.limit:
             return False
-        self._held[account] += 1
+        self._held[account] += recipients
         return True
 
     def release(self, account: str, recipients: int) -> None:
@@ -76,10 +91,9 @@ class SendingLimit:
         """Log that an account has met its limit, now and then."""
         account = account.lower()
         if account not in self._over:
-            self._over[account] = LogThrottle(log, WARN_EVERY, clock=self._clock)
+            self._over[account] = LogThrottle(log, self._warn_every, clock=self._clock)
         self._over[account].warning(
-            "login=%s has written to %d recipients within %s and is refused more for now "
-            "(MESSAGE_RATELIMIT); if nobody sends a newsletter there, its password is stolen",
+            self._warning,
             account,
             self.limit,
             _NAMES.get(self.period, f"{self.period:g} seconds"),

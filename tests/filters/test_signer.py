@@ -238,39 +238,208 @@ def test_a_domain_of_ours_without_a_key_is_loud_too(
 # -- what Sieve scripts send ---------------------------------------------------------------------
 
 MARK = b"X-Signpost-Account: alice@example.org\r\n"
+DAEMON = "MAILER-DAEMON@mail.example.org"
+REJECTED = b"Auto-Submitted: auto-replied (rejected)\r\n"
+HTML = b"Content-Type: text/html\r\n"
+RECEIVED = b"Received: by smtpd\r\n"
+SIEVE = b"X-Sieve: Pigeonhole Sieve\r\n"
+# smtpd's own field and ours stand on top of what Pigeonhole writes.
+REDIRECT = RECEIVED + MARK + SIEVE + b"X-Sieve-Redirected-From: alice@example.org\r\n"
+
+
+def vacation(author: str, script: bytes = HTML, before: bytes = b"") -> bytes:
+    """As cmd-vacation.c composes it; `before` stands where the incoming mail's References do."""
+    return (
+        RECEIVED
+        + MARK
+        + SIEVE
+        + b"Message-ID: <1@mail.example.org>\r\nDate: Wed, 25 Nov 2026 04:00:00 +0000\r\n"
+        + f"From: {author}\r\n".encode()
+        + b"To: <x@far.example>\r\nSubject: Away\r\n"
+        + before
+        + b"Auto-Submitted: auto-replied (vacation)\r\nPrecedence: bulk\r\n"
+        + b"X-Auto-Response-Suppress: All\r\nMIME-Version: 1.0\r\n"
+        + script
+        + b"\r\nhello\r\n"
+    )
+
+
+def rejection(author: str = DAEMON) -> bytes:
+    """As Dovecot's mail-send.c composes it."""
+    return (
+        RECEIVED
+        + MARK
+        + b"Message-ID: <1@mail.example.org>\r\nDate: Wed, 25 Nov 2026 04:00:00 +0000\r\n"
+        + f"From: Postmaster <{author}>\r\n".encode()
+        + b"To: <x@far.example>\r\nMIME-Version: 1.0\r\n"
+        + HTML
+        + b"Subject: Rejected: x\r\n"
+        + REJECTED
+        + b"Precedence: bulk\r\n\r\nhello\r\n"
+    )
+
+
+def sent(signer: Signer, ring: KeyRing, raw: bytes) -> bytes:
+    """What leaves, signed, without its signatures."""
+    result = signer.sign(session(None), raw)
+    assert isinstance(result, bytes)
+    assert {result for _, _, result in signatures(result, ring)} == {"pass"}
+    return result[result.index(RECEIVED) :]
+
+
+@pytest.mark.parametrize("author", ["alice@example.org", "info@example.org", "Alice@example.org"])
+def test_a_script_answers_in_its_accounts_name(signer: Signer, ring: KeyRing, author: str) -> None:
+    for script in (HTML, HTML + b"Content-Language: en\r\n", b""):
+        raw = vacation(author, script)
+        assert sent(signer, ring, raw) == raw.replace(MARK, b"")
+
+
+# More that a script writes to pass for something else.
+DISGUISES = (
+    HTML,
+    b"Received: x\r\n",
+    b"Received: x\r\nRECEIVED: y\r\nreceived : z\r\n",
+    REJECTED,
+    SIEVE + b"X-Sieve-Redirected-From: alice@example.org\r\n",
+    b"X-Signpost-Account: bob@example.net\r\nFrom: alice@example.org\r\n",
+)
 
 
 @pytest.mark.parametrize(
-    ("author", "sent"),
+    "author",
     [
-        ("alice@example.org", True),
-        ("info@example.org", True),
-        ("MAILER-DAEMON@mail.example.org", True),
-        ("bob@example.net", False),
-        ("ceo@far.example", False),
-        ("alice@example.org, bob@example.net", False),
+        "bob@example.net",
+        "ceo@far.example",
+        "alice@example.org, bob@example.net",
+        "alice@example.org, bob@example.org",
+        "alice@example.org <bob@example.net>",
+        "",
+        DAEMON,
+        f"Mailer-Daemon <{DAEMON.lower()}>",
+        f"{DAEMON}, alice@example.org",
+        "mailer-daemon@far.example",
+        "mailer-daemon@example.org",
+        "mailer-daemon@mail.example.org.far.example",
     ],
 )
-def test_a_script_writes_in_its_accounts_name(
-    signer: Signer, ring: KeyRing, author: str, sent: bool
-) -> None:
-    result = signer.sign(session(None), MARK + message(author, "Received: by smtpd"))
-    if not sent:
-        assert isinstance(result, Reject)
+def test_a_script_answers_in_nobody_elses(signer: Signer, author: str) -> None:
+    for script in DISGUISES:
+        result = signer.sign(session(None), vacation(author, script))
+        assert isinstance(result, Reject), script
         assert result.code == 550
-        return
-    assert isinstance(result, bytes)
-    assert result.endswith(message(author, "Received: by smtpd"))
-    assert b"X-Signpost-Account" not in result
-    assert {result for _, _, result in signatures(result, ring)} == {"pass"}
+
+
+def test_a_script_is_no_daemon_where_all_other_names_are_its_accounts(
+    ring: KeyRing, tmp_path: Path
+) -> None:
+    book = {"domains": ["mail.example.org"], "owners": {"@mail.example.org": ["alice@example.org"]}}
+    (tmp_path / "addresses.json").write_text(json.dumps(book))
+    signer = Signer(ring, AddressFile(tmp_path / "addresses.json"), required=False)
+    assert isinstance(signer.sign(session(None), vacation("x@mail.example.org")), bytes)
+    assert isinstance(signer.sign(session(None), vacation(DAEMON)), Reject)
+    assert isinstance(signer.sign(session(None), rejection()), bytes)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        b"From: bob@example.net\r\n",
+        b"FROM : bob@example.net\r\nReceived: x\r\n",
+        b"from\r\n : bob@example.net\r\n",
+        b"Sender: bob@example.net\r\nReply-To: bob@example.net\r\nResent-From: bob@example.net\r\n",
+        b"Authentication-Results: mail.example.org;\r\n dmarc=pass\r\n",
+        b"AUTHENTICATION-RESULTS\t: mail.example.org; dmarc=pass\r\nARC-Seal: i=1\r\n",
+        b"X-Signpost-Account: bob@example.net\r\nx-signpost-other: y\r\nX-Spam: no\r\n",
+        b"DKIM-Signature: v=1\r\nReturn-Path: <bob@example.net>\r\nReceived: x\r\n",
+        b"Auto-Submitted: no\r\nSubject: other\r\nTo: y@far.example\r\nMIME-Version: 1.0\r\n",
+        b"Content-Language: en\rAuthentication-Results: mail.example.org; dmarc=pass\r\n",
+        b"Content-Language: en\rFrom: bob@example.net\r\n",
+        b"no field\r\n",
+        b"X: y\r\n" * 10_000 + b"From: bob@example.net\r\n",
+    ],
+)
+def test_an_answer_has_what_pigeonhole_writes_and_a_mime_header(
+    signer: Signer, ring: KeyRing, script: bytes
+) -> None:
+    for text in (HTML + script, script + HTML):
+        left = sent(signer, ring, vacation("alice@example.org", text))
+        expected = vacation("alice@example.org").replace(MARK, b"")
+        # Behind ten thousand fields nothing more is looked at.
+        assert left in {expected, expected.replace(HTML, b"")}
+        assert left == expected or len(text) > 10_000
+
+
+def test_what_the_incoming_mail_has_folded_into_it_is_no_field(signer: Signer) -> None:
+    before = b"References: <a@b.example>\r\n\t" + REJECTED + b"\tX-Sieve-Redirected-From: x\r\n"
+    assert isinstance(signer.sign(session(None), vacation(DAEMON, before=before)), Reject)
+    # Were it one, an answer would begin with X-Sieve all the same.
+    assert isinstance(signer.sign(session(None), vacation(DAEMON, before=REJECTED)), Reject)
+
+
+def test_a_rejection_is_the_servers_alone(signer: Signer, ring: KeyRing) -> None:
+    raw = rejection()
+    assert sent(signer, ring, raw) == raw.replace(MARK, b"")
+    assert isinstance(signer.sign(session(None), rejection("mailer-daemon@far.example")), Reject)
+    assert isinstance(signer.sign(session(None), rejection(f"{DAEMON}>, <x@far.example")), Reject)
+    # Without the field that Dovecot writes it is none.
+    assert isinstance(signer.sign(session(None), raw.replace(REJECTED, b"")), Reject)
+    # Nor from anybody without an account.
+    assert isinstance(signer.sign(session(None), raw.replace(b"alice@", b"nobody@")), Reject)
 
 
 @pytest.mark.parametrize("author", ["bob@example.net", "alice@example.org", "ceo@far.example"])
-def test_what_a_script_redirects_is_not_signed_and_keeps_its_own_marks(
+def test_what_a_script_redirects_is_not_signed_and_leaves_as_it_came(
     signer: Signer, author: str
 ) -> None:
-    raw = b"X-Signpost-Account: x@far.example\r\n" + message(author, "Received: a", "Received: b")
-    assert signer.sign(session(None), MARK + raw) == raw
+    for more in (b"", b"Received: a\r\nReceived: b\r\n", REJECTED, MARK):
+        strange = b"X-Signpost-Account: x@far.example\r\n" + more + message(author)
+        result = signer.sign(session(None), REDIRECT + strange)
+        assert result == REDIRECT.replace(MARK, b"") + strange
+
+
+OURS = "Authentication-Results: mail.example.org; "
+
+
+@pytest.mark.parametrize(
+    ("results", "author", "leaves"),
+    [
+        (f"{OURS}spf=fail smtp.mailfrom=x.example; dmarc=fail", "bob@example.org", False),
+        (f"{OURS}dmarc=fail (p=none) header.from=example.org", "bob@sub.example.org", False),
+        (f"{OURS}dmarc=fail", "bob@EXAMPLE.ORG", False),
+        (f"{OURS}dmarc=temperror", "bob@example.org", False),
+        (f"{OURS}dmarc=permerror", "a@far.example, b@other.example", False),
+        (f"{OURS}dmarc=fail", "alice@example.org", False),
+        (f"{OURS}dmarc=fail", "bob@other.test", True),
+        (f"{OURS}dmarc=pass", "bob@example.org", True),
+        (f"{OURS}dmarc=none", "bob@example.org", True),
+        (f"{OURS}spf=fail smtp.mailfrom=x.example", "bob@example.org", True),
+        ("Authentication-Results: mx.far.example; dmarc=fail", "bob@example.org", True),
+        (
+            f"Authentication-Results: mx.far.example; dmarc=pass\r\n{OURS}dmarc=fail",
+            "bob@example.org",
+            False,
+        ),
+        (f"{OURS}dmarc=fail\r\n{OURS}dmarc=pass", "bob@example.org", False),
+    ],
+)
+def test_no_redirect_passes_dmarc_by_its_sender_alone(
+    signer: Signer, results: str, author: str, leaves: bool
+) -> None:
+    raw = REDIRECT + f"{results}\r\n".encode() + message(author)
+    result = signer.sign(session(None), raw)
+    if leaves:
+        assert result == raw.replace(MARK, b"")
+    else:
+        assert isinstance(result, Reject)
+        assert result.code == 550
+
+
+def test_nobody_without_an_account_redirects(signer: Signer) -> None:
+    for account in (b"", b"nobody@example.org", b"\xff"):
+        raw = REDIRECT.replace(b"alice@example.org", account, 1) + message("bob@example.net")
+        result = signer.sign(session(None), raw)
+        assert isinstance(result, Reject), account
+        assert result.code == 550
 
 
 def test_a_client_with_a_login_cannot_choose_another(signer: Signer) -> None:
@@ -279,14 +448,19 @@ def test_a_client_with_a_login_cannot_choose_another(signer: Signer) -> None:
     assert isinstance(result, bytes)
     assert mark in result
     assert isinstance(signer.sign(session(), mark + message("bob@example.net")), Reject)
+    # Nor leave unsigned, or as anybody, what it calls redirected or rejected.
+    assert isinstance(signer.sign(session(), REDIRECT + message("bob@example.net")), Reject)
+    assert isinstance(signer.sign(session(), rejection()), Reject)
 
 
 def test_the_mark_on_top_counts(signer: Signer) -> None:
-    raw = MARK + b"X-Signpost-Account: bob@example.net\r\n" + message("bob@example.net")
+    other = b"X-Signpost-Account: bob@example.net\r\n"
+    raw = vacation("bob@example.net").replace(MARK, MARK + other)
     assert isinstance(signer.sign(session(None), raw), Reject)
 
 
-@pytest.mark.parametrize("mark", [b"X-Signpost-Account:\r\n", b"X-Signpost-Account: \xff\r\n"])
-def test_a_mark_that_names_nobody_lets_nobody_write(signer: Signer, mark: bytes) -> None:
-    result = signer.sign(session(None), mark + message("alice@example.org"))
+@pytest.mark.parametrize("account", [b"", b" \xff"])
+def test_a_mark_that_names_nobody_lets_nobody_write(signer: Signer, account: bytes) -> None:
+    mark = b"X-Signpost-Account:" + account + b"\r\n"
+    result = signer.sign(session(None), vacation("alice@example.org").replace(MARK, mark))
     assert isinstance(result, Reject)

@@ -36,7 +36,7 @@ def test_restrictions_are_asked_in_the_order_of_the_program(
         queue=QueueRoom(tmp_path),
         signer=Signer(KeyRing([]), addresses, required=False),
         recipients=SubmissionRecipients(addresses),
-        sending=SendingAccess(SendingLimit(300, 3600)),
+        sending=SendingAccess(SendingLimit(300, 3600), SendingLimit(300, 3600)),
         local_only=local_only,
     )
     # A blocked login learns nothing of addresses, and what is refused anyway is not counted.
@@ -53,6 +53,7 @@ def test_restrictions_are_asked_in_the_order_of_the_program(
             "reject_full_mailbox",
             "reject_over_limit",
         ],
+        "commit": ["reject_script_over_limit"],
     }
 
 
@@ -117,6 +118,31 @@ def test_what_it_counts_is_written_at_the_end(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "sent.json").read_text())[login][0] == pytest.approx(2, abs=0.1)
     assert json.loads((tmp_path / "unsigned.json").read_text())["example.org"]["count"] == 2
     assert b"could not be signed" in program.log
+
+
+def test_what_a_script_sends_is_counted_apart_and_written_at_the_end(tmp_path: Path) -> None:
+    account = "alice@example.org"
+    addresses = {"domains": ["example.org"], "owners": {account: [account]}}
+    (tmp_path / "addresses.json").write_text(json.dumps(addresses))
+    write_key(tmp_path / "key")
+    arguments = [f"far.test:s:{tmp_path / 'key'}", "--addresses", str(tmp_path / "addresses.json")]
+    arguments += ["--spool", str(tmp_path), "--rate-limit", "2", "86400"]
+    redirect = [
+        f"X-Signpost-Account: {account}",
+        "X-Sieve: Pigeonhole Sieve",
+        f"X-Sieve-Redirected-From: {account}",
+        "From: x@far.test",
+        "",
+        "hello",
+    ]
+    with Program("filters.submission", *arguments) as program:
+        answers = [program.send(account, "bob@far.test", redirect) for _ in range(3)]
+    assert answers[:2] == ["proceed", "proceed"]
+    assert answers[2].startswith(f"reject|550 5.7.1 scripts of {account} ")
+    counts = json.loads((tmp_path / "sent-by-scripts.json").read_text())
+    assert counts[account][0] == pytest.approx(2, abs=0.1)
+    assert not (tmp_path / "sent.json").exists()
+    assert program.log.count(b"Sieve scripts") == 1
 
 
 def test_a_login_in_another_spelling_is_its_accounts(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from filters.guard.client import GuardClient
 from filters.guard.sending_limit import SendingLimit
+from filters.script_mail import SCRIPT_OF
 from filters.smtpd import Disconnect, Reject, Report, Request, Session, Verdict
 from filters.submission_access import MOST_FAILURES, LoginAccess, SendingAccess, name_account
 
@@ -137,6 +138,9 @@ def test_a_login_that_failed_is_nobodys_session() -> None:
 
 
 class TestSending:
+    def access(self) -> SendingAccess:
+        return SendingAccess(SendingLimit(10, 3600), SendingLimit(10, 3600))
+
     def end(self, event: str) -> Report:
         return Report((0, 7), "smtp-in", event, "s", ())
 
@@ -147,7 +151,7 @@ class TestSending:
         return count - len(refusals)
 
     def test_what_is_sent_is_spent_and_what_is_not_is_given_back(self) -> None:
-        access, session = SendingAccess(SendingLimit(10, 3600)), Session("s", user=ALICE)
+        access, session = self.access(), Session("s", user=ALICE)
         assert self.named(access, session, 8) == 8
         access.note_end(session, self.end("tx-reset"))
         assert self.named(access, session, 8) == 8
@@ -159,6 +163,36 @@ class TestSending:
         assert self.named(access, other, 8) == 4
 
     def test_mail_from_the_machine_itself_is_not_counted(self) -> None:
-        access, session = SendingAccess(SendingLimit(10, 3600)), Session("s", local=True)
+        access, session = self.access(), Session("s", local=True)
         assert self.named(access, session, 100) == 100
         access.note_sent(session, self.end("tx-commit"))
+
+    def script(self, access: SendingAccess, recipients: int, *, ends: str = "tx-commit") -> bool:
+        """Whether a script of Alice's may send to so many."""
+        session = Session("s", local=True)
+        self.named(access, session, recipients)
+        session.state[SCRIPT_OF] = ALICE
+        refusal = access.reject_script_over_limit(session, ASKED)
+        if refusal is None and ends == "tx-commit":
+            access.note_sent(session, self.end(ends))
+        access.note_end(session, self.end("tx-reset" if ends == "tx-commit" else ends))
+        assert not session.state
+        assert refusal is None or (isinstance(refusal, Reject) and refusal.code == 550)
+        return refusal is None
+
+    def test_scripts_have_a_count_of_their_own_by_recipients(self) -> None:
+        access = self.access()
+        assert self.script(access, 8)
+        assert not self.script(access, 3)
+        assert self.script(access, 2)
+        assert not self.script(access, 1)
+        assert self.named(access, Session("s", user=ALICE), 20) == 10
+        other = self.access()
+        assert self.named(other, Session("s", user=ALICE), 20) == 10
+        assert self.script(other, 10)
+
+    @pytest.mark.parametrize("ends", ["tx-reset", "link-disconnect"])
+    def test_what_a_script_does_not_send_is_given_back(self, ends: str) -> None:
+        access = self.access()
+        assert self.script(access, 8, ends=ends)
+        assert self.script(access, 10)

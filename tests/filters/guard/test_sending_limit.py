@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from filters.guard.sending_limit import SendingLimit
+from filters.guard.sending_limit import BY_SCRIPTS, WARN_SCRIPTS_EVERY, SendingLimit
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
 
@@ -79,6 +79,23 @@ def test_the_log_says_it_now_and_then(
     assert caplog.messages[0].startswith(
         "login=alice@example.org has written to 300 recipients within an hour"
     )
+
+
+def test_several_are_held_together_or_none(limit: SendingLimit) -> None:
+    assert limit.hold(ALICE, 299)
+    assert not limit.hold(ALICE, 2)
+    assert limit.hold(ALICE)
+
+
+def test_it_says_what_is_to_be_said_as_often_as_is_wanted(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    limit = SendingLimit(300, 3600, clock=clock, warning=BY_SCRIPTS, warn_every=WARN_SCRIPTS_EVERY)
+    for seconds in (0, 1800, 1799, 2):
+        clock.now += seconds
+        limit.warn(ALICE)
+    assert len(caplog.messages) == 2
+    assert "Sieve scripts that have written to 300 recipients within an hour" in caplog.messages[0]
 
 
 def test_it_is_kept_over_a_restart(tmp_path: Path, clock: Clock) -> None:
