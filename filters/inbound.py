@@ -50,8 +50,10 @@ def restrict(
     if queue is not None:
         server.register_handler("filter", "mail-from", queue.reject_insufficient_storage)
     if recipients is not None:
+        server.register_handler("filter", "mail-from", recipients.note_sender)
         server.register_handler("filter", "rcpt-to", recipients.reject_unauth_destination)
         server.register_handler("filter", "rcpt-to", recipients.reject_unlisted_recipient)
+        server.register_handler("filter", "rcpt-to", recipients.reject_unrewritable_sender)
         server.register_handler("filter", "rcpt-to", recipients.reject_full_mailbox)
     if greylist is not None:
         server.register_handler("filter", "rcpt-to", greylist.defer_new_client)

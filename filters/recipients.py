@@ -10,9 +10,12 @@ from collections.abc import Awaitable
 from filters.addresses import AddressFile, LocalAddresses
 from filters.quota_status import QuotaStatus
 from filters.smtpd import Reject, Request, Session
+from filters.srs import can_rewrite
 
 # smtpd decodes these for the null sender itself (SRS); no list of addresses has them.
 SRS_PREFIXES = ("srs0", "srs1")
+
+_SENDER = "recipients: the sender, completed"
 
 
 class Recipients:
@@ -33,6 +36,21 @@ class Recipients:
         if local.lower().startswith(SRS_PREFIXES) or ours.entry(address) is not None:
             return None
         return Reject(550, f"5.1.1 <{address}>: no such user here")
+
+    def note_sender(self, session: Session, request: Request) -> None:
+        """At MAIL: whose address smtpd may have to rewrite."""
+        session.state[_SENDER] = _completed(request.address, session) if request.address else ""
+
+    def reject_unrewritable_sender(self, session: Session, request: Request) -> Reject | None:
+        """An address whose mail is forwarded, if that leaves no room for the sender (SRS)."""
+        address = _completed(request.address, session)
+        if not self.addresses.content.leaves(address):
+            return None
+        if can_rewrite(session.state.get(_SENDER, ""), address.rpartition("@")[2]):
+            return None
+        return Reject(
+            550, f"5.1.7 <{address}> is forwarded, and the sender cannot be rewritten for that"
+        )
 
     def reject_full_mailbox(
         self, session: Session, request: Request
@@ -78,9 +96,13 @@ class SubmissionRecipients(Recipients):
         )
 
     def _address(self, session: Session, request: Request) -> str:
-        """As smtpd completes what a login or the local socket names without a domain."""
-        address = request.address
-        return address if "@" in address else f"{address}@{session.hostname}"
+        """A login and the local socket may name an address without a domain."""
+        return _completed(request.address, session)
+
+
+def _completed(address: str, session: Session) -> str:
+    """With the domain that smtpd puts where there is none."""
+    return address if "@" in address else f"{address}@{session.hostname}"
 
 
 def mailboxes(ours: LocalAddresses, address: str) -> frozenset[str]:

@@ -54,9 +54,11 @@ def restrict(
     if signer.addresses is not None:
         server.register_handler("filter", "mail-from", signer.reject_sender_login_mismatch)
     if recipients is not None:
+        server.register_handler("filter", "mail-from", recipients.note_sender)
         if local_only:
             server.register_handler("filter", "rcpt-to", recipients.reject_other_domains)
         server.register_handler("filter", "rcpt-to", recipients.reject_unlisted_recipient)
+        server.register_handler("filter", "rcpt-to", recipients.reject_unrewritable_sender)
         server.register_handler("filter", "rcpt-to", recipients.reject_full_mailbox)
     if sending is not None:
         server.register_handler("filter", "rcpt-to", sending.reject_over_limit)

@@ -90,7 +90,9 @@ def _without_removed(book: RenderedFile, run: Path) -> RenderedFile | None:
         both = new | {
             "domains": [name for name in new["domains"] if name in old["domains"]],
             "owners": owners,
-            "forwards": [each for each in new["forwards"] if each in owners],
+            # What smtpd still forwards, and what it will: neither may come with a sender that it
+            # cannot rewrite.
+            "forwards": sorted({*old["forwards"], *new["forwards"]} & owners.keys()),
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -40,10 +40,11 @@ def test_restrictions_are_asked_in_the_order_of_the_program(tmp_path: Path) -> N
     # The greylist costs a look into a database: it is asked of mail that would be taken.
     assert restrictions(server) == {
         "connect": ["reject_listed_client"],
-        "mail-from": ["reject_insufficient_storage"],
+        "mail-from": ["reject_insufficient_storage", "note_sender"],
         "rcpt-to": [
             "reject_unauth_destination",
             "reject_unlisted_recipient",
+            "reject_unrewritable_sender",
             "reject_full_mailbox",
             "defer_new_client",
         ],

@@ -46,10 +46,12 @@ def test_restrictions_are_asked_in_the_order_of_the_program(
             "reject_blocked_login",
             "reject_insufficient_storage",
             "reject_sender_login_mismatch",
+            "note_sender",
         ],
         "rcpt-to": [
             *(["reject_other_domains"] if local_only else []),
             "reject_unlisted_recipient",
+            "reject_unrewritable_sender",
             "reject_full_mailbox",
             "reject_over_limit",
         ],
