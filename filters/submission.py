@@ -82,13 +82,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server.register_handler("report", "link-auth", name_account)
     unsigned = UnsignedCounts(options.unsigned)
     server.on_ready(lambda handshake: unsigned.start())
+    signer = Signer(ring, addresses, required=options.required, unsigned=unsigned)
+    server.on_ready(signer.ready)
     quotas = QuotaStatus(options.quota_status) if options.quota_status else None
     sending = _sending(options)
     restrict(
         server,
         logins=LoginAccess(GuardClient(options.guard)) if options.guard else None,
         queue=QueueRoom(options.spool) if options.spool else None,
-        signer=Signer(ring, addresses, required=options.required, unsigned=unsigned),
+        signer=signer,
         recipients=SubmissionRecipients(addresses, quotas) if addresses is not None else None,
         sending=sending,
         local_only=options.local_only,

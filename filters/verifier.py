@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from filters.bare_cr import begins_a_header_line, without_bare_cr
 from filters.client_counts import ClientCounts
 from filters.forwarding import Forwarding
 from filters.mailauth.authenticate import MessageResult, authenticate, stamp
@@ -82,6 +83,10 @@ class Verifier:
     async def verify(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message under its Authentication-Results field, or a refusal."""
         policy, parsed = self.policy, Message(message)
+        clean = without_bare_cr(message)
+        if clean is not message and begins_a_header_line(parsed):
+            log.info("session=%s refused: a header line begins with a bare CR", session.id)
+            return Reject(550, "5.6.0 a header line begins with a bare CR (RFC 5321, 2.3.8)")
         envelope = envelope_of(session, policy.unknown_clients)
         if self.counts is not None:
             self.counts.note(envelope.client_address, unknown=envelope.client_unknown)
@@ -95,7 +100,8 @@ class Verifier:
         if refusal is not None:
             return refusal
         authserv_id = self.authserv_id or "localhost"
-        stamped = stamp(parsed, verdict, authserv_id, disposition=decision.disposition)
+        passed_on = parsed if clean is parsed.raw else Message(clean)
+        stamped = stamp(passed_on, verdict, authserv_id, disposition=decision.disposition)
         if decision.disposition == "quarantine":
             stamped = SPAM + stamped
         if self.forwarding is not None and self.forwarding.concerns(envelope.recipients):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import smtplib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
+from filters.mailauth.dkim.sign import load_signing_key, sign
+from filters.mailauth.message import Message
+
 from .harness.imap import any_certificate
 from .harness.managesieve import ManageSieve
-from .harness.messages import letter
+from .harness.messages import key_pair, letter
 from .harness.shell import fresh
 from .harness.signpost import Signpost
 from .harness.sink import OnTheWire, Sink, sink
@@ -92,6 +95,23 @@ def hand_in(
         return code, text.decode()
 
 
+@contextmanager
+def script(server: Signpost, login: tuple[str, str], text: str) -> Iterator[None]:
+    """Inside, the account has this Sieve script."""
+    with ManageSieve(server.v4) as session:
+        manage = session.start_tls(any_certificate()).login(*login)
+        manage.activate(text)
+        try:
+            yield
+        finally:
+            manage.say(b'SETACTIVE ""')
+
+
+def redirecting(server: Signpost, login: tuple[str, str], to: str) -> AbstractContextManager[None]:
+    """Inside, the account's mail goes there."""
+    return script(server, login, f'redirect "{to}";')
+
+
 # -- senders that SRS has no room for ----------------------------------------------------------
 
 
@@ -142,8 +162,8 @@ def test_a_sender_that_srs_has_room_for_leaves_and_a_longer_one_is_refused(
 @pytest.mark.parametrize(
     ("sender", "fits"),
     [
-        ("SRS0=HHHH=TT=" + "a" * 213 + "@b.test", True),
-        ("srs0=HHHH=TT=" + "a" * 214 + "@b.test", False),
+        ("SRS0=HHHH=TT=" + "a" * 217 + "@b.test", True),
+        ("srs0=HHHH=TT=" + "a" * 218 + "@b.test", False),
         ("SRS1=HHHH=" + "a" * 220 + "==" + "b" * 11 + "@c.test", True),
         ("Srs1=HHHH=" + "a" * 220 + "==" + "b" * 12 + "@c.test", False),
         # Shorter than what smtpd cuts off: it uses what it has freed, too.
@@ -242,3 +262,124 @@ def test_a_login_sends_no_bare_cr(world: World, server: Signpost, out: Sink) -> 
     assert b"\r\nFrom: Alice A <alice@example.org>\r\n" in header
     unstuffed = re.sub(rb"(?m)^\.", b"", mail.data)
     assert [result for *_, result in world.verify(unstuffed)] == ["pass", "pass"]
+
+
+def test_nothing_that_travels_on_has_a_bare_cr(world: World, server: Signpost, out: Sink) -> None:
+    """Through an alias and a Sieve redirect, and into a mailbox: verified as it came."""
+    token, selector = fresh("cr"), fresh("selector")
+    private, record = key_pair()
+    world.ns.publish("outside.test", f"{selector}._domainkey.outside.test. 1 IN TXT {record}")
+    hidden = b"Authentication-Results: mail.example.org; dmarc=pass"
+    fields = [b"X-One: y\r" + hidden, hidden + b"\r", b"X-Two: a\r\r"]
+    # Else smtpd's sendmail, which hands in what is redirected, encodes the body.
+    fields += [b"MIME-Version: 1.0", b"Content-Transfer-Encoding: 8bit"]
+    message = letter(token=token, fields=fields, body=SENT)
+    key = load_signing_key("outside.test", selector, private)
+    signature = sign(Message(re.sub(rb"(?m)^\.", b"", message)), [key])
+    redirected = fresh("redirected") + "@far.test"
+    with redirecting(server, BOB, redirected):
+        to = ["away@example.org", ALICE[0], BOB[0]]
+        assert hand_in(server, signature + message, to=to)[0] == 250
+        away, moved = out.wait_for(token), out.wait_for(redirected)
+    assert away.commands[1] == b"RCPT TO:<" + READER.encode() + b">"
+    for mail in (away, moved):
+        assert_clean(mail)
+        header, _, body = mail.data.partition(b"\r\n\r\n")
+        assert body == LEFT
+        assert b"\r\nX-One: y " + hidden + b"\r\nX-Two: a  \r\n" in header
+    assert b"dkim=pass" in away.data.partition(b"DKIM-Signature:")[0]
+    unstuffed = re.sub(rb"(?m)^\.", b"", away.data)
+    results = re.findall(rb"(?mi)^Authentication-Results:[^\r]*", unstuffed)
+    assert results == [b"Authentication-Results: mail.example.org;"]
+    stored = server.wait_for_mail(ALICE[0], token)
+    assert b"\r" not in stored
+    assert stored.endswith(re.sub(rb"(?m)^\.", b"", LEFT).replace(b"\r\n", b"\n"))
+
+
+def test_a_line_that_would_be_folded_into_the_field_above_is_refused(server: Signpost) -> None:
+    """What was verified ends at the line end; behind a space the rest would belong to it."""
+    message = letter(fields=[b"Reply-To: a@outside.test\r\n\r, <x@bank.test>:"])
+    code, text = hand_in(server, message, to=ALICE[0])
+    assert (code, text[:5]) == (550, "5.6.0")
+
+
+def test_a_bounce_has_no_bare_cr_of_the_next_hops_reply(server: Signpost, out: Sink) -> None:
+    """smtpd's own mail comes through the local socket, and quotes what the next hop has said."""
+    sender = fresh("sender") + "@outside.test"
+    assert hand_in(server, letter(), to="refused@example.org", sender=sender)[0] == 250
+    bounce = out.wait_for(f"RCPT TO:<{sender}>")
+    assert_clean(bounce)
+    assert b"550 5.1.1 nobody . X-Refused: here" in bounce.data
+
+
+def test_an_answer_of_a_script_has_no_bare_cr(server: Signpost, out: Sink) -> None:
+    sender = fresh("asker") + "@outside.test"
+    text = 'require ["vacation", "encoded-character"]; vacation :subject "a${hex:0d}b" '
+    with script(server, BOB, text + '"Away.${hex:0d}.${hex:0d}MAIL FROM:<x@far.test>";'):
+        message = letter(sender, to=BOB[0])
+        assert hand_in(server, message, to=BOB[0], sender=sender)[0] == 250
+        answer = out.wait_for(f"RCPT TO:<{sender}>")
+    assert_clean(answer)
+    assert b"Away. . MAIL FROM" in answer.data
+
+
+@pytest.mark.parametrize(
+    ("mail", "rcpt"),
+    [(" RET=HDRS ENVID=a\rb", ""), ("", " ORCPT=rfc\r822;x@far.test"), ("", " NOTIFY=\rNEVER")],
+)
+def test_no_command_holds_a_bare_cr(server: Signpost, out: Sink, mail: str, rcpt: str) -> None:
+    token = fresh("command")
+    with connected(server, ALICE) as session:
+        replies = []
+        for command in (f"MAIL FROM:<{ALICE[0]}>{mail}", f"RCPT TO:<{READER}>{rcpt}"):
+            session.send(command + "\r\n")
+            replies.append(session.getreply()[0])
+        if replies == [250, 250]:
+            session.docmd("DATA")
+            session.send(letter(ALICE[0], token=token) + b".\r\n")
+            session.getreply()
+            assert_clean(out.wait_for(token))
+
+
+# -- fields that only we write -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["submission", "local"])
+def test_no_login_speaks_for_our_verifier(
+    world: World, server: Signpost, out: Sink, way: str
+) -> None:
+    token = fresh("results")
+    forged = [
+        b"Authentication-Results: mail.example.org; dmarc=pass header.from=bank.test",
+        b"AUTHENTICATION-RESULTS : (c) Mail.Example.Org 1;\r\n\tdmarc=pass",
+        b"Authentication-Results: mail.example.org\r; dkim=pass",
+    ]
+    others = b"Authentication-Results: other.test; dmarc=pass"
+    message = letter(ALICE[0], token=token, fields=[*forged, others], to=BOB[0])
+    if way == "submission":
+        code, _ = hand_in(server, message, to=[BOB[0], READER], sender=ALICE[0], login=ALICE)
+        assert code == 250
+    else:
+        sendmail = ("/usr/sbin/sendmail", "-f", ALICE[0], BOB[0], READER)
+        server.exec(*sendmail, stdin=message.replace(b"\r\n", b"\n"))
+    for arrived in (server.wait_for_mail(BOB[0], token), out.wait_for(token).data):
+        found = re.findall(rb"(?mi)^Authentication-Results[^\r\n]*", arrived)
+        assert found == [others]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"X-Spam: yes",
+        b"x-SPAM:\r\n yes",
+        b"X-Spam : Yes",
+        b"X-Spam: =?us-ascii?q?yes?=",
+        b"X-Spam\r: yes",
+    ],
+)
+def test_a_stranger_files_nothing_as_junk(server: Signpost, field: bytes) -> None:
+    token = fresh("spam")
+    message = letter(token=token, fields=[b"X-Other: 1", field, b"X-Spammer: 1"])
+    assert hand_in(server, message, to=ALICE[0])[0] == 250
+    stored = server.wait_for_mail(ALICE[0], token)
+    assert b"\nX-Other: 1\nX-Spammer: 1\n" in stored

@@ -1,4 +1,4 @@
-"""The sink: an SMTP server in a peer's container that changes no byte. Knows nothing of Signpost."""
+"""An SMTP server in a peer's container that changes no byte. Knows nothing of Signpost."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ class Sink:
 
     def received(self) -> list[OnTheWire]:
         """All messages so far, oldest first."""
-        archive = run("docker", "exec", self._container, "tar", "-C", self._folder, "-c", ".")
+        # It fails where a message arrives meanwhile, and has the others all the same.
+        archive = attempt("docker", "exec", self._container, "tar", "-C", self._folder, "-c", ".")
         found: dict[int, OnTheWire] = {}
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
             for member in files:
                 name = member.name.removeprefix("./")
                 content = files.extractfile(member) if name.isdigit() else None
