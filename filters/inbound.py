@@ -30,6 +30,7 @@ from filters.program import read_addresses, refuse_to_start, start_logging
 from filters.quota_status import QuotaStatus
 from filters.recipients import InboundRecipients
 from filters.smtpd import FilterServer
+from filters.spam_fields import SpamFields
 from filters.verifier import InboundPolicy, Verifier
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server = FilterServer(deadline=options.dns_timeout + 30, spool=options.spool)
     server.track_context()
     counts = ClientCounts(options.spool / "clients.json") if options.spool else None
-    verifier = Verifier(options.authserv_id, resolver, policy, forwarding=forwarding, counts=counts)
+    verifier = Verifier(
+        options.authserv_id,
+        resolver,
+        policy,
+        forwarding=forwarding,
+        counts=counts,
+        spam_fields=SpamFields(renamed=options.renamed_spam_fields),
+    )
     server.on_ready(verifier.ready)
     quotas = QuotaStatus(options.quota_status) if options.quota_status else None
     greylist = _greylist(options, resolver, policy)
@@ -158,6 +166,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=["no", "quarantine", "yes"],
         default="yes",
         help="whether mail is refused, or marked as junk, as its author domain's policy says",
+    )
+    parser.add_argument(
+        "--renamed-spam-fields",
+        action="store_true",
+        help="filters.spam_fields stands before this filter, and others between them",
     )
     parser.add_argument(
         "--arc-trusted-sealer",

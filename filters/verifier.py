@@ -19,6 +19,7 @@ from filters.mailauth.message import Message
 from filters.mailauth.policy import Decision, Enforce, decide
 from filters.smtpd import Reject, Session
 from filters.smtpd.connection import Handshake
+from filters.spam_fields import SpamFields
 
 
 def envelope_of(session: Session, unknown_clients: frozenset[str]) -> Envelope:
@@ -69,12 +70,14 @@ class Verifier:
         *,
         forwarding: Forwarding | None = None,
         counts: ClientCounts | None = None,
+        spam_fields: SpamFields | None = None,
     ) -> None:
         self.authserv_id = authserv_id
         self.resolver = resolver
         self.policy = policy
         self.forwarding = forwarding
         self.counts = counts
+        self.spam_fields = spam_fields or SpamFields()
 
     def ready(self, handshake: Handshake) -> None:
         """Take the authserv-id from smtpd's `admd` unless the operator named one."""
@@ -82,7 +85,8 @@ class Verifier:
 
     async def verify(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message under its Authentication-Results field, or a refusal."""
-        policy, parsed = self.policy, Message(message)
+        # The fields of other filters are no client's: what is verified is what the client sent.
+        policy, parsed = self.policy, Message(self.spam_fields.as_sent(message))
         clean = without_bare_cr(message)
         if clean is not message and begins_a_header_line(parsed):
             log.info("session=%s refused: a header line begins with a bare CR", session.id)
@@ -101,6 +105,7 @@ class Verifier:
             return refusal
         authserv_id = self.authserv_id or "localhost"
         passed_on = parsed if clean is parsed.raw else Message(clean)
+        passed_on = self.spam_fields.without_sent(passed_on)
         stamped = stamp(passed_on, verdict, authserv_id, disposition=decision.disposition)
         if decision.disposition == "quarantine":
             stamped = SPAM + stamped
