@@ -51,11 +51,11 @@ def restrict(
     if queue is not None:
         server.register_handler("filter", "mail-from", queue.reject_insufficient_storage)
     if recipients is not None:
-        server.register_handler("filter", "mail-from", recipients.note_sender)
         server.register_handler("filter", "rcpt-to", recipients.reject_unauth_destination)
         server.register_handler("filter", "rcpt-to", recipients.reject_unlisted_recipient)
         server.register_handler("filter", "rcpt-to", recipients.reject_unrewritable_sender)
         server.register_handler("filter", "rcpt-to", recipients.reject_full_mailbox)
+        server.register_handler("filter", "commit", recipients.reject_unrewritable_message)
     if greylist is not None:
         server.register_handler("filter", "rcpt-to", greylist.defer_new_client)
     server.register_message_filter(verifier.verify)

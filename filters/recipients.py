@@ -15,8 +15,6 @@ from filters.srs import can_rewrite
 # smtpd decodes these for the null sender itself (SRS); no list of addresses has them.
 SRS_PREFIXES = ("srs0", "srs1")
 
-_SENDER = "recipients: the sender, completed"
-
 
 class Recipients:
     """The restrictions that both filters have. `quotas` None: nobody's mailbox is full."""
@@ -37,16 +35,22 @@ class Recipients:
             return None
         return Reject(550, f"5.1.1 <{address}>: no such user here")
 
-    def note_sender(self, session: Session, request: Request) -> None:
-        """At MAIL: whose address smtpd may have to rewrite."""
-        session.state[_SENDER] = _completed(request.address, session) if request.address else ""
-
     def reject_unrewritable_sender(self, session: Session, request: Request) -> Reject | None:
         """An address whose mail is forwarded, if that leaves no room for the sender (SRS)."""
-        address = _completed(request.address, session)
-        if not self.addresses.content.leaves(address):
+        return self._unrewritable(session, request.address)
+
+    def reject_unrewritable_message(self, session: Session, request: Request) -> Reject | None:
+        """At the end, the same again: the filters before may have had the last word at RCPT."""
+        recipients = session.transaction.recipients if session.transaction is not None else ()
+        refusals = (self._unrewritable(session, address) for address in recipients)
+        return next(filter(None, refusals), None)
+
+    def _unrewritable(self, session: Session, recipient: str) -> Reject | None:
+        address = _completed(recipient, session)
+        if session.transaction is None or not self.addresses.content.leaves(address):
             return None
-        if can_rewrite(session.state.get(_SENDER, ""), address.rpartition("@")[2]):
+        sender = session.transaction.sender
+        if not sender or can_rewrite(_completed(sender, session), address.rpartition("@")[2]):
             return None
         return Reject(
             550, f"5.1.7 <{address}> is forwarded, and the sender cannot be rewritten for that"

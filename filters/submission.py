@@ -28,8 +28,9 @@ from filters.unsigned_counts import UnsignedCounts
 
 log = logging.getLogger(__name__)
 
-# The host name completes addresses, the login is checked; nothing else of a Session is asked for.
-EVENTS = ("link-greeting", "link-auth")
+# The host name completes addresses, the login is checked, and so is whether the sender can be
+# rewritten for the recipients; nothing else of a Session is asked for.
+EVENTS = ("link-greeting", "link-auth", "tx-begin", "tx-mail", "tx-rcpt", "tx-reset", "tx-rollback")
 # What the guard has to know, too.
 EVENTS_WITH_GUARD = ("link-connect", *EVENTS)
 
@@ -54,12 +55,12 @@ def restrict(
     if signer.addresses is not None:
         server.register_handler("filter", "mail-from", signer.reject_sender_login_mismatch)
     if recipients is not None:
-        server.register_handler("filter", "mail-from", recipients.note_sender)
         if local_only:
             server.register_handler("filter", "rcpt-to", recipients.reject_other_domains)
         server.register_handler("filter", "rcpt-to", recipients.reject_unlisted_recipient)
         server.register_handler("filter", "rcpt-to", recipients.reject_unrewritable_sender)
         server.register_handler("filter", "rcpt-to", recipients.reject_full_mailbox)
+        server.register_handler("filter", "commit", recipients.reject_unrewritable_message)
     if sending is not None:
         server.register_handler("filter", "rcpt-to", sending.reject_over_limit)
         sending.follow_transactions(server)

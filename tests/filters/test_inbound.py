@@ -40,7 +40,7 @@ def test_restrictions_are_asked_in_the_order_of_the_program(tmp_path: Path) -> N
     # The greylist costs a look into a database: it is asked of mail that would be taken.
     assert restrictions(server) == {
         "connect": ["reject_listed_client"],
-        "mail-from": ["reject_insufficient_storage", "note_sender"],
+        "mail-from": ["reject_insufficient_storage"],
         "rcpt-to": [
             "reject_unauth_destination",
             "reject_unlisted_recipient",
@@ -48,6 +48,7 @@ def test_restrictions_are_asked_in_the_order_of_the_program(tmp_path: Path) -> N
             "reject_full_mailbox",
             "defer_new_client",
         ],
+        "commit": ["reject_unrewritable_message"],
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from filters.addresses import AddressFile, LocalAddresses
 from filters.recipients import InboundRecipients, Recipients, SubmissionRecipients, mailboxes
-from filters.smtpd import Reject, Request, Session
+from filters.smtpd import Reject, Report, Request, Session
 
 from .quota_server import asking, listening, run
 
@@ -225,9 +225,16 @@ def test_no_sender_that_srs_has_no_room_for_is_forwarded(
     refused: bool,
 ) -> None:
     recipients, session = kind(addresses), Session("s", hostname="example.org")
-    recipients.note_sender(session, Request((0, 7), "mail-from", "s", "t", sender.encode()))
+    session.apply(Report((0, 7), "smtp-in", "tx-begin", "s", (b"01234567",)))
+    session.apply(Report((0, 7), "smtp-in", "tx-mail", "s", (b"01234567", b"ok", sender.encode())))
     answer = recipients.reject_unrewritable_sender(session, request(recipient))
     assert (answer is not None) is refused
+    for each in ("alice@example.org", recipient, "bob@example.org"):
+        session.apply(
+            Report((0, 7), "smtp-in", "tx-rcpt", "s", (b"01234567", b"ok", each.encode()))
+        )
+    commit = Request((0, 7), "commit", "s", "t", b"")
+    assert recipients.reject_unrewritable_message(session, commit) == answer
     if answer is not None:
         assert answer.code == 550
         assert answer.text.startswith("5.1.7 <")

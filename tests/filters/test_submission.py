@@ -46,7 +46,6 @@ def test_restrictions_are_asked_in_the_order_of_the_program(
             "reject_blocked_login",
             "reject_insufficient_storage",
             "reject_sender_login_mismatch",
-            "note_sender",
         ],
         "rcpt-to": [
             *(["reject_other_domains"] if local_only else []),
@@ -55,6 +54,7 @@ def test_restrictions_are_asked_in_the_order_of_the_program(
             "reject_full_mailbox",
             "reject_over_limit",
         ],
+        "commit": ["reject_unrewritable_message"],
     }
 
 
