@@ -239,3 +239,14 @@ def test_a_clients_word_that_it_is_spam_is_not_passed_on(field: bytes) -> None:
     answer = verified(came, renamed=True)
     assert answer == kept.replace(b"From:", b"X-Spam: yes\r\nFrom:")
     assert SpamFields(renamed=True).as_sent(rename(sent)) == sent
+
+
+def test_smtpds_own_word_that_it_is_spam_is_passed_on() -> None:
+    """It stands above the Received field that smtpd writes; no client can write there."""
+    rest = b"From: x@far.example\r\n\r\nbody\r\n"
+    own = b"X-Spam: Yes\r\nReceived: smtpd\r\n"
+    verifier = Verifier("mail.example.org", StaticResolver({}), InboundPolicy())
+    came = own + b"Received: a client\r\nX-Spam: yes\r\n" + rest
+    answer = asyncio.run(verifier.verify(arriving("x@far.example"), came))
+    assert isinstance(answer, bytes)
+    assert answer.endswith(b"\r\n" + own + b"Received: a client\r\n" + rest)
