@@ -30,7 +30,7 @@ from filters.program import read_addresses, refuse_to_start, start_logging
 from filters.quota_status import QuotaStatus
 from filters.recipients import InboundRecipients
 from filters.smtpd import FilterServer
-from filters.spam_fields import SpamFields
+from filters.spam_fields import SpamFields, add_option
 from filters.verifier import InboundPolicy, Verifier
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         policy,
         forwarding=forwarding,
         counts=counts,
-        spam_fields=SpamFields(renamed=options.renamed_spam_fields),
+        spam_fields=SpamFields(options.spam_field, renamed=options.renamed_spam_fields),
     )
     server.on_ready(verifier.ready)
     quotas = QuotaStatus(options.quota_status) if options.quota_status else None
@@ -167,6 +167,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="yes",
         help="whether mail is refused, or marked as junk, as its author domain's policy says",
     )
+    add_option(parser)
     parser.add_argument(
         "--renamed-spam-fields",
         action="store_true",

@@ -19,41 +19,48 @@ from filters.mailauth.message import Field, Message, remove
 from filters.program import start_logging
 from filters.smtpd import FilterServer, Session
 
-# X-Spam is what our Sieve script looks at; smtpd's mail.maildir looks at the other, too.
-_SPAM = re.compile(rb"x-spam(?:-flag)?[ \t\r\n]*:", re.IGNORECASE)
 # What has the other name already gets it once more, so that each name leads back to one.
 _SUFFIX = b"-As-Sent"
-_ANY = re.compile(rb"x-spam(?:-flag)?(?:-as-sent)*[ \t\r\n]*:", re.IGNORECASE)
-_RENAMED = re.compile(rb"x-spam(?:-flag)?(?:-as-sent)+[ \t\r\n]*:", re.IGNORECASE)
 
 
 class SpamFields:
-    """`renamed`: whether the client's have the other name; if not, no filter stands before."""
+    """X-Spam and what else `names` says that a delivery believes.
 
-    def __init__(self, *, renamed: bool = False) -> None:
+    `renamed`: whether the client's have the other name; if not, no filter stands before this one.
+    """
+
+    def __init__(self, names: Sequence[str] = (), *, renamed: bool = False) -> None:
         self.renamed = renamed
+        either = b"|".join(re.escape(name.encode("ascii")) for name in ("X-Spam", *names))
+
+        def fields(suffixes: bytes) -> re.Pattern[bytes]:
+            pattern = b"(?:" + either + b")" + suffixes + rb"[ \t\r\n]*:"
+            return re.compile(pattern, re.IGNORECASE)
+
+        self._plain = fields(b"")
+        self._any = fields(b"(?:" + _SUFFIX + b")*")
+        self._suffixed = fields(b"(?:" + _SUFFIX + b")+")
+
+    def rename(self, session: Session, message: bytes) -> bytes:
+        """Give the client's fields the other name."""
+        sent = _below_received(Message(message), self._any)
+        return _spliced(message, [(_end_of_name(field), 0, _SUFFIX) for field in sent])
 
     def as_sent(self, message: bytes) -> bytes:
         """The message with the client's fields under the names that the client gave them."""
         if not self.renamed:
             return message
         size = len(_SUFFIX)
-        ends = [_end_of_name(field) for field in Message(message).starting(_RENAMED)]
+        ends = [_end_of_name(field) for field in Message(message).starting(self._suffixed)]
         return _spliced(message, [(end - size, size, b"") for end in ends])
 
     def without_sent(self, message: Message) -> Message:
         """The message as it came, without the client's fields."""
         if self.renamed:
-            found = tuple(message.starting(_RENAMED))
+            found = tuple(message.starting(self._suffixed))
         else:
-            found = _below_received(message, _SPAM)
+            found = _below_received(message, self._plain)
         return Message(remove(message.raw, found)) if found else message
-
-
-def rename(message: bytes) -> bytes:
-    """Give the client's fields the other name."""
-    fields = _below_received(Message(message), _ANY)
-    return _spliced(message, [(_end_of_name(field), 0, _SUFFIX) for field in fields])
 
 
 def _below_received(message: Message, names: re.Pattern[bytes]) -> tuple[Field, ...]:
@@ -78,8 +85,15 @@ def _spliced(raw: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:
     return b"".join([*parts, raw[at:]]) if parts else raw
 
 
-def _rename(session: Session, message: bytes) -> bytes:
-    return rename(message)
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """`--spam-field`, which both programs need."""
+    parser.add_argument(
+        "--spam-field",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another field than X-Spam that a delivery believes",
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -87,8 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start_logging()
     parser = argparse.ArgumentParser("filters.spam_fields", description=__doc__.splitlines()[0])
     parser.add_argument("--spool", type=Path, help="where large messages wait, on a disk")
-    server = FilterServer(spool=parser.parse_args(arguments).spool)
-    server.register_message_filter(_rename)
+    add_option(parser)
+    options = parser.parse_args(arguments)
+    server = FilterServer(spool=options.spool)
+    server.register_message_filter(SpamFields(options.spam_field).rename)
     server.serve_forever()
 
 

@@ -199,7 +199,9 @@ def test_the_other_recipients_get_it(server: Signpost, out: Sink) -> None:
 
 
 def test_a_login_and_the_local_socket(server: Signpost, out: Sink) -> None:
-    """Mail that is not forwarded has no need to be rewritten, nor has the null sender."""
+    """Mail that is not forwarded has no need to be rewritten, nor has the null sender. What a
+    script redirects has its account as the sender, and is kept where that cannot be.
+    """
     message = letter(LONG_NAMED[0])
     for to in ("away@example.org", "chain@example.org", f"away@{LONG}"):
         code, text = hand_in(server, message, to=to, sender=LONG_NAMED[0], login=LONG_NAMED)
@@ -212,6 +214,11 @@ def test_a_login_and_the_local_socket(server: Signpost, out: Sink) -> None:
     assert out.wait_for(token).sender.decode() == LONG_NAMED[0]
     send = ("/usr/sbin/sendmail", "-f", LONG_NAMED[0], "away@example.org")
     assert b"550 5.1.7" in server.attempt(*send, stdin=b"Subject: x\n\nx\n").stderr
+    token = fresh("kept")
+    with redirecting(server, LONG_NAMED, "away@example.org"):
+        code, _ = hand_in(server, letter(token=token), to=LONG_NAMED[0])
+        assert code == 250
+        server.wait_for_mail(LONG_NAMED[0], token)
     token = fresh("bounce")
     code, _ = hand_in(server, letter(token=token), to="away@example.org", sender="")
     assert code == 250

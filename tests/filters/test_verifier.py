@@ -19,7 +19,7 @@ from filters.mailauth.dkim.sign import public_record
 from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message
 from filters.smtpd import Reject, Session, Transaction
-from filters.spam_fields import SpamFields, rename
+from filters.spam_fields import SpamFields
 from filters.verifier import InboundPolicy, Verifier
 from tests.container.harness.messages import key_pair
 
@@ -144,9 +144,17 @@ def test_a_seal_stands_on_what_smtpd_completes_and_only_on_what_leaves(tmp_path:
 OURS = b"Authentication-Results: mail.example.org; dmarc=pass header.from=far.example"
 
 
+FLAG = ["X-Spam-Flag"]
+
+
+def rename(message: bytes) -> bytes:
+    """As filters.spam_fields does before the filters of others."""
+    return SpamFields(FLAG).rename(Session("s"), message)
+
+
 def verified(message: bytes, *, renamed: bool = False) -> bytes | Reject:
     """What becomes of a message of nobody's domain."""
-    fields = SpamFields(renamed=renamed)
+    fields = SpamFields(FLAG, renamed=renamed)
     resolver = StaticResolver({})
     verifier = Verifier("mail.example.org", resolver, InboundPolicy(), spam_fields=fields)
     answer = asyncio.run(verifier.verify(arriving("x@far.example"), message))
@@ -203,7 +211,7 @@ def test_signatures_are_verified_over_the_bytes_as_they_came() -> None:
             "mail.example.org",
             resolver,
             InboundPolicy(),
-            spam_fields=SpamFields(renamed=renamed),
+            spam_fields=SpamFields(FLAG, renamed=renamed),
         )
         answer = asyncio.run(verifier.verify(arriving("x@far.example"), came))
         assert isinstance(answer, bytes)
@@ -238,7 +246,7 @@ def test_a_clients_word_that_it_is_spam_is_not_passed_on(field: bytes) -> None:
     came = b"X-Spam: yes\r\n" + came.replace(b"From:", b"X-Spam: yes\r\nFrom:")
     answer = verified(came, renamed=True)
     assert answer == kept.replace(b"From:", b"X-Spam: yes\r\nFrom:")
-    assert SpamFields(renamed=True).as_sent(rename(sent)) == sent
+    assert SpamFields(FLAG, renamed=True).as_sent(rename(sent)) == sent
 
 
 def test_smtpds_own_word_that_it_is_spam_is_passed_on() -> None:
@@ -250,3 +258,10 @@ def test_smtpds_own_word_that_it_is_spam_is_passed_on() -> None:
     answer = asyncio.run(verifier.verify(arriving("x@far.example"), came))
     assert isinstance(answer, bytes)
     assert answer.endswith(b"\r\n" + own + b"Received: a client\r\n" + rest)
+
+
+def test_a_field_that_no_delivery_believes_is_the_clients_own() -> None:
+    rest = b"X-Spam-Flag: YES\r\nX-Spam-Status: Yes\r\nFrom: x@far.example\r\n\r\nbody\r\n"
+    came = Message(b"X-Spam: yes\r\n" + rest)
+    assert SpamFields().without_sent(came).raw == rest
+    assert SpamFields(FLAG).without_sent(came).raw == rest.partition(b"\n")[2]
