@@ -30,6 +30,7 @@ from filters.program import read_addresses, refuse_to_start, start_logging
 from filters.quota_status import QuotaStatus
 from filters.recipients import InboundRecipients
 from filters.smtpd import FilterServer
+from filters.spam_fields import SpamFields, add_option
 from filters.verifier import InboundPolicy, Verifier
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,9 @@ def restrict(
     if recipients is not None:
         server.register_handler("filter", "rcpt-to", recipients.reject_unauth_destination)
         server.register_handler("filter", "rcpt-to", recipients.reject_unlisted_recipient)
+        server.register_handler("filter", "rcpt-to", recipients.reject_unrewritable_sender)
         server.register_handler("filter", "rcpt-to", recipients.reject_full_mailbox)
+        server.register_handler("filter", "commit", recipients.reject_unrewritable_message)
     if greylist is not None:
         server.register_handler("filter", "rcpt-to", greylist.defer_new_client)
     server.register_message_filter(verifier.verify)
@@ -71,7 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server = FilterServer(deadline=options.dns_timeout + 30, spool=options.spool)
     server.track_context()
     counts = ClientCounts(options.spool / "clients.json") if options.spool else None
-    verifier = Verifier(options.authserv_id, resolver, policy, forwarding=forwarding, counts=counts)
+    verifier = Verifier(
+        options.authserv_id,
+        resolver,
+        policy,
+        forwarding=forwarding,
+        counts=counts,
+        spam_fields=SpamFields(options.spam_field, renamed=options.renamed_spam_fields),
+    )
     server.on_ready(verifier.ready)
     quotas = QuotaStatus(options.quota_status) if options.quota_status else None
     greylist = _greylist(options, resolver, policy)
@@ -156,6 +166,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=["no", "quarantine", "yes"],
         default="yes",
         help="whether mail is refused, or marked as junk, as its author domain's policy says",
+    )
+    add_option(parser)
+    parser.add_argument(
+        "--renamed-spam-fields",
+        action="store_true",
+        help="filters.spam_fields stands before this filter, and others between them",
     )
     parser.add_argument(
         "--arc-trusted-sealer",

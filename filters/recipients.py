@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from filters.addresses import AddressFile, LocalAddresses
 from filters.quota_status import QuotaStatus
 from filters.smtpd import Reject, Request, Session
+from filters.srs import can_rewrite
 
 # smtpd decodes these for the null sender itself (SRS); no list of addresses has them.
 SRS_PREFIXES = ("srs0", "srs1")
@@ -33,6 +34,27 @@ class Recipients:
         if local.lower().startswith(SRS_PREFIXES) or ours.entry(address) is not None:
             return None
         return Reject(550, f"5.1.1 <{address}>: no such user here")
+
+    def reject_unrewritable_sender(self, session: Session, request: Request) -> Reject | None:
+        """An address whose mail is forwarded, if that leaves no room for the sender (SRS)."""
+        return self._unrewritable(session, request.address)
+
+    def reject_unrewritable_message(self, session: Session, request: Request) -> Reject | None:
+        """At the end, the same again: the filters before may have had the last word at RCPT."""
+        recipients = session.transaction.recipients if session.transaction is not None else ()
+        refusals = (self._unrewritable(session, address) for address in recipients)
+        return next(filter(None, refusals), None)
+
+    def _unrewritable(self, session: Session, recipient: str) -> Reject | None:
+        address = _completed(recipient, session)
+        if session.transaction is None or not self.addresses.content.leaves(address):
+            return None
+        sender = session.transaction.sender
+        if not sender or can_rewrite(_completed(sender, session), address.rpartition("@")[2]):
+            return None
+        return Reject(
+            550, f"5.1.7 <{address}> is forwarded, and the sender cannot be rewritten for that"
+        )
 
     def reject_full_mailbox(
         self, session: Session, request: Request
@@ -78,9 +100,13 @@ class SubmissionRecipients(Recipients):
         )
 
     def _address(self, session: Session, request: Request) -> str:
-        """As smtpd completes what a login or the local socket names without a domain."""
-        address = request.address
-        return address if "@" in address else f"{address}@{session.hostname}"
+        """A login and the local socket may name an address without a domain."""
+        return _completed(request.address, session)
+
+
+def _completed(address: str, session: Session) -> str:
+    """With the domain that smtpd puts where there is none."""
+    return address if "@" in address else f"{address}@{session.hostname}"
 
 
 def mailboxes(ours: LocalAddresses, address: str) -> frozenset[str]:

@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from filters import script_mail
 from filters.addresses import AddressFile
 from filters.bare_addresses import add_domains
+from filters.bare_cr import without_bare_cr
 from filters.keyring import KeyRing
+from filters.mailauth.auth_results import forged
 from filters.mailauth.dkim.sign import SigningKey, sign
-from filters.mailauth.message import Author, Message, author
+from filters.mailauth.message import Author, Message, author, remove
 from filters.script_mail import SCRIPT_OF, ScriptMail, dmarc_result, may_align
 from filters.smtpd import Reject, Request, Session
+from filters.smtpd.connection import Handshake
 from filters.unsigned_counts import UnsignedCounts
 
 log = logging.getLogger(__name__)
@@ -38,6 +41,11 @@ class Signer:
         self.addresses = addresses
         self.required = required
         self.unsigned = unsigned or UnsignedCounts(None)
+        self.authserv_id = "localhost"
+
+    def ready(self, handshake: Handshake) -> None:
+        """Take the authserv-id from smtpd's `admd`: whose results nobody else may write."""
+        self.authserv_id = handshake.admd or self.authserv_id
 
     def reject_sender_login_mismatch(self, session: Session, request: Request) -> Reject | None:
         """At MAIL: the envelope sender must be the login's own, or null (RFC 5321 §4.5.5).
@@ -54,7 +62,7 @@ class Signer:
 
     def sign(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message with its signatures in front, or the refusal."""
-        parsed = add_domains(Message(message), session.hostname)
+        parsed = add_domains(self._clean(message), session.hostname)
         script = script_mail.read(parsed) if session.user is None else None
         if script is not None:
             return self._sign_for_script(session, script, Message(message))
@@ -136,6 +144,16 @@ class Signer:
             log.info("session=%s not signed: %s is not ours", session.id, writer.domain)
             return parsed.raw
         return self._sign(session, parsed, writer.domain, keys)
+
+    def _clean(self, message: bytes) -> Message:
+        """Without bare CRs, and without results that only our verifier writes (RFC 8601 §5).
+
+        A CR is no reason to refuse: programs leave some in pasted text, and a bounce or a redirect
+        would be lost. From here on all that is checked is what leaves.
+        """
+        parsed = Message(without_bare_cr(message))
+        found = forged(parsed, self.authserv_id)
+        return Message(remove(parsed.raw, found)) if found else parsed
 
     def _sign(
         self, session: Session, message: Message, domain: str, keys: Sequence[SigningKey]

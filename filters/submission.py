@@ -28,8 +28,9 @@ from filters.unsigned_counts import UnsignedCounts
 
 log = logging.getLogger(__name__)
 
-# The host name completes addresses, the login is checked; nothing else of a Session is asked for.
-EVENTS = ("link-greeting", "link-auth")
+# The host name completes addresses, the login is checked, and so is whether the sender can be
+# rewritten for the recipients; nothing else of a Session is asked for.
+EVENTS = ("link-greeting", "link-auth", "tx-begin", "tx-mail", "tx-rcpt", "tx-reset", "tx-rollback")
 # What the guard has to know, too.
 EVENTS_WITH_GUARD = ("link-connect", *EVENTS)
 
@@ -57,7 +58,9 @@ def restrict(
         if local_only:
             server.register_handler("filter", "rcpt-to", recipients.reject_other_domains)
         server.register_handler("filter", "rcpt-to", recipients.reject_unlisted_recipient)
+        server.register_handler("filter", "rcpt-to", recipients.reject_unrewritable_sender)
         server.register_handler("filter", "rcpt-to", recipients.reject_full_mailbox)
+        server.register_handler("filter", "commit", recipients.reject_unrewritable_message)
     if sending is not None:
         server.register_handler("filter", "rcpt-to", sending.reject_over_limit)
         server.register_handler("filter", "commit", sending.reject_script_over_limit)
@@ -81,13 +84,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server.register_handler("report", "link-auth", name_account)
     unsigned = UnsignedCounts(options.unsigned)
     server.on_ready(lambda handshake: unsigned.start())
+    signer = Signer(ring, addresses, required=options.required, unsigned=unsigned)
+    server.on_ready(signer.ready)
     quotas = QuotaStatus(options.quota_status) if options.quota_status else None
     sending = _sending(options)
     restrict(
         server,
         logins=LoginAccess(GuardClient(options.guard)) if options.guard else None,
         queue=QueueRoom(options.spool) if options.spool else None,
-        signer=Signer(ring, addresses, required=options.required, unsigned=unsigned),
+        signer=signer,
         recipients=SubmissionRecipients(addresses, quotas) if addresses is not None else None,
         sending=sending,
         local_only=options.local_only,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from filters.bare_cr import begins_a_header_line, without_bare_cr
 from filters.client_counts import ClientCounts
 from filters.forwarding import Forwarding
 from filters.mailauth.authenticate import MessageResult, authenticate, stamp
@@ -18,6 +19,7 @@ from filters.mailauth.message import Message
 from filters.mailauth.policy import Decision, Enforce, decide
 from filters.smtpd import Reject, Session
 from filters.smtpd.connection import Handshake
+from filters.spam_fields import SpamFields
 
 
 def envelope_of(session: Session, unknown_clients: frozenset[str]) -> Envelope:
@@ -68,12 +70,14 @@ class Verifier:
         *,
         forwarding: Forwarding | None = None,
         counts: ClientCounts | None = None,
+        spam_fields: SpamFields | None = None,
     ) -> None:
         self.authserv_id = authserv_id
         self.resolver = resolver
         self.policy = policy
         self.forwarding = forwarding
         self.counts = counts
+        self.spam_fields = spam_fields or SpamFields()
 
     def ready(self, handshake: Handshake) -> None:
         """Take the authserv-id from smtpd's `admd` unless the operator named one."""
@@ -81,7 +85,12 @@ class Verifier:
 
     async def verify(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message under its Authentication-Results field, or a refusal."""
-        policy, parsed = self.policy, Message(message)
+        # The fields of other filters are no client's: what is verified is what the client sent.
+        policy, parsed = self.policy, Message(self.spam_fields.as_sent(message))
+        clean = without_bare_cr(message)
+        if clean is not message and begins_a_header_line(parsed):
+            log.info("session=%s refused: a header line begins with a bare CR", session.id)
+            return Reject(550, "5.6.0 a header line begins with a bare CR (RFC 5321, 2.3.8)")
         envelope = envelope_of(session, policy.unknown_clients)
         if self.counts is not None:
             self.counts.note(envelope.client_address, unknown=envelope.client_unknown)
@@ -95,7 +104,9 @@ class Verifier:
         if refusal is not None:
             return refusal
         authserv_id = self.authserv_id or "localhost"
-        stamped = stamp(parsed, verdict, authserv_id, disposition=decision.disposition)
+        passed_on = parsed if clean is parsed.raw else Message(clean)
+        passed_on = self.spam_fields.without_sent(passed_on)
+        stamped = stamp(passed_on, verdict, authserv_id, disposition=decision.disposition)
         if decision.disposition == "quarantine":
             stamped = SPAM + stamped
         if self.forwarding is not None and self.forwarding.concerns(envelope.recipients):

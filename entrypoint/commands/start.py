@@ -29,6 +29,7 @@ from entrypoint.maintenance.reload import all_told
 from entrypoint.maintenance.sessions import forget_sessions
 from entrypoint.paths import DOVECOT_RUN, SPOOL
 from entrypoint.probe.new_login import make_probe_login
+from entrypoint.queued_senders import clear_unrewritable
 from entrypoint.render import check_syntax
 from entrypoint.tls import sources
 from entrypoint.web.readiness import readiness
@@ -72,6 +73,8 @@ def _prepare(settings: Settings, number: str) -> Settings:
         _claim_volumes()
         # smtpd empties this folder before it makes it, and warns where it is not there.
         own_folder(SPOOL / "purge", "opensmtpq", "root", 0o700)
+        for line in clear_unrewritable(SPOOL):
+            log.warning("%s", line)
         for user in FILTER_USERS:
             _make_filter_spool(user)
         # Left by a container that was killed: a number in it may be another process's now.

@@ -103,7 +103,9 @@ def _without_removed(book: RenderedFile, run: Path) -> RenderedFile | None:
         delimiter=new.delimiter,
         domains=[name for name in new.domains if name in old.domains],
         owners=owners,
-        forwards=[each for each in new.forwards if each in owners],
+        # What smtpd still forwards, and what it will: neither may come with a sender that it cannot
+        # rewrite.
+        forwards=sorted({*old.forwards, *new.forwards} & owners.keys()),
     )
     text = json.dumps(both.model_dump(), indent=1) + "\n"
     return None if both == old else replace(book, content=text)

@@ -18,6 +18,9 @@ PROGRAM = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
 FOUND = re.search(r"EXTRA_FILTERS_INBOUND: (\S+ (/etc/\S+))$", PAGE, re.MULTILINE)
 assert FOUND
 COMMAND, MOUNTED_AT = FOUND.groups()
+# Another, which marks mail as spam.
+MARKING = ROOT / "tests/container/filters/marking.py"
+MARKING_AT = "/etc/signpost/marking.py"
 ALICE = ("alice@example.org", "alice-has-a-secret")
 # A second command that is another only by its argument.
 CONFIGURED = {
@@ -25,7 +28,8 @@ CONFIGURED = {
     # Of its own: other servers of the session have published theirs for the domain.
     "DKIM_SELECTOR": "extra",
     "ACCOUNTS": ":".join(ALICE),
-    "EXTRA_FILTERS_INBOUND": f"{COMMAND}\n{COMMAND} again",
+    "ALIASES": "away@example.org: reader@far.test",
+    "EXTRA_FILTERS_INBOUND": f"{COMMAND}\n{COMMAND} again\n{COMMAND.split()[0]} {MARKING_AT}",
     "EXTRA_FILTERS_SUBMISSION": COMMAND,
 }
 
@@ -37,7 +41,7 @@ def server(
     program = tmp_path_factory.mktemp("extra") / "my_filter.py"
     program.write_text(PROGRAM)
     program.chmod(0o644)
-    mounts: dict[str, Path] = {MOUNTED_AT: program}
+    mounts: dict[str, Path] = {MOUNTED_AT: program, MARKING_AT: MARKING}
     with world.signpost(CONFIGURED, place=104, mounts=mounts) as signpost:
         world.publish_keys(signpost, "example.org")
         yield signpost
@@ -52,6 +56,42 @@ def test_on_the_way_in_it_stands_before_ours(world: World, server: Signpost) -> 
     # Ours is on top: it saw what the others had done.
     assert names.index(b"Authentication-Results") < names.index(b"X-Seen")
     assert names.index(b"X-Seen") < names.index(b"Received")
+
+
+@pytest.mark.parametrize("how", [b"prepend", b"append", b"replace", b"smtpd"])
+@pytest.mark.parametrize("field", [b"X-Spam: yes", b"X-Spam: no"])
+def test_what_a_filter_marks_is_junk(
+    world: World, server: Signpost, how: bytes, field: bytes
+) -> None:
+    token = fresh("junk")
+    sender = "junk@outside.test" if how == b"smtpd" else "someone@outside.test"
+    message = letter(token=token, subject=how, fields=[field])
+    world.swaks(server.v4, sender=sender, to=ALICE[0], message=message).accepted()
+    stored = server.wait_for_mail(ALICE[0], token, folder="Maildir/.Junk")
+    assert stored.lower().count(b"\nx-spam") == 1
+    assert b"X-Saw" not in stored
+
+
+def test_what_a_client_marks_is_not(world: World, server: Signpost) -> None:
+    token = fresh("not-junk")
+    fields = [b"X-SPAM : yes", b"X-Spam:\r\n yes", b"X-Other: 1", b"X-Spam-As-Sent: yes"]
+    message = letter(token=token, fields=fields)
+    world.swaks(server.v4, to=ALICE[0], message=message).accepted()
+    stored = server.wait_for_mail(ALICE[0], token).partition(b"\n\n")[0]
+    assert re.findall(rb"(?mi)^x-(?:s.*|other.*)", stored) == [
+        *[b"X-Seen: by my filter"] * 2,
+        fields[2],
+    ]
+
+
+def test_no_filter_has_the_last_word_on_what_srs_has_no_room_for(
+    world: World, server: Signpost
+) -> None:
+    """`junk` ends a phase: ours was not asked at MAIL and RCPT."""
+    sender = "junk@" + ".".join(["x" * 60] * 3 + ["y" * 50, "test"])
+    said = world.swaks(server.v4, sender=sender, to="away@example.org", message=letter())
+    assert said.reply_to("RCPT").code == 250
+    assert (said.code, said.outcome.text[:5]) == (550, "5.1.7")
 
 
 def test_what_it_refuses_is_refused_with_its_own_words(world: World, server: Signpost) -> None:

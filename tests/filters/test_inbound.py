@@ -44,9 +44,11 @@ def test_restrictions_are_asked_in_the_order_of_the_program(tmp_path: Path) -> N
         "rcpt-to": [
             "reject_unauth_destination",
             "reject_unlisted_recipient",
+            "reject_unrewritable_sender",
             "reject_full_mailbox",
             "defer_new_client",
         ],
+        "commit": ["reject_unrewritable_message"],
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from filters.addresses import AddressFile, LocalAddresses
 from filters.recipients import InboundRecipients, Recipients, SubmissionRecipients, mailboxes
-from filters.smtpd import Reject, Request, Session
+from filters.smtpd import Reject, Report, Request, Session
 
 from .quota_server import asking, listening, run
 
@@ -195,3 +195,46 @@ def test_no_mail_leaves_a_demo(addresses: AddressFile, address: str, refused: bo
     session = Session("s", hostname="example.org", user="bob@example.org")
     answer = SubmissionRecipients(addresses).reject_other_domains(session, request(address))
     assert isinstance(answer, Reject) == refused
+
+
+@pytest.mark.parametrize("kind", [InboundRecipients, SubmissionRecipients])
+@pytest.mark.parametrize(
+    ("sender", "recipient", "refused"),
+    [
+        # 11 octets are our domain's; 240 fit.
+        ("x" * 29 + "@" + "d" * 200, "away@example.org", False),
+        ("x" * 30 + "@" + "d" * 200, "away@example.org", True),
+        ("x" * 30 + "@" + "d" * 200, "Copy+tag@Example.org", True),
+        ("x" * 30 + "@" + "d" * 200, "alice@example.org", False),
+        ("x" * 30 + "@" + "d" * 200, "x@far.example", False),
+        ("", "away@example.org", False),
+        ("SRS1=x@far.example", "away@example.org", True),
+        # smtpd takes a route away, and puts the host's name where there is no domain.
+        ("a" * 300 + ":x@far.example", "away@example.org", False),
+        ("x" * 218, "away@example.org", False),
+        ("x" * 219, "away@example.org", True),
+        ("x" * 219, "away", True),
+        ("x" * 219, "alice", False),
+    ],
+)
+def test_no_sender_that_srs_has_no_room_for_is_forwarded(
+    addresses: AddressFile,
+    kind: type[Recipients],
+    sender: str,
+    recipient: str,
+    refused: bool,
+) -> None:
+    recipients, session = kind(addresses), Session("s", hostname="example.org")
+    session.apply(Report((0, 7), "smtp-in", "tx-begin", "s", (b"01234567",)))
+    session.apply(Report((0, 7), "smtp-in", "tx-mail", "s", (b"01234567", b"ok", sender.encode())))
+    answer = recipients.reject_unrewritable_sender(session, request(recipient))
+    assert (answer is not None) is refused
+    for each in ("alice@example.org", recipient, "bob@example.org"):
+        session.apply(
+            Report((0, 7), "smtp-in", "tx-rcpt", "s", (b"01234567", b"ok", each.encode()))
+        )
+    commit = Request((0, 7), "commit", "s", "t", b"")
+    assert recipients.reject_unrewritable_message(session, commit) == answer
+    if answer is not None:
+        assert answer.code == 550
+        assert answer.text.startswith("5.1.7 <")

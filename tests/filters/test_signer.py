@@ -16,6 +16,7 @@ from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message
 from filters.signer import Signer
 from filters.smtpd import Reject, Request, Session
+from filters.smtpd.connection import Handshake
 from filters.unsigned_counts import UnsignedCounts
 
 from .signing_keys import write_key
@@ -464,3 +465,47 @@ def test_a_mark_that_names_nobody_lets_nobody_write(signer: Signer, account: byt
     mark = b"X-Signpost-Account:" + account + b"\r\n"
     result = signer.sign(session(None), vacation("alice@example.org").replace(MARK, mark))
     assert isinstance(result, Reject)
+
+
+@pytest.mark.parametrize("user", ["alice@example.org", None])
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "Authentication-Results: example.org; dmarc=pass",
+        "AUTHENTICATION-RESULTS : (x) Example.Org 1; dmarc=pass",
+        "Authentication-Results:\r\n example.org;\r\n\tdmarc=pass",
+        "Authentication-Results: example.org\r; dmarc=pass",
+        "Authentication-Results\r: example.org; dmarc=pass",
+        "Received-SPF: pass (example.org: fine) receiver=example.org",
+    ],
+)
+def test_results_in_our_name_do_not_leave(
+    signer: Signer, ring: KeyRing, user: str | None, forged: str
+) -> None:
+    """RFC 8601 §5; those of others are none of our business."""
+    handshake = Handshake()
+    handshake.config["admd"] = "example.org"
+    signer.ready(handshake)
+    others = "Authentication-Results: other.example; dmarc=pass"
+    signed = signer.sign(session(user), message("alice@example.org", forged, others, forged))
+    assert isinstance(signed, bytes)
+    assert signed.endswith(message("alice@example.org", others))
+    assert [result for *_, result in signatures(signed, ring)] == ["pass", "pass"]
+
+
+@pytest.mark.parametrize("user", ["alice@example.org", None])
+def test_each_bare_cr_leaves_as_a_space(signer: Signer, ring: KeyRing, user: str | None) -> None:
+    came = message("Al\rice <alice@example.org>", "X: y\rFrom: z@far.example", "Y: \r\r")
+    came += b".\r\r\n\r\r\n\ra\xff\r\r\r\n"
+    signed = signer.sign(session(user), came)
+    assert isinstance(signed, bytes)
+    left = message("Al ice <alice@example.org>", "X: y From: z@far.example", "Y:   ")
+    assert signed.endswith(left + b". \r\n \r\n a\xff  \r\n")
+    assert [result for *_, result in signatures(signed, ring)] == ["pass", "pass"]
+
+
+def test_the_author_is_read_as_it_leaves(signer: Signer) -> None:
+    """A line that begins with a CR is folded then: what a login may not write, it may not so."""
+    refused = signer.sign(session(), message("alice@example.org\r\n\r, ceo@example.org"))
+    assert isinstance(refused, Reject)
+    assert "ceo@example.org" in refused.text

@@ -50,10 +50,11 @@ def test_restrictions_are_asked_in_the_order_of_the_program(
         "rcpt-to": [
             *(["reject_other_domains"] if local_only else []),
             "reject_unlisted_recipient",
+            "reject_unrewritable_sender",
             "reject_full_mailbox",
             "reject_over_limit",
         ],
-        "commit": ["reject_script_over_limit"],
+        "commit": ["reject_unrewritable_message", "reject_script_over_limit"],
     }
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
+import dkim
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -17,7 +19,9 @@ from filters.mailauth.dkim.sign import public_record
 from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message
 from filters.smtpd import Reject, Session, Transaction
+from filters.spam_fields import SpamFields
 from filters.verifier import InboundPolicy, Verifier
+from tests.container.harness.messages import key_pair
 
 
 @pytest.mark.parametrize(
@@ -40,7 +44,7 @@ def test_one_field_on_top_and_every_other_byte_as_it_was(
         helo="far.example",
         transaction=Transaction("01234567", "x@far.example", ["alice@example.org"]),
     )
-    kept = b"From: x@far.example\r\nSubject: \xff\x85\r\n\r\nbody \r\x0b\r\n"
+    kept = b"From: x@far.example\r\nSubject: \xff\x85\r\n\r\nbody \x0b\r\n"
     forged = b"Authentication-Results: MAIL.example.org; spf=pass smtp.mailfrom=y@z.example\r\n"
     others = b"Authentication-Results: other.example; spf=pass smtp.mailfrom=y@z.example\r\n"
     stamped = asyncio.run(verifier.verify(session, others + forged + kept))
@@ -135,3 +139,129 @@ def test_a_seal_stands_on_what_smtpd_completes_and_only_on_what_leaves(tmp_path:
         assert isinstance(sealed, bytes)
         completed = add_domains(Message(sealed), "mail.example.org")
         assert asyncio.run(arc_verify.verify(completed, zone)).result == result
+
+
+OURS = b"Authentication-Results: mail.example.org; dmarc=pass header.from=far.example"
+
+
+FLAG = ["X-Spam-Flag"]
+
+
+def rename(message: bytes) -> bytes:
+    """As filters.spam_fields does before the filters of others."""
+    return SpamFields(FLAG).rename(Session("s"), message)
+
+
+def verified(message: bytes, *, renamed: bool = False) -> bytes | Reject:
+    """What becomes of a message of nobody's domain."""
+    fields = SpamFields(FLAG, renamed=renamed)
+    resolver = StaticResolver({})
+    verifier = Verifier("mail.example.org", resolver, InboundPolicy(), spam_fields=fields)
+    answer = asyncio.run(verifier.verify(arriving("x@far.example"), message))
+    return answer if isinstance(answer, Reject) else answer.partition(b"Received:")[2]
+
+
+@pytest.mark.parametrize(
+    ("came", "left"),
+    [
+        (b"X: y\r" + OURS, b"X: y " + OURS),
+        (b"X: y\r\r", b"X: y  "),
+        (b"X\r: y", b"X : y"),
+        # Only the space makes it ours; to others, the CR did.
+        (b"Authentication-Results: mail.example.org\r; dmarc=pass", None),
+        (b"Authentication-Results\r: mail.example.org; dmarc=pass", None),
+        (b"A: b\r\n" + OURS, b"A: b"),
+    ],
+)
+def test_a_bare_cr_in_the_header_is_a_space(came: bytes, left: bytes | None) -> None:
+    rest = b"From: x@far.example\r\n\r\n.\r\r\n\ra\r\r\n\r\r\n"
+    answer = verified(b"Received: smtpd\r\n" + came + b"\r\n" + rest)
+    field = b"" if left is None else left + b"\r\n"
+    assert answer == b" smtpd\r\n" + field + b"From: x@far.example\r\n\r\n. \r\n a \r\n \r\n"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"From: x@far.example\r\n\r, <ceo@bank.example>",
+        b"From: x@far.example\r\n\r",
+        b"\rA: b\r\nFrom: x@far.example",
+        b"A: b\r\n\r\rB: c\r\nFrom: x@far.example",
+    ],
+)
+def test_a_header_line_that_would_be_folded_is_refused(fields: bytes) -> None:
+    answer = verified(fields + b"\r\n\r\nbody\r\n")
+    assert isinstance(answer, Reject)
+    assert (answer.code, answer.text[:5]) == (550, "5.6.0")
+
+
+def test_signatures_are_verified_over_the_bytes_as_they_came() -> None:
+    private, record = key_pair()
+    letter = b"From: x@far.example\r\nSubject: a\rb\r\nX-Spam: yes\r\n\r\n.\rbody\r\r\n"
+    covered = [b"from", b"subject", b"x-spam"]
+    simple = (b"simple", b"simple")
+    signature = dkim.sign(
+        letter, b"s", b"far.example", private, None, simple, b"rsa-sha256", covered
+    )
+    signed = signature + letter
+    txt = "".join(re.findall('"([^"]*)"', record))
+    resolver = StaticResolver({"s._domainkey.far.example": {"TXT": [txt]}})
+    for renamed, came in ((False, signed), (True, rename(signed))):
+        verifier = Verifier(
+            "mail.example.org",
+            resolver,
+            InboundPolicy(),
+            spam_fields=SpamFields(FLAG, renamed=renamed),
+        )
+        answer = asyncio.run(verifier.verify(arriving("x@far.example"), came))
+        assert isinstance(answer, bytes)
+        assert b"dkim=pass" in answer
+        assert b"X-Spam" not in answer
+        assert answer.endswith(b"\r\nSubject: a b\r\n\r\n. body \r\n")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"X-Spam: yes",
+        b"x-spam:\tYES",
+        b"X-SPAM-FLAG: yes",
+        b"X-Spam : yes",
+        b"X-Spam:\r\n yes",
+        b"X-Spam\r: yes",
+        b"X-Spam: =?utf-8?q?yes?=",
+        b"X-Spam: no",
+        b"X-Spam-As-Sent: yes",
+    ],
+)
+def test_a_clients_word_that_it_is_spam_is_not_passed_on(field: bytes) -> None:
+    rest = b"From: x@far.example\r\n\r\nX-Spam: yes\r\n"
+    top = b"X-Spam: Yes\r\nReceived: smtpd\r\n"
+    sent = top + field + b"\r\nX-Spammer: yes\r\n" + field + b"\r\n" + rest
+    kept = b" smtpd\r\nX-Spammer: yes\r\n" + rest
+    if b"As-Sent" not in field:
+        assert verified(sent) == kept
+    came = rename(sent)
+    # Filters between may write theirs anywhere.
+    came = b"X-Spam: yes\r\n" + came.replace(b"From:", b"X-Spam: yes\r\nFrom:")
+    answer = verified(came, renamed=True)
+    assert answer == kept.replace(b"From:", b"X-Spam: yes\r\nFrom:")
+    assert SpamFields(FLAG, renamed=True).as_sent(rename(sent)) == sent
+
+
+def test_smtpds_own_word_that_it_is_spam_is_passed_on() -> None:
+    """It stands above the Received field that smtpd writes; no client can write there."""
+    rest = b"From: x@far.example\r\n\r\nbody\r\n"
+    own = b"X-Spam: Yes\r\nReceived: smtpd\r\n"
+    verifier = Verifier("mail.example.org", StaticResolver({}), InboundPolicy())
+    came = own + b"Received: a client\r\nX-Spam: yes\r\n" + rest
+    answer = asyncio.run(verifier.verify(arriving("x@far.example"), came))
+    assert isinstance(answer, bytes)
+    assert answer.endswith(b"\r\n" + own + b"Received: a client\r\n" + rest)
+
+
+def test_a_field_that_no_delivery_believes_is_the_clients_own() -> None:
+    rest = b"X-Spam-Flag: YES\r\nX-Spam-Status: Yes\r\nFrom: x@far.example\r\n\r\nbody\r\n"
+    came = Message(b"X-Spam: yes\r\n" + rest)
+    assert SpamFields().without_sent(came).raw == rest
+    assert SpamFields(FLAG).without_sent(came).raw == rest.partition(b"\n")[2]
