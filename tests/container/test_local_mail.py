@@ -6,6 +6,7 @@ image's own set-gid programs, is looked at in the image.
 
 from __future__ import annotations
 
+import imaplib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -306,23 +307,30 @@ def test_its_scripts_answer_redirect_and_keep_what_is_refused(
 
 
 def test_commands_take_it(world: World, server: Signpost) -> None:
-    address, other = OPTION
+    address, password = OPTION
 
     def say(*words: str, stdin: str = "") -> str:
         return server.exec("signpost", *words, stdin=stdin.encode())
 
-    say("account", "add", "--", address, stdin="first-secret\n")
-    say("account", "quota", "--", address, "1M")
-    say("account", "passwd", "--", address, stdin=f"{other}\n")
+    say("account", "add", "--quota", "1M", "--", address, stdin=f"{password}\n")
     phone = say("app-password", "add", "--", address, "-phone").split()[-1]
     say("alias", "add", "--", "-alias@example.org", address)
-    for password in (other, phone):
-        with mailbox(server.v4, (address, password)) as box:
-            box.wait_for(send(world, server, "-alias@example.org"))
-            assert b"1024" in box.session.getquotaroot("INBOX")[1][1][0]
-    assert address in say("account", "list")
+    # A session is found by its account, and ends with the password.
+    with pytest.raises(imaplib.IMAP4.abort), mailbox(server.v4, (address, phone)) as box:
+        box.wait_for(send(world, server, "-alias@example.org"))
+        assert b"1024" in box.session.getquotaroot("INBOX")[1][1][0]
+        say("app-password", "revoke", "--", address, "-phone")
+        box.session.noop()
     say("alias", "remove", "--", "-alias@example.org")
-    say("app-password", "revoke", "--", address, "-phone")
     say("account", "remove", "--delete-mail", "--yes", "--", address)
     with pytest.raises(CommandError, match=r"550, b.5\.1\.1 <-rf@example\.org>: no such user"):
         send(world, server, address)
+
+
+def test_it_has_its_mail_without_dovecot(world: World, server: Signpost) -> None:
+    server.environment["ENABLE_IMAP"] = "no"
+    server.start()
+    for to in ("-x@example.org", "-X+-tag@example.org", "-f@example.net"):
+        server.wait_for_mail(DASH[0], send(world, server, to))
+    assert server.attempt("signpost", "health").returncode == 0
+    assert socket_mode(server) == "660 root opensmtpq"
