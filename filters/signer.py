@@ -35,7 +35,7 @@ def whose_script(message: Message) -> tuple[str | None, Message]:
 
 log = logging.getLogger(__name__)
 
-# Whom Sieve's `reject` writes as, whoever's script it is in; and smtpd's bounces.
+# Whom Sieve's `reject` writes as, whoever's script it is in.
 _REJECTIONS = "mailer-daemon@"
 _NULL_SENDER = "signer: the null sender"
 
@@ -164,11 +164,11 @@ def _is_bounce(session: Session, writer: Author) -> bool:
 
     Who may reach that socket could write one, too, and nothing but that.
     """
-    addresses = [address.lower() for address in writer.addresses]
+    authors = [address.lower() for address in writer.addresses]
     return (
         bool(session.state.get(_NULL_SENDER))
         and writer.well_formed
-        and addresses == [f"{_REJECTIONS}{session.hostname.lower()}"]
+        and authors == [f"mailer-daemon@{session.hostname}".lower()]
     )
 
 
