@@ -107,19 +107,20 @@ session.quit()
 # As each user, with the groups of its name alone: what it may read of what not everybody may.
 READABLE = """
 import json, os, pwd, stat, sys
-hidden = []
-for top in ("/data", "/run/signpost", "/var/spool/smtpd"):
+hidden = {}
+for top, depth in (
+    ("/data", 4), ("/run/signpost", 4), ("/var/spool/smtpd", 5), ("/var/spool/smtpd/filters", 6)
+):
     for folder, _, names in os.walk(top):
         for path in (folder, *(os.path.join(folder, name) for name in names)):
             mode = os.lstat(path).st_mode
             if not stat.S_ISLNK(mode) and not stat.S_ISSOCK(mode) and not mode & 0o004:
-                hidden.append(path)
-found = {}
+                hidden[path] = "/".join(path.split("/")[:depth])
 for name in sys.argv[1:]:
     if os.fork() == 0:
         user = pwd.getpwnam(name)
         os.setgroups([]); os.setresgid(*[user.pw_gid] * 3); os.setresuid(*[user.pw_uid] * 3)
-        mine = {"/".join(path.split("/")[:4]) for path in hidden if os.access(path, os.R_OK)}
+        mine = {named for path, named in hidden.items() if os.access(path, os.R_OK)}
         print(json.dumps([name, sorted(mine)]), flush=True)
         os._exit(0)
     os.wait()
@@ -211,10 +212,11 @@ def test_each_reads_its_own_secrets_and_nobody_elses(server: Signpost) -> None:
     lines = server.exec("python3", "-c", READABLE, *users).splitlines()
     assert dict(map(json.loads, lines)) == {
         "web": ["/run/signpost/web"],
-        "verifier": ["/data/arc/mail.example.org", "/var/spool/smtpd/filters"],
+        "verifier": ["/data/arc/mail.example.org", "/var/spool/smtpd/filters/verifier"],
         "signer": [
             *("/data/dkim/example.net", "/data/dkim/example.org"),
-            *("/run/signpost/dkim-keys", "/run/signpost/guard", "/var/spool/smtpd/filters"),
+            *("/run/signpost/dkim-keys", "/run/signpost/guard"),
+            "/var/spool/smtpd/filters/signer",
         ],
         "logins": [
             *("/data/accounts/logins", "/run/signpost/guard", "/run/signpost/logins"),
@@ -222,7 +224,7 @@ def test_each_reads_its_own_secrets_and_nobody_elses(server: Signpost) -> None:
         ],
         "extra": [],
         "nobody": [],
-        "vmail": ["/data/mail"],
+        "vmail": ["/data/mail", "/run/signpost/probe-home"],
         "opensmtpd": ["/run/signpost/tables"],
         "dovecot": ["/run/signpost/dovecot"],
         "opensmtpq": [
@@ -377,7 +379,7 @@ def test_commands_take_it(world: World, server: Signpost) -> None:
 
 
 def test_it_has_its_mail_without_dovecot(world: World, server: Signpost) -> None:
-    server.environment["ENABLE_IMAP"] = "no"
+    server.environment |= {"ENABLE_IMAP": "no", "ENABLE_AUTOCONFIG": "no"}
     server.start()
     for to in ("-x@example.org", "-X+-tag@example.org", "-f@example.net"):
         server.wait_for_mail(DASH[0], send(world, server, to))
