@@ -16,12 +16,14 @@ RUN modules="/out/usr/lib/$(gcc -print-multiarch)/security" && mkdir -p "$module
 COPY entrypoint/delivery/deliver.c ./
 RUN mkdir -p /out/usr/local/libexec \
     && gcc $CFLAGS -D_GNU_SOURCE -static-pie -o /out/usr/local/libexec/deliver deliver.c
-# Loaded into smtpd: its listening sockets outlive it, and its control socket is not everybody's.
-COPY entrypoint/supervise/listening_sockets.c entrypoint/supervise/control_socket.c ./
-RUN for library in listening_sockets control_socket; do \
-        gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
-            -o "/out/usr/local/libexec/$library.so" "$library.c" || exit 1; \
-    done
+# Loaded into smtpd: its control socket is not everybody's.
+COPY entrypoint/supervise/control_socket.c ./
+RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
+        -o /out/usr/local/libexec/control_socket.so control_socket.c
+# Loaded into smtpd: its listening sockets outlive it.
+COPY entrypoint/supervise/listening_sockets.c ./
+RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
+        -o /out/usr/local/libexec/listening_sockets.so listening_sockets.c
 
 FROM ${BASE} AS build
 RUN apt-get update \
