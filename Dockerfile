@@ -16,6 +16,10 @@ RUN modules="/out/usr/lib/$(gcc -print-multiarch)/security" && mkdir -p "$module
 COPY entrypoint/delivery/deliver.c ./
 RUN mkdir -p /out/usr/local/libexec \
     && gcc $CFLAGS -D_GNU_SOURCE -static-pie -o /out/usr/local/libexec/deliver deliver.c
+# Loaded into smtpd: its control socket is not everybody's.
+COPY entrypoint/supervise/control_socket.c ./
+RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
+        -o /out/usr/local/libexec/control_socket.so control_socket.c
 # Loaded into smtpd: its listening sockets outlive it.
 COPY entrypoint/supervise/listening_sockets.c ./
 RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
@@ -50,6 +54,10 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* /etc/smtpd.conf \
     && ln -sf /run/signpost/mailname /etc/mailname \
     && ln -sf /run/signpost/dovecot/dovecot.conf /etc/dovecot/dovecot.conf \
+    # Nothing gives whoever runs it the rights of another: smtpctl and sendmail are set-gid for the
+    # group that may control smtpd. root takes it for those who need it (templates/smtpctl).
+    && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
+    && ln -s smtpctl /usr/local/sbin/sendmail \
     # smtpd looks for a .forward in the home of whom it delivers as, and root needs to read it.
     && useradd --system --user-group --no-create-home --home-dir /data \
         --shell /usr/sbin/nologin vmail \
@@ -60,6 +68,7 @@ RUN apt-get update \
 # Who delivers, who sends for Sieve, who may log in; and the scripts that go with every person's,
 # compiled, because no user could keep them so.
 COPY --chmod=755 templates/start-smtpd templates/dovecot/sieve-send /usr/local/libexec/
+COPY --chmod=755 templates/smtpctl /usr/local/sbin/
 COPY --from=programs /out/ /
 COPY --chmod=644 filters/pam/smtpd /etc/pam.d/
 COPY templates/dovecot/pam/ /etc/pam.d/

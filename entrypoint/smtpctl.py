@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from entrypoint.text import printable
 
-# smtpctl is set-gid, which a container may be denied (no-new-privileges): the group is taken here.
+# smtpd's control socket is for this group; root takes it.
 SMTPCTL = ("setpriv", "--regid", "opensmtpq", "--clear-groups", "/usr/sbin/smtpctl")
 SECONDS = 20.0
 _END = 1.0  # seconds, for one that was killed

@@ -9,7 +9,6 @@ at once (Dovecot's mail-send.c). What stands further down, a script may have wri
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -29,8 +28,6 @@ _THEIRS = frozenset(
 # RFC 5230 §4.7: with :mime the reason is a MIME entity, whose header is Content-… (RFC 2045 §9).
 _OF_A_SCRIPT = b"content-"
 _REJECTED = b"auto-replied (rejected)"
-# To some readers a line ends there, and another field begins.
-_BARE_CR = re.compile(rb"\r(?!\n)")
 
 Kind = Literal["redirect", "rejection", "answer"]
 
@@ -80,7 +77,7 @@ def _not_to_be_written(fields: Iterable[Field]) -> Iterator[Field]:
     seen = set()
     for field in fields:
         known = field.key in _THEIRS or field.key.startswith(_OF_A_SCRIPT)
-        if not known or field.key in seen or _BARE_CR.search(field.raw):
+        if not known or field.key in seen:
             yield field
         seen.add(field.key)
 

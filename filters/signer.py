@@ -25,6 +25,8 @@ from filters.unsigned_counts import UnsignedCounts
 
 log = logging.getLogger(__name__)
 
+_NULL_SENDER = "signer: the null sender"
+
 
 class Signer:
     """The decisions about one message. `addresses` None: nobody is checked."""
@@ -60,6 +62,11 @@ class Signer:
             return None
         return Reject(550, f"5.7.1 {session.user} has no address to send from")
 
+    def note_null_sender(self, session: Session, request: Request) -> None:
+        """At MAIL, on the local socket: a bounce has the null sender."""
+        if session.user is None:
+            session.state[_NULL_SENDER] = not request.parameter
+
     def sign(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message with its signatures in front, or the refusal."""
         parsed = add_domains(self._clean(message), session.hostname)
@@ -69,7 +76,10 @@ class Signer:
         if session.user is None and _has_travelled(parsed):
             # Anyone's mail that is handed in again must not leave with our signature.
             return parsed.raw
-        refusal = self._reject_author(session.user, author(parsed))
+        writer = author(parsed)
+        if self.addresses is not None and session.user is None and not _is_bounce(session, writer):
+            return self._leave_as_nobodys(session, parsed, writer)
+        refusal = self._reject_author(session.user, writer)
         return refusal or self._sign_for_author(session, parsed)
 
     def _sign_for_script(
@@ -168,6 +178,19 @@ class Signer:
         log.debug("session=%s signed in %.2f ms", session.id, 1e3 * (time.perf_counter() - start))
         return signatures + message.raw
 
+    def _leave_as_nobodys(
+        self, session: Session, message: Message, writer: Author
+    ) -> bytes | Reject:
+        """What a program on this machine hands in: nobody says that it may write as its author."""
+        named = writer.domain or writer.reason
+        log.warning("session=%s not signed: local mail of no account, From: %s", session.id, named)
+        if self.required and writer.domain is not None and self._signs_for(writer.domain):
+            return Reject(550, "5.7.1 local mail of no account is not signed; log in to send it")
+        return message.raw
+
+    def _signs_for(self, domain: str) -> bool:
+        return bool(self.keys.keys_for(domain)) or self._is_ours(domain)
+
     def _is_ours(self, domain: str) -> bool:
         return self.addresses is not None and self.addresses.content.is_ours(domain)
 
@@ -197,6 +220,19 @@ class Signer:
     def _refuse(login: str, address: str) -> Reject:
         log.warning("login=%s may not send as %s", login, address)
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
+
+
+def _is_bounce(session: Session, writer: Author) -> bool:
+    """Whether mail on the local socket is as smtpd itself makes its bounces.
+
+    Who may reach that socket could write one, too, and nothing but that.
+    """
+    authors = [address.lower() for address in writer.addresses]
+    return (
+        bool(session.state.get(_NULL_SENDER))
+        and writer.well_formed
+        and authors == [f"mailer-daemon@{session.hostname}".lower()]
+    )
 
 
 def _has_travelled(message: Message) -> bool:

@@ -54,6 +54,7 @@ def restrict(
         server.register_handler("filter", "mail-from", queue.reject_insufficient_storage)
     if signer.addresses is not None:
         server.register_handler("filter", "mail-from", signer.reject_sender_login_mismatch)
+        server.register_handler("filter", "mail-from", signer.note_null_sender)
     if recipients is not None:
         if local_only:
             server.register_handler("filter", "rcpt-to", recipients.reject_other_domains)

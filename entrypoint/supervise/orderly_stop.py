@@ -59,7 +59,7 @@ def _wait(find: Callable[[], Collection[object]], deadline: float) -> Collection
 
 
 def _pause(part: str) -> bool:
-    # smtpctl is set-gid, which a container may be denied: the group is taken directly.
+    # smtpd's control socket is for this group.
     command = ["/usr/sbin/smtpctl", "pause", part]
     try:
         subprocess.run(  # noqa: S603 -- a fixed command

@@ -64,7 +64,8 @@ def command(settings: Settings, folder: Path, names: Sequence[str]) -> list[str]
         *("--config-dir", str(folder), "--work-dir", str(folder / "work")),
         *("--logs-dir", str(folder / "log"), "--max-log-backups", "0"),
         *("--server", settings.acme_server),
-        *("--email", settings.acme_email or settings.postmaster_address),
+        # With `=`: an address may begin with a dash.
+        f"--email={settings.acme_email or settings.postmaster_address}",
         *("--key-type", "ecdsa", "--elliptic-curve", "secp256r1"),
         *("--cert-name", settings.mail_hostname, "--renew-with-new-domains"),
         *(word for name in names for word in ("--domain", name)),

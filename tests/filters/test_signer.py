@@ -176,15 +176,77 @@ def test_a_message_without_from_is_refused(signer: Signer) -> None:
     assert verdict.code == 550
 
 
-def test_the_local_socket_signs_bounces_and_never_what_has_travelled(
-    signer: Signer, ring: KeyRing
-) -> None:
-    own = "Received: from localhost (mail.example.org [local]) by mail.example.org"
-    bounce = signer.sign(session(None), message("MAILER-DAEMON@mail.example.org", own))
+OWN = "Received: from localhost (mail.example.org [local]) by mail.example.org"
+
+
+def handed_in(signer: Signer, sender: bytes = b"") -> Session:
+    """A session on the local socket, after MAIL."""
+    local = session(None)
+    signer.note_null_sender(local, Request((0, 7), "mail-from", "s", "t", sender))
+    return local
+
+
+@pytest.mark.parametrize("name", ["MAILER-DAEMON", "mailer-daemon", "Mailer-Daemon"])
+def test_the_local_socket_signs_bounces(signer: Signer, ring: KeyRing, name: str) -> None:
+    raw = message(f"Mailer Daemon <{name}@mail.example.org>", OWN)
+    bounce = signer.sign(handed_in(signer), raw)
     assert isinstance(bounce, bytes)
     assert {domain for domain, _, _ in signatures(bounce, ring)} == {"example.org"}
-    travelled = message("alice@example.org", own, "Received: from far.example by x")
-    assert signer.sign(session(None), travelled) == travelled
+
+
+@pytest.mark.parametrize(
+    ("sender", "author"),
+    [
+        (b"", "alice@example.org"),
+        (b"alice@example.org", "alice@example.org"),
+        (b"", "alice"),
+        (b"", "MAILER-DAEMON@example.org"),
+        (b"", "MAILER-DAEMON@mail.example.org@example.org"),
+        (b"", "MAILER-DAEMON@other.example.org"),
+        (b"", "MAILER-DAEMON+x@mail.example.org"),
+        (b"", "MAILER-DAEMON@mail.example.org, alice@example.org"),
+        (b"", "MAILER-DAEMON@mail.example.org\r\nFrom: alice@example.org"),
+        (b"", "alice@example.org\r\nFrom: MAILER-DAEMON@mail.example.org"),
+        (b"", "MAILER-DAEMON@mail.example.org <alice@example.org>"),
+        (b"alice@example.org", "MAILER-DAEMON@mail.example.org"),
+        (b"MAILER-DAEMON@mail.example.org", "MAILER-DAEMON@mail.example.org"),
+    ],
+)
+def test_the_local_socket_signs_nothing_else_without_an_account(
+    signer: Signer, ring: KeyRing, sender: bytes, author: str
+) -> None:
+    signed = signer.sign(handed_in(signer, sender), message(author, OWN))
+    assert isinstance(signed, bytes)
+    assert b"DKIM-Signature" not in signed
+
+
+def test_a_bounce_before_in_the_same_session_counts_for_nothing(signer: Signer) -> None:
+    local, raw = handed_in(signer), message("MAILER-DAEMON@mail.example.org", OWN)
+    signer.note_null_sender(local, Request((0, 7), "mail-from", "s", "t", b"a@example.org"))
+    assert signer.sign(local, raw) == raw
+
+
+def test_the_local_socket_never_signs_what_has_travelled(signer: Signer) -> None:
+    travelled = message("MAILER-DAEMON@mail.example.org", OWN, "Received: from far.example by x")
+    assert signer.sign(handed_in(signer), travelled) == travelled
+
+
+def test_where_all_has_to_be_signed_local_mail_of_no_account_is_refused(
+    signer: Signer, ring: KeyRing
+) -> None:
+    strict = Signer(ring, signer.addresses, required=True)
+    refused = strict.sign(handed_in(strict), message("alice@example.org", OWN))
+    assert isinstance(refused, Reject)
+    assert refused.code == 550
+    foreign = message("x@far.example", OWN)
+    assert strict.sign(handed_in(strict), foreign) == foreign
+
+
+def test_without_a_list_of_accounts_local_mail_is_signed(ring: KeyRing) -> None:
+    """So it is where the filter alone runs, for the cron of the machine."""
+    signed = Signer(ring, None, required=False).sign(session(None), message("root@example.org"))
+    assert isinstance(signed, bytes)
+    assert signatures(signed, ring)
 
 
 def test_what_cannot_be_signed_is_loud_and_required_makes_it_wait(
@@ -353,8 +415,6 @@ def test_a_script_is_no_daemon_where_all_other_names_are_its_accounts(
         b"X-Signpost-Account: bob@example.net\r\nx-signpost-other: y\r\nX-Spam: no\r\n",
         b"DKIM-Signature: v=1\r\nReturn-Path: <bob@example.net>\r\nReceived: x\r\n",
         b"Auto-Submitted: no\r\nSubject: other\r\nTo: y@far.example\r\nMIME-Version: 1.0\r\n",
-        b"Content-Language: en\rAuthentication-Results: mail.example.org; dmarc=pass\r\n",
-        b"Content-Language: en\rFrom: bob@example.net\r\n",
         b"no field\r\n",
         b"X: y\r\n" * 10_000 + b"From: bob@example.net\r\n",
     ],
@@ -368,6 +428,13 @@ def test_an_answer_has_what_pigeonhole_writes_and_a_mime_header(
         # Behind ten thousand fields nothing more is looked at.
         assert left in {expected, expected.replace(HTML, b"")}
         assert left == expected or len(text) > 10_000
+
+
+def test_a_bare_cr_of_a_script_begins_no_field(signer: Signer, ring: KeyRing) -> None:
+    text = HTML + b"Content-Language: en\rFrom: bob@example.net\r\n"
+    left = sent(signer, ring, vacation("alice@example.org", text))
+    space = text.replace(b"en\r", b"en ")
+    assert left == vacation("alice@example.org", space).replace(MARK, b"")
 
 
 def test_what_the_incoming_mail_has_folded_into_it_is_no_field(signer: Signer) -> None:
@@ -490,7 +557,9 @@ def test_results_in_our_name_do_not_leave(
     signed = signer.sign(session(user), message("alice@example.org", forged, others, forged))
     assert isinstance(signed, bytes)
     assert signed.endswith(message("alice@example.org", others))
-    assert [result for *_, result in signatures(signed, ring)] == ["pass", "pass"]
+    # What nobody has logged in for is not signed.
+    expected = ["pass", "pass"] if user else []
+    assert [result for *_, result in signatures(signed, ring)] == expected
 
 
 @pytest.mark.parametrize("user", ["alice@example.org", None])
@@ -501,7 +570,8 @@ def test_each_bare_cr_leaves_as_a_space(signer: Signer, ring: KeyRing, user: str
     assert isinstance(signed, bytes)
     left = message("Al ice <alice@example.org>", "X: y From: z@far.example", "Y:   ")
     assert signed.endswith(left + b". \r\n \r\n a\xff  \r\n")
-    assert [result for *_, result in signatures(signed, ring)] == ["pass", "pass"]
+    expected = ["pass", "pass"] if user else []
+    assert [result for *_, result in signatures(signed, ring)] == expected
 
 
 def test_the_author_is_read_as_it_leaves(signer: Signer) -> None:

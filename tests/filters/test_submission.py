@@ -46,6 +46,7 @@ def test_restrictions_are_asked_in_the_order_of_the_program(
             "reject_blocked_login",
             "reject_insufficient_storage",
             "reject_sender_login_mismatch",
+            "note_null_sender",
         ],
         "rcpt-to": [
             *(["reject_other_domains"] if local_only else []),

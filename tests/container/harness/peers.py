@@ -140,7 +140,7 @@ class Outside:
 
     def received(self, address: str) -> list[Received]:
         """The messages for an address so far, oldest first."""
-        folder = address.lower().replace("/", "_")
+        folder = "./" + address.lower().replace("/", "_")
         archive = attempt("docker", "exec", self._container, "tar", "-C", "/mail", "-c", folder)
         if archive.returncode:
             return []

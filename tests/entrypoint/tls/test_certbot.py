@@ -175,7 +175,7 @@ def test_the_name_is_proved_on_port_80_unless_there_is_a_hook() -> None:
     assert "--standalone" in asked
     assert asked[asked.index("--cert-name") + 1] == HOST
     assert [asked[at + 1] for at, word in enumerate(asked) if word == "--domain"] == [*NAMES]
-    assert asked[asked.index("--email") + 1] == "alice@example.org"
+    assert "--email=alice@example.org" in asked
 
 
 def test_where_the_web_service_has_the_port_it_answers() -> None:
