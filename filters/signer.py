@@ -15,6 +15,7 @@ from filters.bare_addresses import add_domains
 from filters.keyring import KeyRing
 from filters.mailauth.dkim.sign import SigningKey, sign
 from filters.mailauth.message import Message, author, remove
+from filters.quoting import quoted
 from filters.smtpd import Reject, Request, Session
 from filters.unsigned_counts import UnsignedCounts
 
@@ -119,12 +120,12 @@ class Signer:
     ) -> bytes | Reject:
         """Whatever the cause, mail of ours that leaves bare is never silent."""
         log.error(
-            "session=%s domain=%s could not be signed: %s (%d so far)%s",
+            "session=%s domain=%s could not be signed (%d so far)%s: %s",
             session.id,
             domain,
-            reason,
             self.unsigned.unsigned(domain, reason),
             "" if self.required else "; it leaves unsigned",
+            quoted(reason),
         )
         if self.required:
             return Reject(451, f"4.7.5 mail from {domain} cannot be signed at the moment")
@@ -134,7 +135,7 @@ class Signer:
         assert self.addresses is not None  # noqa: S101 -- both callers look first
         if self.addresses.content.may_use(login, address):
             return None
-        log.warning("login=%s may not send as %s", login, address)
+        log.warning("login=%s may not send as %s", login, quoted(address))
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
 
 

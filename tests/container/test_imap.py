@@ -454,7 +454,7 @@ def test_vacation_answers_in_nobody_elses_name(world: World, server: Signpost, o
         said.accepted()
         with mailbox(server.v4, ALICE) as box:
             box.wait_for(token)
-    server.wait_for_log(rf"login=alice@example\.org may not send as {re.escape(other)}")
+    server.wait_for_log(rf'login=alice@example\.org may not send as "{re.escape(other)}"')
     assert not world.outside.received(asker)
 
 
