@@ -10,7 +10,6 @@ from typing import NoReturn
 
 from filters.addresses import AddressFile
 
-
 # Bytes. smtpd prints it behind the filter's name, into a pipe that its processes share: what is
 # longer than PIPE_BUF (4,096 bytes) could be torn by another one's line.
 LONGEST_LINE = 3500

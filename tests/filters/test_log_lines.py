@@ -1,4 +1,4 @@
-"""What strangers write stands in the log cut, quoted and last, and never makes a line of its own."""
+"""What strangers write stands in the log cut, quoted and last, and makes no line of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from filters.mailauth.dns.resolver import StaticResolver
 from filters.program import LONGEST_LINE, OneLineFormatter
 from filters.quoting import quoted
 from filters.signer import Signer
-from filters.smtpd import Reject, Request, Session
+from filters.smtpd import Reject, Request, Rewrite, Session
 from filters.smtpd.session import Transaction
 from filters.verifier import InboundPolicy, Verifier
 
@@ -27,11 +27,12 @@ FORGERIES = [
     "x@y> client=192.0.2.1 from=<ceo@bank.test> dmarc=pass disposition=none",
     'x@y" client=192.0.2.1 disposition="none',
     'x@y\\" client=192.0.2.1 disposition=none',
-    "x@y\\\\\" client=192.0.2.1 disposition=none",
+    'x@y\\\\" client=192.0.2.1 disposition=none',
     "x\r\nerror inbound: FORGED client=192.0.2.1 disposition=none",
     "x\x1b[31m\x9b\x85\u202e client=192.0.2.1 disposition=none",
     "x" * 8050 + "error inbound: FORGED client=192.0.2.1 disposition=none" + "x" * 60_000,
 ]
+
 
 def written(record: logging.LogRecord) -> str:
     return OneLineFormatter("%(message)s").format(record)
@@ -145,3 +146,10 @@ def test_no_line_is_longer_than_smtpd_writes_in_one(
         assert re.fullmatch(r"error: [ -~]*", line)
     # The place of the mistake is not cut away.
     assert "_raise" in written(caplog.records[-1])
+
+
+def test_a_reply_ends_where_smtpd_ends_its_quotation() -> None:
+    reject = Reject(550, '5.7.1 <"x\\" result=\\"250 ok"@y> is not yours')
+    assert reject.text == "5.7.1 <'x\\' result=\\'250 ok'@y> is not yours"
+    # What is an address for smtpd stays one.
+    assert Rewrite('"a b"@example.org').parameter == '"a b"@example.org'
