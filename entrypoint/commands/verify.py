@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import click
 
+from entrypoint.text import printable_lines
 from entrypoint.verify.answer import as_json, as_text
 from entrypoint.verify.ask import Judge
 from entrypoint.verify.batch import run_batch
@@ -80,7 +81,7 @@ def command(
             None if zone is None else read_zone(zone.read(), zone.name),
         )
     except QuestionError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(printable_lines(str(error))) from error
     verdict, decision = asyncio.run(judge.ask(question))
     if machine:
         click.echo(json.dumps({"id": None, **as_json(question, verdict, decision)}, indent=2))
