@@ -48,7 +48,7 @@ def show(identifier: str, raw: bool) -> None:
         if sys.stdout.isatty():
             raise click.UsageError("--raw is for a file or a program, not for a terminal")
         message = _answer(smtpctl.output("show", "message", _checked(identifier)))
-        click.get_binary_stream("stdout").write(message)
+        sys.stdout.buffer.write(message)
         return
     click.echo(_smtpctl("show", "envelope" if len(identifier) == 16 else "message", identifier))
     if len(identifier) == 16:
