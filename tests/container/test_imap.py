@@ -196,7 +196,9 @@ def test_the_special_folders_are_there_at_the_first_login(server: Signpost) -> N
 def test_the_log_tells_who_logged_in(server: Signpost) -> None:
     with mailbox(server.v4, BOB):
         pass
-    server.wait_for_log(r"info dovecot: imap-login: Logged in: .* TLS, .*, user=<bob@example\.org>$")
+    server.wait_for_log(
+        r"info dovecot: imap-login: Logged in: .* TLS, .*, user=<bob@example\.org>$"
+    )
 
 
 def test_it_is_healthy_on_every_port(server: Signpost) -> None:
