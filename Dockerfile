@@ -24,6 +24,10 @@ RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
 COPY entrypoint/supervise/listening_sockets.c ./
 RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
         -o /out/usr/local/libexec/listening_sockets.so listening_sockets.c
+# Loaded into smtpd: where a message ends.
+COPY entrypoint/supervise/end_of_data.c ./
+RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
+        -o /out/usr/local/libexec/end_of_data.so end_of_data.c
 
 FROM ${BASE} AS build
 RUN apt-get update \

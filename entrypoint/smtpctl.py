@@ -25,7 +25,18 @@ class SmtpctlRefusedError(SmtpctlError):
 
 
 async def run(*arguments: str, command: Sequence[str] = SMTPCTL, seconds: float = SECONDS) -> str:
-    """What smtpctl prints. Raises SmtpctlError where it fails, or does not end in time."""
+    """What smtpctl prints; strangers wrote most of it.
+
+    Raises SmtpctlError where it fails, or does not end in time.
+    """
+    printed = await output(*arguments, command=command, seconds=seconds)
+    return printed.decode("utf-8", "backslashreplace")
+
+
+async def output(
+    *arguments: str, command: Sequence[str] = SMTPCTL, seconds: float = SECONDS
+) -> bytes:
+    """The same, byte by byte."""
     async with _started(command, arguments, asyncio.subprocess.PIPE) as process:
         try:
             async with asyncio.timeout(seconds):
@@ -34,7 +45,7 @@ async def run(*arguments: str, command: Sequence[str] = SMTPCTL, seconds: float 
             raise SmtpctlError(f"{_name(arguments)}: no answer within {seconds:g} s") from None
         if process.returncode:
             raise _refusal(arguments, errors or printed, process.returncode)
-        return printed.decode("utf-8", "backslashreplace")
+        return printed
 
 
 async def lines_of(*arguments: str, command: Sequence[str] = SMTPCTL) -> AsyncGenerator[str, None]:

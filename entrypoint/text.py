@@ -24,6 +24,17 @@ def printable(text: str) -> str:
     )
 
 
+def printable_lines(text: str) -> str:
+    """The same of a text of several lines; line feeds and tabs stay.
+
+    Every command prints so what strangers wrote, to a pipe, too: behind `| head` or `docker exec`
+    there is a terminal again, which cannot be seen from here.
+    """
+    return "\n".join(
+        "\t".join(printable(part) for part in line.split("\t")) for line in text.split("\n")
+    )
+
+
 def listed(items: Iterable[object], last: str = "and") -> str:
     """`a, b and c`; "" for none. last: the word before the last one."""
     *most, end = [str(item) for item in items] or [""]

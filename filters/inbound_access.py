@@ -14,6 +14,7 @@ from filters.guard.networks import is_public, sender_network
 from filters.mailauth.dns.resolver import Lookup, Resolver
 from filters.mailauth.envelope import Envelope
 from filters.mailauth.spf import check as spf_check
+from filters.quoting import quoted
 from filters.smtpd import Disconnect, Reject, Request, Session
 from filters.verifier import envelope_of
 
@@ -38,7 +39,9 @@ class BlocklistAccess:
         listing = await self.blocklists.find(address)
         if listing is None:
             return None
-        log.info("client=%s refused: listed by %s: %s", address, listing.zone, listing.reason)
+        log.info(
+            "client=%s refused: listed by %s: %s", address, listing.zone, quoted(listing.reason)
+        )
         because = f": {listing.reason}" if listing.reason else ""
         return Disconnect(554, f"5.7.1 {address} is listed by {listing.zone}{because}")
 
@@ -77,7 +80,12 @@ class GreylistAccess:
         )
         if not seconds:
             return None
-        log.info("client=%s from=<%s> to=<%s> greylisted", address, envelope.sender, recipient)
+        log.info(
+            "client=%s greylisted from=%s to=%s",
+            address,
+            quoted(envelope.sender),
+            quoted(recipient),
+        )
         return Reject(451, f"4.7.1 greylisted: try again in {seconds} seconds, once is enough")
 
     async def _vouching_domain(self, envelope: Envelope) -> str | None:

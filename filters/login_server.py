@@ -23,6 +23,7 @@ from filters.guard.networks import address_of
 from filters.guard.server import GuardServer
 from filters.last_used import LastUsed
 from filters.login_name import login_bytes
+from filters.quoting import quoted
 from filters.uncounted_login import UncountedLogin
 from filters.watched_file import LastGood
 
@@ -95,7 +96,7 @@ class LoginServer:
         if self._uncounted is not None and self._uncounted.is_right(login, password):
             return RIGHT
         if self._book.content.is_too_slow(login):
-            log.warning("login=%s not answered: its hash takes too long to check", _name(login))
+            log.warning("not answered: the hash of login=%s is too slow", quoted(_name(login)))
             return NO_ANSWER
         # It is hashed nowhere, so it may overtake others: an attacker's guesses that are under way
         # at the same time, four at most (Dovecot's auth-workers), are no more for it.
@@ -130,7 +131,9 @@ class LoginServer:
         if self._guard is None or not self._guard.refused(address, _name(login)):
             return False
         log.info(
-            "login=%s client=%s refused: failed logins before", _name(login), address or "by SMTP"
+            "client=%s refused: failed logins before at login=%s",
+            address or "by SMTP",
+            quoted(_name(login)),
         )
         return True
 

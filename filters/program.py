@@ -10,6 +10,11 @@ from typing import NoReturn
 
 from filters.addresses import AddressFile
 
+# Bytes. smtpd prints it behind the filter's name, into a pipe that its processes share: what is
+# longer than PIPE_BUF (4,096 bytes) could be torn by another one's line.
+LONGEST_LINE = 3500
+_LONGEST_END = 1000
+
 
 class OneLineFormatter(logging.Formatter):
     """`level: message` on one line whatever the message holds; smtpd logs by lines.
@@ -23,7 +28,16 @@ class OneLineFormatter(logging.Formatter):
         text = super().format(record).replace("\n", " | ")
         escaped = text.encode("ascii", "backslashreplace").decode("ascii")
         safe = "".join(char if " " <= char <= "~" else f"\\x{ord(char):02x}" for char in escaped)
-        return f"{record.levelname.lower()}: {safe}"
+        return _cut(f"{record.levelname.lower()}: {safe}")
+
+
+def _cut(line: str) -> str:
+    """In the middle: a traceback ends in what went wrong."""
+    if len(line) <= LONGEST_LINE:
+        return line
+    mark = f" [{len(line) - LONGEST_LINE} characters] "
+    begin = LONGEST_LINE - _LONGEST_END - len(mark)
+    return f"{line[:begin]}{mark}{line[-_LONGEST_END:]}"
 
 
 def start_logging() -> None:

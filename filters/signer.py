@@ -18,6 +18,7 @@ from filters.keyring import KeyRing
 from filters.mailauth.auth_results import forged
 from filters.mailauth.dkim.sign import SigningKey, sign
 from filters.mailauth.message import Author, Message, author, remove
+from filters.quoting import quoted
 from filters.script_mail import SCRIPT_OF, ScriptMail, dmarc_result, may_align
 from filters.smtpd import Reject, Request, Session
 from filters.smtpd.connection import Handshake
@@ -199,12 +200,12 @@ class Signer:
     ) -> bytes | Reject:
         """Whatever the cause, mail of ours that leaves bare is never silent."""
         log.error(
-            "session=%s domain=%s could not be signed: %s (%d so far)%s",
+            "session=%s domain=%s could not be signed (%d so far)%s: %s",
             session.id,
             domain,
-            reason,
             self.unsigned.unsigned(domain, reason),
             "" if self.required else "; it leaves unsigned",
+            quoted(reason),
         )
         if self.required:
             return Reject(451, f"4.7.5 mail from {domain} cannot be signed at the moment")
@@ -218,7 +219,7 @@ class Signer:
 
     @staticmethod
     def _refuse(login: str, address: str) -> Reject:
-        log.warning("login=%s may not send as %s", login, address)
+        log.warning("login=%s may not send as %s", login, quoted(address))
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
 
 

@@ -16,6 +16,7 @@ import logging
 from filters.guard.client import GuardClient
 from filters.guard.sending_limit import SendingLimit
 from filters.login_name import login_bytes
+from filters.quoting import quoted
 from filters.script_mail import SCRIPT_OF
 from filters.smtpd import Disconnect, FilterServer, Reject, Report, Request, Session
 from filters.smtpd.vis import unvis
@@ -62,7 +63,9 @@ class LoginAccess:
         if not seconds:
             return None
         log.warning(
-            "login=%s client=%s refused: failed logins before", session.user, session.client_address
+            "client=%s refused: failed logins before at login=%s",
+            session.client_address,
+            quoted(session.user or ""),
         )
         return _wait(seconds)
 

@@ -17,6 +17,7 @@ from filters.mailauth.dns.resolver import Lookup, Resolver
 from filters.mailauth.envelope import Envelope
 from filters.mailauth.message import Message
 from filters.mailauth.policy import Decision, Enforce, decide
+from filters.quoting import quoted
 from filters.smtpd import Reject, Session
 from filters.smtpd.connection import Handshake
 from filters.spam_fields import SpamFields
@@ -41,7 +42,6 @@ log = logging.getLogger(__name__)
 
 # What smtpd's maildir action and Sieve file as junk.
 SPAM = b"X-Spam: yes\r\n"
-_LONGEST_ID = 200  # characters of a Message-ID in the log
 
 
 @dataclass(frozen=True)
@@ -133,19 +133,19 @@ def _log_decision(
     verdict: MessageResult,
     decision: Decision,
 ) -> None:
-    """Every decision is one line. The log's formatter makes control characters harmless."""
+    """Every decision is one line; what the sender chose stands last."""
     transaction = session.transaction
     named = message.named(b"message-id")
-    identity = b" ".join(named[0].value.split()).decode("ascii", "replace") if named else "-"
+    identity = b" ".join(named[0].value.split()) if named else b""
     log.info(
-        "session=%s msgid=%s message-id=%s client=%s from=<%s> author=%s %s disposition=%s%s",
+        "session=%s msgid=%s client=%s author=%s %s disposition=%s%s from=%s message-id=%s",
         session.id,
         transaction.msgid if transaction is not None else "-",
-        identity[:_LONGEST_ID],
         session.client_address or "local",
-        envelope.sender,
         verdict.author.domain or "-",
         " ".join(f"{result.method}={result.result}" for result in verdict.results()),
         decision.disposition,
-        f" ({decision.reason})" if decision.reason else "",
+        f" reason={quoted(decision.reason)}" if decision.reason else "",
+        quoted(envelope.sender),
+        quoted(identity.decode("ascii", "backslashreplace")),
     )

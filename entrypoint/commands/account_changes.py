@@ -31,6 +31,7 @@ from entrypoint.disks import explained
 from entrypoint.maintenance.control_socket import SOCKET, Outcome, Request, ask
 from entrypoint.maintenance.environment import read_environment
 from entrypoint.paths import RUN
+from entrypoint.text import printable
 
 Alter = Callable[[Settings, Stored], Change]
 
@@ -142,7 +143,7 @@ def change(
         else:
             outcome = Outcome(lines=tuple(_without_server(whole, unfit)))
         for level, text in outcome.lines:
-            click.echo(f"{level}: {text}", err=True)
+            click.echo(f"{level}: {printable(text)}", err=True)
         if not outcome.ok:
             raise NotLiveError(outcome.reasons)
     click.echo(done, err=True)
@@ -187,5 +188,5 @@ def refusals() -> Iterator[None]:
 
 def _end(reasons: Sequence[str]) -> None:
     for reason in reasons:
-        click.echo(f"error: {reason}", err=True)
+        click.echo(f"error: {printable(reason)}", err=True)
     sys.exit(1)

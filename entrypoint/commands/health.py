@@ -17,6 +17,7 @@ from entrypoint.health.examine import examine
 from entrypoint.health.judge import judge
 from entrypoint.health.unsigned import check_unsigned
 from entrypoint.paths import PORTS, RUN, WEB
+from entrypoint.text import printable
 
 # All together, with Python's start, stay below 10 s; the image's HEALTHCHECK waits 20 s.
 _ANSWERS = 7.0  # seconds
@@ -41,7 +42,7 @@ def command() -> None:
     problems += _in_time("mail that left unsigned", lambda: check_unsigned(time.time()))
     problems += _in_time("the disks", disks.problems)
     for problem in problems:
-        click.echo(f"unhealthy: {problem}")
+        click.echo(f"unhealthy: {printable(problem)}")
     if problems:
         _end(1)
     ports = rendered_ports(RUN / PORTS)

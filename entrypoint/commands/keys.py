@@ -89,7 +89,7 @@ def check() -> None:
     """Ask the name servers now, and sign with what they serve. The server does so by itself."""
     said = asyncio.run(KeyTicker().tick(environ.load()))
     for level, text in said:
-        click.echo(f"{level}: {text}")
+        click.echo(f"{level}: {printable(text)}")
     if any(level == "error" for level, _ in said):
         sys.exit(1)
 
@@ -107,7 +107,7 @@ def _apply(ctx: click.Context) -> None:
     if files.server_runs:
         outcome = files.apply("keys")
         for level, text in outcome.lines:
-            click.echo(f"{level}: {text}", err=True)
+            click.echo(f"{level}: {printable(text)}", err=True)
         if not outcome.ok:
             with refusals():
                 raise NotLiveError(outcome.reasons)

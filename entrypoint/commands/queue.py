@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from entrypoint import smtpctl
-from entrypoint.text import hours
+from entrypoint.text import hours, printable, printable_lines
 
 T = TypeVar("T")
 
@@ -28,16 +28,28 @@ def list_envelopes() -> None:
     if not envelopes:
         click.echo("the queue is empty")
     for each in envelopes:
-        click.echo(
+        line = (
             f"{each.evpid} {hours(time.time() - each.created)} {each.state} "
             f"<{each.sender}> -> <{each.recipient}> {each.reason}"
         )
+        click.echo(printable(line))
 
 
 @command.command()
 @click.argument("identifier")
-def show(identifier: str) -> None:
-    """Print the envelope or the message of an id."""
+@click.option("--raw", is_flag=True, help="The message alone, byte by byte, for a file.")
+def show(identifier: str, raw: bool) -> None:
+    r"""Print the envelope or the message of an id.
+
+    What would not print is escaped (\x1b), to a pipe, too: whoever wrote the message shall not
+    write to a terminal. `--raw` does not escape, and refuses to write to one.
+    """
+    if raw:
+        if sys.stdout.isatty():
+            raise click.UsageError("--raw is for a file or a program, not for a terminal")
+        message = _answer(smtpctl.output("show", "message", _checked(identifier)))
+        sys.stdout.buffer.write(message)
+        return
     click.echo(_smtpctl("show", "envelope" if len(identifier) == 16 else "message", identifier))
     if len(identifier) == 16:
         click.echo(_smtpctl("show", "message", identifier))
@@ -58,10 +70,13 @@ def remove(identifier: str) -> None:
 
 
 def _smtpctl(*arguments: str) -> str:
-    for argument in arguments:
-        if not argument.isalnum():
-            raise click.BadParameter(f"{argument!r} is no id of the queue")
-    return _answer(smtpctl.run(*arguments))
+    return printable_lines(_answer(smtpctl.run(*map(_checked, arguments))))
+
+
+def _checked(argument: str) -> str:
+    if not argument.isalnum():
+        raise click.BadParameter(f"{argument!r} is no id of the queue")
+    return argument
 
 
 def _answer(answer: Coroutine[Any, Any, T]) -> T:

@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import click
 
-from entrypoint.verify.answer import Verification as Judge
-from entrypoint.verify.answer import as_json, as_text
+from entrypoint.text import printable_lines
+from entrypoint.verify.answer import Verification, as_json, as_text
 from entrypoint.verify.batch import run_batch
 from entrypoint.verify.question import (
     AUTHSERV_ID,
@@ -62,7 +62,9 @@ def command(
 
     Exit status 0 once there is a verdict, whatever it is.
     """
-    verification = Judge(enforce, frozenset(name.lower() for name in sealers), nameserver, timeout)
+    verification = Verification(
+        enforce, frozenset(name.lower() for name in sealers), nameserver, timeout
+    )
     if batch:
         if message is not None or zone is not None:
             raise click.UsageError("--batch takes its messages and zones from standard input")
@@ -80,7 +82,7 @@ def command(
             None if zone is None else read_zone(zone.read(), zone.name),
         )
     except QuestionError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(printable_lines(str(error))) from error
     verdict, decision = asyncio.run(verification.verify(question))
     if machine:
         click.echo(json.dumps({"id": None, **as_json(question, verdict, decision)}, indent=2))

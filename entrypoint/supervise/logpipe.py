@@ -2,7 +2,6 @@
 
     python -m entrypoint.supervise.logpipe --format text --level info smtpd smtpd -dF -f FILE
 
-smtpd writes no time stamps, and prefixes its filters' lines with `NAME:` or `warn: NAME:`.
 The program's exit status becomes ours, and the cause is kept for `entrypoint.supervise`.
 
 Nothing of the program outlives this: SIGTERM goes on to it, and whatever of it is still there some
@@ -17,7 +16,6 @@ import argparse
 import ctypes
 import os
 import pwd
-import re
 import signal
 import subprocess
 import threading
@@ -27,7 +25,7 @@ from typing import IO, NoReturn
 from entrypoint.log_line import LEVELS, write_log
 from entrypoint.paths import RUN
 from entrypoint.probe.quiet_log import QuietLog
-from entrypoint.supervise import dovecot_log
+from entrypoint.supervise import dovecot_log, smtpd_log
 from entrypoint.supervise.descendants import (
     RunningProcess,
     descendants,
@@ -38,7 +36,9 @@ from entrypoint.supervise.descendants import (
 )
 from entrypoint.supervise.orderly_stop import finish
 
-_LONGEST = 8192  # bytes of one event; what is longer goes on in the next
+_LONGEST = 8192  # bytes of one event; what is longer goes on in the next, which is so marked
+_CONTINUED = "(continued) "
+_LONGEST_CAUSE = 1000  # characters
 
 # Together with `entrypoint.supervise.orderly_stop`'s less than supervisor waits (`stopwaitsecs`).
 _ENDS_WITHIN = 2.0  # seconds, after SIGTERM
@@ -51,35 +51,13 @@ _PR_SET_CHILD_SUBREAPER = 36
 _TO_END = frozenset({signal.SIGTERM, signal.SIGINT})
 _SIGNALS = _TO_END | {signal.SIGCHLD}
 
-# smtpd's words for a level, and those of filters.program.
-_LEVEL = {
-    "debug": "debug",
-    "info": "info",
-    "warn": "warning",
-    "warning": "warning",
-    "error": "error",
-    "critical": "error",
-    "fatal": "error",
-}
-_PREFIX = re.compile(r"(debug|info|warn|warning|error|critical|fatal): +")
-_FILTER = re.compile(r"((?:extra-)?(?:inbound|submission)(?:-\d+)?): +")
-
 
 def classify(program: str, line: str) -> tuple[str, str, str]:
-    """(level, program, message) of a line that smtpd, one of its filters or Dovecot wrote."""
+    """(level, program, message) of a line that the program wrote."""
     if program == "dovecot":
         level, message = dovecot_log.classify(line)
         return level, program, message
-    level = "info"
-    if match := _PREFIX.match(line):
-        level, line = _LEVEL[match[1]], line[match.end() :]
-    if of_filter := _FILTER.match(line):
-        # What a filter writes is its own event; what has no level was not written on purpose
-        # (a traceback, the shell), and that is worth a warning.
-        program, level, line = of_filter[1], "warning", line[of_filter.end() :]
-        if inner := _PREFIX.match(line):
-            level, line = _LEVEL[inner[1]], line[inner.end() :]
-    return level, program, line
+    return smtpd_log.classify(program, line)
 
 
 class Reader:
@@ -97,16 +75,28 @@ class Reader:
 
     def _read(self) -> None:
         quiet = QuietLog.started()
+        # Level and program of a line that has not ended yet. What comes of it is not looked at:
+        # its writer may have had a stranger choose where the piece begins.
+        goes_on: tuple[str, str] | None = None
         while raw := self._output.readline(_LONGEST):
             line = raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
-            if line:
+            if goes_on is not None:
+                level, program = goes_on
+                if line:
+                    self._emit(level, program, f"{_CONTINUED}{line}")
+            else:
                 level, program, message = classify(self._name, line)
-                if level in {"warning", "error"} or not self.last:
-                    self.last = message
-                for each in quiet.sort((level, program, message)):
-                    self._emit(*each)
+                if line:
+                    self._note(level, message)
+                    for each in quiet.sort((level, program, message)):
+                        self._emit(*each)
+            goes_on = None if raw.endswith(b"\n") else (level, program)
         for each in quiet.rest():
             self._emit(*each)
+
+    def _note(self, level: str, message: str) -> None:
+        if level in {"warning", "error"} or not self.last:
+            self.last = message[:_LONGEST_CAUSE]
 
 
 class Program:

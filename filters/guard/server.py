@@ -26,6 +26,7 @@ from pathlib import Path
 from filters.guard.block_store import BlockStore, Snapshot
 from filters.guard.login_guard import Block, LoginGuard
 from filters.guard.open_logins import OpenLogins
+from filters.quoting import quoted
 from filters.write_behind import WriteBehind
 
 log = logging.getLogger(__name__)
@@ -167,6 +168,6 @@ class GuardServer:
 
 
 def _told(block: Block, now: float) -> str:
-    who = f"login={block.login} at {block.network}" if block.login else f"all of {block.network}"
     minutes = round((block.until - now) / 60)
-    return f"blocked {who} for {minutes} minutes after failed logins (time {block.level})"
+    told = f"blocked {block.network} for {minutes} minutes after failed logins (time {block.level})"
+    return f"{told} at login={quoted(block.login)}" if block.login else f"{told} at any login"

@@ -29,6 +29,7 @@ class _Refusal(Verdict):
     """A 4xx or 5xx reply (RFC 5321 §4.2).
 
     `code` outside 400 to 599 becomes 550; `text` becomes one short line of printable ASCII.
+    smtpd logs it between quotation marks and escapes none, so a `"` in it becomes `'`.
     """
 
     code: int
@@ -36,7 +37,7 @@ class _Refusal(Verdict):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", self.code if 400 <= self.code <= 599 else 550)
-        object.__setattr__(self, "text", one_line(self.text))
+        object.__setattr__(self, "text", one_line(self.text).replace('"', "'"))
 
     @property
     def reply(self) -> str:

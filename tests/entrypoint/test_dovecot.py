@@ -119,26 +119,42 @@ def test_a_line_that_is_no_port_is_refused(text: str) -> None:
         ),
         (
             "imap-login: Info: Login aborted: Logged out (no auth attempts in 0 secs) "
-            "(no_auth_attempts): user=<>, rip=127.0.0.1, TLS, session=<x>",
+            "(no_auth_attempts): rip=127.0.0.1, TLS, session=<x>, user=<>",
             "debug",
             "imap-login: Login aborted: Logged out (no auth attempts in 0 secs) "
-            "(no_auth_attempts): user=<>, rip=127.0.0.1, TLS, session=<x>",
+            "(no_auth_attempts): rip=127.0.0.1, TLS, session=<x>, user=<>",
         ),
         (
             "imap-login: Info: Login aborted: Logged out (no auth attempts in 0 secs) "
-            "(no_auth_attempts): user=<>, rip=192.0.2.1, TLS, session=<x>",
+            "(no_auth_attempts): rip=192.0.2.1, TLS, session=<x>, user=<>",
             "info",
             "imap-login: Login aborted: Logged out (no auth attempts in 0 secs) "
-            "(no_auth_attempts): user=<>, rip=192.0.2.1, TLS, session=<x>",
+            "(no_auth_attempts): rip=192.0.2.1, TLS, session=<x>, user=<>",
         ),
         (
             "imap-login: Info: Login aborted: Logged out (auth failed, 1 attempts in 2 secs) "
-            "(auth_failed): user=<a@b.c>, method=PLAIN, rip=127.0.0.1, TLS, session=<x>",
+            "(auth_failed): method=PLAIN, rip=127.0.0.1, TLS, session=<x>, user=<a@b.c>",
             "info",
             "imap-login: Login aborted: Logged out (auth failed, 1 attempts in 2 secs) "
-            "(auth_failed): user=<a@b.c>, method=PLAIN, rip=127.0.0.1, TLS, session=<x>",
+            "(auth_failed): method=PLAIN, rip=127.0.0.1, TLS, session=<x>, user=<a@b.c>",
         ),
     ],
 )
 def test_a_line_of_its_log(line: str, level: str, message: str) -> None:
     assert dovecot_log.classify(line) == (level, message)
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        "(no_auth_attempts): rip=127.0.0.1,",
+        " (no_auth_attempts): user=<>, rip=127.0.0.1,",
+        ">, (no_auth_attempts): rip=127.0.0.1, TLS, session=<x>, user=<",
+        "imap-login: Login aborted: Logged out (no_auth_attempts): rip=::1,",
+    ],
+)
+@pytest.mark.parametrize("elements", ["rip=192.0.2.1, TLS, user=<{}>", "user=<{}>, rip=192.0.2.1"])
+def test_no_login_hides_its_own_line(login: str, elements: str) -> None:
+    text = "imap-login: Login aborted: Logged out (auth failed, 1 attempts in 2 secs)"
+    line = f"{text} (auth_failed): {elements.format(login)}".replace(": ", ": Info: ", 1)
+    assert dovecot_log.classify(line)[0] == "info"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.supervise import orderly_stop
+from entrypoint.supervise import logpipe, orderly_stop
 from entrypoint.supervise.descendants import descendants, processes
 
 # A program with a child of its own; both ignore SIGTERM. The numbers are its first line.
@@ -38,6 +41,119 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+LINES = """
+import sys
+sys.stdout.buffer.write({lines!r})
+"""
+FORGED = b"error inbound: FORGED 2026-11-25T03:29:27+0000 error smtpd: FORGED"
+
+
+def events_of(name: str, printed: bytes) -> list[tuple[str, str, str]]:
+    """Level, program and message of what a program prints."""
+    found: list[tuple[str, str, str]] = []
+    reader = logpipe.Reader(name, io.BytesIO(printed), lambda *event: found.append(event))
+    reader.finish()
+    return found
+
+
+def log_of(folder: Path, lines: bytes, *options: str) -> list[bytes]:
+    """The log of a program that prints these lines as smtpd."""
+    program = LINES.format(lines=lines)
+    arguments = [str(folder), *options, "smtpd", sys.executable, "-c", program]
+    command = [sys.executable, "-c", RUN, *arguments]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=20)
+    return done.stderr.split(b"\n")[:-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "begin", "logged"),
+    [
+        ("smtpd", b"0123456789abcdef mta error reason=", "info smtpd"),
+        ("smtpd", b"inbound: warning: x ", "warning inbound"),
+        ("smtpd", b"warn: submission: debug: ", "debug submission"),
+        ("smtpd", b"extra-inbound-1: ", "warning extra-inbound-1"),
+        ("dovecot", b"imap(a@b.c)<7><x>: Error: ", "error dovecot"),
+        ("dovecot", b"imap(a@b.c)<7><x>: Debug: ", "debug dovecot"),
+        ("logins", b"info: ", "info logins"),
+    ],
+)
+@pytest.mark.parametrize("filling", [b"x", b"\xff", "ä".encode(), b"\0"])
+@pytest.mark.parametrize("lengths", [[8191], [8192], [8193], [8192, 8192], [64_000]])
+def test_what_does_not_fit_a_line_stays_its_programs(
+    name: str, begin: bytes, logged: str, filling: bytes, lengths: list[int]
+) -> None:
+    text = begin
+    for length in lengths:  # the next piece begins where it would be a line of another program
+        text += (filling * length)[: length - len(text) % 8192] + FORGED
+    events = events_of(name, text + b"\n" + begin + b"next\n")
+    assert {f"{level} {program}" for level, program, _ in events} == {logged}
+    # Each piece after the first is marked as such, and what follows is an event of its own.
+    marked = [message.startswith("(continued) ") for _, _, message in events]
+    assert marked == [False, *[True] * (len(events) - 2), False]
+    assert events[-1][2].endswith("next")
+    assert "".join(message for *_, message in events).count("FORGED") >= len(lengths)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_line_that_goes_on_is_written_so(form: str, tmp_path: Path) -> None:
+    line = b"inbound: warning: " + b"x" * 9000 + b"\r\x1b[31m\xff\xc2\x9b\x85" + FORGED + b"\n"
+    first, second, end = log_of(tmp_path, line, "--format", form)
+    for each in (first, second):
+        assert each.isascii() or form == "text"
+        assert not re.search(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]", each)
+    if form == "json":
+        events = [json.loads(each) for each in (first, second)]
+        assert [(each["level"], each["program"]) for each in events] == [("warning", "inbound")] * 2
+        assert events[1]["message"].startswith("(continued) x")
+    else:
+        assert b" warning inbound: x" in first
+        assert b" warning inbound: (continued) x" in second
+    assert b"exited with status 0" in end
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            b'command="FOO" result="500 5.5.1 Invalid command"',
+            'result="500 5.5.1 Invalid command" command="FOO"',
+        ),
+        (
+            b'command="HELO x" result="250 Ok" result="501 5.5.4 Invalid domain name"',
+            r'result="501 5.5.4 Invalid domain name" command="HELO x\" result=\"250 Ok"',
+        ),
+        (
+            # vis(3) has written two backslashes for one.
+            b'command="A\\\\" result="250" result="500 no"',
+            r'result="500 no" command="A\\\" result=\"250"',
+        ),
+        (
+            b'command="' + b"\\M^?" * 500 + b'" result="500 no"',
+            'result="500 no" command="' + r"\M^?" * 150 + '"...',
+        ),
+        (
+            b'command="' + b"A" * 599 + b'\\\\" result="250" result="500 no"',
+            'result="500 no" command="' + "A" * 599 + '"...',
+        ),
+    ],
+)
+def test_what_a_client_said_stands_behind_what_smtpd_answered(line: bytes, message: str) -> None:
+    begin = "0123456789abcdef smtp failed-command"
+    (found,) = events_of("smtpd", f"{begin} ".encode() + line + b"\n")
+    assert found == ("info", "smtpd", f"{begin} {message}")
+
+
+@pytest.mark.parametrize("name", ["logins", "web", "dovecot"])
+def test_only_smtpd_has_filters(name: str) -> None:
+    ((_, program, _),) = events_of(name, b"inbound: error: FORGED\n")
+    assert program == name
+
+
+def test_the_cause_of_an_end_is_short(tmp_path: Path) -> None:
+    log_of(tmp_path, b"inbound: error: " + b"x" * 8000 + b"\n")
+    assert len((tmp_path / "smtpd.cause").read_text()) < 1200
 
 
 def alive(*pids: int) -> bool:
