@@ -146,7 +146,7 @@ class Signer:
     def _sign_for_author(self, session: Session, parsed: Message) -> bytes | Reject:
         writer = author(parsed)
         if writer.domain is None:
-            log.info("session=%s not signed: From: %s", session.id, writer.reason)
+            log.info("session=%s not signed: From: %s", session.id, quoted(writer.reason))
             return parsed.raw
         keys = self.keys.keys_for(writer.domain)
         if not keys and self._is_ours(writer.domain):
@@ -183,7 +183,7 @@ class Signer:
         self, session: Session, message: Message, writer: Author
     ) -> bytes | Reject:
         """What a program on this machine hands in: nobody says that it may write as its author."""
-        named = writer.domain or writer.reason
+        named = quoted(writer.domain or writer.reason)
         log.warning("session=%s not signed: local mail of no account, From: %s", session.id, named)
         if self.required and writer.domain is not None and self._signs_for(writer.domain):
             return Reject(550, "5.7.1 local mail of no account is not signed; log in to send it")
