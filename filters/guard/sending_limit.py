@@ -25,13 +25,13 @@ WARN_EVERY = 600.0  # seconds between two log lines about one account
 WARN_SCRIPTS_EVERY = 3600.0  # every stranger can have one written
 # What they say: of whom, how many recipients, in what time.
 BY_HAND = (
-    "login=%s has written to %d recipients within %s and is refused more for now "
-    "(MESSAGE_RATELIMIT); if nobody sends a newsletter there, its password is stolen"
+    "login=%s has met its rate limit (%d recipients within %s) and is refused more for now; "
+    "if nobody sends a newsletter there, its password is stolen"
 )
 BY_SCRIPTS = (
-    "login=%s has Sieve scripts that have written to %d recipients within %s and may not for now "
-    "(MESSAGE_RATELIMIT): redirects stay in INBOX, answers are dropped; if its owner redirects "
-    "less than that, its password is stolen"
+    "the Sieve scripts of login=%s have met its rate limit (%d recipients within %s): redirects "
+    "stay in INBOX and answers are dropped for now; if its owner redirects less than that, its "
+    "password is stolen"
 )
 _NAMES = {60.0: "a minute", 3600.0: "an hour", 86_400.0: "a day"}
 

@@ -396,7 +396,9 @@ def test_the_rate_limit_is_met_and_resets(world: World, guarded: Signpost) -> No
     met = to_many(world, guarded, CAROL, 6)
     assert answers_to_rcpt(met) == [250] * 4 + [451] * 2, met.transcript
     assert "4.7.1" in met.reply_to("RCPT").text
-    guarded.wait_for_log(rf"login={CAROL[0]} has written to 10 recipients within a minute")
+    guarded.wait_for_log(
+        rf"login={CAROL[0]} has met its rate limit \(10 recipients within a minute"
+    )
     # Nobody else is concerned.
     to_many(world, guarded, BOB, 1).accepted()
 

@@ -260,7 +260,7 @@ def test_what_root_hands_in_leaves_and_is_not_signed(
     server.exec("sendmail", "-f", sender, reader, stdin=message)
     received = world.outside.wait_for_mail(reader)
     assert (received.sender, signers(world, received.message)) == (sender, set())
-    server.wait_for_log(r"not signed: local mail of no account, From: "example\.org")
+    server.wait_for_log(r'not signed: local mail of no account, From: "example\.org"')
 
 
 def test_a_bounce_is_signed(world: World, server: Signpost) -> None:

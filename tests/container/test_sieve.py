@@ -377,7 +377,7 @@ def test_scripts_send_as_much_as_their_account_may_and_the_rest_stays(
     assert [redirected(token) for token in (first, second, *later.values())] == [4, 2, *[0] * 5]
     assert world.outside.received(asker) == []
     log = server.logs()
-    told = [line for line in log.splitlines() if "MESSAGE_RATELIMIT" in line and DAVE[0] in line]
+    told = [line for line in log.splitlines() if "met its rate limit" in line and DAVE[0] in line]
     assert len(told) == 1, told
     assert "result=TempFail" not in log
     # What Dave sends by hand, and what others' scripts send, is counted apart.

@@ -77,7 +77,7 @@ def test_the_log_says_it_now_and_then(
     limit.warn(ALICE)
     assert len(caplog.messages) == 2
     assert caplog.messages[0].startswith(
-        "login=alice@example.org has written to 300 recipients within an hour"
+        "login=alice@example.org has met its rate limit (300 recipients within an hour)"
     )
 
 
@@ -95,7 +95,7 @@ def test_it_says_what_is_to_be_said_as_often_as_is_wanted(
         clock.now += seconds
         limit.warn(ALICE)
     assert len(caplog.messages) == 2
-    assert "Sieve scripts that have written to 300 recipients within an hour" in caplog.messages[0]
+    assert "Sieve scripts of login=alice@example.org have met its rate limit" in caplog.messages[0]
 
 
 def test_it_is_kept_over_a_restart(tmp_path: Path, clock: Clock) -> None:
