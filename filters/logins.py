@@ -29,6 +29,7 @@ from filters.guard.server import GuardServer
 from filters.last_used import LastUsed
 from filters.login_server import LoginServer
 from filters.program import refuse_to_start, start_logging
+from filters.right_passwords import RightPasswords
 from filters.uncounted_login import UncountedLogin
 from filters.watched_file import LastGood
 
@@ -69,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--guard", type=Path, help="where to hear of failed logins, and tell")
     parser.add_argument("--guard-state", type=Path, help="where blocks are kept over a restart")
     parser.add_argument(
+        "--right-passwords", type=Path, help="where digests of those that were right are kept"
+    )
+    parser.add_argument(
         "--uncounted", type=Path, help="a login that is neither counted nor noted (JSON)"
     )
     parser.add_argument(
@@ -95,7 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     guard = None
     if options.guard is not None:
         guard = GuardServer(LoginGuard(options.unknown_client), options.guard_state)
-    serving = [LoginServer(book, last_used, guard, uncounted).serve(_listener(options.socket))]
+    right = RightPasswords(options.right_passwords)
+    logins = LoginServer(book, last_used, guard, uncounted, right)
+    serving = [logins.serve(_listener(options.socket))]
     if guard is not None:
         serving.append(guard.serve(_listener(options.guard)))
     log.info("%d logins", len(book.content.logins))

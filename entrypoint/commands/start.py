@@ -31,7 +31,7 @@ from entrypoint.resolv_conf import use_servers
 from entrypoint.tls import sources
 from entrypoint.web.readiness import readiness
 
-FILTER_USERS = ("signer", "verifier")
+FILTER_USERS = ("signer", "verifier", "logins")
 _QUEUE_FOLDERS = ("queue", "corrupt", "incoming", "temporary", "purge")
 PATH = "/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -109,7 +109,7 @@ def _claim_volumes(settings: Settings) -> None:
 
 
 def _make_filter_spool(user: str) -> None:
-    """Where a filter's large messages wait: on the queue's disk, for that filter alone."""
+    """Where a filter's large messages wait, or its state: on the queue's disk, for it alone."""
     folder = SPOOL / "filters" / user
     own_folder(folder.parent, "root", "root", 0o711)
     own_folder(folder, user, user, 0o700)
