@@ -1,4 +1,4 @@
-"""A socket at which PAM asks whether a login and a password belong together.
+"""A socket at which PAM and Dovecot ask whether a login and a password belong together.
 
 The question is `LOGIN NUL PASSWORD`, or `LOGIN NUL PASSWORD NUL ADDRESS` from who knows the client,
 and the end of writing; the answer `right` or `wrong` and a line feed, or the end where there is

@@ -3,13 +3,13 @@
     python -m filters.logins FILE --socket PATH [--last-used FILE] [--guard PATH]
 
 smtpd's own tables hold one hash a login, and its table processes get passwords in lower case.
-So PAM asks: the module `pam/pam_signpost.c`, in the services of smtpd and Dovecot, connects to the
-socket here, says `LOGIN NUL PASSWORD`, closes its side and reads `right` or `wrong` and a line
-feed. Dovecot's PAM knows the client, and says `LOGIN NUL PASSWORD NUL ADDRESS`; who is blocked
-there gets `wrong`. smtpd's does not; its filter tells the guard which clients are about to log in,
-and a login that is blocked at all of them gets `wrong`, too. Whoever can reach the socket may try
-passwords; the folder that it lies in keeps others out. The guard's socket is for those who know
-smtpd's clients: see `filters.guard.server`.
+So PAM asks: the module `pam/pam_signpost.c`, in smtpd's service, connects to the socket here, says
+`LOGIN NUL PASSWORD`, closes its side and reads `right` or `wrong` and a line feed, or the end where
+nobody says which. Dovecot's Lua does the same, knows the client, and says `LOGIN NUL PASSWORD NUL
+ADDRESS`; who is blocked there gets `wrong`. smtpd's filter tells the guard which clients are about
+to log in, and a login that is blocked at all of them gets `wrong`, too. Whoever can reach the
+socket may try passwords; the folder that it lies in keeps others out. The guard's socket is for
+those who know smtpd's clients: see `filters.guard.server`.
 """
 
 from __future__ import annotations

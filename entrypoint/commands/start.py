@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from typing import NoReturn
@@ -31,7 +32,7 @@ from entrypoint.resolv_conf import use_servers
 from entrypoint.tls import sources
 from entrypoint.web.readiness import readiness
 
-FILTER_USERS = ("signer", "verifier", "logins")
+FILTER_USERS = ("signer", "verifier")
 _QUEUE_FOLDERS = ("queue", "corrupt", "incoming", "temporary", "purge")
 PATH = "/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -71,6 +72,8 @@ def _prepare(settings: Settings, number: str) -> Settings:
         own_folder(SPOOL / "purge", "opensmtpq", "root", 0o700)
         for user in FILTER_USERS:
             _make_filter_spool(user)
+        with suppress(OSError):  # filters.logins says so, and goes on without its file
+            _make_filter_spool("logins")
         # Left by a container that was killed: a number in it may be another process's now.
         shutil.rmtree(DOVECOT_RUN, ignore_errors=True)
         written = settings
@@ -99,7 +102,7 @@ def _claim_volumes(settings: Settings) -> None:
     trees = [
         *((SPOOL / name, "opensmtpq", "root") for name in _QUEUE_FOLDERS),
         (SPOOL / "offline", "root", "opensmtpq"),
-        *((SPOOL / "filters" / user, user, user) for user in FILTER_USERS),
+        *((SPOOL / "filters" / user, user, user) for user in (*FILTER_USERS, "logins")),
         (paths.DATA / "mail", "vmail", "vmail"),
         (paths.DATA / "accounts/logins", "logins", "logins"),
     ]

@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -115,7 +116,7 @@ class GuardServer:
                 "%d failed logins at %s from %s: for now only passwords that were right before "
                 "are accepted, and logins from networks that it has logged in from before",
                 attack.failures,
-                name,
+                _shown(name),
                 attack.origin(),
             )
 
@@ -211,6 +212,11 @@ class GuardServer:
     def _changed(self, *, urgent: bool = False) -> None:
         if self._writing is not None:
             self._writing.changed(urgent=urgent)
+
+
+def _shown(login: str) -> str:
+    """An address as it is; quoted where it could pass for more than one word of the line."""
+    return login if re.fullmatch(r"[\w.+@=-]+", login, re.ASCII) else json.dumps(login)
 
 
 def _told(block: Block, now: float) -> str:

@@ -1,4 +1,4 @@
-"""`filters.logins` where the asker knows the client: Dovecot's PAM does, smtpd's does not."""
+"""`filters.logins` where the asker knows the client: Dovecot does, smtpd's PAM does not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from filters import login_server
-from filters.credentials import LoginBook, crypt
+from filters.credentials import MOST_PASSWORDS, LoginBook, crypt
 from filters.guard.account_limit import MOST_AT_ONCE
 from filters.guard.block_store import BlockStore
 from filters.guard.login_guard import NETWORK_LIMIT, PAIR_LIMIT, LoginGuard
@@ -136,6 +136,23 @@ class TestBeyondTheLimitOfAnAccount:
         write_book(tmp_path / "logins.json", BOB)
         self.spend(guess)
         assert guess(SECRET, BOB) == RIGHT
+
+    def test_all_app_passwords_of_an_account_log_in_at_once(
+        self, tmp_path: Path, guess: Callable[..., bytes], logins: LoginServer
+    ) -> None:
+        secrets = [b"phone %d" % number for number in range(MOST_PASSWORDS)]
+        hashes = [
+            {
+                "name": secret.decode(),
+                "hash": (crypt(secret, b"$5$rounds=1000$salt$") or b"").decode(),
+            }
+            for secret in secrets
+        ]
+        content = {"logins": {ALICE.decode(): {"hashes": hashes}}}
+        (tmp_path / "logins.json").write_text(json.dumps(content))
+        assert [guess(secret) for secret in secrets] == [RIGHT] * MOST_PASSWORDS
+        self.spend(guess)
+        assert [guess(secret) for secret in secrets] == [RIGHT] * MOST_PASSWORDS
 
     def test_a_password_that_has_changed_meanwhile_does_not_let_the_old_one_in(
         self, tmp_path: Path, guess: Callable[..., bytes], logins: LoginServer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from pathlib import Path
 
@@ -120,6 +121,17 @@ def test_a_file_that_cannot_be_written_costs_the_memory_over_a_restart_alone(
     path.parent.mkdir()
     right.finish()  # there is room again
     assert RightPasswords(path).find(ALICE, SECRET, [OWN]) == OWN
+
+
+@pytest.mark.parametrize("hashes", [[], [PHONE], [OWN], [OWN, PHONE], [PHONE, NEW, OWN]])
+def test_it_takes_as_long_whatever_there_is_to_compare(
+    right: RightPasswords, hashes: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    digest = hmac.digest
+    monkeypatch.setattr(hmac, "digest", lambda *each: made.append(each) or digest(*each))
+    right.find(ALICE, SECRET, hashes, 3)
+    assert len(made) == 3
 
 
 def test_the_one_that_was_used_last_stays(
