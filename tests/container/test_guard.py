@@ -372,17 +372,6 @@ def host() -> Iterator[Swaks]:
         run("docker", "rm", "--force", name)
 
 
-def test_a_client_at_the_gateway_is_never_blocked(world: World, lifted: Signpost) -> None:
-    with host() as swaks:
-        log_in(swaks, lifted, None, BOB).accepted()
-        for number in range(MOST_AT_ONCE):
-            assert log_in(swaks, lifted, None, (BOB[0], f"here {number}")).code == 535
-        # No more is looked at, and what was right before is right.
-        assert log_in(swaks, lifted, None, (BOB[0], "one more")).code == 421
-        log_in(swaks, lifted, None, BOB).accepted()
-    assert blocked(lifted) == []
-
-
 def guess(
     container: str, signpost: Signpost, rate: float, seconds: float, **words: object
 ) -> dict[str, Any]:

@@ -33,20 +33,15 @@ def test_a_session_that_guesses_ends(signpost: Signpost) -> None:
 
 
 def test_all_of_them_at_once_are_not_answered(signpost: Signpost) -> None:
+    """smtpd takes no pipelining. Where this fails, the limit has to be met in the middle of it."""
     named = b"".join(f"RCPT TO:<{guess}>\r\n".encode() for guess in GUESSES)
     with socket.create_connection((signpost.v4, 25), 30) as link:
         lines = link.makefile("rb")
-        for command in (None, b"HELO client.test\r\n", b"MAIL FROM:<a@far.test>\r\n"):
-            if command:
-                link.sendall(command)
+        for command in (b"", b"HELO client.test\r\n", b"MAIL FROM:<a@far.test>\r\n"):
+            link.sendall(command)
             assert lines.readline()[:1] == b"2"
-        try:
-            link.sendall(named)
-            said = [line[:3] for line in lines]
-        except ConnectionError:  # closed while some of them were on their way
-            return
-    assert said.count(b"550") == 20
-    assert said[-1] == b"421"
+        link.sendall(named)
+        assert lines.readline()[:3] == b"500"
 
 
 def test_a_list_with_known_and_unknown_recipients_is_delivered(
@@ -57,10 +52,10 @@ def test_a_list_with_known_and_unknown_recipients_is_delivered(
         session.ehlo("client.test")
         session.mail("list@far.test")
         answers = [session.rcpt(known)[0] for known in KNOWN]
-        answers += [session.rcpt(guess)[0] for guess in GUESSES[:30]]
+        answers += [session.rcpt(guess)[0] for guess in GUESSES[:29]]
         # A catch-all knows everybody.
         answers += [session.rcpt(f"{number}@example.net")[0] for number in range(50)]
-        assert answers == [250] * len(KNOWN) + [550] * 30 + [250] * 50
+        assert answers == [250] * len(KNOWN) + [550] * 29 + [250] * 50
         assert session.data(letter("list@far.test", token=token))[0] == 250
     signpost.wait_for_mail(ALICE[0], token)
     signpost.wait_for_mail(BOB[0], token)

@@ -383,7 +383,9 @@ class TestTheProgram:
         self, folder: Path, program: subprocess.Popen[bytes]
     ) -> None:
         assert self.ask(folder, SECRET, GATEWAY) == RIGHT
-        while not (folder / "right.json").exists():  # it is written in a thread
+        written = time.monotonic() + 10
+        while not (folder / "right.json").exists():  # in a thread
+            assert time.monotonic() < written
             time.sleep(0.01)
         program.kill()
         program.communicate(timeout=30)
