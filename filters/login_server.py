@@ -138,12 +138,12 @@ class LoginServer:
             found = await asyncio.get_running_loop().run_in_executor(
                 row.thread, search, book, login, password, asker.check_time
             )
-            self._checker.remember(login, password, book, found)
-            checked = Checked(found)
             if found is not None:
                 limit.give_back()
-            elif limit.hides_wrong:
+            elif limit.hides_wrong:  # the next time, too
                 return NO_ANSWER
+            self._checker.remember(login, password, book, found)
+            checked = Checked(found)
         return self._conclude(address, login, checked)
 
     def _limit(self, address: str | None, login: bytes) -> LookupLimit:

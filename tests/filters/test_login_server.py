@@ -250,6 +250,7 @@ class TestBySmtpBeyondTheLimit:
         assert ask(logins, ALICE, b"another new one") == NO_ANSWER
         assert ask(logins, ALICE, SECRET) == RIGHT
         assert tell(guard, b"left", b"h") == 0
+        assert ask(logins, ALICE, b"another new one") == NO_ANSWER
         assert ask(logins, ALICE, b"a third one") == NO_ANSWER
 
     def test_what_nobody_looked_at_counts_for_the_client(
