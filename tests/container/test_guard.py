@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imaplib
 import itertools
 import json
 import re
@@ -15,6 +16,7 @@ from filters.guard.account_limit import MOST_AT_ONCE
 from filters.guard.login_guard import NETWORK_LIMIT, PAIR_LIMIT
 
 from .conftest import ALICE, BOB, CAROL, STANDARD
+from .harness.imap import mailbox
 from .harness.load import CLIENTS
 from .harness.messages import letter
 from .harness.shell import fresh, run, wait_until
@@ -419,6 +421,9 @@ def test_without_the_program_that_counts_mail_goes_on(world: World, lifted: Sign
     lifted.exec("pkill", "-STOP", "-f", "filters.logins", user="logins")
     try:
         assert log_in(world.swaks, lifted, world.allowed[0], ALICE).code == 421  # by PAM
+        # A mail program must not take it for a wrong password (RFC 5530).
+        with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"), mailbox(lifted.v4, ALICE):
+            pass
         lifted.wait_for_log("nobody counts failed logins")
         assert world.swaks(lifted.v4, quit_after="FIRST-EHLO").exit_code == 0
     finally:
