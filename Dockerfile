@@ -53,7 +53,7 @@ RUN /opt/signpost/bin/pip install --no-cache-dir --no-deps --no-build-isolation 
 FROM ${BASE}
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates certbot opensmtpd python3 tzdata \
-        dovecot-imapd dovecot-lmtpd dovecot-managesieved dovecot-pop3d \
+        dovecot-imapd dovecot-lmtpd dovecot-managesieved dovecot-pop3d dovecot-auth-lua lua-socket \
     && apt-get clean \
     && rm -rf /var/lib/apt/lists/* /etc/smtpd.conf \
     && ln -sf /run/signpost/mailname /etc/mailname \
@@ -76,7 +76,7 @@ COPY --chmod=755 templates/smtpctl /usr/local/sbin/
 COPY --from=programs /out/ /
 COPY --chmod=644 filters/pam/smtpd /etc/pam.d/
 COPY templates/dovecot/pam/ /etc/pam.d/
-COPY templates/dovecot/*.sieve /usr/local/share/signpost/
+COPY templates/dovecot/*.sieve templates/dovecot/logins.lua /usr/local/share/signpost/
 RUN printf '%s\n' 'dovecot_config_version = 2.4.0' 'dovecot_storage_version = 2.4.0' \
         'sieve_extensions {' '  special-use = yes' '}' >/tmp/sieve.conf \
     && for script in /usr/local/share/signpost/*.sieve; do \

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from filters.hash_cost import check_seconds, fit_a_question
+from filters.right_passwords import RightPasswords
 
 LONGEST_PASSWORD = 511  # bytes; crypt(3) refuses a longer one
 
@@ -80,6 +81,7 @@ class LoginBook:
     """The passwords of every login, by the login in lower case."""
 
     logins: Mapping[bytes, tuple[Password, ...]]
+    most: int = field(init=False, repr=False)  # passwords of one login
     _too_slow: frozenset[bytes] = field(init=False, repr=False)
     _dearest: Mapping[bytes, int] = field(init=False, repr=False)
     _sample: Mapping[bytes, bytes] = field(init=False, repr=False)
@@ -97,6 +99,7 @@ class LoginBook:
             for passwords in answered
             for cost, password in zip(_costs(passwords), passwords, strict=True)
         }
+        object.__setattr__(self, "most", max(map(len, self.logins.values()), default=0))
         object.__setattr__(self, "_too_slow", frozenset(too_slow))
         object.__setattr__(self, "_dearest", dearest)
         object.__setattr__(self, "_sample", sample)
@@ -155,7 +158,7 @@ def _costs(passwords: Iterable[Password]) -> list[bytes]:
     return [match[0] if match else b"" for match in found]
 
 
-REMEMBERED = 4096  # right answers, and as many wrong ones
+REMEMBERED = 4096  # wrong answers, and as many that were given without a look
 
 Value = TypeVar("Value")
 
@@ -171,12 +174,14 @@ class Checked:
 class LoginChecker:
     """Answers for the book that `book()` gives; a password taken out of it ends at once."""
 
-    def __init__(self, book: Callable[[], LoginBook]) -> None:
+    def __init__(self, book: Callable[[], LoginBook], right: RightPasswords | None = None) -> None:
+        """right: what earlier processes have found right."""
         self._book = book
         self._key = secrets.token_bytes(32)
-        self._right: OrderedDict[bytes, Password] = OrderedDict()
+        self._right = right or RightPasswords()
         # A phone with an old password asks for ever; its question is answered from here.
         self._wrong: OrderedDict[bytes, LoginBook] = OrderedDict()
+        self._unseen: OrderedDict[bytes, None] = OrderedDict()
 
     def check(self, login: bytes, password: bytes) -> Password | None:
         """The password of that login that this is; None for every kind of no."""
@@ -193,24 +198,33 @@ class LoginChecker:
         if not login or not password:
             return Checked(None)
         book = self._book()
-        digest = self._digest(login, password)
-        known = self._right.get(digest)
-        if known is not None and known in book.passwords_of(login):
-            self._right.move_to_end(digest)
-            return Checked(known)
-        if self._wrong.get(digest) is book:
+        own = book.passwords_of(login)
+        hashed = self._right.find(login, password, _hashes(own), book.most)
+        if hashed is not None:
+            return Checked(next(each for each in own if each.hash == hashed))
+        if self._wrong.get(self._digest(login, password)) is book:
             return Checked(None, again=True)
         return None
+
+    def pass_over(self, login: bytes, password: bytes) -> bool:
+        """Note that nobody looks at it; whether it was so before."""
+        digest = self._digest(login, password)
+        again = digest in self._unseen
+        _remember(self._unseen, digest, None)
+        return again
 
     def remember(
         self, login: bytes, password: bytes, book: LoginBook, found: Password | None
     ) -> None:
         """What `search` found in that book."""
-        digest = self._digest(login, password)
         if found is None:
-            _remember(self._wrong, digest, book)
+            _remember(self._wrong, self._digest(login, password), book)
         else:
-            _remember(self._right, digest, found)
+            self._right.add(login, password, found.hash)
+
+    def finish(self) -> None:
+        """Write what is not written yet."""
+        self._right.finish()
 
     def _digest(self, login: bytes, password: bytes) -> bytes:
         question = len(login).to_bytes(4, "big") + login + password

@@ -51,6 +51,7 @@ def restrict(
     if queue is not None:
         server.register_handler("filter", "mail-from", queue.reject_insufficient_storage)
     if recipients is not None:
+        server.register_handler("filter", "rcpt-to", recipients.disconnect_guessing_client)
         server.register_handler("filter", "rcpt-to", recipients.reject_unauth_destination)
         server.register_handler("filter", "rcpt-to", recipients.reject_unlisted_recipient)
         server.register_handler("filter", "rcpt-to", recipients.reject_unrewritable_sender)

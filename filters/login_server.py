@@ -1,10 +1,11 @@
-"""A socket at which PAM asks whether a login and a password belong together.
+"""A socket at which PAM and Dovecot ask whether a login and a password belong together.
 
 The question is `LOGIN NUL PASSWORD`, or `LOGIN NUL PASSWORD NUL ADDRESS` from who knows the client,
 and the end of writing; the answer `right` or `wrong` and a line feed, or the end where there is
-none. What is remembered is answered at once. Of the rest one password is looked at after the other,
-so that a flood of guesses meets its own block; the hashing itself, which takes longest, is done in
-a thread. Questions from smtpd, whose parent process waits, have a row and a thread of their own and
+none. What is remembered is answered at once, and so is a new password where too many were looked at
+for that login: there is no answer then. Of the rest one password is looked at after the other, so
+that a flood of guesses meets its own block; the hashing itself, which takes longest, is done in a
+thread. Questions from smtpd, whose parent process waits, have a row and a thread of their own and
 do not stand behind those with an address.
 """
 
@@ -19,11 +20,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from filters.credentials import Checked, LoginBook, LoginChecker, search
+from filters.guard.account_limit import NO_LIMIT, LookupLimit
 from filters.guard.networks import address_of
 from filters.guard.server import GuardServer
 from filters.last_used import LastUsed
 from filters.login_name import login_bytes
 from filters.quoting import quoted
+from filters.right_passwords import RightPasswords
 from filters.uncounted_login import UncountedLogin
 from filters.watched_file import LastGood
 
@@ -77,9 +80,10 @@ class LoginServer:
         last_used: LastUsed | None = None,
         guard: GuardServer | None = None,
         uncounted: UncountedLogin | None = None,
+        right: RightPasswords | None = None,
     ) -> None:
         self._book = book
-        self._checker = LoginChecker(lambda: book.content)
+        self._checker = LoginChecker(lambda: book.content, right)
         self._last_used = last_used
         self._guard = guard
         self._uncounted = uncounted
@@ -88,8 +92,8 @@ class LoginServer:
     async def answer(self, question: bytes, asker: Asker | None = None) -> bytes:
         """RIGHT or WRONG; a question that is none gets WRONG.
 
-        NO_ANSWER where the login's hashes are too slow. Raises TimeoutError or ConnectionError
-        where the asker waits no longer.
+        NO_ANSWER where the login's hashes are too slow, or too many passwords were looked at.
+        Raises TimeoutError or ConnectionError where the asker waits no longer.
         """
         login, password, address = _parts(question)
         # With any other password the name is nobody's, as any name may be.
@@ -105,12 +109,23 @@ class LoginServer:
             if self._refused(address, login):
                 return WRONG
             return self._conclude(address, login, known)
+        limit = self._limit(address, login)
+        if limit.is_reached():
+            if self._refused(address, login):
+                return WRONG
+            return self._pass_over(address, login, password)
         row = self._by_smtp if address is None else self._by_address
         async with row.turn:
-            return await self._look_up(row, login, password, address, asker or Asker())
+            return await self._look_up(row, login, password, address, limit, asker or Asker())
 
     async def _look_up(
-        self, row: _Row, login: bytes, password: bytes, address: str | None, asker: Asker
+        self,
+        row: _Row,
+        login: bytes,
+        password: bytes,
+        address: str | None,
+        limit: LookupLimit,
+        asker: Asker,
     ) -> bytes:
         asker.check()
         if self._refused(address, login):
@@ -119,12 +134,30 @@ class LoginServer:
         checked = self._checker.recall(login, password)
         if checked is None:
             book = self._book.content
+            if not limit.take():
+                return self._pass_over(address, login, password)
             found = await asyncio.get_running_loop().run_in_executor(
                 row.thread, search, book, login, password, asker.check_time
             )
+            if found is not None:
+                limit.give_back()
+            elif limit.hides_wrong:  # the next time, too
+                return NO_ANSWER
             self._checker.remember(login, password, book, found)
             checked = Checked(found)
         return self._conclude(address, login, checked)
+
+    def _limit(self, address: str | None, login: bytes) -> LookupLimit:
+        if self._guard is None:
+            return NO_LIMIT
+        return self._guard.lookup_limit(address, _name(login))
+
+    def _pass_over(self, address: str | None, login: bytes, password: bytes) -> bytes:
+        """Beyond the limit: at once, whether the login exists or not."""
+        if self._guard is not None:
+            again = self._checker.pass_over(login, password)
+            self._guard.not_looked_at(address, _name(login), again=again)
+        return NO_ANSWER
 
     def _refused(self, address: str | None, login: bytes) -> bool:
         """Ask once a question: of smtpd's it counts which clients it may be."""
@@ -159,6 +192,7 @@ class LoginServer:
         finally:
             for row in (self._by_smtp, self._by_address):
                 row.thread.shutdown(wait=False)
+            self._checker.finish()
             if self._last_used is not None:
                 self._last_used.finish()
 

@@ -3,13 +3,13 @@
     python -m filters.logins FILE --socket PATH [--last-used FILE] [--guard PATH]
 
 smtpd's own tables hold one hash a login, and its table processes get passwords in lower case.
-So PAM asks: the module `pam/pam_signpost.c`, in the services of smtpd and Dovecot, connects to the
-socket here, says `LOGIN NUL PASSWORD`, closes its side and reads `right` or `wrong` and a line
-feed. Dovecot's PAM knows the client, and says `LOGIN NUL PASSWORD NUL ADDRESS`; who is blocked
-there gets `wrong`. smtpd's does not; its filter tells the guard which clients are about to log in,
-and a login that is blocked at all of them gets `wrong`, too. Whoever can reach the socket may try
-passwords; the folder that it lies in keeps others out. The guard's socket is for those who know
-smtpd's clients: see `filters.guard.server`.
+So PAM asks: the module `pam/pam_signpost.c`, in smtpd's service, connects to the socket here, says
+`LOGIN NUL PASSWORD`, closes its side and reads `right` or `wrong` and a line feed, or the end where
+nobody says which. Dovecot's Lua does the same, knows the client, and says `LOGIN NUL PASSWORD NUL
+ADDRESS`; who is blocked there gets `wrong`. smtpd's filter tells the guard which clients are about
+to log in, and a login that is blocked at all of them gets `wrong`, too. Whoever can reach the
+socket may try passwords; the folder that it lies in keeps others out. The guard's socket is for
+those who know smtpd's clients: see `filters.guard.server`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from filters.guard.server import GuardServer
 from filters.last_used import LastUsed
 from filters.login_server import LoginServer
 from filters.program import refuse_to_start, start_logging
+from filters.right_passwords import RightPasswords
 from filters.uncounted_login import UncountedLogin
 from filters.watched_file import LastGood
 
@@ -69,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--guard", type=Path, help="where to hear of failed logins, and tell")
     parser.add_argument("--guard-state", type=Path, help="where blocks are kept over a restart")
     parser.add_argument(
+        "--right-passwords", type=Path, help="where digests of those that were right are kept"
+    )
+    parser.add_argument(
         "--uncounted", type=Path, help="a login that is neither counted nor noted (JSON)"
     )
     parser.add_argument(
@@ -95,7 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     guard = None
     if options.guard is not None:
         guard = GuardServer(LoginGuard(options.unknown_client), options.guard_state)
-    serving = [LoginServer(book, last_used, guard, uncounted).serve(_listener(options.socket))]
+    right = RightPasswords(options.right_passwords)
+    logins = LoginServer(book, last_used, guard, uncounted, right)
+    serving = [logins.serve(_listener(options.socket))]
     if guard is not None:
         serving.append(guard.serve(_listener(options.guard)))
     log.info("%d logins", len(book.content.logins))

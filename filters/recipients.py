@@ -5,15 +5,23 @@ They are named as Postfix names its own. It knows the addresses and the quotas, 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable
 
 from filters.addresses import AddressFile, LocalAddresses
 from filters.quota_status import QuotaStatus
-from filters.smtpd import Reject, Request, Session
+from filters.smtpd import Disconnect, Reject, Request, Session
 from filters.srs import can_rewrite
+
+log = logging.getLogger(__name__)
 
 # smtpd decodes these for the null sender itself (SRS); no list of addresses has them.
 SRS_PREFIXES = ("srs0", "srs1")
+
+# Unknown recipients that a session may name, and how many more for each known one. A list that has
+# not been tidied up for years names fewer; who looks for addresses names hardly a known one.
+MOST_UNKNOWN, MORE_FOR_A_KNOWN = 20, 2
+_UNKNOWN, _KNOWN = "recipients: unknown ones", "recipients: known ones"
 
 
 class Recipients:
@@ -72,6 +80,25 @@ class Recipients:
 
 class InboundRecipients(Recipients):
     """Whom anyone may write to: addresses of ours."""
+
+    def disconnect_guessing_client(self, session: Session, request: Request) -> Disconnect | None:
+        """A client that has named many unknown recipients, and hardly any known one.
+
+        It comes before the answers, and counts what they will be. A client that is honest tries
+        the others again later, and not those that it was told are unknown.
+        """
+        ours, address = self.addresses.content, self._address(session, request)
+        unknown: set[str] = session.state.setdefault(_UNKNOWN, set())
+        known: set[str | None] = session.state.setdefault(_KNOWN, set())
+        if len(unknown) >= MOST_UNKNOWN + MORE_FOR_A_KNOWN * len(known):
+            client, count = session.client_address, len(unknown)
+            log.info("client=%s refused: it named %d unknown recipients", client, count)
+            return Disconnect(421, "4.7.0 too many unknown recipients, try the others again")
+        if self.reject_unlisted_recipient(session, request) is not None:
+            unknown.add(address.lower())
+        elif ours.entry(address) is not None:
+            known.add(ours.entry(address))
+        return None
 
     def reject_unauth_destination(self, session: Session, request: Request) -> Reject | None:
         """An address in another domain: this is no open relay."""

@@ -85,7 +85,7 @@ class LoginAccess:
             session.state[_WAITS] = pending
             await pending
         else:
-            await self.guard.ask("left", session.id)
+            await self.guard.ask("error", *whose)
 
     async def note_end(self, session: Session, report: Report) -> None:
         """The client has gone, perhaps in the middle of AUTH."""

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -77,6 +78,8 @@ def _prepare(settings: Settings, number: str) -> Settings:
             log.warning("%s", line)
         for user in FILTER_USERS:
             _make_filter_spool(user)
+        with suppress(OSError):  # filters.logins says so, and goes on without its file
+            _make_filter_spool("logins")
         # Left by a container that was killed: a number in it may be another process's now.
         shutil.rmtree(DOVECOT_RUN, ignore_errors=True)
         written = settings
@@ -105,7 +108,7 @@ def _claim_volumes() -> None:
     trees = [
         *((SPOOL / name, "opensmtpq", "root") for name in _QUEUE_FOLDERS),
         (SPOOL / "offline", "root", "opensmtpq"),
-        *((SPOOL / "filters" / user, user, user) for user in FILTER_USERS),
+        *((SPOOL / "filters" / user, user, user) for user in (*FILTER_USERS, "logins")),
         (paths.DATA / "mail", "vmail", "vmail"),
         (paths.DATA / "accounts/logins", "logins", "logins"),
     ]
@@ -115,7 +118,7 @@ def _claim_volumes() -> None:
 
 
 def _make_filter_spool(user: str) -> None:
-    """Where a filter's large messages wait: on the queue's disk, for that filter alone."""
+    """Where a filter's large messages wait, or its state: on the queue's disk, for it alone."""
     folder = SPOOL / "filters" / user
     own_folder(folder.parent, "root", "root", 0o711)
     own_folder(folder, user, user, 0o700)

@@ -1,7 +1,7 @@
 """Questions for Dovecot: its ports as clients see them, and its processes at their own sockets.
 
-A login at IMAP goes the whole way: imap-login, auth, auth-worker, PAM, and the master, which starts
-the session's process. Each socket's first line is its process's own.
+A login at IMAP goes the whole way: imap-login, auth, auth-worker, filters.logins, and the master,
+which starts the session's process. Each socket's first line is its process's own.
 """
 
 from __future__ import annotations

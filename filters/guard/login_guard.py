@@ -1,10 +1,11 @@
 """Counts failed logins and says who has to wait: by network, and by account and network.
 
-Failures are water in a bucket that leaks: a full one blocks, longer each time. An account is
-trusted where it has logged in before: there it may fail ten times as often, the network's block
-does not concern it, and its mistakes do not count for its neighbours. So an attack on an account
-shuts out the attacker and never its owner. Times are Unix seconds and come in from outside; it does
-no I/O and knows no socket.
+Failures are water in a bucket that leaks: a full one blocks, longer each time. An IPv6 client is
+counted with its /64, and with the wider networks that may be all its own. An account is trusted
+where it has logged in before: there it may fail ten times as often, the networks' blocks do not
+concern it, and its mistakes do not count for its neighbours. So an attack on an account shuts out
+the attacker and never its owner. Times are Unix seconds and come in from outside; it does no I/O
+and knows no socket.
 """
 
 from __future__ import annotations
@@ -14,11 +15,19 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import islice
 
-from filters.guard.networks import client_network, is_loopback
+from filters.guard.networks import (
+    address_of,
+    client_network,
+    is_loopback,
+    wider_network,
+    wider_networks,
+)
 
 WINDOW = 3600.0  # seconds in which a full bucket is empty again
 # A person mistypes five times and then looks the password up; who guesses needs thousands.
 PAIR_LIMIT, NETWORK_LIMIT = 10, 20
+# Of an IPv6 /56 and /48. One attacker in a /64 of its own fills neither, since its blocks grow.
+WIDER_LIMITS = 40, 80
 TRUSTED_FACTOR = 10
 FIRST_BLOCK, LONGEST_BLOCK = 600.0, 86_400.0
 FORGIVEN_AFTER = 7 * 86_400.0  # a network that kept quiet so long begins with a short block again
@@ -75,16 +84,17 @@ class LoginGuard:
         network = self.network(address)
         if network is None:
             return []
-        login = _name(login)
-        if not login:
-            begun = [self._count((network, ""), NETWORK_LIMIT, now)]
-        elif self._is_trusted((network, login), now):
-            begun = [self._count((network, login), TRUSTED_FACTOR * PAIR_LIMIT, now)]
+        login = counted_name(login)
+        if login and self._is_trusted((network, login), now):
+            counted = [((network, login), TRUSTED_FACTOR * PAIR_LIMIT)]
         else:
-            begun = [
-                self._count((network, login), PAIR_LIMIT, now),
-                self._count((network, ""), NETWORK_LIMIT, now),
-            ]
+            counted = [((network, login), PAIR_LIMIT)] if login else []
+            counted.append(((network, ""), NETWORK_LIMIT))
+            # Who is blocked and goes on is one client, and has not moved on within its network.
+            if not any(self._left(key, now) for key, _ in counted):
+                wider = ((each, "") for each in wider_networks(address or ""))
+                counted += zip(wider, WIDER_LIMITS, strict=False)
+        begun = [self._count(key, limit, now) for key, limit in counted]
         return [block for block in begun if block is not None]
 
     def passed(self, address: str | None, login: str, now: float) -> None:
@@ -92,7 +102,7 @@ class LoginGuard:
         network = self.network(address)
         if network is None:
             return
-        key = network, _name(login)
+        key = network, counted_name(login)
         if key in self.records:
             self._drop(key)
         # The time is good to the day, so that a busy client costs nothing.
@@ -107,11 +117,16 @@ class LoginGuard:
         network = self.network(address)
         if network is None:
             return 0.0
-        key = network, _name(login)
+        key = network, counted_name(login)
         waits = self._left(key, now)
         if not self._is_trusted(key, now):
-            waits = max(waits, self._left((network, ""), now))
+            waits = max(waits, self._left((network, ""), now), self._left_wider(address, now))
         return waits
+
+    def is_trusted(self, address: str | None, login: str, now: float) -> bool:
+        """Whether this login has logged in at this client before."""
+        network = self.network(address)
+        return network is not None and self._is_trusted((network, counted_name(login)), now)
 
     def shut_out(self, address: str | None, now: float) -> float:
         """Seconds that everyone at this client has to wait; 0 where somebody may go on.
@@ -120,9 +135,10 @@ class LoginGuard:
         that somebody has logged in from stays open.
         """
         network = self.network(address)
-        if network is None or network not in self._logins_of or self._friends[network] > 0:
+        if network is None or self._friends[network] > 0:
             return 0.0
-        return max(self._left((network, login), now) for login in self._logins_of[network])
+        pairs = (self._left((network, login), now) for login in self._logins_of.get(network, ()))
+        return max(self._left_wider(address, now), *pairs, 0.0)
 
     def blocks(self, now: float) -> list[Block]:
         """Every block in force, the one that ends first in front."""
@@ -135,11 +151,20 @@ class LoginGuard:
 
     def lift(self, what: str) -> int:
         """Forget the failures of a network (or an address in it), a login, or "all"; how many
-        records that were.
+        records that were. A network goes with those that it lies in, and that lie in it.
         """
-        network = client_network(what.partition("/")[0]) or what
-        name = _name(what)
-        keys = [key for key in self.records if what == "all" or key[0] == network or key[1] == name]
+        address = what.partition("/")[0]
+        around = {client_network(address) or what, *wider_networks(address)}
+        inside = wider_network(what)
+        name = counted_name(what)
+        keys = [
+            key
+            for key in self.records
+            if what == "all"
+            or key[0] in around
+            or key[1] == name
+            or (inside is not None and address_of(key[0].partition("/")[0]) in inside)
+        ]
         for key in keys:
             self._drop(key)
         return len(keys)
@@ -198,6 +223,10 @@ class LoginGuard:
         # A clock that was set back must not make a block of an hour last for years.
         return min(record.until - now, LONGEST_BLOCK)
 
+    def _left_wider(self, address: str | None, now: float) -> float:
+        wider = wider_networks(address or "")
+        return max((self._left((network, ""), now) for network in wider), default=0.0)
+
     def _is_trusted(self, key: Key, now: float) -> bool:
         return self.trusted.get(key, -TRUST_LASTS) + TRUST_LASTS > now
 
@@ -225,6 +254,6 @@ class LoginGuard:
             del self._friends[key[0]]
 
 
-def _name(login: str) -> str:
-    """The login as it is compared: smtpd and Dovecot both ignore case."""
+def counted_name(login: str) -> str:
+    """The login as it is counted: smtpd and Dovecot both ignore case."""
     return login.lower()[:LONGEST_LOGIN]

@@ -23,6 +23,7 @@ def address_of(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+@functools.lru_cache(maxsize=4096)
 def client_network(text: str) -> str | None:
     """What one client can move within, as text: the IPv4 address itself, or the IPv6 /64.
 
@@ -31,6 +32,27 @@ def client_network(text: str) -> str | None:
     at least and takes a new address whenever it likes (RFC 8981).
     """
     return _network(text, 32, 64)
+
+
+@functools.lru_cache(maxsize=4096)
+def wider_networks(text: str) -> tuple[str, ...]:
+    """What may be one client's beyond its /64, the narrowest first; none for IPv4.
+
+    A household or a hosted server has a /56 or a /48 (RFC 6177), and so as many /64s as it likes;
+    with less in common than that, clients share a provider and no more.
+    """
+    address = address_of(text)
+    if address is None or address.version == 4:
+        return ()
+    return tuple(str(ipaddress.IPv6Network((address, length), strict=False)) for length in (56, 48))
+
+
+def wider_network(text: str) -> ipaddress.IPv6Network | None:
+    """The network that is written as one of these; None for all else."""
+    address, _, length = text.partition("/")
+    if length not in {"56", "48"} or getattr(address_of(address), "version", 0) != 6:
+        return None
+    return ipaddress.IPv6Network((address, int(length)), strict=False)
 
 
 def sender_network(text: str) -> str | None:

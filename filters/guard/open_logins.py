@@ -53,6 +53,10 @@ class OpenLogins:
         """Forget the AUTH of a session, and return what is known of it."""
         return self._auths.pop(session, None)
 
+    def clients(self) -> set[str]:
+        """Where an AUTH has begun that has no outcome yet."""
+        return {auth.address for auth in self._auths.values()}
+
     def waits(self, login: str) -> float:
         """Seconds that whoever asks about this login has to wait; 0 where it may go on."""
         longest, others = 0.0, []

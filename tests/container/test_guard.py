@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import imaplib
+import itertools
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
+from filters.guard.account_limit import MOST_AT_ONCE
 from filters.guard.login_guard import NETWORK_LIMIT, PAIR_LIMIT
 
 from .conftest import ALICE, BOB, CAROL, STANDARD
+from .harness.imap import mailbox
+from .harness.load import CLIENTS
 from .harness.messages import letter
 from .harness.shell import fresh, run, wait_until
 from .harness.signpost import PEERS, Signpost
@@ -328,6 +334,32 @@ def test_an_ipv6_client_is_its_whole_64(world: World, lifted: Signpost) -> None:
     log_in(world.swaks, lifted, world.client[0], BOB).accepted()
 
 
+def test_hopping_within_an_ipv6_network_is_seen(world: World, lifted: Signpost) -> None:
+    """A new /64 for every other guess, all of them in one /48."""
+    home = world.allowed[0]
+    log_in(world.swaks, lifted, home, ALICE).accepted()
+    hops = [f"2620:4f:8000:{number << 4:x}::66" for number in range(90)]
+    script = "for each; do ip address replace $each/128 dev eth0 nodad; done"
+    world.exec_client("sh", "-c", script, "sh", *hops)
+
+    seen = guess(world.swaks.container, lifted, 60, 3, login=ALICE[0], sources=hops)
+    assert seen["guesses"]["smtp"].get("535", 0) <= MOST_AT_ONCE + 1, seen
+    assert seen["guesses"]["smtp"]["421"] > 0, seen
+    assert sum(map(sum, (each.values() for each in seen["guesses"].values()))) == 2 * len(hops)
+    wait_until(lambda: ("2620:4f:8000::/48", None) in blocked(lifted), "the block of the /48")
+    refused = log_in(world.swaks, lifted, hops[0], BOB)
+    assert (refused.code, "failed logins" in refused.outcome.text) == (421, True)
+    lifted.wait_for_log(rf"[0-9]+ failed logins at {ALICE[0]} from [0-9]+ networks: ")
+
+    # The owner at home, with a password that nobody has looked at yet, too; and one elsewhere.
+    assert imap(world, lifted, home, ALICE[0], "mistyped", ALICE[1]) == ["NO", "OK"]
+    log_in(world.swaks, lifted, home, ALICE).accepted()
+    # smtpd does not say who asks: the attacker would read 535 from this, too.
+    assert log_in(world.swaks, lifted, home, (ALICE[0], "mistyped again")).code == 421
+    log_in(world.swaks, lifted, home, ALICE).accepted()
+    log_in(world.swaks, lifted, world.client[1], BOB).accepted()
+
+
 @contextmanager
 def host() -> Iterator[Swaks]:
     """A client on the machine itself, which Docker shows at the network's gateway."""
@@ -342,12 +374,46 @@ def host() -> Iterator[Swaks]:
         run("docker", "rm", "--force", name)
 
 
-def test_a_client_at_the_gateway_is_never_blocked(world: World, lifted: Signpost) -> None:
+def guess(
+    container: str, signpost: Signpost, rate: float, seconds: float, **words: object
+) -> dict[str, Any]:
+    """Guesses, and logins beside them: see clients/guessing.py."""
+    host = signpost.v6 if ":" in str(words.get("sources")) else signpost.v4
+    told = (host, str(rate), str(seconds), json.dumps(words))
+    program = (CLIENTS / "guessing.py").read_bytes()
+    said = run("docker", "exec", "-i", container, "python3", "-", *told, stdin=program)
+    found: dict[str, Any] = json.loads(said)
+    return found
+
+
+def test_a_flood_of_guesses_at_the_gateway_is_not_looked_at_and_keeps_nobody_out(
+    world: World, lifted: Signpost
+) -> None:
+    """The owner and a colleague come from the same address, over a restart of what remembers."""
     with host() as swaks:
-        for number in range(NETWORK_LIMIT + 5):
-            assert log_in(swaks, lifted, None, (BOB[0], f"guess {number}")).code == 535
-        log_in(swaks, lifted, None, BOB).accepted()
+        log_in(swaks, lifted, None, ALICE).accepted()
+        log_in(swaks, lifted, None, CAROL).accepted()
+        first = guess(swaks.container, lifted, 100, 3, login=ALICE[0], right=[ALICE, CAROL])
+        lifted.exec("pkill", "-KILL", "-f", "filters.logins", user="logins")
+        wait_until(lambda: log_in(swaks, lifted, None, CAROL).exit_code == 0, "logins again")
+        again = guess(swaks.container, lifted, 100, 3, login=ALICE[0], right=[ALICE, CAROL])
+        nobody = guess(swaks.container, lifted, 50, 1, login="nobody@example.org")
+    for seen in (first, again):
+        smtp, mail = seen["guesses"]["smtp"], seen["guesses"]["imap"]
+        assert set(smtp) <= {"535", "421"}, seen
+        assert set(mail) <= {"AUTHENTICATIONFAILED", "UNAVAILABLE"}, seen
+        looked_at = smtp.get("535", 0) + mail.get("AUTHENTICATIONFAILED", 0)
+        assert MOST_AT_ONCE <= looked_at <= MOST_AT_ONCE + 1, seen
+        assert smtp["421"] + mail["UNAVAILABLE"] >= 300 - MOST_AT_ONCE - 1, seen
+        for protocol, login in itertools.product(("smtp", "imap"), (ALICE[0], CAROL[0])):
+            answers = {each[2] for each in seen["logins"] if each[:2] == [protocol, login]}
+            assert answers == {"235" if protocol == "smtp" else "OK"}, seen
+        assert max(each[3] for each in seen["logins"]) < 2, seen
+    # A login that nobody has looks the same.
+    assert set(nobody["guesses"]["smtp"]) == {"535", "421"}
+    assert set(nobody["guesses"]["imap"]) == {"AUTHENTICATIONFAILED", "UNAVAILABLE"}
     assert blocked(lifted) == []
+    lifted.wait_for_log(rf"[0-9]+ failed logins at {ALICE[0]} from 1 network: ")
 
 
 def test_without_the_program_that_counts_mail_goes_on(world: World, lifted: Signpost) -> None:
@@ -355,6 +421,9 @@ def test_without_the_program_that_counts_mail_goes_on(world: World, lifted: Sign
     lifted.exec("pkill", "-STOP", "-f", "filters.logins", user="logins")
     try:
         assert log_in(world.swaks, lifted, world.allowed[0], ALICE).code == 421  # by PAM
+        # A mail program must not take it for a wrong password (RFC 5530).
+        with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"), mailbox(lifted.v4, ALICE):
+            pass
         lifted.wait_for_log("nobody counts failed logins")
         assert world.swaks(lifted.v4, quit_after="FIRST-EHLO").exit_code == 0
     finally:

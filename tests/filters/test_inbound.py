@@ -42,6 +42,7 @@ def test_restrictions_are_asked_in_the_order_of_the_program(tmp_path: Path) -> N
         "connect": ["reject_listed_client"],
         "mail-from": ["reject_insufficient_storage"],
         "rcpt-to": [
+            "disconnect_guessing_client",
             "reject_unauth_destination",
             "reject_unlisted_recipient",
             "reject_unrewritable_sender",

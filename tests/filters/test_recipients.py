@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from filters.addresses import AddressFile, LocalAddresses
-from filters.recipients import InboundRecipients, Recipients, SubmissionRecipients, mailboxes
+from filters.recipients import (
+    MORE_FOR_A_KNOWN,
+    MOST_UNKNOWN,
+    InboundRecipients,
+    Recipients,
+    SubmissionRecipients,
+    mailboxes,
+)
 from filters.smtpd import Reject, Report, Request, Session
 
 from .quota_server import asking, listening, run
 
-BOOK = {
+BOOK: dict[str, Any] = {
     "delimiter": "+",
     "domains": ["example.org", "all.example"],
     "owners": {
@@ -112,6 +120,76 @@ def test_whom_anyone_may_write_to(addresses: AddressFile, address: str, code: st
 )
 def test_whose_mailboxes_an_address_is_for(address: str, accounts: set[str]) -> None:
     assert mailboxes(LocalAddresses.from_json(json.dumps(BOOK)), address) == accounts
+
+
+class TestWhoGuessesAddresses:
+    @pytest.fixture
+    def recipients(self, tmp_path: Path) -> InboundRecipients:
+        accounts = {f"user{n}@example.org": [f"user{n}@example.org"] for n in range(100)}
+        path = tmp_path / "addresses.json"
+        path.write_text(json.dumps({**BOOK, "owners": {**BOOK["owners"], **accounts}}))
+        return InboundRecipients(AddressFile(path))
+
+    def said(self, recipients: InboundRecipients, session: Session, address: str) -> int | None:
+        ended = recipients.disconnect_guessing_client(session, request(address))
+        if ended is not None:
+            return ended.code
+        refusal = recipients.reject_unlisted_recipient(session, request(address))
+        return refusal.code if refusal is not None else None
+
+    def name(self, recipients: InboundRecipients, addresses: Iterable[str]) -> list[int | None]:
+        session = Session("s", client_address="192.0.2.1")
+        return [self.said(recipients, session, address) for address in addresses]
+
+    def test_is_disconnected_after_a_few(self, recipients: InboundRecipients) -> None:
+        guesses = (f"guess{n}@example.org" for n in range(300))
+        assert self.name(recipients, guesses) == [550] * MOST_UNKNOWN + [421] * 280
+
+    @pytest.mark.parametrize(
+        "known",
+        [
+            *("alice@example.org", "ALICE+{n}@example.org", "{n}@all.example"),
+            *("SRS0={n}@example.org", "srs1={n}@example.org", "x{n}@far.example", "postmaster"),
+        ],
+    )
+    def test_one_known_recipient_again_and_again_helps_little(
+        self, recipients: InboundRecipients, known: str
+    ) -> None:
+        named = [
+            address
+            for n in range(300)
+            for address in (known.format(n=n), f"guess{n}@example.org", f"a/{n}@all.example")
+        ]
+        said = self.name(recipients, named)
+        assert said.count(550) <= MOST_UNKNOWN + MORE_FOR_A_KNOWN
+        assert said[-1] == 421
+
+    def test_a_list_with_many_known_and_some_unknown_ones_goes_on(
+        self, recipients: InboundRecipients
+    ) -> None:
+        said = self.name(
+            recipients,
+            [
+                address
+                for n in range(100)
+                for address in (f"user{n}@example.org", f"gone{n}@example.org")
+            ],
+        )
+        assert said == [None, 550] * 100
+
+    def test_the_same_unknown_one_again_and_again_is_no_guess(
+        self, recipients: InboundRecipients
+    ) -> None:
+        assert self.name(recipients, ["gone@example.org"] * 300) == [550] * 300
+
+    def test_relaying_is_denied_as_ever(self, recipients: InboundRecipients) -> None:
+        session = Session("s")
+        for number in range(300):
+            named = request(f"x{number}@far.example")
+            assert recipients.disconnect_guessing_client(session, named) is None
+            refused = recipients.reject_unauth_destination(session, named)
+            assert refused is not None
+            assert refused.code == 550
 
 
 RESULTS = [

@@ -73,7 +73,7 @@ class TestLogins:
         verdict = asyncio.run(session_of_a_client())
         assert isinstance(verdict, Disconnect) if waits else verdict is None
         assert guard.asked == [
-            ("left", "s"),
+            ("error", "s", HOME, ALICE),
             ("fail", "s", HOME, "\\xff\n"),
             ("pass", "s", HOME, ALICE),
         ]

@@ -16,6 +16,7 @@ from filters.guard.login_guard import (
     PAIR_LIMIT,
     TRUST_LASTS,
     TRUSTED_FACTOR,
+    WIDER_LIMITS,
     WINDOW,
     LoginGuard,
 )
@@ -90,6 +91,87 @@ def test_an_ipv6_client_gains_nothing_by_another_address(guard: LoginGuard) -> N
         guard.failed(f"2001:db8::{number + 1:x}", ALICE, NOW)
     assert guard.refused("2001:db8::ffff", ALICE, NOW)
     assert not guard.refused("2001:db8:0:1::1", ALICE, NOW)
+
+
+class TestHoppingWithinAnIpv6Network:
+    """A new /64 for every few guesses, each of them with a record that says little."""
+
+    def hop(self, guard: LoginGuard, wider: str, networks: int, *, each: int = 1) -> int:
+        """Guess from so many /64s, each time at another login; how many were let through."""
+        let_through = 0
+        for number in range(networks):
+            for guess in range(each):
+                at, login = f"{wider}{number:x}::{guess + 1:x}", f"{number}-{guess}@example.org"
+                if guard.shut_out(at, NOW) or guard.refused(at, login, NOW):
+                    continue
+                guard.failed(at, login, NOW)
+                let_through += 1
+        return let_through
+
+    def test_is_blocked_within_a_56_and_a_48(self, guard: LoginGuard) -> None:
+        assert self.hop(guard, "2001:db8:0:", 90, each=6) == WIDER_LIMITS[0]
+        assert [block.network for block in guard.blocks(NOW)] == ["2001:db8::/56"]
+        assert self.hop(guard, "2001:db8:0:1", 90, each=6) == WIDER_LIMITS[1] - WIDER_LIMITS[0]
+        assert "2001:db8::/48" in [block.network for block in guard.blocks(NOW)]
+        # From the first to the last /64 of it, and not beyond.
+        for at in ("2001:db8::1", "2001:db8:0:ffff::1"):
+            assert guard.refused(at, ALICE, NOW) == FIRST_BLOCK
+            assert guard.shut_out(at, NOW) == FIRST_BLOCK
+        assert not guard.refused("2001:db8:1::1", ALICE, NOW)
+        assert not guard.shut_out("2001:db8:1::1", NOW)
+
+    def test_the_owner_stays_welcome_there(self, guard: LoginGuard) -> None:
+        guard.passed("2001:db8:0:7::1", ALICE, NOW)
+        self.hop(guard, "2001:db8:0:", 0x300)
+        assert not guard.refused("2001:db8:0:7::2", ALICE, NOW)
+        assert not guard.shut_out("2001:db8:0:7::2", NOW)
+        assert guard.refused("2001:db8:0:7::2", BOB, NOW)
+        assert guard.refused("2001:db8:0:8::1", ALICE, NOW)
+
+    def test_a_64_that_returns_later_finds_what_it_left(self, guard: LoginGuard) -> None:
+        first, elsewhere = "2001:db8:0:1::1", "2001:db8:0:2::1"
+        attack(guard, PAIR_LIMIT - 1, at=first)
+        attack(guard, PAIR_LIMIT - 1, at=elsewhere)
+        attack(guard, 1, at=first)
+        assert guard.refused(first, ALICE, NOW)
+        assert not guard.refused(elsewhere, ALICE, NOW)
+
+    def test_who_stays_in_its_64_blocks_nobody_else(self, guard: LoginGuard) -> None:
+        """Not over a day, and not by going on while it is blocked."""
+        for minute in range(24 * 60):
+            for _ in range(10):
+                guard.failed("2001:db8:0:1::1", ALICE, NOW + 60 * minute)
+                guard.failed("2001:db8:0:1::1", BOB, NOW + 60 * minute)
+        assert {block.network for block in guard.blocks(NOW + 86_400)} == {"2001:db8:0:1::/64"}
+
+    def test_an_ipv4_client_is_counted_alone(self, guard: LoginGuard) -> None:
+        for number in range(250):
+            guard.failed(f"198.51.100.{number}", f"{number}", NOW)
+        assert not guard.blocks(NOW)
+        assert not guard.refused("198.51.100.251", ALICE, NOW)
+
+    @pytest.mark.parametrize(
+        "what", ["2001:db8::/48", "2001:DB8:0:0::/48", "2001:db8:0:101::1", "all"]
+    )
+    def test_lifting(self, guard: LoginGuard, what: str) -> None:
+        self.hop(guard, "2001:db8:0:", 90)
+        self.hop(guard, "2001:db8:0:1", 90)
+        assert guard.refused("2001:db8:0:101::1", ALICE, NOW)
+        assert guard.lift(what)
+        assert not guard.refused("2001:db8:0:101::1", ALICE, NOW)
+        assert not guard.shut_out("2001:db8:0:101::1", NOW)
+
+    def test_lifting_the_48_lifts_all_in_it(self, guard: LoginGuard) -> None:
+        self.hop(guard, "2001:db8:0:", 90)
+        attack(guard, PAIR_LIMIT, at="2001:db8:0:ff00::1")
+        attack(guard, PAIR_LIMIT, at="2001:db8:1::1")
+        guard.lift("2001:db8::/48")
+        assert [block.network for block in guard.blocks(NOW)] == ["2001:db8:1::/64"]
+
+    def test_the_gateway_is_never_counted(self) -> None:
+        guard = LoginGuard(["2001:db8::1"])
+        attack(guard, 1000, at="2001:db8::1")
+        assert not guard.records
 
 
 def test_an_account_under_attack_stays_usable_everywhere_else(guard: LoginGuard) -> None:

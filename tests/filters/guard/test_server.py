@@ -80,6 +80,25 @@ def test_a_client_learns_of_blocks_and_lifts_them(folder: Path) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize(
+    ("login", "shown"),
+    [
+        (ALICE.upper(), ALICE),
+        ("x from 1 network: all is well", '"x from 1 network: all is well"'),
+        ('a"\nb', '"a\\"\\nb"'),
+        ("é@example.org", '"\\u00e9@example.org"'),
+    ],
+)
+def test_the_line_about_an_attack_cannot_be_forged_by_a_login(
+    folder: Path, caplog: pytest.LogCaptureFixture, login: str, shown: str
+) -> None:
+    guard = server(folder)
+    for number in range(3):
+        guard.not_looked_at(f"198.51.100.{number}", login, again=False)
+    (line,) = (each.getMessage() for each in caplog.records)
+    assert line.startswith(f"1 failed logins at {shown} from 1 network: for now ")
+
+
 def test_many_questions_at_once_get_their_own_answers(folder: Path) -> None:
     async def scene() -> None:
         guard = server(folder)
