@@ -12,9 +12,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.filters.mailauth.arc_crafting import add_set
 from tests.filters.mailauth.crafting import craft, record
-from tests.filters.mailauth.make_cases import BODY, FOLDER, HEADER, MESSAGE
-from tests.filters.mailauth.make_dmarc_cases import REST, DmarcMaker, policy
+from tests.filters.mailauth.make_cases import FOLDER, MESSAGE
+from tests.filters.mailauth.make_dmarc_cases import DmarcMaker, policy
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 NAME = "mail._domainkey.example.org"
@@ -106,6 +107,115 @@ def spf_void(make: LenientMaker) -> None:
     spf("void-terms-included", "however deep they stand", {
         **ours("a:a.example include:i.example a:b.example ip4:192.0.2.1 -all"),
         "i.example": {"TXT": ["v=spf1 mx:c.example -all"]}}, **permerror)
+
+
+def selectors(make: LenientMaker) -> None:
+    """Selectors as DNS has them: what RFC 6376 §3.1 forbids is in use, and names a record."""
+    def selector(name: str, about: str, written: str, result: str = "pass",
+                 reason: str = "") -> None:
+        zone = {f"{written.lower()}._domainkey.example.org": {"TXT": [record(KEY)]}}
+        make.dkim(f"selector-{name}", about, result, reason, zone=zone, tags={"s": written},
+                  more={"selector": written.lower()} if result == "pass" else None)
+
+    no = ("neutral", "the signature's s= is no selector")
+    selector("underscores", "as a large sender's customers publish it", "aweber_key_a")
+    selector("underscore-first", "", "_mail")
+    selector("underscore-last", "", "mail_")
+    selector("underscores-alone", "", "__")
+    selector("underscore-labels", "of several labels", "K1._x_.Mail")
+    selector("hyphen-first", "DNS has no rule for hyphens", "-mail")
+    selector("hyphen-last", "", "mail-")
+    selector("digits", "", "20231114")
+    selector("63", "RFC 1035 2.3.4", "s" * 63)
+    selector("64", "a label that is too long", "s" * 64, *no)
+    selector("empty-label", "", "mail..x", *no)
+    selector("first-dot", "", ".mail", *no)
+    selector("last-dot", "", "mail.", *no)
+    selector("space", "", "ma il", *no)
+    selector("nul", "", "mail\0.x", "neutral",
+             "the signature is malformed: a control character in the tag list")
+    selector("8-bit", "", "m\xe4il", *no)
+    selector("quote", "what could leave our field", 'mail"x', *no)
+    selector("too-long-name", "with d= no name of DNS", ".".join(["s" * 60] * 4), "permerror",
+             "no key record for the signature")
+    make.dmarc("selector-underscores", "the policy of such a sender", "pass",
+               signed=["example.org"], tags={"s": "aweber_key_a"},
+               zone={**policy("example.org", "v=DMARC1; p=reject"),
+                     "aweber_key_a._domainkey.example.org": {"TXT": [record(KEY)]}})
+    tags = {"s": "arc_key", "d": "sealer.example"}
+    make.write("arc-selector-underscores", "ARC likewise",
+               add_set(MESSAGE, KEY, tags=tags, seal_tags=tags),
+               {"arc_key._domainkey.sealer.example": {"TXT": [record(KEY)]}},
+               {"arc": {"result": "pass"}})
+
+
+def signature_fields(make: LenientMaker) -> None:
+    """RFC 6376 §3.5, §3.7: only the value of the tag b= is left out of the hash."""
+    d = make.dkim
+    for name, about, value in (
+        ("z-folded", "z= folded before b=", "Subject:a=20plan\r\n b=20c"),
+        ("z-folded-tab", "and with a tab", "From:a|Subject:x\r\n\tb=20c|To:y\r\n\tb=3D"),
+        ("z-spaced", "FWS may stand anywhere in z=", "Subject: b =20c b=20c"),
+        ("n-with-b", "n= with a b=", "the b=AAAA b = c"),
+    ):
+        tag = name[0]
+        for method in ("relaxed/relaxed", "simple/simple"):
+            d(f"{name}-{method.partition('/')[0]}", about, "pass", tags={tag: value, "c": method})
+        after = {"b": "AAAA"}
+        d(f"{name}-b-first", "whatever the order", "pass", tags={"b": "", tag: value})
+        d(f"{name}-false", "and a false signature stays false", "fail",
+          "the signature does not match the header fields", tags={tag: value}, after=after)
+    field = craft(MESSAGE, KEY, tags={"z": "Subject:a\r\n b=20c"})
+    make.write("dkim-z-changed", "what stands there is signed",
+               field.replace(b"b=20c", b"b=20d") + MESSAGE, {NAME: {"TXT": [record(KEY)]}},
+               {"dkim": [{"result": "fail"}]})
+    make.write("dkim-z-cut", "all of it",
+               field.replace(b"b=20c", b"b=") + MESSAGE, {NAME: {"TXT": [record(KEY)]}},
+               {"dkim": [{"result": "fail"}]})
+
+
+def many_signatures(make: LenientMaker) -> None:
+    """At most five are verified: those of the author's domain first, then from the top."""
+    zone = {f"mail._domainkey.{domain}": {"TXT": [record(KEY)]} for domain in
+            ("example.org", "news.example.org", "other.example.org",
+             *(f"list{n}.example" for n in range(9)))}
+    zone |= policy("example.org", "v=DMARC1; p=reject")
+
+    def field(domain: str, **more: Any) -> bytes:
+        return craft(MESSAGE, KEY, tags={"d": domain}, **more)
+
+    lists = [field(f"list{n}.example") for n in range(9)]
+    ours, nonsense = field("example.org"), b"DKIM-Signature: nonsense\r\n"
+    false = craft(MESSAGE, KEY, after={"b": "AAAA"})
+    facts = {"client_address": "192.0.2.1", "helo": "client.example", "sender": ""}
+    passed, rest = {"result": "pass"}, {"result": "policy", "reason": OTHERS}
+
+    def many(name: str, about: str, fields: list[bytes], dkim: list[Any], dmarc: str = "pass",
+             message: bytes = MESSAGE, **more: Any) -> None:
+        make.write(f"many-{name}", about, b"".join(fields) + message, zone,
+                   {"dkim": dkim, "dmarc": {"result": dmarc}, "disposition":
+                    "none" if dmarc == "pass" else "reject", **more}, facts)
+
+    many("sixth", "the author's stands sixth", [*lists[:5], ours],
+         [passed] * 4 + [rest, passed])
+    many("fiftieth", "the author's stands fiftieth", [*lists[:1] * 49, ours],
+         [passed] * 4 + [rest] * 45 + [passed])
+    many("fifty-first", "at most fifty fields are parsed", [*lists[:1] * 50, ours],
+         [passed] * 5 + [rest] * 45 + [{**rest, "domain": ""}], "fail")
+    sub = MESSAGE.replace(b"alice@example.org", b"alice@news.example.org")
+    many("parent", "relaxed alignment: the parent's signature is aligned, too",
+         [*lists[:5], craft(sub, KEY, tags={"d": "example.org"})],
+         [{"result": "fail"}] * 4 + [rest, passed], message=sub)
+    many("sibling", "and a sibling's",
+         [*lists[:5], craft(sub, KEY, tags={"d": "other.example.org"})],
+         [{"result": "fail"}] * 4 + [rest, passed], message=sub)
+    many("exact-first", "the very domain before its relatives",
+         [*[field("other.example.org")] * 5, ours], [passed] * 4 + [rest, passed])
+    many("malformed", "what cannot be read takes no place of what can",
+         [nonsense * 3, craft(MESSAGE, KEY, tags={"x": "5"}) * 3, *lists[:1], ours],
+         [rest] * 3 + [{"result": "permerror"}] * 3 + [passed] * 2)
+    many("false", "five false ones of the author's domain above a good one",
+         [false * 5, ours], [{"result": "fail"}] * 5 + [rest], "fail")
 # fmt: on
 
 
@@ -114,7 +224,7 @@ def main() -> None:
         if int(folder.name.partition("-")[0]) > LenientMaker.number:
             shutil.rmtree(folder)
     make = LenientMaker()
-    for part in (spf_modifiers, spf_void):
+    for part in (spf_modifiers, spf_void, selectors, signature_fields, many_signatures):
         part(make)
 
 
