@@ -6,13 +6,11 @@ is refused with a reason. It must not know messages, only the value of one field
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Iterator
-from email.errors import HeaderParseError
-from email.header import decode_header
 from typing import NamedTuple
 
+from filters.mailauth.encoded_words import TooLongError, encoded_words
 from filters.mailauth.names import a_label, readings
 
 # A thousand authors have room in it. Reading takes a microsecond a byte.
@@ -56,6 +54,7 @@ def mailboxes(value: bytes) -> tuple[tuple[str, str | None], ...]:
 
 
 def _parsed(text: str) -> tuple[tuple[str, str | None], ...]:
+    _check_encoded_words(text)
     return tuple(_mailbox(element) for element in _elements(list(_tokens(text))))
 
 
@@ -129,7 +128,6 @@ def _elements(tokens: list[_Token]) -> Iterator[list[_Token]]:
         elif token.kind == ":":
             if in_group or not element or any(t.kind not in _PHRASE for t in element):
                 raise UnreadableError("a colon out of place in the From field")
-            _check_phrase(element)
             in_group, element = True, []
         elif token.kind == ";":
             if not in_group:
@@ -168,26 +166,21 @@ def _mailbox(tokens: list[_Token]) -> tuple[str, str | None]:
         raise UnreadableError("a source route in the From field")
     address = _addr_spec(inner)
     if all(token.kind in _PHRASE for token in phrase):
-        _check_phrase(phrase)
-    elif _addr_spec(phrase)[1] != address[1]:
+        return address
+    if _addr_spec(phrase)[1] != address[1]:
         # Common in the wild as `a@b <a@b>`; two domains would be two authors.
         raise UnreadableError("two addresses for one author in the From field")
     return address
 
 
-def _check_phrase(phrase: list[_Token]) -> None:
-    """Refuse encoded words that hide control characters (RFC 2047 §5 (3) leaves them no use)."""
-    for token in phrase:
-        for word in _ENCODED_WORD.findall(token.text):
-            try:
-                parts = decode_header(word)
-            except (HeaderParseError, binascii.Error, ValueError):
-                continue
-            for part, _charset in parts:
-                data = part if isinstance(part, bytes) else part.encode("utf-8", "replace")
-                # UTF-16 and UTF-32 hold NUL octets legitimately, and no mailer uses them here.
-                if _CONTROL.search(data.decode("latin-1")):
-                    raise UnreadableError("an encoded control character in the From field")
+def _check_encoded_words(text: str) -> None:
+    """Refuse encoded words that hide control characters, wherever a reader would decode them."""
+    try:
+        hidden = any(word.hides_control for word in encoded_words(text))
+    except TooLongError:
+        raise UnreadableError("an encoded word in the From field that is too long") from None
+    if hidden:
+        raise UnreadableError("an encoded control character in the From field")
 
 
 def _addr_spec(tokens: list[_Token]) -> tuple[str, str | None]:

@@ -140,6 +140,11 @@ class Author:
     well_formed: bool
 
 
+def quote_author(message: Message) -> Message:
+    """Return the message."""
+    return message
+
+
 def author(message: Message) -> Author:
     """Return the author of the message (RFC 9989 §4.3: the domain of RFC 5322's From)."""
     if message._author is None:

@@ -6,6 +6,7 @@ The cases are the files. The keys are fixed and Ed25519 signs without chance, so
 nothing but what was changed here.
 """
 
+import base64
 import shutil
 from collections.abc import Mapping
 from typing import Any
@@ -216,6 +217,105 @@ def many_signatures(make: LenientMaker) -> None:
          [rest] * 3 + [{"result": "permerror"}] * 3 + [passed] * 2)
     many("false", "five false ones of the author's domain above a good one",
          [false * 5, ours], [{"result": "fail"}] * 5 + [rest], "fail")
+
+
+def encoded(text: str, charset: str, codec: str | None = None, method: str = "B") -> bytes:
+    """An encoded word of RFC 2047."""
+    octets = text.encode(codec or charset)
+    written = base64.b64encode(octets).decode() if method == "B" else "".join(
+        chr(octet) if chr(octet).isalnum() and octet < 128 else f"={octet:02X}" for octet in octets
+    )
+    return f"=?{charset}?{method}?{written}?=".encode()
+
+
+def raw(octets: bytes, charset: str) -> bytes:
+    """An encoded word of these octets."""
+    return f"=?{charset}?B?{base64.b64encode(octets).decode()}?=".encode()
+
+
+def author_cases(make: LenientMaker) -> tuple[Any, Any]:
+    """(one, nobody): mallory at s.example authenticates that domain, and bank.example rejects."""
+    zone = {**policy("s.example", "v=DMARC1; p=reject"),
+            **policy("bank.example", "v=DMARC1; p=reject")}
+    signed = {"signed": ["s.example"], "spf": ["s.example"], "sender": "a@s.example", "zone": zone}
+
+    def one(name: str, about: str, author: bytes | str, stored: bytes | str | None = None) -> None:
+        """The author is of s.example; stored: the From field as it is passed on."""
+        more = {} if stored is None else {"from": stored if isinstance(stored, str)
+                                          else stored.decode("utf-8", "surrogateescape")}
+        make.dmarc(name, about, "pass", author=author, author_domain="s.example",
+                   more={"from": None, **more}, **signed)
+
+    def nobody(name: str, about: str, author: bytes | str, reason: str) -> None:
+        make.dmarc(name, about, "permerror", "reject", author=author, author_domain=None,
+                   organizational_domain=None, policy=None, reason=reason, more={"from": None},
+                   **signed)
+
+    return one, nobody
+
+
+def charsets(make: LenientMaker) -> None:
+    """RFC 2047: an encoded word of any charset; none may hide what ends a name for some."""
+    one, nobody = author_cases(make)
+    address, hidden = b" <a@s.example>", "an encoded control character in the From field"
+
+    def name(name: str, about: str, word: bytes) -> None:
+        one(f"charset-{name}", about, word + address)
+
+    def bad(name: str, about: str, word: bytes) -> None:
+        nobody(f"charset-{name}", about, word + address, hidden)
+
+    japanese, korean = "\u65e5\u672c\u8a9e A \u30c6\u30b9\u30c8", "\ud55c\uad6d\uc5b4 B"
+    name("iso-2022-jp", "RFC 1468: ESC switches", encoded(japanese, "ISO-2022-JP"))
+    name("iso-2022-jp-q", "in Q", encoded(japanese, "iso-2022-jp", method="Q"))
+    name("iso-2022-jp-language", "RFC 2231 5: with a language",
+         encoded(japanese, "iso-2022-jp*ja", "iso-2022-jp"))
+    name("iso-2022-jp-words", "in two words",
+         encoded(japanese, "ISO-2022-JP") + b"\r\n " + encoded(japanese, "ISO-2022-JP"))
+    name("iso-2022-jp-quoted", "in a quoted string",
+         b'"' + encoded(japanese, "ISO-2022-JP") + b'"')
+    name("iso-2022-jp-cut", "a word that ends in the other state",
+         raw(japanese.encode("iso-2022-jp")[:-3], "ISO-2022-JP"))
+    name("iso-2022-jp-ms", "a name that Python does not know",
+         encoded(japanese, "x-iso-2022-jp-ms", "iso-2022-jp"))
+    name("iso-2022-jp-2", "RFC 1554: ESC $ ( and ESC N",
+         raw(b"\x1b$(C0W\x1b.A\x1bNi\x1b(B", "ISO-2022-JP-2"))
+    name("iso-2022-jp-announced", "ESC & @ ESC $ B", raw(b"\x1b&@\x1b$B0!\x1b(B", "ISO-2022-JP"))
+    name("cp50221", "a vendor's name for it", encoded(japanese, "cp50221", "iso-2022-jp"))
+    name("jis", "JIS_Encoding", encoded(japanese, "csJISEncoding", "iso-2022-jp"))
+    name("iso-2022-kr", "RFC 1557: SO and SI", encoded(korean, "ISO-2022-KR"))
+    name("iso-2022-cn", "RFC 1922: SO, SI and ESC N",
+         raw(b"\x1b$)A\x0e=;;;\x1b$*H\x1bN(1\x0f", "ISO-2022-CN"))
+    name("hz", "RFC 1843: ~ switches", encoded("\u4e2d\u6587", "HZ-GB-2312", "hz"))
+    name("utf-7", "RFC 2152: + switches", encoded("J\u00fcrgen", "UTF-7"))
+    for charset in ("UTF-8", "GB18030", "GBK", "GB2312", "Big5", "EUC-JP", "Shift_JIS"):
+        name(charset.lower(), "RFC 2047", encoded("\u65e5\u672c", charset))
+    for charset, text in (
+        ("EUC-KR", korean), ("ks_c_5601-1987", korean), ("KOI8-R", "\u0418\u0432\u0430\u043d"),
+        ("windows-1251", "\u0418\u0432\u0430\u043d"), ("windows-1252", "J\u00fcr\u2026"),
+        ("ISO-8859-1", "J\u00fcrgen"), ("ISO-8859-15", "10 \u20ac"), ("TIS-620", "\u0e01"),
+    ):
+        name(charset.lower(), "RFC 2047", encoded(text, charset))
+    name("unknown", "one that nobody knows", raw(b"abc\xff", "x-unheard-of"))
+    bad("iso-2022-jp-nul", "a NUL ends the name for some",
+        raw(b"\x1b$B0!\x1b(Bceo@bank.example\0", "ISO-2022-JP"))
+    bad("iso-2022-jp-nul-inside", "in the other state, too", raw(b"\x1b$B0!\0", "ISO-2022-JP"))
+    bad("iso-2022-jp-line-end", "a line end", raw(b"\x1b$B0!\x1b(B\r\nFrom: x", "ISO-2022-JP"))
+    bad("iso-2022-jp-terminal", "an ESC for terminals", raw(b"\x1b[2Jx", "ISO-2022-JP"))
+    bad("iso-2022-jp-escape-alone", "an ESC for nothing", raw(b"x\x1b", "ISO-2022-JP"))
+    bad("iso-2022-kr-backspace", "a backspace", raw(b"x\x08", "ISO-2022-KR"))
+    bad("utf-8-escape", "where ESC switches nothing", raw(b"\x1b$B0!\x1b(B", "UTF-8"))
+    bad("utf-8-shift", "nor SO and SI", raw(b"x\x0ey\x0f", "UTF-8"))
+    bad("unknown-nul", "a NUL in whatever charset", raw(b"x\0", "x-unheard-of"))
+    bad("utf-7-nul", "a NUL in UTF-7", raw(b"ceo@bank.example+AAA-", "UTF-7"))
+    bad("language-nul", "and with a language", raw(b"x\0", "utf-8*en"))
+    bad("nul-beside-dot", "a dot parts no encoded word", b"=?utf-8?q?ceo.bank=00?=")
+    bad("nul-beside-comment", "nor does a comment", b"=?utf-8?q?ceo(x)bank=00?=")
+    bad("nul-beside-quote", "nor a quoted string", b'=?utf-8?q?ceo"x"bank=00?=')
+    bad("nul-beside-mark", "nor a question mark", b"=?utf-8?q?ceo?bank=00?=")
+    bad("nul-beside-space", "nor white space", b"=?utf-8?q?ceo bank=00?=")
+    bad("nul-in-broken-base64", "base64 as lenient readers read it", b"=?utf-8?b?Y2VvA*A?=")
+    bad("nul-in-comment", "nor in a comment", b"A (=?utf-8?q?x=00?=)")
 # fmt: on
 
 
@@ -224,7 +324,7 @@ def main() -> None:
         if int(folder.name.partition("-")[0]) > LenientMaker.number:
             shutil.rmtree(folder)
     make = LenientMaker()
-    for part in (spf_modifiers, spf_void, selectors, signature_fields, many_signatures):
+    for part in (spf_modifiers, spf_void, selectors, signature_fields, many_signatures, charsets):
         part(make)
 
 
