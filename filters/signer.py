@@ -14,7 +14,7 @@ from filters.addresses import AddressFile
 from filters.bare_addresses import add_domains
 from filters.keyring import KeyRing
 from filters.mailauth.dkim.sign import SigningKey, sign
-from filters.mailauth.message import Message, author, remove
+from filters.mailauth.message import Message, author, quote_author, remove
 from filters.smtpd import Reject, Request, Session
 from filters.unsigned_counts import UnsignedCounts
 
@@ -70,7 +70,7 @@ class Signer:
 
     def sign(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message with its signatures in front, or the refusal."""
-        parsed = add_domains(Message(message), session.hostname)
+        parsed = add_domains(quote_author(Message(message)), session.hostname)
         login = session.user
         if login is None:
             login, parsed = whose_script(parsed)

@@ -14,7 +14,7 @@ from filters.forwarding import Forwarding
 from filters.mailauth.authenticate import MessageResult, authenticate, stamp
 from filters.mailauth.dns.resolver import Lookup, Resolver
 from filters.mailauth.envelope import Envelope
-from filters.mailauth.message import Message
+from filters.mailauth.message import Message, quote_author
 from filters.mailauth.policy import Decision, Enforce, decide
 from filters.smtpd import Reject, Session
 from filters.smtpd.connection import Handshake
@@ -95,7 +95,9 @@ class Verifier:
         if refusal is not None:
             return refusal
         authserv_id = self.authserv_id or "localhost"
-        stamped = stamp(parsed, verdict, authserv_id, disposition=decision.disposition)
+        # smtpd would make an address of a bare word in it.
+        clear = quote_author(parsed)
+        stamped = stamp(clear, verdict, authserv_id, disposition=decision.disposition)
         if decision.disposition == "quarantine":
             stamped = SPAM + stamped
         if self.forwarding is not None and self.forwarding.concerns(envelope.recipients):

@@ -316,6 +316,171 @@ def charsets(make: LenientMaker) -> None:
     bad("nul-beside-space", "nor white space", b"=?utf-8?q?ceo bank=00?=")
     bad("nul-in-broken-base64", "base64 as lenient readers read it", b"=?utf-8?b?Y2VvA*A?=")
     bad("nul-in-comment", "nor in a comment", b"A (=?utf-8?q?x=00?=)")
+
+
+def names(make: LenientMaker) -> None:
+    """Names that RFC 5322 would have in quotes: one address whoever reads them, once they are."""
+    one, nobody = author_cases(make)
+
+    def name(name: str, about: str, written: bytes | str,
+             stored: bytes | str | None = None) -> None:
+        text = written.encode() if isinstance(written, str) else written
+        if stored is not None:
+            stored = (stored.encode() if isinstance(stored, str) else stored) + b" <a@s.example>"
+        one(f"name-{name}", about, text + b" <a@s.example>", stored)
+
+    name("ideographic-space", "U+3000 is no white space of RFC 5322", "\u5c71\u7530\u3000\u592a")
+    name("no-break-space", "nor are U+00A0", "Fran\u00e7ois\u00a0B")
+    name("other-spaces", "and U+2009, U+202F", "A\u2009B\u202fC")
+    name("space-alone", "even alone", "\u3000")
+    name("via", "as lists write", "x via L")
+    name("comma", "an unquoted comma", "Foo, Inc.", '"Foo, Inc."')
+    name("comma-folded", "on two lines", b"Foo,\r\n\tInc.", b'"Foo,\tInc."')
+    name("comma-first", "a list without its first element", ", Foo", '", Foo"')
+    name("comma-last", "a comma before the address", "Foo,", '"Foo,"')
+    name("commas", "several", "Doe, John, Ph.D.", '"Doe, John, Ph.D."')
+    name("comma-comment", "a department behind it", "Doe, John (Sales)", '"Doe, John (Sales)"')
+    name("comma-quotes", "half of it in quotes", '"Foo", Inc.', '"Foo, Inc."')
+    name("comma-8-bit", "in an unknown charset", b"M\xfcller, Hans", b'"M\xfcller, Hans"')
+    name("comma-utf-8", "in UTF-8", "M\u00fcller, Hans", '"M\u00fcller, Hans"')
+    name("comma-encoded", "beside an encoded word", "=?utf-8?q?M=C3=BCller?=, Hans",
+         '=?utf-8?q?M=C3=BCller?= ", Hans"')
+    name("comma-in-q", "in an encoded word of Q", "=?utf-8?Q?M=C3=BCller,_Hans?=",
+         "=?utf-8?Q?M=C3=BCller=2C_Hans?=")
+    name("space-in-q", "with white space", "=?utf-8?Q?M=C3=BCller, Hans?=",
+         "=?utf-8?Q?M=C3=BCller=2C_Hans?=")
+    name("comma-iso-2022-jp", "in the states of ISO-2022-JP",
+         encoded("\u65e5\u672c", "ISO-2022-JP") + b", Inc.",
+         encoded("\u65e5\u672c", "ISO-2022-JP") + b' ", Inc."')
+    name("colon", "an unquoted colon", "Foo: Bar", '"Foo: Bar"')
+    name("semicolon", "a semicolon", "Foo; Bar", '"Foo; Bar"')
+    name("brackets", "brackets", "[Foo] Bar", '"[Foo] Bar"')
+    name("brackets-via", "as lists write", "x [via L]", '"x [via L]"')
+    name("pair-in-quotes", "to smtpd a backslash in quotes is none", '"Foo \\"Bar\\", Inc."',
+         "\"Foo 'Bar', Inc.\"")
+    name("pair-alone", "without a comma that is the same to it", '"Foo \\"Bar\\""')
+    name("empty-quotes", "nothing to quote", '""')
+
+    for name_, about, written, reason in (
+        ("address-before", "an address before a comma", "ceo@bank.example, x",
+         "addresses of several domains in the From field"),
+        ("address-in-quotes", "in quotes", '"ceo@bank.example", x',
+         "something that is no address in the From field"),
+        ("address-encoded", "encoded", "=?utf-8?q?ceo=40bank.example?=, x",
+         "something that is no address in the From field"),
+        ("address-encoded-b", "encoded with its brackets",
+         "=?utf-8?b?PGNlb0BiYW5rLmV4YW1wbGU+?=,",
+         "something that is no address in the From field"),
+        ("address-encoded-unknown", "in a charset that nobody knows",
+         "=?x-unheard-of?b?PGNlb0BiYW5rLmV4YW1wbGU+?=,",
+         "something that is no address in the From field"),
+        ("address-encoded-utf-7", "in UTF-7", "=?utf-7?q?ceo+AEA-bank.example?=, x",
+         "something that is no address in the From field"),
+        ("address-in-comment", "in a comment", "x, y (ceo@bank.example)",
+         "something that is no address in the From field"),
+        ("address-via", "an address as a list's member", "ceo@bank.example via L",
+         "white space inside an address in the From field"),
+        ("angles", "in angle brackets", "<ceo@bank.example>,",
+         "addresses of several domains in the From field"),
+        ("angles-bare", "a bare word in angle brackets", "<ceo>,",
+         "something that is no address in the From field"),
+        ("backslash", "a quoted pair", "ceo\\,",
+         "a character in the From field that stands outside quotes"),
+        ("quotes-open", "a quoted string without an end", 'x", y',
+         "a quoted string or address literal without an end in the From field"),
+        ("comment-open", "a comment without an end", "x, (y",
+         "a comment without an end in the From field"),
+        ("comment-close", "the end of none", "x, y)",
+         "a character in the From field that stands outside quotes"),
+        ("quotes-and-comment", "one in the other or the other in the one", 'x, "y (" z ")"',
+         "something that is no address in the From field"),
+        ("bracket-open", "an address literal without an end", "x [y",
+         "a quoted string or address literal without an end in the From field"),
+        ("word-open", "half an encoded word", "=?utf-8?q?x, y",
+         "something that is no address in the From field"),
+        ("word-nul", "what hides a NUL", "=?utf-8?q?x=00?=, y",
+         "an encoded control character in the From field"),
+        ("separator", "U+2028 ends a line for some", "x\u2028y",
+         "a character in the From field that stands outside quotes"),
+        ("next-line", "so does U+0085", "x\u0085y",
+         "a character in the From field that stands outside quotes"),
+        ("pair-in-comment", "to smtpd a backslash in a comment is none", "x (a\\), b)",
+         "a quoted pair in a comment of the From field"),
+        ("punctuation", "no name at all", ",", "an empty place in the From field's list"),
+        ("long", "no name of so many characters", "x, " + "y" * 900,
+         "something that is no address in the From field"),
+    ):
+        nobody(f"name-{name_}", about, written + " <a@s.example>", reason)
+    one("name-bare-and-address", "a bare word is an address to smtpd, which completes it",
+        "ceo, x <a@s.example>", '"ceo, x" <a@s.example>')
+    for name_, about, author, reason in (
+        ("after", "text after the address", "x, y <a@s.example> z",
+         "something that is no address in the From field"),
+        ("comment-after", "even a comment", "x, y <a@s.example> (ceo@bank.example)",
+         "something that is no address in the From field"),
+        ("list", "another in the list", "x, y <a@s.example>, z <ceo@bank.example>",
+         "something that is no address in the From field"),
+        ("list-bare", "a bare word in the list", "x, y <a@s.example>, ceo",
+         "something that is no address in the From field"),
+        ("no-angles", "no angle brackets", "x, a@s.example",
+         "something that is no address in the From field"),
+        ("group-open", "nor a group without an end", "x: a@s.example",
+         "a group or an angle bracket without an end in the From field"),
+        ("route", "a source route", "x, y <@bank.example:a@s.example>",
+         "something that is no address in the From field"),
+        ("route-bare", "of a bare word", "x, y <@bank.example:ceo>",
+         "a source route in the From field"),
+        ("two-ats", "two at signs", "x, y <ceo@bank.example@s.example>",
+         "something that is no address in the From field"),
+        ("quoted-at", "one of them in quotes", 'x, y <"ceo@bank.example"@s.example>',
+         "something that is no address in the From field"),
+    ):
+        nobody(f"name-with-{name_}", about, author, reason)
+
+
+def addresses(make: LenientMaker) -> None:
+    """White space and comments around the domain (RFC 5322 §3.4.1), and local parts with dots."""
+    one, nobody = author_cases(make)
+    for name, about, author in (
+        ("space-before", "RFC 5322 3.4.1: white space before the domain", "<a@ s.example>"),
+        ("space-after", "after it", "<a@s.example >"),
+        ("space-at", "before the @", "<a @s.example>"),
+        ("folded", "a folded line", "Foo <a@\r\n s.example\r\n >"),
+        ("comment-before", "a comment before the domain", "<a@(work)s.example>"),
+        ("comment-after", "after it", "<a@s.example (work)>"),
+        ("comment-at", "before the @", "Foo <a(work) @ s.example>"),
+        ("comments", "folded and nested", "<a@ (one (two))\r\n\t(three) s.example>"),
+        ("dots", "as customers of a large carrier have it", "<a..b.@s.example>"),
+        ("dots-bare", "without angle brackets", "a..b.@s.example"),
+        ("dot-first", "", "Foo <.a@s.example>"),
+        ("dot-last", "", '"Foo" <a.@s.example>'),
+    ):
+        one(f"address-{name}", about, author)
+    spaced = "white space inside an address in the From field"
+    odd = "something that is no address in the From field"
+    for name, about, author, reason in (
+        ("bare-space", "without angle brackets some see two words", "a @ s.example", spaced),
+        ("bare-comment", "and a comment", "a@(x)s.example", spaced),
+        ("space-in-domain", "white space inside the domain", "<a@s .example>", spaced),
+        ("space-behind-dot", "", "<a@s. example>", spaced),
+        ("space-in-local-part", "inside the local part", "<a b@s.example>", spaced),
+        ("space-at-dot", "", "<a .b@s.example>", spaced),
+        ("comment-domain", "a comment that some could read as a domain",
+         "<a@(bank.example)s.example>", spaced),
+        ("comment-domain-at", "before the @", "<a(@bank.example)@s.example>", spaced),
+        ("comment-label", "as a label", "<a@(bank.)s.example>", spaced),
+        ("comment-pair", "with a quoted pair", "<a@(x\\))s.example>",
+         "a quoted pair in a comment of the From field"),
+        ("two-domains", "two domains", "<a@bank.example s.example>", spaced),
+        ("two-comments", "with a comment between", "<a@bank.example (x) s.example>", spaced),
+        ("dots-alone", "a local part of dots", "<..@s.example>", odd),
+        ("dots-in-domain", "in the domain they are none", "<a@s..example>", odd),
+        ("dot-first-domain", "", "<a@.s.example>", odd),
+        ("dot-last-domain", "", "<a@s.example.>", odd),
+        ("local-space", "white space of others in a local part", "<a\u3000b@s.example>", odd),
+        ("domain-space", "in a domain", "<a@\u3000s.example>", odd),
+    ):
+        nobody(f"address-{name}", about, author, reason)
 # fmt: on
 
 
@@ -324,7 +489,16 @@ def main() -> None:
         if int(folder.name.partition("-")[0]) > LenientMaker.number:
             shutil.rmtree(folder)
     make = LenientMaker()
-    for part in (spf_modifiers, spf_void, selectors, signature_fields, many_signatures, charsets):
+    for part in (
+        spf_modifiers,
+        spf_void,
+        selectors,
+        signature_fields,
+        many_signatures,
+        charsets,
+        names,
+        addresses,
+    ):
         part(make)
 
 
