@@ -47,11 +47,12 @@ def split(text: str) -> tuple[str, str] | None:
 
 
 def has_odd_pairs(text: str) -> bool:
-    """Say whether smtpd could take a field apart that is well-formed.
+    """Say whether smtpd could take a well-formed field apart.
 
-    A backslash in quotes is none to it, so the quotes end at `\\"`, and a comma may follow.
+    A backslash in quotes is none to it, so the quotes end at `\\"`. It completes what stands before
+    a comma then, or all of it where quotes that end behind the last @ hide that.
     """
-    return "\\" in text and ("," in text or "(" in text)
+    return "\\" in text and ("," in text or '"' in text.rpartition("@")[2])
 
 
 def without_pairs(text: str) -> tuple[str, str] | None:

@@ -309,6 +309,8 @@ def charsets(make: LenientMaker) -> None:
     bad("unknown-nul", "a NUL in whatever charset", raw(b"x\0", "x-unheard-of"))
     bad("utf-7-nul", "a NUL in UTF-7", raw(b"ceo@bank.example+AAA-", "UTF-7"))
     bad("language-nul", "and with a language", raw(b"x\0", "utf-8*en"))
+    bad("language-utf-7", "in UTF-7", raw(b"x+AAA-", "utf-7*en"))
+    bad("nul-in-word-in-word", "a word in a word", b"=?utf-8?q?=?utf-8?q?=00?=")
     bad("nul-beside-dot", "a dot parts no encoded word", b"=?utf-8?q?ceo.bank=00?=")
     bad("nul-beside-comment", "nor does a comment", b"=?utf-8?q?ceo(x)bank=00?=")
     bad("nul-beside-quote", "nor a quoted string", b'=?utf-8?q?ceo"x"bank=00?=')
@@ -358,6 +360,9 @@ def names(make: LenientMaker) -> None:
     name("brackets-via", "as lists write", "x [via L]", '"x [via L]"')
     name("pair-in-quotes", "to smtpd a backslash in quotes is none", '"Foo \\"Bar\\", Inc."',
          "\"Foo 'Bar', Inc.\"")
+    name("backslash-in-quotes", "nor is one for itself", '"Foo \\\\ Bar, Inc."',
+         '"Foo / Bar, Inc."')
+    name("pair-comment", "nor beside a comment", '"Foo \\"Bar\\"" (Sales)')
     name("pair-alone", "without a comma that is the same to it", '"Foo \\"Bar\\""')
     name("empty-quotes", "nothing to quote", '""')
 
@@ -414,6 +419,10 @@ def names(make: LenientMaker) -> None:
     one("name-bare-and-address", "a bare word is an address to smtpd, which completes it",
         "ceo, x <a@s.example>", '"ceo, x" <a@s.example>')
     for name_, about, author, reason in (
+        ("pair-list", "a quoted pair in a list", '"x \\"y\\", z" <a@s.example>, b@s.example',
+         "a quoted pair beside a comma or comment in the From field"),
+        ("pair-comment", "quotes that end in a comment", '"\\"" <a@s.example> (")',
+         "a quoted pair beside a comma or comment in the From field"),
         ("after", "text after the address", "x, y <a@s.example> z",
          "something that is no address in the From field"),
         ("comment-after", "even a comment", "x, y <a@s.example> (ceo@bank.example)",
