@@ -17,7 +17,7 @@ from filters.bare_cr import without_bare_cr
 from filters.keyring import KeyRing
 from filters.mailauth.auth_results import forged
 from filters.mailauth.dkim.sign import SigningKey, sign
-from filters.mailauth.message import Author, Message, author, remove
+from filters.mailauth.message import Author, Message, author, quote_author, remove
 from filters.quoting import quoted
 from filters.script_mail import SCRIPT_OF, ScriptMail, dmarc_result, may_align
 from filters.smtpd import Reject, Request, Session
@@ -70,7 +70,7 @@ class Signer:
 
     def sign(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message with its signatures in front, or the refusal."""
-        parsed = add_domains(self._clean(message), session.hostname)
+        parsed = add_domains(quote_author(self._clean(message)), session.hostname)
         script = script_mail.read(parsed) if session.user is None else None
         if script is not None:
             return self._sign_for_script(session, script, Message(message))

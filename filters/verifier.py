@@ -15,7 +15,7 @@ from filters.forwarding import Forwarding
 from filters.mailauth.authenticate import MessageResult, authenticate, stamp
 from filters.mailauth.dns.resolver import Lookup, Resolver
 from filters.mailauth.envelope import Envelope
-from filters.mailauth.message import Message
+from filters.mailauth.message import Message, quote_author
 from filters.mailauth.policy import Decision, Enforce, decide
 from filters.quoting import quoted
 from filters.smtpd import Reject, Session
@@ -105,7 +105,8 @@ class Verifier:
             return refusal
         authserv_id = self.authserv_id or "localhost"
         passed_on = parsed if clean is parsed.raw else Message(clean)
-        passed_on = self.spam_fields.without_sent(passed_on)
+        # Quoted, for smtpd would make an address of a bare word in it.
+        passed_on = quote_author(self.spam_fields.without_sent(passed_on))
         stamped = stamp(passed_on, verdict, authserv_id, disposition=decision.disposition)
         if decision.disposition == "quarantine":
             stamped = SPAM + stamped

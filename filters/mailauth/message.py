@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from filters.mailauth.author import UnreadableError, mailboxes, written
+from filters.mailauth.author import UnreadableError, mailboxes, quoted, written
 
 # A field ends at a CRLF that no white space follows (RFC 5322 §2.2.3).
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
@@ -138,6 +138,23 @@ class Author:
     addresses: tuple[str, ...]
     reason: str
     well_formed: bool
+
+
+def quote_author(message: Message) -> Message:
+    """Return the message with its author's name in quotes where it is not clear without them.
+
+    The very same object in nearly all mail. Signatures that cover From break; who changes what is
+    passed on has verified before, or signs after.
+    """
+    if not author(message).well_formed:
+        return message
+    (field,) = message.named(b"from")
+    value = field.value
+    clear = quoted(value)
+    if clear is value:
+        return message
+    start = field.start + len(field.name) + 1
+    return Message(message.raw[:start] + clear + message.raw[field.end :])
 
 
 def author(message: Message) -> Author:

@@ -80,10 +80,11 @@ def _spf(spf: SpfResult) -> MethodResult:
 def _dkim(results: tuple[DkimResult, ...]) -> tuple[MethodResult, ...]:
     if not results:
         return (MethodResult("dkim", "none"),)
-    shown = [_signature(result) for result in results[: dkim_verify.MOST_SIGNATURES]]
+    verified = [result for result in results if result.reason != dkim_verify.NOT_VERIFIED]
+    shown = [_signature(result) for result in verified]
     if rest := len(results) - len(shown):
         # A thousand signatures must not make a field of a thousand results.
-        reason = f"{rest} more after the first {len(shown)} were not verified"
+        reason = f"{rest} more signatures were not verified"
         shown.append(MethodResult("dkim", "policy", reason))
     return tuple(shown)
 

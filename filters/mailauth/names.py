@@ -15,8 +15,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 
-# RFC 5890 §2.3.1; no underscore: neither an author domain nor d= or s= may hold one.
+# RFC 5890 §2.3.1; no underscore: neither an author domain nor d= may hold one.
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+# What names of records consist of in use, whatever stands first or last in them.
+_RECORD_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
 _LONGEST, _LONGEST_LABEL = 253, 63
 _OTHER_DOTS = re.compile("[\u3002\uff0e\uff61]")  # RFC 3490 §3.1 (1)
 _WIDTHS = ("<wide>", "<narrow>")
@@ -32,6 +34,17 @@ def ldh(text: str) -> str | None:
 def _ldh(text: str) -> str | None:
     lower = text.lower()
     return lower if all(_LABEL.fullmatch(label) for label in lower.split(".")) else None
+
+
+def record_name(text: str) -> str | None:
+    """Return the lower-case name if it can be part of a record's, as a selector is, else None.
+
+    RFC 6376 §3.1 wants LDH labels; senders publish others, and DNS has them.
+    """
+    if not 0 < len(text) <= _LONGEST or not text.isascii():
+        return None
+    lower = text.lower()
+    return lower if all(_RECORD_LABEL.fullmatch(label) for label in lower.split(".")) else None
 
 
 def a_label(text: str) -> str | None:

@@ -297,3 +297,33 @@ class TestEveryByteIsKept:
         message = letter(body=b"x" * 76 + b"\r\n") + (b"y" * 76 + b"\r\n") * 480_000
         refused = world.swaks(signpost.v4, to=ALICE[0], message=message)
         assert 500 <= refused.code < 600, refused.transcript
+
+
+SOMEONE = b"someone@outside.test"
+# What smtpd would make another author of, and what it stores.
+NAMES = {
+    b"ceo, x <%s>": b'"ceo, x" <%s>',
+    b"=?utf-8?Q?M=C3=BCller,_Hans?= <%s>": b"=?utf-8?Q?M=C3=BCller=2C_Hans?= <%s>",
+    b'"Foo \\"Bar\\", Inc." <%s>': b"\"Foo 'Bar', Inc.\" <%s>",
+    b"Foo: [Bar] <%s>": b'"Foo: [Bar]" <%s>',
+    b"=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?= <%s>": None,
+    "\u5c71\u7530\u3000\u592a <%s>".encode(): None,
+    b"Foo <%s >": None,
+}
+
+
+class TestTheAuthorsName:
+    @pytest.mark.parametrize("name", NAMES, ids=lambda name: name.decode(errors="replace"))
+    def test_it_is_stored_as_one_author(
+        self, world: World, signpost: Signpost, name: bytes
+    ) -> None:
+        token = fresh("name")
+        message = letter("NAME", token=token)
+        came = message.replace(b"NAME", name % SOMEONE)
+        kept = message.replace(b"NAME", (NAMES[name] or name) % SOMEONE)
+        arrive(world, signpost, came, token, kept=kept)
+
+    def test_two_are_refused(self, world: World, signpost: Signpost) -> None:
+        message = letter("ceo, x <someone@outside.test>, y <ceo@example.org>")
+        refused = world.swaks(signpost.v4, source=world.allowed[0], to=ALICE[0], message=message)
+        assert refused.code == 550, refused.transcript

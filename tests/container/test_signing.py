@@ -84,6 +84,23 @@ def test_what_was_written_is_not_changed(world: World, signpost: Signpost) -> No
     assert results(world, received) == {("example.org", "pass")}
 
 
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        (b"Foo, Inc.", b'"Foo, Inc."'),
+        (b"[Foo]: Bar", b'"[Foo]: Bar"'),
+        (b"=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?=", b"=?ISO-2022-JP?B?GyRCRnxLXBsoQg==?="),
+    ],
+)
+def test_a_name_leaves_as_one_and_is_signed_so(
+    world: World, signpost: Signpost, name: bytes, sent: bytes
+) -> None:
+    message = letter(f"NAME <{ALICE[0]}>")
+    received = send(world, signpost, ALICE, message.replace(b"NAME", name))
+    assert received.endswith(message.replace(b"NAME", sent))
+    assert results(world, received) == {("example.org", "pass")}
+
+
 def test_where_the_user_sat_is_masked(world: World, signpost: Signpost) -> None:
     received = send(world, signpost, ALICE, letter(ALICE[0]))
     for address in world.client:

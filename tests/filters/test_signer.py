@@ -9,6 +9,7 @@ import pytest
 
 from entrypoint.health.unsigned import check_unsigned
 from filters.addresses import AddressFile
+from filters.bare_addresses import add_domains
 from filters.keyring import KeyRing, KeySpec
 from filters.mailauth.dkim.sign import public_record
 from filters.mailauth.dkim.verify import verify
@@ -103,6 +104,30 @@ def test_the_author_domain_chooses_the_keys(
     assert isinstance(signed, bytes)
     found = signatures(signed, ring)
     assert sorted(found) == sorted((d, s, "pass") for d, s in expected)
+
+
+@pytest.mark.parametrize(
+    ("author", "sent"),
+    [
+        ("Foo, Inc. <alice@example.org>", '"Foo, Inc." <alice@example.org>'),
+        ("Foo: [Bar] <alice@example.org>", '"Foo: [Bar]" <alice@example.org>'),
+        ('"A \\"B\\", C" <alice@example.org>', "\"A 'B', C\" <alice@example.org>"),
+        ("Alice < alice@ example.org >", "Alice < alice@ example.org >"),
+    ],
+)
+def test_a_name_is_put_in_quotes_before_it_is_signed(
+    signer: Signer, ring: KeyRing, author: str, sent: str
+) -> None:
+    signed = signer.sign(session(), message(author))
+    assert isinstance(signed, bytes)
+    assert signed.endswith(message(sent))
+    assert {result for _domain, _selector, result in signatures(signed, ring)} == {"pass"}
+    assert add_domains(Message(signed), "mail.example.org").raw == signed
+
+
+def test_a_bare_word_beside_another_author_is_still_refused(signer: Signer) -> None:
+    for author in ("ceo, x <bob@example.net>", "x, y <alice@example.org>, z <bob@example.net>"):
+        assert isinstance(signer.sign(session(), message(author)), Reject)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,23 @@ def test_the_policy_becomes_a_reply_and_one_line_in_the_log(
         assert part in line
 
 
+@pytest.mark.parametrize(
+    ("author", "kept"),
+    [
+        ("ceo, x <x@far.example>", '"ceo, x" <x@far.example>'),
+        ("Foo: [Bar] <x@far.example>", '"Foo: [Bar]" <x@far.example>'),
+        ("Foo <x@ far.example>", "Foo <x@ far.example>"),
+    ],
+)
+def test_a_name_is_passed_on_in_quotes_after_it_was_verified(author: str, kept: str) -> None:
+    verifier = Verifier("mail.example.org", REJECTS, InboundPolicy())
+    answer = asyncio.run(verifier.verify(arriving("x@far.example", "192.0.2.1"), letter(author)))
+    assert isinstance(answer, bytes)
+    assert answer.endswith(letter(kept))
+    assert b"header.from=far.example" in answer
+    assert add_domains(Message(answer), "mail.example.org").raw == answer
+
+
 def test_a_seal_stands_on_what_smtpd_completes_and_only_on_what_leaves(tmp_path: Path) -> None:
     path = tmp_path / "addresses.json"
     path.write_text(
@@ -133,7 +150,7 @@ def test_a_seal_stands_on_what_smtpd_completes_and_only_on_what_leaves(tmp_path:
     )
     record = public_record(ring.keys_for("mail.example.org")[0])
     zone = StaticResolver({"arc._domainkey.mail.example.org": {"TXT": [record]}})
-    message = b"From: x@none.example\r\nTo: alice\r\nCc: (bob) carol\r\n\r\nbody\r\n"
+    message = b"From: a, b <x@none.example>\r\nTo: alice\r\nCc: (bob) carol\r\n\r\nbody\r\n"
     for to, result in (("alice@example.org", "none"), ("AWAY@example.org", "pass")):
         sealed = asyncio.run(verifier.verify(arriving("x@none.example", to=to), message))
         assert isinstance(sealed, bytes)

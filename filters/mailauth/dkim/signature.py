@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from filters.mailauth import tags
 from filters.mailauth.dkim.canonical import ALGORITHMS
-from filters.mailauth.names import ldh
+from filters.mailauth.names import ldh, record_name
 from filters.mailauth.results import DkimWord
 
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]+")
+_SELECTOR = re.compile(r"[A-Za-z0-9._-]+")
 _CLAIMED_IDENTITY = re.compile(r"[^\x00-\x20\x7f\ufffd]*@[A-Za-z0-9.-]+")
 _ALGORITHM = re.compile(r"[A-Za-z0-9-]{1,40}")
 _ENCODED = re.compile(r"[A-Za-z0-9+/=]+")
@@ -45,7 +46,7 @@ def claims(found: Mapping[str, bytes]) -> Claims:
     return Claims(
         domain=domain,
         identity=text("i", _CLAIMED_IDENTITY) or (domain and f"@{domain}"),
-        selector=ldh(text("s", _DOMAIN)) or "",
+        selector=record_name(text("s", _SELECTOR)) or "",
         algorithm=text("a", _ALGORITHM).lower(),
         signature=encoded if _ENCODED.fullmatch(encoded) else "",
     )
@@ -174,7 +175,7 @@ def _identities(found: dict[str, bytes]) -> tuple[str, str]:
 
 
 def _selector(value: bytes) -> str:
-    selector = ldh(value.decode("latin-1"))
+    selector = record_name(value.decode("latin-1"))
     if selector is None:
         raise SignatureError("neutral", "the signature's s= is no selector")
     return selector

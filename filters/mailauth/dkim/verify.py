@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 
 from filters.mailauth.concurrently import concurrently
 from filters.mailauth.dkim.check import TestedError, Work
@@ -26,6 +28,8 @@ from filters.mailauth.message import Field, Message, author
 from filters.mailauth.results import DkimResult
 
 MOST_SIGNATURES = 5
+_MOST_READ = 50
+NOT_VERIFIED = f"only {MOST_SIGNATURES} signatures are verified, those of the author's domain first"
 _MOST_KEY_RECORDS = 3
 _LARGEST_HEADER = 512 * 1024
 _MOST_FIELDS = 1_000
@@ -38,7 +42,7 @@ log = logging.getLogger(__name__)
 async def verify(
     message: Message, resolver: Resolver, *, now: float | None = None
 ) -> tuple[DkimResult, ...]:
-    """Verify the first five signatures from the top; the rest are `policy`.
+    """Verify at most five signatures, those of the author's domain first; the rest are `policy`.
 
     now: seconds since 1970, by default the clock's. Results stand in the order of the
     signatures; none gives an empty tuple.
@@ -47,43 +51,77 @@ async def verify(
     fields = message.named(b"dkim-signature")
     if not fields:
         return ()
-    signatures = [(field, SignatureField(field.value)) for field in fields]
-    evaluated = signatures[:MOST_SIGNATURES]
+    found = [_read(field, moment) for field in fields[:_MOST_READ]]
+    chosen = _chosen(found, author(message).domain or "")
     refusal = refusal_of(message)
     if refusal is not None:
-        outcomes = [(refusal, False) for _ in evaluated]
+        outcomes = [(refusal, False)] * len(chosen)
     else:
         work = Work(message)
-        outcomes = await concurrently(
-            *(_one(work, field, read, resolver, moment) for field, read in evaluated)
-        )
-    limit = f"only the first {MOST_SIGNATURES} signatures are verified"
-    outcomes += [(SignatureError("policy", limit), False)] * (len(fields) - len(outcomes))
-    return tuple(
-        DkimResult(
+        outcomes = await concurrently(*(_one(work, found[place], resolver) for place in chosen))
+    results = _results(found, dict(zip(chosen, outcomes, strict=True)))
+    unread = DkimResult("policy", "", "", "", "", "", NOT_VERIFIED)
+    return (*results, *[unread] * (len(fields) - len(found)))
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A field, what it claims, and what it says, or why that cannot pass whatever DNS has."""
+
+    field: Field
+    claims: Claims
+    signature: Signature | SignatureError
+
+
+def _read(field: Field, now: float) -> _Read:
+    written = SignatureField(field.value)
+    try:
+        return _Read(field, written.claims(), written.read(now))
+    except SignatureError as error:
+        return _Read(field, written.claims(), error)
+
+
+def _chosen(found: Sequence[_Read], author_domain: str) -> list[int]:
+    """Return the places of those to verify, from the top.
+
+    First what can pass; of that what can be aligned with the author's domain: whatever has the same
+    organizational domain shares more labels with it than what has another.
+    """
+
+    def rank(place: int) -> tuple[bool, bool, int, int]:
+        domain = found[place].claims.domain
+        malformed = isinstance(found[place].signature, SignatureError)
+        return malformed, domain != author_domain, -_common_labels(domain, author_domain), place
+
+    return sorted(sorted(range(len(found)), key=rank)[:MOST_SIGNATURES])
+
+
+def _common_labels(one: str, other: str) -> int:
+    """Return how many labels are the same, from the right."""
+    pairs = zip(reversed(one.split(".")), reversed(other.split(".")), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _results(
+    found: Sequence[_Read], outcomes: Mapping[int, tuple[SignatureError, bool]]
+) -> Iterator[DkimResult]:
+    prefixes = Counter(one.claims.signature[:8] for one in found)
+    others = SignatureError("policy", NOT_VERIFIED), False
+    for place, one in enumerate(found):
+        error, testing = outcomes.get(place, others)
+        claims = one.claims
+        # RFC 6008 §4: as much of b= as tells it from the others'.
+        shown = claims.signature[: 400 if prefixes[claims.signature[:8]] > 1 else 8]
+        yield DkimResult(
             error.result,
-            claim.domain,
-            claim.identity,
-            claim.selector,
-            claim.algorithm,
-            prefix,
+            claims.domain,
+            claims.identity,
+            claims.selector,
+            claims.algorithm,
+            shown,
             str(error),
             testing,
         )
-        for (claim, prefix), (error, testing) in zip(
-            _claims([read for _field, read in signatures]), outcomes, strict=True
-        )
-    )
-
-
-def _claims(signatures: Sequence[SignatureField]) -> list[tuple[Claims, str]]:
-    """Return what each field claims, and its unique part of b= (RFC 6008 §4)."""
-    found = [signature.claims() for signature in signatures]
-    prefixes = Counter(claim.signature[:8] for claim in found)
-    return [
-        (claim, claim.signature[: 400 if prefixes[claim.signature[:8]] > 1 else 8])
-        for claim in found
-    ]
 
 
 def refusal_of(message: Message) -> SignatureError | None:
@@ -98,14 +136,14 @@ def refusal_of(message: Message) -> SignatureError | None:
     return None
 
 
-async def _one(
-    work: Work, field: Field, read: SignatureField, resolver: Resolver, now: float
-) -> tuple[SignatureError, bool]:
+async def _one(work: Work, one: _Read, resolver: Resolver) -> tuple[SignatureError, bool]:
     """Return the outcome of one signature, and whether its key is for testing only."""
+    signature = one.signature
+    if isinstance(signature, SignatureError):
+        return signature, False
     try:
-        signature = read.read(now)
         keys = await fetch_keys(signature, resolver)
-        key = await work.verify(field, signature, keys)
+        key = await work.verify(one.field, signature, keys)
         testing = key.testing
         if await _is_public_suffix(signature.domain, resolver):
             return SignatureError("policy", "the signature's d= is a public suffix"), testing

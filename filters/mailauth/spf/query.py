@@ -6,6 +6,7 @@ says what it lacks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Any
@@ -25,6 +26,12 @@ from filters.mailauth.dns.types import (
 _LONGEST_TERM = 1_000
 _LONGEST_RECORDS = 16_384  # octets of all records of one check together
 _MOST_HOSTS = 10  # RFC 7208 §4.6.4
+
+_MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*)=", re.IGNORECASE)
+# RFC 7208 §7.1; c, r and t are for the text of an explanation only (§7.2).
+_MACRO_STRING = re.compile(
+    r"(?:[^%]++|%[%_-]|%\{[slodiphv](?:0*[1-9][0-9]*)?r?[.+,/_=-]*\})*", re.IGNORECASE
+)
 
 
 class MissingError(BaseException):
@@ -56,6 +63,7 @@ class Evaluation(spf.query):  # type: ignore[misc]  # pyspf has no types
         self.l, self.o, self.d = local, domain, domain
         self._known = known
         self._octets = 0
+        self._void_term = 0  # the last term that looked up in vain
 
     def run(self) -> tuple[str, str, str]:
         """Return result, reason and, for a fail, the domain's explanation or "".
@@ -110,13 +118,12 @@ class Evaluation(spf.query):  # type: ignore[misc]  # pyspf has no types
         self._octets += len(record or "")
         if self._octets > _LONGEST_RECORDS:
             raise spf.PermError("SPF records that are too long")
-        return record
+        return _with_known_modifiers(record) if record else record
 
     def dns_mx(self, domainname: str) -> list[str]:
         """Return the addresses of the mail exchangers.
 
-        A host without addresses of the client's family is no void look-up if the name exists:
-        else every IPv6 client is a permerror at hosts with IPv4 only.
+        A host without addresses of the client's family is no void look-up if the name exists.
         """
         exchanges = sorted(self.dns(domainname, "MX"))
         if len(exchanges) > _MOST_HOSTS:
@@ -131,7 +138,10 @@ class Evaluation(spf.query):  # type: ignore[misc]  # pyspf has no types
         return found
 
     def validated_ptrs(self) -> list[str]:
-        """Return the client's names that lead back to it; what fails is skipped (§5.5)."""
+        """Return the client's names that lead back to it; what fails is skipped (§5.5).
+
+        Names that no longer exist are the client's, not the record's: no void look-ups.
+        """
         try:
             names = self.dns_ptr(self.i)[:_MOST_HOSTS]
         except spf.TempError:
@@ -140,7 +150,7 @@ class Evaluation(spf.query):  # type: ignore[misc]  # pyspf has no types
         found = []
         for name in names:
             try:
-                if self.cidrmatch(self.dns_a(name, self.A), self.cidrmax):
+                if self.cidrmatch(self.dns(name, self.A, ignore_void=True), self.cidrmax):
                     found.append(name)
             except spf.TempError:
                 continue
@@ -170,14 +180,45 @@ class Evaluation(spf.query):  # type: ignore[misc]  # pyspf has no types
         if isinstance(answer, DnsTemporaryError):
             raise spf.TempError(answer.reason)
         if not answer.records and not ignore_void:
-            self.void_lookups += 1
-            if self.void_lookups > spf.MAX_VOID_LOOKUPS:
-                raise spf.PermError(f"more than {spf.MAX_VOID_LOOKUPS} void look-ups")
+            self._note_void()
         if qtype == "TXT":
             return [(text,) for text in answer.texts]
         return list(answer.records)
+
+    def _note_void(self) -> None:
+        """RFC 7208 §4.6.4: two terms may look up in vain, however many look-ups a term needs."""
+        # pyspf counts each term that looks up before it does; the record itself is no term.
+        if self.lookups == self._void_term:
+            return
+        self._void_term = self.lookups
+        self.void_lookups += 1
+        if self.void_lookups > spf.MAX_VOID_LOOKUPS:
+            raise spf.PermError(f"more than {spf.MAX_VOID_LOOKUPS} terms with void look-ups")
 
     def _need(self, wanted: Iterable[Question]) -> None:
         missing = [question(*one) for one in wanted if labels(one[0]) and self._known(*one) is None]
         if missing:
             raise MissingError(dict.fromkeys(missing))
+
+
+def _with_known_modifiers(record: str) -> str:
+    """Return the record with `redirect` and `exp` in lower case and without other modifiers.
+
+    pyspf compares names of modifiers with case, and refuses a second one of any name: RFC 7208 §6
+    does so for these two, and ignores unknown ones however often they stand there.
+    """
+    version, *terms = record.split(" ")
+    kept = [version]
+    for term in terms:
+        match = _MODIFIER.match(term)
+        if match is None:
+            kept.append(term)
+            continue
+        name, value = match[1].lower(), term[match.end() :]
+        if len(value) > _LONGEST_TERM:
+            raise spf.PermError("a term that is too long")
+        if name in {"redirect", "exp"}:
+            kept.append(f"{name}={value}")
+        elif not _MACRO_STRING.fullmatch(value):
+            raise spf.PermError(f"a macro that is none in the modifier {name[:20]}=")
+    return " ".join(kept)

@@ -454,8 +454,7 @@ def dkim_cases(make: Maker) -> None:
     d(
         "hidden-b",
         "a second b= within a tag",
-        "neutral",
-        "a tag of the signature holds another b=",
+        "pass",
         tags={"n": "x b=AAAA"},
     )
     d(
@@ -474,13 +473,13 @@ def dkim_cases(make: Maker) -> None:
     )
     good = craft(MESSAGE, RSA)
     broken = b"DKIM-Signature: nonsense\r\n"
-    rest = "only the first 5 signatures are verified"
+    rest = "only 5 signatures are verified, those of the author's domain first"
     make.write(
-        "dkim-five", "the first five from the top, malformed ones counted",
+        "dkim-five", "what cannot be read takes no place of what can",
         broken * 4 + good + good + MESSAGE, KEY,
-        {"dkim": [{"result": "neutral", "domain": ""}] * 4
-         + [{"result": "pass", "domain": "example.org"},
-            {"result": "policy", "domain": "example.org", "reason": rest}]})  # fmt: skip
+        {"dkim": [{"result": "neutral", "domain": ""}] * 3
+         + [{"result": "policy", "domain": "", "reason": rest}]
+         + [{"result": "pass", "domain": "example.org"}] * 2})  # fmt: skip
 
 
 SHORT = (
@@ -634,7 +633,7 @@ def spf_cases(make: Maker) -> None:
     )
     s(
         "p5-void-mx",
-        "4.6.4: hosts that do not exist are void look-ups",
+        "4.6.4: hosts that do not exist are one term with void look-ups",
         {
             "example.org": {
                 "TXT": ["v=spf1 mx ip6:2001:db8::/32 -all"],
@@ -642,8 +641,7 @@ def spf_cases(make: Maker) -> None:
             }
         },
         client="2001:db8::1",
-        result="permerror",
-        reason="more than 2 void look-ups",
+        result="pass",
     )
     s(
         "p6-quoted-at",

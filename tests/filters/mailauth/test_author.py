@@ -1,13 +1,18 @@
 """The author of a message, read from hostile From fields (the facts' "author domain")."""
 
+import re
 from collections.abc import Callable
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.utils import getaddresses
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from filters.mailauth.author import UnreadableError, _parsed, mailboxes
-from filters.mailauth.message import Message, author
+from filters.bare_addresses import add_domains
+from filters.mailauth.author import UnreadableError, _parsed, _strictly, mailboxes, quoted
+from filters.mailauth.message import Message, author, quote_author
 
 READ = [
     (b"alice@example.org", "example.org", ("alice@example.org",)),
@@ -25,6 +30,10 @@ READ = [
     (b"=?utf-8?q?J=C3=BCrgen?= <j@example.org>", "example.org", ("j@example.org",)),
     ("Jürgen <j@bücher.example>".encode(), "xn--bcher-kva.example", ("j@xn--bcher-kva.example",)),
     (b"J\xfcrgen <j@example.org>", "example.org", ("j@example.org",)),
+    (b"Foo, Inc. <a@example.org>", "example.org", ("a@example.org",)),
+    (b"Foo: [Bar] <a@(x) example.org>", "example.org", ("a@example.org",)),
+    (b"<a..b.@example.org>", "example.org", ('"a..b."@example.org',)),
+    ("\u5c71\u3000\u592a <a@example.org>".encode(), "example.org", ("a@example.org",)),
 ]
 
 # Readers disagree about these, so they belong to nobody.
@@ -175,3 +184,97 @@ def test_a_from_that_only_some_readers_see_is_one_too_many(header: bytes) -> Non
 )
 def test_and_what_nobody_takes_for_one_is_none(header: bytes) -> None:
     assert author(Message(header + b"\r\nbody\nFrom: m@bank.example\r\n")).domain == "evil.example"
+
+
+def text_of(value: bytes) -> str:
+    return value.replace(b"\r\n", b"").decode("utf-8", "surrogateescape")
+
+
+# What a name consists of, in fields that are nearly well-formed.
+NAME_PIECES = [*PIECES, "x", "ceo", " ", ",", ":", ";", "[y]", "(z)", '"q"', '\\"', "\u3000"]
+NAME_PIECES += ["=?utf-8?q?x,_y?=", "=?utf-8?b?eA==?=", "=?utf-8?q?c=40x.org?=", "=?utf-8?q?"]
+NAMES = st.lists(st.sampled_from(NAME_PIECES), max_size=7).map("".join)
+NAMES |= st.lists(st.sampled_from(NAME_PIECES[len(PIECES) :]), max_size=7).map("".join)
+TAILS = st.sampled_from([" <a@x.org>", "<a@x.org>", " <a@ x.org >", "<a.@(c)x.org>", ", b@x.org"])
+TAILS |= st.sampled_from([' <"a,b"@x.org>', '<"a\\"b"@x.org>', " <a@x.org> (c)", "<a@x.org>,b"])
+FIELDS = st.builds(str.__add__, NAMES, TAILS) | st.builds("{}{}{}".format, NAMES, TAILS, NAMES)
+
+
+@settings(max_examples=300)
+@given(FIELDS)
+@example("Foo, Inc. <a@x.org>")
+@example('"Foo \\"Bar\\", Inc." <a@x.org>')
+@example("x (a\\), b) <a@x.org>")
+@example("=?utf-8?q?x,_y?=, z <a@x.org>")
+def test_what_is_passed_on_shows_the_author_that_was_read(text: str) -> None:
+    """In quotes it reads the same, needs no leniency, and smtpd completes nothing in it."""
+    value = text.encode("utf-8", "surrogateescape")
+    try:
+        found = mailboxes(value)
+    except UnreadableError:
+        return
+    passed_on = quoted(value)
+    assert mailboxes(passed_on) == found
+    assert _strictly(text_of(passed_on)) == found
+    assert quoted(passed_on) is passed_on
+    message = Message(b"From:" + passed_on + b"\r\n\r\n")
+    completed = add_domains(message, "mail.example.org").named(b"from")[0].value
+    assert mailboxes(completed) == found
+    if passed_on is not value:
+        assert completed == passed_on + b"\r\n"
+        assert b"\\" not in passed_on
+
+
+# The readers that look for nothing but an @.
+NAIVE = re.compile(r"@[ \t]*([A-Za-z0-9.-]+)")
+
+
+def decoded(text: str) -> str:
+    try:
+        return str(make_header(decode_header(text.encode("ascii", "replace").decode())))
+    except (UnicodeError, HeaderParseError):
+        return text
+
+
+@settings(max_examples=300)
+@given(FIELDS)
+@example("=?utf-8?q?ceo=40bank.example?=, x <a@x.org>")
+@example('"ceo@bank.example", x <a@x.org>')
+@example("ceo, x <a@x.org>")
+def test_a_name_without_its_quotes_never_holds_another_address(text: str) -> None:
+    """Whatever reads it, before and after, and whatever is decoded first, sees one domain."""
+    value = text.encode("utf-8", "surrogateescape")
+    passed_on = quoted(value)
+    if passed_on is value or b"\\" in value:
+        return
+    ((_local, domain),) = mailboxes(value)
+    for seen in (text, text_of(passed_on)):
+        assert len(NAIVE.findall(seen)) <= 1
+        assert decoded(seen).count("@") == 1
+    ((_name, address),) = getaddresses([text_of(passed_on)])
+    assert address.rpartition("@")[2] == domain
+
+
+def test_a_message_is_passed_on_with_nothing_changed_but_the_name() -> None:
+    header, rest = (
+        b"X: y\r\nfrom:\tFoo, Inc.\r\n\t<a@x.org>\r\n",
+        b"To: Bar, b@y\r\n\r\nFrom: a, b\r\n",
+    )
+    clear = quote_author(Message(header + rest))
+    assert clear.raw == b'X: y\r\nfrom: "Foo, Inc." <a@x.org>\r\n' + rest
+    assert quote_author(clear) is clear
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"From: ceo, x <a@evil.example>\r\nFrom: y <b@evil.example>\r\n",
+        b"From: ceo, x <a@evil.example>\r\nX: y\nFrom: b@bank.example\r\n",
+        b"From: ceo, x <a@evil.example>, <b@bank.example>\r\n",
+        b"To: a, b <c@d.example>\r\n",
+    ],
+)
+def test_what_has_no_author_is_left_as_it_is(header: bytes) -> None:
+    message = Message(header + b"\r\nbody\r\n")
+    assert quote_author(message) is message
+    assert author(message).domain is None

@@ -23,7 +23,6 @@ def judged(name: str) -> dict[str, Any]:
     return found
 
 
-FIVE = "only the first 5 signatures are verified"
 TOO_LARGE = "the header section is too large"
 # dkim: of the first five, and the reason of the first; questions: without those of SPF and DMARC.
 DKIM = {

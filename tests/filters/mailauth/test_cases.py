@@ -4,7 +4,8 @@ message.eml: the bytes. envelope.toml: Envelope's fields, and `now`, `authserv_i
 `trusted_sealers`. zone.yaml: the zone of filters.mailauth.dns.zone. expected.json: `author_domain`,
 `spf`, `dkim`, `dmarc` and `arc` (every field of the results that is named there), `disposition`,
 `authentication_results` (the field, unfolded), `questions` (what may be asked at most), `stamped`
-(how the stamped message goes on after our field).
+(how the stamped message goes on after our field), `from` (the From field as it is passed on, null
+where that is as it came).
 """
 
 import asyncio
@@ -19,6 +20,7 @@ import yaml
 
 from filters.mailauth.authenticate import Envelope, authenticate, stamp
 from filters.mailauth.dns.resolver import StaticResolver
+from filters.mailauth.message import Message, quote_author
 from filters.mailauth.policy import decide
 
 EXPLAINED = Path(__file__).parents[2] / "README.md"
@@ -42,6 +44,7 @@ def test_case(case: Path) -> None:
     assert expected.keys() <= {
         "about", "author_domain", "spf", "dkim", "dmarc", "arc", "disposition",
         "authentication_results", "questions", "stamped",
+        "from",
     }  # fmt: skip
 
     verdict = asyncio.run(authenticate(message, envelope, zone, now=now))
@@ -65,6 +68,14 @@ def test_case(case: Path) -> None:
         assert decision.disposition == expected["disposition"]
     if "questions" in expected:
         assert len(zone.asked) <= expected["questions"]
+    if "from" in expected:
+        came = message.partition(b"\r\nFrom: ")[2] or message.removeprefix(b"From: ")
+        before = came.partition(b"\r\nTo: ")[0]
+        passed_on = quote_author(Message(message)).named(b"from")[0].value.strip(b" \r\n")
+        wanted = expected["from"]
+        assert passed_on == (
+            before if wanted is None else wanted.encode("utf-8", "surrogateescape")
+        )
     stamped = stamp(message, verdict, authserv_id)
     ours, _, rest = re.sub(rb"\r\n\t", b" ", stamped, count=0).partition(b"\r\n")
     if "authentication_results" in expected:
