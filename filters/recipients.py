@@ -114,17 +114,24 @@ class InboundRecipients(Recipients):
 class SubmissionRecipients(Recipients):
     """Whom a login, a Sieve script or smtpd itself may write to: anybody in other domains, too.
 
-    What cannot be delivered here is refused, rather than bounced.
+    What cannot be delivered here is refused, rather than bounced. local_only: what a client reads
+    that writes elsewhere, where nothing is to leave.
     """
 
+    def __init__(
+        self, addresses: AddressFile, quotas: QuotaStatus | None = None, local_only: str = ""
+    ) -> None:
+        super().__init__(addresses, quotas)
+        self.local_only = local_only
+
     def reject_other_domains(self, session: Session, request: Request) -> Reject | None:
-        """In demo mode an address that is not ours: nothing leaves, and the client reads why."""
+        """An address that is not ours, where nothing is to leave."""
+        if not self.local_only:
+            return None
         address = self._address(session, request)
         if self.addresses.content.is_ours(address.rpartition("@")[2]):
             return None
-        return Reject(
-            550, f"5.7.1 <{address}>: no mail leaves a demo server; set DOMAINS and ACCOUNTS"
-        )
+        return Reject(550, f"5.7.1 <{address}>: {self.local_only}")
 
     def _address(self, session: Session, request: Request) -> str:
         """A login and the local socket may name an address without a domain."""

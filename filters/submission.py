@@ -14,6 +14,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from filters.addresses import AddressFile
 from filters.disk_room import QueueRoom
 from filters.guard.client import GuardClient
 from filters.guard.sending_limit import BY_SCRIPTS, WARN_SCRIPTS_EVERY, SendingLimit
@@ -43,7 +44,6 @@ def restrict(
     signer: Signer,
     recipients: SubmissionRecipients | None,
     sending: SendingAccess | None,
-    local_only: bool,
 ) -> None:
     """What is asked, in this order; within a phase the first refusal is the answer."""
     if logins is not None:
@@ -56,8 +56,7 @@ def restrict(
         server.register_handler("filter", "mail-from", signer.reject_sender_login_mismatch)
         server.register_handler("filter", "mail-from", signer.note_null_sender)
     if recipients is not None:
-        if local_only:
-            server.register_handler("filter", "rcpt-to", recipients.reject_other_domains)
+        server.register_handler("filter", "rcpt-to", recipients.reject_other_domains)
         server.register_handler("filter", "rcpt-to", recipients.reject_unlisted_recipient)
         server.register_handler("filter", "rcpt-to", recipients.reject_unrewritable_sender)
         server.register_handler("filter", "rcpt-to", recipients.reject_full_mailbox)
@@ -87,16 +86,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server.on_ready(lambda handshake: unsigned.start())
     signer = Signer(ring, addresses, required=options.required, unsigned=unsigned)
     server.on_ready(signer.ready)
-    quotas = QuotaStatus(options.quota_status) if options.quota_status else None
     sending = _sending(options)
     restrict(
         server,
         logins=LoginAccess(GuardClient(options.guard)) if options.guard else None,
         queue=QueueRoom(options.spool) if options.spool else None,
         signer=signer,
-        recipients=SubmissionRecipients(addresses, quotas) if addresses is not None else None,
+        recipients=_recipients(options, addresses),
         sending=sending,
-        local_only=options.local_only,
     )
     log.info("signing for %s", ", ".join(ring.domains))
     server.serve_forever()
@@ -119,6 +116,15 @@ def _key_ring(options: argparse.Namespace, errors: list[str]) -> KeyRing | None:
     except ValueError as error:
         errors += str(error).split("\n")
         return None
+
+
+def _recipients(
+    options: argparse.Namespace, addresses: AddressFile | None
+) -> SubmissionRecipients | None:
+    if addresses is None:
+        return None
+    quotas = QuotaStatus(options.quota_status) if options.quota_status else None
+    return SubmissionRecipients(addresses, quotas, options.local_only)
 
 
 def _sending(options: argparse.Namespace) -> SendingAccess | None:
@@ -152,8 +158,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--local-only",
-        action="store_true",
-        help="refuse recipients outside of our domains",
+        metavar="TEXT",
+        default="",
+        help="refuse recipients outside of our domains, with this text",
     )
     parser.add_argument("--required", action="store_true", help="451 rather than leave unsigned")
     parser.add_argument(

@@ -97,6 +97,7 @@ def test_letters_of_every_script_stay() -> None:
 
 MESSAGE = b"Subject: x\r\n\t\x1b[31m\xc2\x9b\xe2\x80\xae\xff\n.\n\n\xc3\xa4"
 SMTPCTL = """#!/usr/bin/python3
+import sys
 sys.stdout.buffer.write({printed!r})
 sys.stderr.buffer.write({said!r})
 sys.exit({status})

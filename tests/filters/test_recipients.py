@@ -271,8 +271,12 @@ def test_without_quotas_nobodys_mailbox_is_full(
 )
 def test_no_mail_leaves_a_demo(addresses: AddressFile, address: str, refused: bool) -> None:
     session = Session("s", hostname="example.org", user="bob@example.org")
-    answer = SubmissionRecipients(addresses).reject_other_domains(session, request(address))
+    local = SubmissionRecipients(addresses, local_only="no mail leaves here")
+    answer = local.reject_other_domains(session, request(address))
     assert isinstance(answer, Reject) == refused
+    assert answer is None or answer.text == f"5.7.1 <{address}>: no mail leaves here"
+    anywhere = SubmissionRecipients(addresses)
+    assert anywhere.reject_other_domains(session, request(address)) is None
 
 
 @pytest.mark.parametrize("kind", [InboundRecipients, SubmissionRecipients])

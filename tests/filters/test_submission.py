@@ -23,10 +23,7 @@ from .restrictions import restrictions
 from .signing_keys import write_key
 
 
-@pytest.mark.parametrize("local_only", [False, True])
-def test_restrictions_are_asked_in_the_order_of_the_program(
-    tmp_path: Path, local_only: bool
-) -> None:
+def test_restrictions_are_asked_in_the_order_of_the_program(tmp_path: Path) -> None:
     (tmp_path / "addresses.json").write_text('{"domains": [], "owners": {}}')
     addresses = AddressFile(tmp_path / "addresses.json")
     server = FilterServer()
@@ -37,7 +34,6 @@ def test_restrictions_are_asked_in_the_order_of_the_program(
         signer=Signer(KeyRing([]), addresses, required=False),
         recipients=SubmissionRecipients(addresses),
         sending=SendingAccess(SendingLimit(300, 3600), SendingLimit(300, 3600)),
-        local_only=local_only,
     )
     # A blocked login learns nothing of addresses, and what is refused anyway is not counted.
     assert restrictions(server) == {
@@ -49,7 +45,7 @@ def test_restrictions_are_asked_in_the_order_of_the_program(
             "note_null_sender",
         ],
         "rcpt-to": [
-            *(["reject_other_domains"] if local_only else []),
+            "reject_other_domains",
             "reject_unlisted_recipient",
             "reject_unrewritable_sender",
             "reject_full_mailbox",
@@ -69,7 +65,6 @@ def test_what_is_not_wanted_is_not_asked() -> None:
         signer=signer,
         recipients=None,
         sending=None,
-        local_only=False,
     )
     assert restrictions(server) == {}
 
@@ -81,7 +76,7 @@ def test_what_is_not_wanted_is_not_asked() -> None:
             ["nonsense", "a.example:s:/nowhere/key.pem", "--addresses", "/nowhere/addresses.json"],
             ["DOMAIN:SELECTOR:KEYFILE", "/nowhere/key.pem", "/nowhere/addresses.json"],
         ),
-        (["--local-only"], ["no key", "--local-only needs --addresses"]),
+        (["--local-only", "no"], ["no key", "--local-only needs --addresses"]),
     ],
 )
 def test_it_says_all_at_once_that_keeps_it_from_starting(
