@@ -23,7 +23,7 @@ from entrypoint.config.settings import Settings
 from entrypoint.files import write_file
 from entrypoint.paths import DKIM_KEYS, LOGINS, PORTS, RUN, WEB
 from entrypoint.web.published import site_of
-from filters.credentials import LoginBook
+from filters.credentials import LoginTable
 
 MASK = "********"
 
@@ -109,15 +109,15 @@ def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[Rend
             *_TEMPLATES,
         )
     ]
-    book = json.dumps(address_book(settings), indent=1) + "\n"
+    addresses = json.dumps(address_table(settings), indent=1) + "\n"
     # Both filters read it; it holds addresses and no secret.
-    files.append(RenderedFile(RUN / "addresses.json", book, "root", "root", 0o644))
+    files.append(RenderedFile(RUN / "addresses.json", addresses, "root", "root", 0o644))
     ports = to_text(served_ports(imap=settings.enable_imap, pop3=settings.enable_pop3))
     files.append(RenderedFile(RUN / PORTS, ports, "root", "root", 0o644))
     if settings.serves_web:
         site = site_of(settings).to_json()
         files.append(RenderedFile(WEB / "site.json", site, "root", "root", 0o644))
-    logins = json.dumps(login_book(settings, reveal), indent=1) + "\n"
+    logins = json.dumps(login_table(settings, reveal), indent=1) + "\n"
     files.append(RenderedFile(RUN / LOGINS, logins, "root", "logins", 0o640))
     if settings.doctor_every is not None:
         # The doctor that looks by itself has no environment to read; pydantic masks the secrets.
@@ -149,7 +149,7 @@ def relay_url(settings: Settings) -> str:
     return f"{protocol}://{label}{f'[{host}]' if ':' in host else host}:{settings.relay_port}"
 
 
-def address_book(settings: Settings) -> dict[str, object]:
+def address_table(settings: Settings) -> dict[str, object]:
     """What `filters.addresses` reads: every address, the logins that its mail reaches, and
     the addresses whose mail goes to other domains, too.
     """
@@ -165,7 +165,7 @@ def address_book(settings: Settings) -> dict[str, object]:
     }
 
 
-def login_book(settings: Settings, reveal: Callable[[SecretStr], str]) -> dict[str, object]:
+def login_table(settings: Settings, reveal: Callable[[SecretStr], str]) -> dict[str, object]:
     """What `filters.credentials` reads: every account's hashes, its own without a name."""
     return {
         "logins": {
@@ -186,7 +186,7 @@ def login_book(settings: Settings, reveal: Callable[[SecretStr], str]) -> dict[s
 def rendered_hashes(run: Path = RUN) -> dict[str, str]:
     """The hashes of accounts' own passwords as they were rendered last, by address."""
     try:
-        logins = LoginBook.from_json((run / LOGINS).read_text("utf-8")).logins
+        logins = LoginTable.from_json((run / LOGINS).read_text("utf-8")).logins
     except (OSError, ValueError):
         return {}
     return {

@@ -77,7 +77,7 @@ class Password:
 
 
 @dataclass(frozen=True)
-class LoginBook:
+class LoginTable:
     """The passwords of every login, by the login in lower case."""
 
     logins: Mapping[bytes, tuple[Password, ...]]
@@ -105,7 +105,7 @@ class LoginBook:
         object.__setattr__(self, "_sample", sample)
 
     @classmethod
-    def from_json(cls, text: str) -> LoginBook:
+    def from_json(cls, text: str) -> LoginTable:
         """Read the rendered file. Raises ValueError where it is not of that form."""
         try:
             return cls(
@@ -115,7 +115,7 @@ class LoginBook:
                 }
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"no book of logins: {error!r}") from error
+            raise ValueError(f"no table of logins: {error!r}") from error
 
     def passwords_of(self, login: bytes) -> tuple[Password, ...]:
         """Empty where there is no such login."""
@@ -172,15 +172,17 @@ class Checked:
 
 
 class LoginChecker:
-    """Answers for the book that `book()` gives; a password taken out of it ends at once."""
+    """Answers for the table that `table()` gives; a password taken out of it ends at once."""
 
-    def __init__(self, book: Callable[[], LoginBook], right: RightPasswords | None = None) -> None:
+    def __init__(
+        self, table: Callable[[], LoginTable], right: RightPasswords | None = None
+    ) -> None:
         """right: what earlier processes have found right."""
-        self._book = book
+        self._table = table
         self._key = secrets.token_bytes(32)
         self._right = right or RightPasswords()
         # A phone with an old password asks for ever; its question is answered from here.
-        self._wrong: OrderedDict[bytes, LoginBook] = OrderedDict()
+        self._wrong: OrderedDict[bytes, LoginTable] = OrderedDict()
         self._unseen: OrderedDict[bytes, None] = OrderedDict()
 
     def check(self, login: bytes, password: bytes) -> Password | None:
@@ -188,21 +190,21 @@ class LoginChecker:
         known = self.recall(login, password)
         if known is not None:
             return known.password
-        book = self._book()
-        found = search(book, login, password)
-        self.remember(login, password, book, found)
+        table = self._table()
+        found = search(table, login, password)
+        self.remember(login, password, table, found)
         return found
 
     def recall(self, login: bytes, password: bytes) -> Checked | None:
         """What can be said without hashing anything; None where `search` has to look."""
         if not login or not password:
             return Checked(None)
-        book = self._book()
-        own = book.passwords_of(login)
-        hashed = self._right.find(login, password, _hashes(own), book.most)
+        table = self._table()
+        own = table.passwords_of(login)
+        hashed = self._right.find(login, password, _hashes(own), table.most)
         if hashed is not None:
             return Checked(next(each for each in own if each.hash == hashed))
-        if self._wrong.get(self._digest(login, password)) is book:
+        if self._wrong.get(self._digest(login, password)) is table:
             return Checked(None, again=True)
         return None
 
@@ -214,11 +216,11 @@ class LoginChecker:
         return again
 
     def remember(
-        self, login: bytes, password: bytes, book: LoginBook, found: Password | None
+        self, login: bytes, password: bytes, table: LoginTable, found: Password | None
     ) -> None:
-        """What `search` found in that book."""
+        """What `search` found in that table."""
         if found is None:
-            _remember(self._wrong, self._digest(login, password), book)
+            _remember(self._wrong, self._digest(login, password), table)
         else:
             self._right.add(login, password, found.hash)
 
@@ -232,17 +234,17 @@ class LoginChecker:
 
 
 def search(
-    book: LoginBook, login: bytes, password: bytes, go_on: Callable[[], None] = lambda: None
+    table: LoginTable, login: bytes, password: bytes, go_on: Callable[[], None] = lambda: None
 ) -> Password | None:
     """Hash it as each of the login's, and of the decoys. Touches nothing that others use.
 
     go_on: called before each, and raises where it is no use any more.
     """
-    for candidate in book.passwords_of(login):
+    for candidate in table.passwords_of(login):
         go_on()
         if matches(password, candidate.hash):
             return candidate
-    for decoy in book.decoys(login):
+    for decoy in table.decoys(login):
         go_on()
         crypt(password, decoy)
     return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from filters.credentials import LoginBook
+from filters.credentials import LoginTable
 from filters.json_file import parse_json, read_state, write_json
 from filters.write_behind import WriteBehind
 
@@ -32,14 +32,14 @@ def _times(found: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
 
 
 class LastUsed:
-    """What `filters.logins` keeps of it, without passwords that are no longer in the book.
+    """What `filters.logins` keeps of it, without passwords that are no longer in the table.
 
     It is written behind the work; a file that cannot be read is begun afresh.
     """
 
-    def __init__(self, path: Path, book: Callable[[], LoginBook]) -> None:
+    def __init__(self, path: Path, table: Callable[[], LoginTable]) -> None:
         self._path = path
-        self._book = book
+        self._table = table
         self._changed = False
         self._times = read_state(path, _times) or {}
         self._writing = WriteBehind(path, self._snapshot, self._write, seconds=WRITE_EVERY)
@@ -58,7 +58,7 @@ class LastUsed:
         if not self._changed:
             return None
         self._changed = False
-        self._times = _kept(self._times, self._book())
+        self._times = _kept(self._times, self._table())
         return {login: dict(times) for login, times in self._times.items()}
 
     def _write(self, times: Mapping[str, Mapping[str, int]]) -> None:
@@ -69,10 +69,10 @@ class LastUsed:
             raise
 
 
-def _kept(times: Mapping[str, Mapping[str, int]], book: LoginBook) -> dict[str, dict[str, int]]:
+def _kept(times: Mapping[str, Mapping[str, int]], table: LoginTable) -> dict[str, dict[str, int]]:
     kept = {}
     for login, by_name in times.items():
-        names = {password.name for password in book.passwords_of(login.encode())}
+        names = {password.name for password in table.passwords_of(login.encode())}
         if left := {name: when for name, when in by_name.items() if name in names}:
             kept[login] = left
     return kept

@@ -19,7 +19,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from filters.credentials import Checked, LoginBook, LoginChecker, search
+from filters.credentials import Checked, LoginChecker, LoginTable, search
 from filters.guard.account_limit import NO_LIMIT, LookupLimit
 from filters.guard.networks import address_of
 from filters.guard.server import GuardServer
@@ -35,16 +35,16 @@ log = logging.getLogger(__name__)
 RIGHT, WRONG, NO_ANSWER = b"right\n", b"wrong\n", b""
 LONGEST_QUESTION = 2048  # smtpd's own limits are 255 bytes of login and 2047 of password
 # Seconds for a question and its answer: the asker waits no longer (LONGEST of pam_signpost.c).
-PATIENCE = 2.0
+ANSWERED_WITHIN = 2.0
 
 
 class Asker:
     """Who waits for an answer, until when; without a connection, for as long as it takes."""
 
     def __init__(
-        self, connection: socket.socket | None = None, patience: float | None = None
+        self, connection: socket.socket | None = None, seconds: float | None = None
     ) -> None:
-        self._until = None if patience is None else time.monotonic() + patience
+        self._until = None if seconds is None else time.monotonic() + seconds
         self._end = select.poll()
         if connection is not None:
             self._end.register(connection, 0)  # POLLHUP always counts
@@ -76,14 +76,14 @@ class LoginServer:
 
     def __init__(
         self,
-        book: LastGood[LoginBook],
+        table: LastGood[LoginTable],
         last_used: LastUsed | None = None,
         guard: GuardServer | None = None,
         uncounted: UncountedLogin | None = None,
         right: RightPasswords | None = None,
     ) -> None:
-        self._book = book
-        self._checker = LoginChecker(lambda: book.content, right)
+        self._table = table
+        self._checker = LoginChecker(lambda: table.content, right)
         self._last_used = last_used
         self._guard = guard
         self._uncounted = uncounted
@@ -99,7 +99,7 @@ class LoginServer:
         # With any other password the name is nobody's, as any name may be.
         if self._uncounted is not None and self._uncounted.is_right(login, password):
             return RIGHT
-        if self._book.content.is_too_slow(login):
+        if self._table.content.is_too_slow(login):
             log.warning("not answered: the hash of login=%s is too slow", quoted(_name(login)))
             return NO_ANSWER
         # It is hashed nowhere, so it may overtake others: an attacker's guesses that are under way
@@ -133,17 +133,17 @@ class LoginServer:
         # The same may have been asked, and answered, while this one waited.
         checked = self._checker.recall(login, password)
         if checked is None:
-            book = self._book.content
+            table = self._table.content
             if not limit.take():
                 return self._pass_over(address, login, password)
             found = await asyncio.get_running_loop().run_in_executor(
-                row.thread, search, book, login, password, asker.check_time
+                row.thread, search, table, login, password, asker.check_time
             )
             if found is not None:
                 limit.give_back()
             elif limit.hides_wrong:  # the next time, too
                 return NO_ANSWER
-            self._checker.remember(login, password, book, found)
+            self._checker.remember(login, password, table, found)
             checked = Checked(found)
         return self._conclude(address, login, checked)
 
@@ -197,9 +197,9 @@ class LoginServer:
                 self._last_used.finish()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asker = Asker(writer.get_extra_info("socket"), PATIENCE)
+        asker = Asker(writer.get_extra_info("socket"), ANSWERED_WITHIN)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWERED_WITHIN):
                 question = b""
                 while len(question) <= LONGEST_QUESTION and (
                     part := await reader.read(LONGEST_QUESTION)

@@ -23,7 +23,7 @@ import socket
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 
-from filters.credentials import LoginBook
+from filters.credentials import LoginTable
 from filters.guard.login_guard import LoginGuard
 from filters.guard.server import GuardServer
 from filters.last_used import LastUsed
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     try:
-        book = LastGood(options.file, LoginBook.from_json)
+        table = LastGood(options.file, LoginTable.from_json)
     except (OSError, ValueError) as error:
         refuse_to_start([f"{options.file}: {error}"])
     uncounted = None
@@ -95,16 +95,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             log.error("%s: this login is refused: %s", options.uncounted, error)
     last_used = None
     if options.last_used is not None:
-        last_used = LastUsed(options.last_used, lambda: book.content)
+        last_used = LastUsed(options.last_used, lambda: table.content)
     guard = None
     if options.guard is not None:
         guard = GuardServer(LoginGuard(options.unknown_client), options.guard_state)
     right = RightPasswords(options.right_passwords)
-    logins = LoginServer(book, last_used, guard, uncounted, right)
+    logins = LoginServer(table, last_used, guard, uncounted, right)
     serving = [logins.serve(_listener(options.socket))]
     if guard is not None:
         serving.append(guard.serve(_listener(options.guard)))
-    log.info("%d logins", len(book.content.logins))
+    log.info("%d logins", len(table.content.logins))
     asyncio.run(_serve_until_told(*serving))
 
 

@@ -78,8 +78,8 @@ def changes(files: Iterable[RenderedFile], run: Path = RUN) -> Changes:
     """Compare the files with those that are there. Raises OSError."""
     differing = {_name(file): file for file in files if _differs(file, run)}
     tables = tuple(table for table in _TABLES if f"tables/{table}" in differing)
-    book = differing.get(_ADDRESSES)
-    return Changes(differing, tables, book and _without_removed(book, run))
+    addresses = differing.get(_ADDRESSES)
+    return Changes(differing, tables, addresses and _without_removed(addresses, run))
 
 
 class _Addresses(JsonModel):
@@ -91,11 +91,11 @@ class _Addresses(JsonModel):
     forwards: list[str]
 
 
-def _without_removed(book: RenderedFile, run: Path) -> RenderedFile | None:
+def _without_removed(addresses: RenderedFile, run: Path) -> RenderedFile | None:
     """The new addresses as far as smtpd knows them already; None where that is no change."""
     try:
         old = read_json(_Addresses, (run / _ADDRESSES).read_text("utf-8"))
-        new = read_json(_Addresses, book.content)
+        new = read_json(_Addresses, addresses.content)
     except (OSError, ValueError):
         return None
     owners = {each: logins for each, logins in new.owners.items() if each in old.owners}
@@ -108,7 +108,7 @@ def _without_removed(book: RenderedFile, run: Path) -> RenderedFile | None:
         forwards=sorted({*old.forwards, *new.forwards} & owners.keys()),
     )
     text = json.dumps(both.model_dump(), indent=1) + "\n"
-    return None if both == old else replace(book, content=text)
+    return None if both == old else replace(addresses, content=text)
 
 
 class MailServers(Protocol):

@@ -30,7 +30,7 @@ from entrypoint.json_model import read_json
 from entrypoint.paths import LOGINS, RUN
 from entrypoint.processes import in_child, run_program
 from entrypoint.render import RenderedFile
-from filters.credentials import LoginBook
+from filters.credentials import LoginTable
 
 _NAME = "sessions-to-end.json"
 _LOGINS = TypeAdapter(set[str])
@@ -125,8 +125,8 @@ def forget_sessions(run: Path = RUN) -> None:
 
 
 def losing(before: str, after: str) -> set[str]:
-    """The logins that have a password in the book before and no longer in the one after."""
-    old, new = LoginBook.from_json(before).logins, LoginBook.from_json(after).logins
+    """The logins that have a password in the table before and no longer in the one after."""
+    old, new = LoginTable.from_json(before).logins, LoginTable.from_json(after).logins
     return {
         login.decode()
         for login, passwords in old.items()

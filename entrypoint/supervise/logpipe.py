@@ -206,9 +206,9 @@ def main() -> None:
     if status is None:
         leave(0)
     how = f"killed by signal {-status}" if status < 0 else f"exited with status {status}"
-    told = f"{how}; the last it said: {reader.last}" if reader.last else how
-    cause.write_text(told + "\n", "utf-8")
-    say("error", told)
+    cause_text = f"{how}; the last it said: {reader.last}" if reader.last else how
+    cause.write_text(cause_text + "\n", "utf-8")
+    say("error", cause_text)
     leave(status if status > 0 else 1)
 
 

@@ -1,4 +1,4 @@
-"""The socket at which a LoginGuard is told of logins and asked about blocks.
+"""The socket at which a LoginGuard hears of logins and answers about blocks.
 
 Lines of JSON, each question answered by one line, in order:
 
@@ -79,7 +79,7 @@ class GuardServer:
             self.limit.note_failure(counted_name(login), network, now)
         begun = self.guard.failed(address, login, now)
         for block in begun:
-            log.warning("%s", _told(block, now))
+            log.warning("%s", _block_text(block, now))
         self._changed(urgent=bool(begun))
 
     def passed(self, address: str | None, login: str) -> float:
@@ -220,7 +220,7 @@ def _shown(login: str) -> str:
     return login if re.fullmatch(r"[\w.+@=-]+", login, re.ASCII) else json.dumps(login)
 
 
-def _told(block: Block, now: float) -> str:
+def _block_text(block: Block, now: float) -> str:
     minutes = round((block.until - now) / 60)
-    told = f"blocked {block.network} for {minutes} minutes after failed logins (time {block.level})"
-    return f"{told} at login={quoted(block.login)}" if block.login else f"{told} at any login"
+    text = f"blocked {block.network} for {minutes} minutes after failed logins (time {block.level})"
+    return f"{text} at login={quoted(block.login)}" if block.login else f"{text} at any login"

@@ -5,7 +5,7 @@ local clock = require("socket").gettime
 local unix = require("socket.unix")
 
 local SOCKET = "/run/signpost/logins/socket"
-local LONGEST = 2.0 -- seconds for a question and its answer (PATIENCE of login_server.py)
+local LONGEST = 2.0 -- seconds for a question and its answer (ANSWERED_WITHIN of login_server.py)
 local RESULTS = {
   ["right\n"] = dovecot.auth.PASSDB_RESULT_OK,
   ["wrong\n"] = dovecot.auth.PASSDB_RESULT_PASSWORD_MISMATCH,

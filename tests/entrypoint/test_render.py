@@ -17,7 +17,7 @@ from entrypoint.completion import preview
 from entrypoint.config import environ
 from entrypoint.config.settings import AppPassword, HostFacts, Settings
 from filters.addresses import LocalAddresses
-from filters.credentials import LoginBook
+from filters.credentials import LoginTable
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = sorted(path.parent for path in GOLDEN.glob("*/environ.toml"))
@@ -57,7 +57,7 @@ def test_secrets_are_in_private_files_only_and_masked_for_people(case: Path) -> 
 
 def test_the_address_book_is_what_the_filters_read() -> None:
     settings = settings_of(GOLDEN / "two-domains")
-    book = LocalAddresses.from_json(json.dumps(render.address_book(settings)))
+    book = LocalAddresses.from_json(json.dumps(render.address_table(settings)))
     assert book.may_use("alice@example.org", "ALICE+tag@Example.org")
     assert book.may_use("alice@example.org", "info@example.org")
     assert book.may_use("bob@example.net", "anything@example.net")
@@ -92,7 +92,7 @@ def test_the_book_of_logins_is_what_filters_logins_reads(tmp_path: Path) -> None
     first = settings.accounts[0].model_copy(update={"app_passwords": (phone,)})
     settings = settings.model_copy(update={"accounts": (first, *settings.accounts[1:])})
     (file,) = (each for each in render.render(settings) if each.path.name == paths.LOGINS)
-    passwords = LoginBook.from_json(file.content).passwords_of(first.address.encode())
+    passwords = LoginTable.from_json(file.content).passwords_of(first.address.encode())
     assert [(each.name, each.hash.decode()) for each in passwords] == [
         ("", first.secret.get_secret_value()),
         ("phone", "$5$rounds=1000$salt$hash"),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from filters.client_counts import ClientCounts
-from filters.credentials import LoginBook
+from filters.credentials import LoginTable
 from filters.disk_room import QueueRoom, Room
 from filters.guard import database
 from filters.guard.block_store import BlockStore
@@ -25,7 +25,7 @@ from ..refusing_disk import names_in, refusing
 
 ROOMY = Room(10**9, 5 * 10**8, 10**6, 5 * 10**5)
 MAIL = Request((0, 7), "mail-from", "s", "t", b"")
-BOOK = LoginBook.from_json(
+BOOK = LoginTable.from_json(
     '{"logins": {"alice@example.org": {"hashes": [{"name": "", "hash": "$6$x$y"}]}}}'
 )
 ALICE, CLIENT, NOW = "alice@example.org", "198.51.100.7", 1_795_000_000.0

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from filters import login_server
-from filters.credentials import MOST_PASSWORDS, LoginBook, crypt
+from filters.credentials import MOST_PASSWORDS, LoginTable, crypt
 from filters.guard.account_limit import MOST_AT_ONCE
 from filters.guard.block_store import BlockStore
 from filters.guard.login_guard import NETWORK_LIMIT, PAIR_LIMIT, LoginGuard
@@ -49,7 +49,7 @@ def guard() -> GuardServer:
 def logins(tmp_path: Path, guard: GuardServer) -> LoginServer:
     path = tmp_path / "logins.json"
     write_book(path)
-    return LoginServer(LastGood(path, LoginBook.from_json), guard=guard)
+    return LoginServer(LastGood(path, LoginTable.from_json), guard=guard)
 
 
 def tell(guard: GuardServer, *question: bytes) -> object:
@@ -189,9 +189,9 @@ class TestBeyondTheLimitOfAnAccount:
     def test_the_health_checks_login_is_right(self, tmp_path: Path, guard: GuardServer) -> None:
         path = tmp_path / "logins.json"
         write_book(path)
-        book = LastGood(path, LoginBook.from_json)
+        table = LastGood(path, LoginTable.from_json)
         digest = hashlib.sha256(b"random").digest()
-        server = LoginServer(book, None, guard, UncountedLogin(b"health-1", digest))
+        server = LoginServer(table, None, guard, UncountedLogin(b"health-1", digest))
         for number in range(2 * MOST_AT_ONCE):
             ask(server, b"health-1", b"guess %d" % number, GATEWAY)
         assert ask(server, b"health-1", b"random", GATEWAY) == RIGHT

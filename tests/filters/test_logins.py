@@ -1,4 +1,4 @@
-"""Who may log in: the book of passwords, what a check costs and remembers, and the program."""
+"""Who may log in: the table of passwords, what a check costs and remembers, and the program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.credentials import MOST_PASSWORDS, REMEMBERED, LoginBook, LoginChecker, crypt, matches
+from filters.credentials import MOST_PASSWORDS, REMEMBERED, LoginChecker, LoginTable, crypt, matches
 from filters.guard.login_guard import LoginGuard
 from filters.guard.server import GuardServer
 from filters.hash_cost import fit_a_question
@@ -53,8 +53,8 @@ def text(**logins: object) -> str:
     return json.dumps({"logins": {f"{name}@example.org": value for name, value in logins.items()}})
 
 
-def book(**logins: object) -> LoginBook:
-    return LoginBook.from_json(text(**logins))
+def table(**logins: object) -> LoginTable:
+    return LoginTable.from_json(text(**logins))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_login_of_any_bytes_is_read_once_and_for_all(login: bytes) -> None:
 def test_the_password_counts_for_every_spelling(tmp_path: Path) -> None:
     path = tmp_path / "logins.json"
     path.write_text(json.dumps({"logins": {"alice@xn--bcher-kva.test": ALICE}}))
-    both = LastGood(path, LoginBook.from_json)
+    both = LastGood(path, LoginTable.from_json)
     last_used = LastUsed(tmp_path / "used", lambda: both.content)
     server = LoginServer(both, last_used)
 
@@ -106,7 +106,7 @@ def test_the_password_counts_for_every_spelling(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def checker() -> LoginChecker:
-    both = book(alice=ALICE, bob=BOB)
+    both = table(alice=ALICE, bob=BOB)
     return LoginChecker(lambda: both)
 
 
@@ -165,34 +165,34 @@ def test_a_hash_that_is_none_matches_nothing() -> None:
 
 
 def test_a_password_that_is_taken_out_ends_at_once_and_a_new_one_begins() -> None:
-    now = book(alice=ALICE)
+    now = table(alice=ALICE)
     checker = LoginChecker(lambda: now)
     assert checker.check(b"alice@example.org", PHONE.encode())
     assert not checker.check(b"alice@example.org", b"new-one")
-    now = book(alice=entry(own=ALICE["hashes"][0]["hash"], new=hashed("new-one")))
+    now = table(alice=entry(own=ALICE["hashes"][0]["hash"], new=hashed("new-one")))
     assert not checker.check(b"alice@example.org", PHONE.encode())
     assert checker.check(b"alice@example.org", b"new-one")
 
 
 def test_a_login_that_gets_anothers_hash_does_not_keep_its_own_password() -> None:
-    now = book(alice=ALICE, bob=BOB)
+    now = table(alice=ALICE, bob=BOB)
     checker = LoginChecker(lambda: now)
     assert checker.check(b"alice@example.org", OWN.encode())
-    now = book(alice=BOB, bob=ALICE)
+    now = table(alice=BOB, bob=ALICE)
     assert not checker.check(b"alice@example.org", OWN.encode())
     assert checker.check(b"alice@example.org", b"bob's")
 
 
 def test_one_login_is_not_taken_for_another_with_a_longer_password() -> None:
     same = entry(own=hashed("xsecret"))
-    both = LoginBook.from_json(json.dumps({"logins": {"al": same, "alx": same}}))
+    both = LoginTable.from_json(json.dumps({"logins": {"al": same, "alx": same}}))
     checker = LoginChecker(lambda: both)
     assert checker.check(b"al", b"xsecret")
     assert not checker.check(b"alx", b"secret")
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    now = LoginBook({})  # nothing to hash, so that many questions cost little
+    now = LoginTable({})  # nothing to hash, so that many questions cost little
     checker = LoginChecker(lambda: now)
     for number in range(REMEMBERED + 50):
         checker.check(b"alice@example.org", str(number).encode())
@@ -212,7 +212,7 @@ def test_a_wrong_password_costs_the_same_for_every_login_and_for_none(
         f"u{n}": entry(**{f"p{i}": each for i, each in enumerate(of)})
         for n, of in enumerate(hashes)
     }
-    found = book(**logins)
+    found = table(**logins)
 
     def cost(login: bytes) -> Counter[str]:
         tried = [password.hash for password in found.passwords_of(login)] + found.decoys(login)
@@ -240,10 +240,10 @@ def test_a_wrong_password_costs_the_same_for_every_login_and_for_none(
 )
 def test_a_broken_book_is_refused_and_the_last_good_one_stays(broken: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError):
-        LoginBook.from_json(broken)
+        LoginTable.from_json(broken)
     file = tmp_path / "logins.json"
     file.write_text(text(bob=BOB))
-    kept = LastGood(file, LoginBook.from_json)
+    kept = LastGood(file, LoginTable.from_json)
     good = kept.content
     file.write_text(broken)
     assert kept.content is good
@@ -256,13 +256,13 @@ def test_a_broken_book_is_refused_and_the_last_good_one_stays(broken: str, tmp_p
 class TestLastUse:
     def test_is_kept_over_a_restart_and_ends_with_the_password(self, tmp_path: Path) -> None:
         file = tmp_path / "last-used.json"
-        used = LastUsed(file, lambda: book(alice=ALICE, bob=BOB))
+        used = LastUsed(file, lambda: table(alice=ALICE, bob=BOB))
         used.note("alice@example.org", "phone", 1000)
         used.note("alice@example.org", "", 1001)
         used.note("bob@example.org", "", 1002)
         used.finish()
         assert set(read_last_used(file)) == {"alice@example.org", "bob@example.org"}
-        again = LastUsed(file, lambda: book(alice=entry(own="$5$")))
+        again = LastUsed(file, lambda: table(alice=entry(own="$5$")))
         again.note("alice@example.org", "", 2000)
         again.finish()
         assert read_last_used(file) == {"alice@example.org": {"": 2000}}
@@ -272,13 +272,13 @@ class TestLastUse:
     def test_a_broken_file_is_begun_afresh(self, tmp_path: Path, broken: str) -> None:
         file = tmp_path / "last-used.json"
         file.write_bytes(broken.encode("latin-1"))
-        used = LastUsed(file, lambda: book(bob=BOB))
+        used = LastUsed(file, lambda: table(bob=BOB))
         used.note("bob@example.org", "", 1)
         used.finish()
         assert read_last_used(file) == {"bob@example.org": {"": 1}}
 
     def test_a_file_that_cannot_be_written_harms_nobody(self, tmp_path: Path) -> None:
-        used = LastUsed(tmp_path / "missing" / "last-used.json", lambda: book(bob=BOB))
+        used = LastUsed(tmp_path / "missing" / "last-used.json", lambda: table(bob=BOB))
         used.note("bob@example.org", "", 1)
         used.finish()
 
@@ -288,7 +288,7 @@ class TestTheAnswer:
     def server(self, tmp_path: Path) -> LoginServer:
         file = tmp_path / "logins.json"
         file.write_text(text(alice=ALICE))
-        return LoginServer(LastGood(file, LoginBook.from_json))
+        return LoginServer(LastGood(file, LoginTable.from_json))
 
     @pytest.mark.parametrize(
         ("question", "answer"),
@@ -309,7 +309,7 @@ class TestTheAnswer:
 
     @given(question=st.binary(max_size=60))
     def test_to_any_bytes_is_wrong(self, question: bytes) -> None:
-        both = book(bob=BOB)
+        both = table(bob=BOB)
 
         class Fixed:
             content = both
@@ -333,7 +333,7 @@ class TestAnUncountedLogin:
     def test_is_neither_noted_nor_counted_nor_blocked(self, file: Path, tmp_path: Path) -> None:
         book_file = tmp_path / "logins.json"
         book_file.write_text(text(alice=ALICE))
-        file_of_logins = LastGood(book_file, LoginBook.from_json)
+        file_of_logins = LastGood(book_file, LoginTable.from_json)
         used = LastUsed(tmp_path / "used.json", lambda: file_of_logins.content)
         guard = GuardServer(LoginGuard(), None)
         for _ in range(30):
@@ -377,7 +377,7 @@ class TestWhoWaits:
         file.write_text(
             text(alice=entry(own=hashed(OWN), **phones), bob=BOB, slow=entry(own=TOO_SLOW))
         )
-        return LoginServer(LastGood(file, LoginBook.from_json))
+        return LoginServer(LastGood(file, LoginTable.from_json))
 
     @staticmethod
     def guess(number: int, address: bytes = b"") -> bytes:
@@ -426,7 +426,7 @@ class TestWhoWaits:
     def test_who_waits_no_longer_is_not_hashed(self, server: LoginServer) -> None:
         async def scene() -> None:
             with pytest.raises(TimeoutError):
-                await server.answer(self.guess(0), Asker(patience=-1.0))
+                await server.answer(self.guess(0), Asker(seconds=-1.0))
             here, there = socket.socketpair()
             with here:
                 there.shutdown(socket.SHUT_WR)  # the end of a question
@@ -444,7 +444,7 @@ class TestWhoWaits:
 
         async def scene() -> None:
             with pytest.raises(TimeoutError):
-                await server.answer(long, Asker(patience=0.03))
+                await server.answer(long, Asker(seconds=0.03))
 
         asyncio.run(scene())
         assert not server._checker._wrong
@@ -457,12 +457,12 @@ class TestWhoWaits:
         assert asyncio.run(server.answer(b"SLOW@example.org\0x\x00192.0.2.1")) == NO_ANSWER
         assert asyncio.run(server.answer(b"bob@example.org\0wrong")) == WRONG
         assert time.perf_counter() - begun < 2
-        assert TOO_SLOW.encode() not in server._book.content.decoys(b"bob@example.org")
+        assert TOO_SLOW.encode() not in server._table.content.decoys(b"bob@example.org")
 
 
 def test_many_kinds_of_hashes_do_not_make_a_question_too_long() -> None:
     slow = {f"u{n}": entry(own=f"$6$rounds={100_000 + n}$a$x") for n in range(20)}
-    found = book(bob=BOB, **slow)
+    found = table(bob=BOB, **slow)
     for login in (b"nobody@example.org", b"bob@example.org", b"u3@example.org"):
         assert not found.is_too_slow(login)
         tried = [password.hash for password in found.passwords_of(login)] + found.decoys(login)
@@ -474,13 +474,13 @@ class Program:
     """`python -m filters.logins` in a process of its own, asked as PAM does."""
 
     def __init__(self, folder: Path) -> None:
-        self.book, self.socket = folder / "logins.json", folder / "socket"
+        self.table, self.socket = folder / "logins.json", folder / "socket"
         self.last_used = folder / "last-used.json"
-        self.book.write_text(text(alice=ALICE))
+        self.table.write_text(text(alice=ALICE))
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "filters.logins", str(self.book)]
+        command = [sys.executable, "-m", "filters.logins", str(self.table)]
         command += ["--socket", str(self.socket), "--last-used", str(self.last_used)]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
         assert process.stderr is not None
@@ -550,7 +550,7 @@ class TestTheProgram:
 
     def test_reads_a_changed_book(self, program: Program) -> None:
         assert program.ask("alice@example.org", PHONE.encode())
-        program.book.write_text(text(alice=entry(own=hashed("another"))))
+        program.table.write_text(text(alice=entry(own=hashed("another"))))
         assert not program.ask("alice@example.org", PHONE.encode())
         assert program.ask("alice@example.org", b"another")
 

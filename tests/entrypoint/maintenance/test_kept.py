@@ -18,7 +18,7 @@ from entrypoint.maintenance.applier import differences
 from entrypoint.maintenance.environment import worth_keeping
 from entrypoint.maintenance.known_hashes import KnownHashes
 from entrypoint.paths import LOGINS
-from entrypoint.render import login_book
+from entrypoint.render import login_table
 from filters.credentials import matches
 
 HOST = HostFacts(ipv6=False)
@@ -60,7 +60,7 @@ class Run:
         self.folder = folder
 
     def render(self, settings: Settings) -> None:
-        book = login_book(settings, SecretStr.get_secret_value)
+        book = login_table(settings, SecretStr.get_secret_value)
         (self.folder / LOGINS).write_text(json.dumps(book))
 
     def known(self) -> KnownHashes:
