@@ -463,6 +463,8 @@ def test_accounts_of_a_file_change_with_it(world: World, image: None, tmp_path: 
         assert login(world, server, *FILED) == 235
         (hashed,) = re.findall(r'"hash": "(.*)"', before)
         assert hashed in server.exec("cat", "/run/signpost/logins.json")
+        # Passwords are live before smtpd's tables.
+        server.wait_for_log(r"alias info@example\.org changed: next@example\.org")
         assert arrives(world, server, "info@example.org", "next@example.org")
         following = Open.imap_session(server, ("next@example.org", "next-has-a-secret"))
         first = Open.imap_session(server, FILED)

@@ -212,7 +212,7 @@ def test_a_login_and_the_local_socket(server: Signpost, out: Sink) -> None:
     code, _ = hand_in(server, message, to=both, sender=LONG_NAMED[0], login=LONG_NAMED)
     assert code == 250
     assert out.wait_for(token).sender.decode() == LONG_NAMED[0]
-    send = ("/usr/sbin/sendmail", "-f", LONG_NAMED[0], "away@example.org")
+    send = ("sendmail", "-f", LONG_NAMED[0], "away@example.org")
     assert b"550 5.1.7" in server.attempt(*send, stdin=b"Subject: x\n\nx\n").stderr
     token = fresh("kept")
     with redirecting(server, LONG_NAMED, "away@example.org"):
@@ -367,7 +367,7 @@ def test_no_login_speaks_for_our_verifier(
         code, _ = hand_in(server, message, to=[BOB[0], READER], sender=ALICE[0], login=ALICE)
         assert code == 250
     else:
-        sendmail = ("/usr/sbin/sendmail", "-f", ALICE[0], BOB[0], READER)
+        sendmail = ("sendmail", "-f", ALICE[0], BOB[0], READER)
         server.exec(*sendmail, stdin=message.replace(b"\r\n", b"\n"))
     for arrived in (server.wait_for_mail(BOB[0], token), out.wait_for(token).data):
         found = re.findall(rb"(?mi)^Authentication-Results[^\r\n]*", arrived)
