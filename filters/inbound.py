@@ -57,6 +57,7 @@ def restrict(
         server.register_handler("filter", "rcpt-to", recipients.reject_unrewritable_sender)
         server.register_handler("filter", "rcpt-to", recipients.reject_full_mailbox)
         server.register_handler("filter", "commit", recipients.reject_unrewritable_message)
+        server.register_handler("filter", "commit", recipients.reject_impersonating_forward)
     if greylist is not None:
         server.register_handler("filter", "rcpt-to", greylist.defer_new_client)
     server.register_message_filter(verifier.verify)

@@ -9,11 +9,18 @@ import logging
 from collections.abc import Awaitable
 
 from filters.addresses import AddressFile, LocalAddresses
+from filters.mailauth.names import may_align
 from filters.quota_status import QuotaStatus
 from filters.smtpd import Disconnect, Reject, Request, Session
 from filters.srs import can_rewrite
 
 log = logging.getLogger(__name__)
+
+# In a Session's state, while a message is to be filed as junk by its author's DMARC policy: that
+# author's domain.
+QUARANTINED = "inbound: quarantined author domain"
+# RFC 5321 §4.5.1 and RFC 2142: who cannot send can complain here.
+_ROLES = frozenset({"postmaster", "abuse"})
 
 # smtpd decodes these for the null sender itself (SRS); no list of addresses has them.
 SRS_PREFIXES = ("srs0", "srs1")
@@ -98,6 +105,26 @@ class InboundRecipients(Recipients):
             unknown.add(address.lower())
         elif ours.entry(address) is not None:
             known.add(ours.entry(address))
+        return None
+
+    def reject_impersonating_forward(self, session: Session, request: Request) -> Reject | None:
+        """At the end: an address elsewhere, for mail that its author's policy makes junk here.
+
+        smtpd's rewritten sender (SRS) has our address's domain, so that SPF passes at the next hop.
+        Where the author's domain is of the same organization, so does DMARC.
+        """
+        author = session.state.get(QUARANTINED)
+        if author is None or session.transaction is None:
+            return None
+        for recipient in session.transaction.recipients:
+            address = _completed(recipient, session)
+            local, _, domain = address.rpartition("@")
+            if local.lower() in _ROLES or not self.addresses.content.leaves(address):
+                continue
+            if may_align(author, domain):
+                return Reject(
+                    550, f"5.7.26 <{address}> is forwarded, and the author fails DMARC of {author}"
+                )
         return None
 
     def reject_unauth_destination(self, session: Session, request: Request) -> Reject | None:

@@ -89,11 +89,3 @@ def dmarc_result(message: Message, *, authserv_id: str) -> str | None:
         if said is not None and said.authserv_id.lower() == authserv_id.lower():
             return next((r.result for r in said.results if r.method == "dmarc"), None)
     return None
-
-
-def may_align(author: str, sender: str) -> bool:
-    """Whether DMARC may take the two domains for one organization's (RFC 9989 §4.10).
-
-    Which they are says DNS; its domains share their last two labels at least.
-    """
-    return author.lower().split(".")[-2:] == sender.lower().split(".")[-2:]

@@ -18,8 +18,9 @@ from filters.keyring import KeyRing
 from filters.mailauth.auth_results import forged
 from filters.mailauth.dkim.sign import SigningKey, sign
 from filters.mailauth.message import Author, Message, author, quote_author, remove
+from filters.mailauth.names import may_align
 from filters.quoting import quoted
-from filters.script_mail import SCRIPT_OF, ScriptMail, dmarc_result, may_align
+from filters.script_mail import SCRIPT_OF, ScriptMail, dmarc_result
 from filters.smtpd import Reject, Request, Session
 from filters.smtpd.connection import Handshake
 from filters.unsigned_counts import UnsignedCounts

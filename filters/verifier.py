@@ -18,6 +18,7 @@ from filters.mailauth.envelope import Envelope
 from filters.mailauth.message import Message, quote_author
 from filters.mailauth.policy import Decision, Enforce, decide
 from filters.quoting import quoted
+from filters.recipients import QUARANTINED
 from filters.smtpd import Reject, Session
 from filters.smtpd.connection import Handshake
 from filters.spam_fields import SpamFields
@@ -100,6 +101,9 @@ class Verifier:
             verdict, envelope, enforce=policy.enforce, trusted_sealers=policy.trusted_sealers
         )
         _log_decision(session, envelope, parsed, verdict, decision)
+        session.state.pop(QUARANTINED, None)
+        if decision.disposition == "quarantine" and policy.enforce == "yes":
+            session.state[QUARANTINED] = verdict.author.domain
         refusal = _refusal(verdict, decision)
         if refusal is not None:
             return refusal

@@ -47,6 +47,14 @@ def record_name(text: str) -> str | None:
     return lower if all(_RECORD_LABEL.fullmatch(label) for label in lower.split(".")) else None
 
 
+def may_align(author: str, sender: str) -> bool:
+    """Say whether DMARC may take the two domains for one organization's (RFC 9989 §4.10).
+
+    Which they are says DNS; its domains share their last two labels at least.
+    """
+    return author.lower().split(".")[-2:] == sender.lower().split(".")[-2:]
+
+
 def a_label(text: str) -> str | None:
     """Return the domain in A-labels that every version of IDNA makes of the text, or None."""
     if text.isascii():

@@ -34,7 +34,8 @@ OUTSIDER = "someone@outside.test"
 LIMIT = 6
 ENVIRONMENT = {
     "MAIL_HOSTNAME": "mail.example.org",
-    "DOMAINS": "example.org, redirects.example.org",
+    "DOMAINS": "example.org, redirects.example.org, aliases.example.org",
+    "ALIASES": "team@aliases.example.org: team@far.test, alice@example.org\n",
     "ACCOUNTS": "\n".join(
         ":".join(account) for account in (ALICE, BOB, CAROL, DAVE, ERIN, FRANK, GINA)
     ),
@@ -60,6 +61,9 @@ def server(world: World, image: None) -> Iterator[Signpost]:
     with world.signpost(ENVIRONMENT) as signpost:
         world.publish_keys(signpost, "example.org", "redirects.example.org")
         world.ns.publish("example.org", '_dmarc.redirects.example.org. 1 TXT "v=DMARC1; p=none"')
+        world.ns.publish(
+            "example.org", '_dmarc.aliases.example.org. 1 TXT "v=DMARC1; p=quarantine"'
+        )
         yield signpost
 
 
@@ -325,6 +329,26 @@ def test_no_redirect_passes_dmarc_by_its_sender_alone(world: World, server: Sign
         assert {r for _, _, _, r in world.verify(received.message)} == {"pass"}
         assert [len(box.find(token)) for token in forged] == [1, 1]
     assert not [m for m in world.outside.received(reader) if colleague.encode() in m.message]
+
+
+def test_nor_does_what_an_alias_forwards(world: World, server: Signpost) -> None:
+    """With the rewritten sender SPF would pass for the alias's domain, which is the author's."""
+    team, author = "team@aliases.example.org", "ceo@aliases.example.org"
+    forged = letter(author, to=team, token=fresh("letter"))
+    for sender in (OUTSIDER, ""):
+        said = world.swaks(
+            server.v4, source=world.allowed[0], sender=sender, to=team, message=forged
+        )
+        assert (said.code, said.outcome.text[:6]) == (550, "5.7.26")
+    token = send(world, server, team)
+    received = world.outside.wait_for_mail("team@far.test", token)
+    assert received.sender.endswith("@aliases.example.org")
+    with mailbox(server.v4, ALICE) as box:
+        box.wait_for(token)
+        # Nobody refuses it where it is junk and stays here.
+        token = send(world, server, ALICE[0], author=author)
+        box.wait_for(token, "Junk")
+    assert not [m for m in world.outside.received("team@far.test") if author.encode() in m.message]
 
 
 # -- how much ------------------------------------------------------------------------------------

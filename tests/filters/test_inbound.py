@@ -49,7 +49,7 @@ def test_restrictions_are_asked_in_the_order_of_the_program(tmp_path: Path) -> N
             "reject_full_mailbox",
             "defer_new_client",
         ],
-        "commit": ["reject_unrewritable_message"],
+        "commit": ["reject_unrewritable_message", "reject_impersonating_forward"],
     }
 
 

@@ -14,12 +14,13 @@ from filters.addresses import AddressFile, LocalAddresses
 from filters.recipients import (
     MORE_FOR_A_KNOWN,
     MOST_UNKNOWN,
+    QUARANTINED,
     InboundRecipients,
     Recipients,
     SubmissionRecipients,
     mailboxes,
 )
-from filters.smtpd import Reject, Report, Request, Session
+from filters.smtpd import Reject, Report, Request, Session, Transaction
 
 from .quota_server import asking, listening, run
 
@@ -320,3 +321,25 @@ def test_no_sender_that_srs_has_no_room_for_is_forwarded(
     if answer is not None:
         assert answer.code == 550
         assert answer.text.startswith("5.1.7 <")
+
+
+@pytest.mark.parametrize(
+    ("author", "recipient", "refused"),
+    [
+        ("example.org", "away@example.org", True),
+        ("News.Example.org", "Copy+tag@example.org", True),
+        ("example.org", "alice@example.org", False),
+        ("far.example", "away@example.org", False),
+        (None, "away@example.org", False),
+    ],
+)
+def test_no_alias_lends_its_domain_to_an_author_in_quarantine(
+    addresses: AddressFile, author: str | None, recipient: str, refused: bool
+) -> None:
+    recipients, session = InboundRecipients(addresses), Session("s", hostname="example.org")
+    session.transaction = Transaction("01234567", "x@far.example", ["alice@example.org", recipient])
+    session.state[QUARANTINED] = author
+    commit = Request((0, 7), "commit", "s", "t", b"")
+    answer = recipients.reject_impersonating_forward(session, commit)
+    assert isinstance(answer, Reject) == refused
+    assert answer is None or (answer.code, answer.text[:8]) == (550, "5.7.26 <")

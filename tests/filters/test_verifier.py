@@ -18,6 +18,8 @@ from filters.mailauth.arc import verify as arc_verify
 from filters.mailauth.dkim.sign import public_record
 from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message
+from filters.mailauth.policy import Enforce
+from filters.recipients import QUARANTINED
 from filters.smtpd import Reject, Session, Transaction
 from filters.spam_fields import SpamFields
 from filters.verifier import InboundPolicy, Verifier
@@ -110,6 +112,26 @@ def test_the_policy_becomes_a_reply_and_one_line_in_the_log(
     (line,) = [record.getMessage() for record in caplog.records]
     for part in ("msgid=01234567", f"client={client}", "spf=", "dkim=none", "disposition="):
         assert part in line
+
+
+@pytest.mark.parametrize(
+    ("enforce", "author", "domain"),
+    [
+        ("yes", "x@junk.example", "junk.example"),
+        ("quarantine", "x@junk.example", None),
+        ("no", "x@junk.example", None),
+        ("yes", "x@none.example", None),
+    ],
+)
+def test_who_is_in_quarantine_is_noted_for_one_message(
+    enforce: Enforce, author: str, domain: str | None
+) -> None:
+    verifier = Verifier("mail.example.org", REJECTS, InboundPolicy(enforce=enforce))
+    session = arriving(author)
+    asyncio.run(verifier.verify(session, letter(author)))
+    assert session.state.get(QUARANTINED) == domain
+    asyncio.run(verifier.verify(session, letter("x@none.example")))
+    assert QUARANTINED not in session.state
 
 
 @pytest.mark.parametrize(
