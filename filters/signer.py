@@ -19,6 +19,7 @@ from filters.mailauth.auth_results import forged
 from filters.mailauth.dkim.sign import SigningKey, sign
 from filters.mailauth.message import Author, Message, author, quote_author, remove
 from filters.mailauth.names import may_align
+from filters.missing_fields import with_missing_fields
 from filters.quoting import quoted
 from filters.script_mail import SCRIPT_OF, ScriptMail, dmarc_result
 from filters.smtpd import Reject, Request, Session
@@ -82,7 +83,11 @@ class Signer:
         if self.addresses is not None and session.user is None and not _is_bounce(session, writer):
             return self._leave_as_nobodys(session, parsed, writer)
         refusal = self._reject_author(session.user, writer)
-        return refusal or self._sign_for_author(session, parsed)
+        if refusal is not None:
+            return refusal
+        if session.user is not None:
+            parsed = with_missing_fields(parsed, session.hostname, time.time())
+        return self._sign_for_author(session, parsed)
 
     def _sign_for_script(
         self, session: Session, script: ScriptMail, came: Message

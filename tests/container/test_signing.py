@@ -10,6 +10,7 @@ from .conftest import ALICE, BOB, CAROL
 from .harness.messages import letter
 from .harness.shell import fresh
 from .harness.signpost import Signpost
+from .harness.swaks import Security
 from .harness.world import World
 
 
@@ -71,6 +72,24 @@ def test_another_field_put_on_top_breaks_the_signature(
     received = send(world, signpost, ALICE, letter(ALICE[0]))
     forged = f"{field}: ceo@bank.test\r\n".encode() + received
     assert all(result.startswith("fail") for _, result in results(world, forged))
+
+
+@pytest.mark.parametrize(("port", "security"), [(465, "implicit"), (587, "starttls")])
+def test_what_a_client_has_left_out_is_added_once_and_signed(
+    world: World, signpost: Signpost, port: int, security: Security
+) -> None:
+    """RFC 6409 §8.2, §8.3: Date and Message-ID."""
+    bare = f"From: {ALICE[0]}\r\nSubject: x\r\n\r\nhello\r\n".encode()
+    to = fresh("reader") + "@far.test"
+    world.swaks(
+        signpost.v4, port=port, security=security, login=ALICE, sender=ALICE[0], to=to, message=bare
+    ).accepted()
+    received = world.outside.wait_for_mail(to).message
+    assert results(world, received) == {("example.org", "pass")}
+    for name in ("Date", "Message-ID"):
+        (field,) = re.findall(rf"(?mi)^{name}: [^\r\n]+\r\n".encode(), received)
+        changed = received.replace(field, field.replace(b": ", b": x", 1))
+        assert all(result.startswith("fail") for _, result in results(world, changed))
 
 
 def test_what_was_written_is_not_changed(world: World, signpost: Signpost) -> None:

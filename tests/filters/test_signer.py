@@ -1,7 +1,9 @@
 """The submission filter's decisions: who may send as whom, what is signed and with which key."""
 
 import asyncio
+import email.utils
 import json
+import re
 import time
 from pathlib import Path
 
@@ -70,6 +72,9 @@ def session(user: str | None = "alice@example.org") -> Session:
 def message(author: str, *fields: str) -> bytes:
     lines = [f"From: {author}", "To: x@far.example", "Subject: x", *fields, "", "hello", ""]
     return "\r\n".join(lines).encode()
+
+
+DATED = ("Date: Wed, 25 Nov 2026 04:00:00 +0000", "Message-ID: <1@client.example>")
 
 
 def signatures(signed: bytes, ring: KeyRing) -> list[tuple[str, str, str]]:
@@ -282,7 +287,7 @@ def test_what_cannot_be_signed_is_loud_and_required_makes_it_wait(
 
         domain, selector, algorithm = "example.org", "s1", "rsa-sha256"
 
-    raw = message("alice@example.org")
+    raw = message("alice@example.org", *DATED)
     path = tmp_path / "unsigned.json"
     good = ring._by_domain
     ring._by_domain = {"example.org": (NoKey(),)}  # type: ignore[dict-item]
@@ -312,7 +317,7 @@ def test_a_domain_of_ours_without_a_key_is_loud_too(
     ring._by_domain = {}
     unsigned = UnsignedCounts(path)
     silent = Signer(ring, signer.addresses, required=False, unsigned=unsigned)
-    raw = message("alice@example.org")
+    raw = message("alice@example.org", *DATED)
     assert silent.sign(session(), raw) == raw
     assert "there is no key" in caplog.text
     unsigned.finish()
@@ -604,3 +609,23 @@ def test_the_author_is_read_as_it_leaves(signer: Signer) -> None:
     refused = signer.sign(session(), message("alice@example.org\r\n\r, ceo@example.org"))
     assert isinstance(refused, Reject)
     assert "ceo@example.org" in refused.text
+
+
+@pytest.mark.parametrize("present", [(), DATED[:1], DATED[1:], DATED])
+def test_what_a_client_has_left_out_is_added_and_signed(
+    signer: Signer, ring: KeyRing, present: tuple[str, ...]
+) -> None:
+    """RFC 6409 §8.2, §8.3."""
+    signed = signer.sign(session(), message("alice@example.org", *present))
+    assert isinstance(signed, bytes)
+    assert [result for *_, result in signatures(signed, ring)] == ["pass", "pass"]
+    left = Message(signed)
+    for name, written in ((b"date", DATED[0]), (b"message-id", DATED[1])):
+        (field,) = left.named(name)
+        assert (field.raw.decode() == f"{written}\r\n") == (written in present)
+        signature = left.named(b"dkim-signature")[0].value.replace(b"\r\n", b"").lower()
+        assert name in re.sub(rb"\s", b"", signature).split(b";h=")[1].split(b";")[0].split(b":")
+    if not present:
+        moment = email.utils.parsedate_to_datetime(left.named(b"date")[0].value.decode())
+        assert abs(moment.timestamp() - time.time()) < 60
+        assert left.named(b"message-id")[0].value.endswith(b"@mail.example.org>\r\n")
