@@ -221,6 +221,7 @@ def test_each_reads_its_own_secrets_and_nobody_elses(server: Signpost) -> None:
         "logins": [
             *("/data/accounts/logins", "/run/signpost/guard", "/run/signpost/logins"),
             *("/run/signpost/logins.json", "/run/signpost/probe-login-digest.json"),
+            "/var/spool/smtpd/filters/logins",
         ],
         "extra": [],
         "nobody": [],
