@@ -105,3 +105,67 @@ def test_an_envelope_that_smtpd_does_not_list_has_no_seconds() -> None:
     line = "4c5a2a0e1f1e2d3c|local|mta||@|b@y.test|b@y.test|1|2|0|0|offline||"
     found = smtpctl.QueuedEnvelope.parse(line)
     assert (found.state, found.seconds, found.reason) == ("offline", 0, "")
+
+
+# As OpenSMTPD 7.6 prints them (show_queue_envelope): the flags are auth, internal, bounce, suspend
+# and hold, created and the end lie four days apart, and one that was never tried has 0 there.
+CREATED = 1795719600
+LISTED = {
+    "local, pending": (
+        f"1d3c4a5b6e7f8091|inet4|mda||carol@far.test|alice@example.org|alice@example.org"
+        f"|{CREATED}|{CREATED + 345600}|0|0|pending|0|",
+        ("mda", "alice@example.org", "pending", 0, ""),
+    ),
+    "local, deferred": (
+        f"1d3c4a5b6e7f8092|inet6|mda||carol@far.test|info+x@example.org|alice@example.org"
+        f"|{CREATED}|{CREATED + 345600}|{CREATED + 60}|3|pending|841"
+        "|451 4.3.0 Temporary internal error",
+        ("mda", "info+x@example.org", "pending", 841, "451 4.3.0 Temporary internal error"),
+    ),
+    "local, running": (
+        f"1d3c4a5b6e7f8093|local|mda|internal|@|alice@example.org|alice@example.org"
+        f"|{CREATED}|{CREATED + 345600}|{CREATED + 1}|0|inflight|2|",
+        ("mda", "alice@example.org", "inflight", 2, ""),
+    ),
+    "relayed, deferred": (
+        f"1d3c4a5b6e7f8094|inet4|mta|auth|alice@example.org|x@far.test|x@far.test"
+        f"|{CREATED}|{CREATED + 345600}|{CREATED + 3}|1|pending|397"
+        "|Network error on destination MXs",
+        ("mta", "x@far.test", "pending", 397, "Network error on destination MXs"),
+    ),
+    "relayed, running": (
+        f"1d3c4a5b6e7f8095|inet4|mta|auth|alice@example.org|x@far.test|x@far.test"
+        f"|{CREATED}|{CREATED + 345600}|{CREATED + 3}|0|inflight|12|",
+        ("mta", "x@far.test", "inflight", 12, ""),
+    ),
+    "relayed, overdue and suspended": (
+        f"1d3c4a5b6e7f8096|inet4|mta|auth,suspend|alice@example.org|x@far.test|x@far.test"
+        f"|{CREATED}|{CREATED + 345600}|{CREATED + 3}|1|pending|-5|421 try later",
+        ("mta", "x@far.test", "pending", -5, "421 try later"),
+    ),
+    "a bounce": (
+        f"1d3c4a5b6e7f8097|local|bounce|bounce,internal|alice@example.org|x@far.test|x@far.test"
+        f"|{CREATED}|{CREATED + 345600}|0|0|pending|30|550 no such user",
+        ("bounce", "x@far.test", "pending", 30, "550 no such user"),
+    ),
+    "one that the scheduler has let go of": (
+        f"1d3c4a5b6e7f8098|?|mda||carol@far.test|alice@example.org|alice@example.org"
+        f"|{CREATED}|{CREATED + 345600}|0|0|invalid||",
+        ("mda", "alice@example.org", "invalid", 0, ""),
+    ),
+    "without smtpd": (
+        f"1d3c4a5b6e7f8099|inet4|mta|auth|alice@example.org|x@far.test|x@far.test"
+        f"|{CREATED}|{CREATED + 345600}|{CREATED + 3}|1|offline||Network error on destination MXs",
+        ("mta", "x@far.test", "offline", 0, "Network error on destination MXs"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "meant"), LISTED.values(), ids=LISTED)
+def test_every_kind_of_envelope_with_its_age(
+    line: str, meant: tuple[str, str, str, int, str]
+) -> None:
+    assert line.count("|") == 13
+    (found,) = smtpctl.envelopes_of(f"{line}\n")
+    assert found.created == CREATED
+    assert (found.agent, found.recipient, found.state, found.seconds, found.reason) == meant
