@@ -15,7 +15,7 @@ from entrypoint.config.problems import ConfigurationError, DiskError
 from entrypoint.disks import explained
 
 COMMANDS = {
-    "start": "Start the mail server (the container's default).",
+    "start": "Start the mail server, which the container does by itself.",
     "check": "Check the configuration and the rendered smtpd.conf, and change nothing.",
     "render": "Print every file that a start would write, secrets masked.",
     "dns": "Print the DNS records to publish.",

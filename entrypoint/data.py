@@ -154,7 +154,9 @@ def _load(
     for domain in settings.signing_domains:
         of_domain = state.get(domain, DomainKeys())
         if not of_domain.signing:
-            errors.append(f"{domain}: there is no DKIM key yet; run `signpost start` first")
+            errors.append(
+                f"{domain}: there is no DKIM key yet; start the server once (`docker compose up`)"
+            )
         chosen = [key for status in statuses for key in of_domain.keys if key.status == status]
         for key in chosen:
             try:
@@ -186,7 +188,7 @@ def _arc_keys(settings: Settings, data: Path) -> list[SigningKey]:
         pem = _VERIFIERS.read(path)
         return [load_signing_key(settings.mail_hostname, settings.arc_selector, pem)]
     except FileNotFoundError:
-        problem = "there is no such key yet; run `signpost start` first"
+        problem = "there is no such key yet; start the server once (`docker compose up`)"
     except (OSError, BadKey) as error:
         problem = str(error)
     raise ConfigurationError([f"{path}: {problem}"])

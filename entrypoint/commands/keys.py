@@ -97,7 +97,7 @@ def check() -> None:
 def _domain(store: KeyStore, text: str) -> str:
     name = one_of(text, store.settings.signing_domains)
     if name not in store.load():
-        _refuse(f"{name}: there is no key yet; run `signpost start` first")
+        _refuse(f"{name}: there is no key yet; start the server once (`docker compose up`)")
     return name
 
 
@@ -136,7 +136,7 @@ def as_text(state: Mapping[str, DomainKeys], domains: Sequence[str]) -> Iterator
         yield domain
         keys = state.get(domain, DomainKeys()).keys
         if not keys:
-            yield "  no key yet; run `signpost start` first"
+            yield "  no key yet; start the server once (`docker compose up`)"
         width = max((len(key.selector) for key in keys), default=0)
         for key in keys:
             yield f"  {aligned((key.selector, key.type, _status(key)), (width, _TYPE, 0))}"

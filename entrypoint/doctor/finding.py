@@ -57,6 +57,10 @@ def worst(findings: Iterable[Finding]) -> Status:
     return max((each.status for each in findings), key=STATUSES.index, default="ok")
 
 
+# The cure where a part of this server does not answer.
+NOT_RUNNING = "start it with `docker compose up`; if it runs, its log says why"
+
+
 def not_checked(check: str, domain: str | None, reason: str, subject: str = "") -> Finding:
     """DNS gave no answer, so nothing is known: no failure of this server's."""
     return Finding(
