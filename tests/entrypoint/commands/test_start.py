@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ import os, sys
 from pathlib import Path
 from entrypoint.commands.start import claim_server
 print(claim_server(Path(sys.argv[1])), flush=True)
-os.execv("/bin/sh", ["sh", "-c", "read line; exit 0"])
+os.execv("/bin/sh", ["sh", "-c", "echo up; read line"])
 """
 
 
@@ -30,7 +29,7 @@ def test_a_second_start_touches_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         assert server.stdin is not None
         assert server.stdout is not None
         assert server.stdout.readline() == b"True\n"
-        os.readlink(f"/proc/{server.pid}/exe")
+        assert server.stdout.readline() == b"up\n"
         assert not start.claim_server(lock)
         monkeypatch.setattr(start.claim_server, "__defaults__", (lock,))
         # Whatever the configuration is, and before it is read.
