@@ -15,6 +15,7 @@ from entrypoint.completion import preview
 from entrypoint.config import environ
 from entrypoint.config.ineffective import ineffective_settings
 from entrypoint.render import check_syntax
+from entrypoint.text import counted
 from entrypoint.tls.self_signed import self_signed
 
 
@@ -38,5 +39,6 @@ def command() -> None:
         check_syntax(run / "smtpd.conf")
     click.echo(
         f"the configuration is good: {settings.mail_hostname}, "
-        f"{len(settings.domains)} domain(s), {len(settings.accounts)} account(s)"
+        f"{counted(len(settings.domains), 'domain')}, "
+        f"{counted(len(settings.accounts), 'account')}"
     )

@@ -40,3 +40,65 @@ def test_the_age_is_that_of_the_envelope(says: Path) -> None:
     assert typed("list").output == (
         f"{EVPID} 3h00m pending <alice@example.org> -> <x@far.test> Network error\n"
     )
+
+
+UNKNOWN = "error: nothing waits with the id {}; `signpost queue list` shows what does\n"
+
+
+@pytest.mark.parametrize("identifier", [EVPID, EVPID[:8]])
+def test_an_id_that_nothing_has_is_an_error(says: Path, identifier: str) -> None:
+    """smtpctl says so with exit status 0."""
+    for action, printed in (("remove", "removed"), ("flush", "scheduled")):
+        says.write_text(f"echo 0 envelopes {printed}")
+        done = typed(action, identifier)
+        assert (done.exit_code, done.output) == (1, UNKNOWN.format(identifier))
+    says.write_text("echo 'smtpctl: /queue/x: No such file or directory' >&2; exit 1")
+    for options in ((), ("--raw",)):
+        done = typed("show", identifier, *options)
+        assert (done.exit_code, done.output) == (1, UNKNOWN.format(identifier))
+
+
+@pytest.mark.parametrize("number", ["1 envelope", "3 envelopes"])
+def test_what_was_done_is_said(says: Path, number: str) -> None:
+    says.write_text(f'test "$*" = "remove {EVPID}" && echo "{number} removed"')
+    assert typed("remove", EVPID).output == f"{number} removed\n"
+    says.write_text(f'test "$*" = "schedule all" && echo "{number} scheduled"')
+    assert typed("flush").output == f"{number} scheduled\n"
+
+
+@pytest.mark.parametrize("action", ["flush", "remove"])
+def test_all_of_an_empty_queue_is_no_error(says: Path, action: str) -> None:
+    says.write_text("echo 0 envelopes done")
+    done = typed(action, "all")
+    assert (done.exit_code, done.output) == (0, "nothing waits in the queue\n")
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    ["x", "all2", "1d3c4a5b6e7f809", "1d3c4a5b6e7f80911", "1d3c4a5z", "1d3c4a5b|", "١٢٣٤٥٦٧٨"],
+)
+def test_what_is_no_id_is_not_handed_on(says: Path, identifier: str) -> None:
+    says.write_text(f"touch {says.parent}/asked")
+    for action in ("remove", "flush", "show"):
+        done = typed(action, identifier)
+        assert done.exit_code == 2
+        assert "8 or 16 hexadecimal digits" in done.output
+    assert typed("show", "all").exit_code == 2
+    assert not (says.parent / "asked").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (
+            'echo "smtpctl: smtpd doesn\'t seem to be running" >&2; exit 1',
+            "error: the server does not run in this container; start it with `docker compose up`\n",
+        ),
+        ("exit 3", "error: the queue cannot be read: exit status 3\n"),
+    ],
+)
+def test_no_server_is_said_in_words(says: Path, script: str, said: str) -> None:
+    says.write_text(script)
+    for words in (("list",), ("flush",), ("remove", EVPID), ("show", EVPID)):
+        done = typed(*words)
+        assert (done.exit_code, done.output) == (1, said)
