@@ -10,7 +10,7 @@ import sys
 import click
 
 from entrypoint.accounts.changes import ChangeRefusedError
-from entrypoint.config.passwords import hash_password, is_hash
+from entrypoint.config.passwords import SHORT, hash_password, is_hash, is_short
 from entrypoint.config.problems import BrokenRuleError
 
 _MOST = 8192  # characters of standard input
@@ -23,7 +23,11 @@ def asked_hash() -> str:
     """
     secret = _typed() if sys.stdin.isatty() else _piped(sys.stdin.read(_MOST))
     try:
-        return secret if is_hash(secret) else hash_password(secret)
+        if is_hash(secret):
+            return secret
+        if is_short(secret):
+            click.echo(f"warning: the password {SHORT}", err=True)
+        return hash_password(secret)
     except BrokenRuleError as error:
         raise ChangeRefusedError([f"{error.rule}; {error.cure}"]) from None
     except UnicodeError:

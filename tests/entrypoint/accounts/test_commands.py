@@ -172,6 +172,16 @@ def test_a_generated_password_is_alone_on_standard_output(shell: Shell) -> None:
     assert matches(second.encode(), shell.hash_of("dave@example.org"))
 
 
+@pytest.mark.parametrize(("plain", "warned"), [("x", True), ("1234567", True), ("12345678", False)])
+def test_a_short_password_is_warned_of_and_taken(shell: Shell, plain: str, warned: bool) -> None:
+    warning = "warning: the password has fewer than eight characters and is soon guessed; "
+    for line in ("account add dave@example.org", "account passwd dave@example.org"):
+        done = shell.attempt(line, plain)
+        assert done.exit_code == 0
+        assert (warning in done.stderr) == warned
+        assert matches(plain.encode(), shell.hash_of("dave@example.org"))
+
+
 def test_quotas(shell: Shell) -> None:
     def quota() -> int | None:
         return shell.stored().accounts["dave@example.org"].quota
