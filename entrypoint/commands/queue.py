@@ -101,21 +101,15 @@ def _checked(identifier: str) -> str:
 
 
 def _answer(answer: Coroutine[Any, Any, T], identifier: str = "") -> T:
+    """identifier: what is to be shown; smtpctl opens its file."""
     try:
         return asyncio.run(answer)
     except smtpctl.SmtpctlError as error:
-        _fail(_explained(str(error), identifier))
-
-
-def _explained(error: str, identifier: str) -> str:
-    """What smtpctl means. identifier: what was to be shown."""
-    if "seem to be running" in error:
-        return "the server does not run in this container; start it with `docker compose up`"
-    if identifier and "No such file" in error:
-        return _unknown(identifier)
-    if "no answer within" in error:
-        return f"smtpd does not answer: {error.rpartition(': ')[2]}"
-    return f"the queue cannot be read: {error.partition(': ')[2]}"
+        if identifier and "No such file" in str(error):
+            _fail(_unknown(identifier))
+        reason = smtpctl.in_words(error)
+        cure = "; `docker compose up` starts it" if reason == smtpctl.NOT_RUNNING else ""
+        _fail(f"{reason}{cure}")
 
 
 def _unknown(identifier: str) -> str:

@@ -110,7 +110,7 @@ async def check_queue(now: float, command: Sequence[str] = smtpctl.SMTPCTL) -> F
     try:
         return judge_queue(await smtpctl.show_queue(command), now)
     except smtpctl.SmtpctlError as error:
-        return _queue_finding("fail", str(error), NOT_RUNNING)
+        return _queue_finding("fail", smtpctl.in_words(error), NOT_RUNNING)
 
 
 def judge_queue(envelopes: Sequence[smtpctl.QueuedEnvelope], now: float) -> Finding:

@@ -92,9 +92,12 @@ def test_what_is_no_id_is_not_handed_on(says: Path, identifier: str) -> None:
     [
         (
             'echo "smtpctl: smtpd doesn\'t seem to be running" >&2; exit 1',
-            "error: the server does not run in this container; start it with `docker compose up`\n",
+            "error: smtpd does not run in this container; `docker compose up` starts it\n",
         ),
-        ("exit 3", "error: the queue cannot be read: exit status 3\n"),
+        (
+            "exit 3",
+            "error: the queue cannot be read: exit status 3\n",
+        ),
     ],
 )
 def test_no_server_is_said_in_words(says: Path, script: str, said: str) -> None:
