@@ -227,6 +227,13 @@ def test_a_wrong_password_costs_the_same_for_every_login_and_for_none(
         assert cost(login) == unknown
 
 
+def test_both_ways_to_write_a_bcrypt_hash_are_one_kind() -> None:
+    """Nobody is to pay for both."""
+    found = table(a=entry(p="$2b$05$x"), b=entry(p="$2y$05$x"))
+    assert len(found.decoys(b"nobody")) == 1
+    assert found.decoys(b"a") == found.decoys(b"b") == []
+
+
 @pytest.mark.parametrize(
     "broken",
     [
