@@ -52,7 +52,7 @@ class _Lazy(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Whoever mistypes a command is told the near ones; click knows only those it imported."""
+        """Names the near ones where there is no such command: click knows only imported ones."""
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as error:

@@ -28,6 +28,7 @@ from entrypoint.files import acting_as
 from entrypoint.text import table
 
 _VMAIL = "vmail"
+_OTHERWISE = ", or use --generate"
 _GENERATE = click.option("--generate", is_flag=True, help="Make a password, and print it.")
 
 
@@ -89,7 +90,7 @@ def add(ctx: click.Context, address: str, quota: int | None, generate: bool) -> 
     with refusals():
         # Whoever is refused is not asked for a password first.
         changes.check_new_account(accounts.settings, accounts.stored, address)
-        plain, hashed = generated_hash() if generate else (None, asked_hash())
+        plain, hashed = generated_hash() if generate else (None, asked_hash(_OTHERWISE))
     change(
         ctx,
         accounts,
@@ -108,7 +109,7 @@ def passwd(ctx: click.Context, address: str, generate: bool) -> None:
     accounts = account_files(ctx).read_to_change()
     with refusals():
         changes.check_account(accounts.settings, accounts.stored, address)
-        plain, hashed = generated_hash() if generate else (None, asked_hash())
+        plain, hashed = generated_hash() if generate else (None, asked_hash(_OTHERWISE))
     change(
         ctx,
         accounts,

@@ -16,12 +16,13 @@ from entrypoint.config.problems import BrokenRuleError
 _MOST = 8192  # characters of standard input
 
 
-def asked_hash() -> str:
+def asked_hash(otherwise: str = "") -> str:
     """The hash of the password that is typed twice on a terminal, or stands on standard input.
 
+    otherwise: what can be done where neither has one.
     A hash that is given in its place is taken as it is, as in ACCOUNTS. Raises ChangeRefusedError.
     """
-    secret = _typed() if sys.stdin.isatty() else _piped(sys.stdin.read(_MOST))
+    secret = _typed() if sys.stdin.isatty() else _piped(sys.stdin.read(_MOST), otherwise)
     try:
         if is_hash(secret):
             return secret
@@ -43,7 +44,7 @@ def _typed() -> str:
     return typed
 
 
-def _piped(text: str) -> str:
+def _piped(text: str, otherwise: str) -> str:
     """The first line; a second one must be the same."""
     first, *rest = text.splitlines() or [""]
     if len(text) == _MOST or any(rest[1:]):
@@ -53,8 +54,8 @@ def _piped(text: str) -> str:
     if not first:
         raise ChangeRefusedError(
             [
-                "no password on standard input; give a terminal (docker compose exec), pipe it "
-                "in (docker compose exec -T), or use --generate"
+                "no password on standard input; give a terminal (docker compose exec), or pipe it "
+                f"in (docker compose exec -T){otherwise}"
             ]
         )
     return first

@@ -77,6 +77,7 @@ class TestHash:
         done = typed("hash", stdin)
         assert (done.exit_code, done.stdout) == (1, "")
         assert why in done.stderr
+        assert "--generate" not in done.stderr
 
 
 @pytest.mark.parametrize("content", ["", "\n", " \r\n\r\n"])
