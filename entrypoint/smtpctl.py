@@ -103,7 +103,8 @@ NOT_RUNNING = "smtpd does not run in this container"
 def in_words(error: SmtpctlError) -> str:
     """What a person is told of it who asked about the queue."""
     text = str(error)
-    if "seem to be running" in text:
+    # Where smtpd does not run, smtpctl looks at the spool by itself, and there may be none yet.
+    if "seem to be running" in text or "No such file" in text:
         return NOT_RUNNING
     if "no answer within" in text:
         return f"smtpd does not answer: {text.rpartition(': ')[2]}"

@@ -105,3 +105,12 @@ def test_no_server_is_said_in_words(says: Path, script: str, said: str) -> None:
     for words in (("list",), ("flush",), ("remove", EVPID), ("show", EVPID)):
         done = typed(*words)
         assert (done.exit_code, done.output) == (1, said)
+
+
+def test_no_spool_yet(says: Path) -> None:
+    says.write_text("echo 'smtpctl: /var/spool/smtpd: No such file or directory' >&2; exit 1")
+    done = typed("list")
+    assert (done.exit_code, done.output) == (
+        1,
+        "error: smtpd does not run in this container; `docker compose up` starts it\n",
+    )
