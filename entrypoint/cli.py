@@ -15,7 +15,7 @@ from entrypoint.config.problems import ConfigurationError, DiskError
 from entrypoint.disks import explained
 
 COMMANDS = {
-    "start": "Start the mail server (the container's default).",
+    "start": "Start the mail server, which the container does by itself.",
     "check": "Check the configuration and the rendered smtpd.conf, and change nothing.",
     "render": "Print every file that a start would write, secrets masked.",
     "dns": "Print the DNS records to publish.",
@@ -27,6 +27,7 @@ COMMANDS = {
     "account": "Look at the accounts; add, change and remove some.",
     "alias": "Look at the aliases; add and remove some.",
     "app-password": "Further passwords of an account, each for one device.",
+    "hash": "Ask for a password and print its hash, for ACCOUNTS.",
     "blocked": "Who is shut out for failed logins, and for how long.",
     "queue": "Look at the queue and act on it.",
 }
@@ -47,6 +48,17 @@ class _Lazy(click.Group):
         command = importlib.import_module(f"entrypoint.commands.{module}").command
         assert isinstance(command, click.Command)  # noqa: S101
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Names the near ones where there is no such command: click knows only imported ones."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(
+                error.command_name, possibilities=COMMANDS, ctx=ctx
+            ) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table of commands, without importing any."""

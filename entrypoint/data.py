@@ -61,20 +61,7 @@ def ensure(
     own_folder(data / "mail", "vmail", "vmail", 0o700)
     for private in ("secrets", "tls"):
         own_folder(data / private, "root", "root", 0o700)
-    for public in ("dkim", *(["arc"] if settings.arc_seal else [])):
-        own_folder(data / public, "root", "root", 0o755)
-    store = KeyStore(settings, data / "dkim")
-    with store.locked():
-        for note in store.reconcile(int(time.time())):
-            if say is not None and note.level != "info":
-                say(note)
-        for undone in store.undone:
-            warn(undone)
-    if settings.arc_seal:
-        path = _arc_key(settings, data)
-        _VERIFIERS.folder(path.parent)
-        _VERIFIERS.make(path, "rsa")
-        _VERIFIERS.claim(path)
+    ensure_keys(settings, data, say)
     try:
         ensure_self_signed(settings, data)
     except OSError as error:
@@ -91,6 +78,33 @@ def ensure(
     accounts = mailboxes.AccountStore(data / "accounts")
     accounts.prepare()
     return complete(settings, accounts.load(), data, say, hash_of)
+
+
+def ensure_keys(settings: Settings, data: Path = DATA, say: Say | None = None) -> None:
+    """The keys of DKIM and ARC alone; parameters and errors as for `ensure`."""
+    own_folder(data, "root", "root", 0o755)
+    for public in ("dkim", *(["arc"] if settings.arc_seal else [])):
+        own_folder(data / public, "root", "root", 0o755)
+    store = KeyStore(settings, data / "dkim")
+    with store.locked():
+        notes = store.reconcile(int(time.time()))
+    notes = [note for note in notes if note.level != "info"]
+    for note in (*notes, *(LogLine("warning", text) for text in store.undone)):
+        if say is not None:
+            say(note)
+    if settings.arc_seal:
+        path = _arc_key(settings, data)
+        _VERIFIERS.folder(path.parent)
+        _VERIFIERS.make(path, "rsa")
+        _VERIFIERS.claim(path)
+
+
+def lacks_keys(settings: Settings, data: Path = DATA) -> bool:
+    """Has a domain no DKIM key yet, or the host no key for ARC? Raises ConfigurationError."""
+    state = KeyStore(settings, data / "dkim").load()
+    return any(
+        not state.get(domain, DomainKeys()).signing for domain in settings.signing_domains
+    ) or (settings.arc_seal and not _VERIFIERS.exists(_arc_key(settings, data)))
 
 
 def complete(
@@ -154,7 +168,9 @@ def _load(
     for domain in settings.signing_domains:
         of_domain = state.get(domain, DomainKeys())
         if not of_domain.signing:
-            errors.append(f"{domain}: there is no DKIM key yet; run `signpost start` first")
+            errors.append(
+                f"{domain}: there is no DKIM key yet; start the server once (`docker compose up`)"
+            )
         chosen = [key for status in statuses for key in of_domain.keys if key.status == status]
         for key in chosen:
             try:
@@ -186,7 +202,7 @@ def _arc_keys(settings: Settings, data: Path) -> list[SigningKey]:
         pem = _VERIFIERS.read(path)
         return [load_signing_key(settings.mail_hostname, settings.arc_selector, pem)]
     except FileNotFoundError:
-        problem = "there is no such key yet; run `signpost start` first"
+        problem = "there is no such key yet; start the server once (`docker compose up`)"
     except (OSError, BadKey) as error:
         problem = str(error)
     raise ConfigurationError([f"{path}: {problem}"])

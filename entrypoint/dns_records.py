@@ -17,13 +17,15 @@ from filters.mailauth.dkim.sign import SigningKey, public_record
 _STRING = 255  # octets of one character-string of a TXT record (RFC 1035 §3.3)
 _SIGNS = "the key that verifies our DKIM signatures or ARC seals"
 
-# The services that mail programs look up (RFC 6186 §3, RFC 8314 §5.1), and where they listen if
-# that is served. `_imap`, STARTTLS on 143, is there for old ones and not to be found.
+# The services that mail programs look up (RFC 6186 §3, RFC 8314 §5.1, RFC 5804 §1.8), and where
+# they listen if that is served. `_imap`, STARTTLS on 143, is there for old ones and not to be
+# found.
 _SERVICES = (
     ("_submissions", 465, "mail programs send here, TLS from the first byte"),
     ("_submission", 587, "mail programs send here, STARTTLS"),
     ("_imaps", 993, "mail programs read here, IMAP"),
     ("_pop3s", 995, "mail programs read here, POP3"),
+    ("_sieve", 4190, "mail programs change Sieve scripts here, ManageSieve"),
 )
 
 
@@ -121,6 +123,23 @@ def _addresses(settings: Settings) -> Iterator[Record]:
         yield Record(host, "A", settings.public_ipv4, "this server's address")
     if settings.public_ipv6 is not None:
         yield Record(host, "AAAA", settings.public_ipv6, "this server's IPv6 address")
+
+
+def missing_addresses(settings: Settings) -> str | None:
+    """What is to be said of A and AAAA records that are not among these."""
+    host = settings.mail_hostname
+    if settings.public_ipv4 is None and settings.public_ipv6 is None:
+        return (
+            f"{host}: its A and AAAA records are not listed, for this server's addresses are not "
+            "known; publish them, too, or set PUBLIC_IPV4 and PUBLIC_IPV6"
+        )
+    if settings.public_ipv4 is None:
+        return f"{host}: no A record is listed; set PUBLIC_IPV4: much mail comes by IPv4 only"
+    if settings.public_ipv6 is None and settings.host.ipv6:
+        return (
+            f"{host}: no AAAA record is listed; if this server has an IPv6 address, set PUBLIC_IPV6"
+        )
+    return None
 
 
 def _spf(own: str, settings: Settings) -> str:

@@ -16,6 +16,7 @@ SPOOL = Path("/var/spool/smtpd")
 # Made anew by every start.
 RUN = Path("/run/signpost")
 DOVECOT_RUN = Path("/run/dovecot")
+SERVER_LOCK = Path("/run/signpost.lock")  # held for as long as the server runs
 
 RUN_DKIM = RUN / "dkim"
 # Names in RUN.

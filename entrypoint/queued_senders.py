@@ -31,7 +31,7 @@ def clear_unrewritable(spool: Path) -> Iterator[str]:
             _replace(path, envelope, spool / "temporary" / f"{path.name}.sender")
             yield f"{cause}; it leaves with the null sender"
         except OSError as error:
-            yield f"{cause}; `signpost queue remove {path.name}`: {error}"
+            yield f"{cause}; `signpost queue remove {path.name}`: {error.strerror}"
 
 
 def _unrewritable_sender(envelope: bytes) -> str | None:

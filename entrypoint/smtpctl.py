@@ -97,6 +97,20 @@ def _refusal(arguments: Sequence[str], said: bytes, status: int) -> SmtpctlRefus
     return SmtpctlRefusedError(f"{_name(arguments)}: {why}")
 
 
+NOT_RUNNING = "smtpd does not run in this container"
+
+
+def in_words(error: SmtpctlError) -> str:
+    """What a person is told of it who asked about the queue."""
+    text = str(error)
+    # Where smtpd does not run, smtpctl looks at the spool by itself, and there may be none yet.
+    if "seem to be running" in text or "No such file" in text:
+        return NOT_RUNNING
+    if "no answer within" in text:
+        return f"smtpd does not answer: {text.rpartition(': ')[2]}"
+    return f"the queue cannot be read: {text.partition(': ')[2]}"
+
+
 # Evpid, source, agent and flags; three addresses, whose local parts may hold a bar; created,
 # expires, last try and tries; the state with its seconds, which are not there where it is offline;
 # and the reason, which may hold bars, too.
@@ -141,7 +155,7 @@ def envelopes_of(listing: str) -> Iterator[QueuedEnvelope]:
             if line:
                 yield QueuedEnvelope.parse(line)
     except ValueError:
-        raise SmtpctlError("smtpctl show queue: what it prints cannot be read") from None
+        raise SmtpctlError("smtpctl show queue: what smtpctl prints is no listing") from None
 
 
 async def show_queue(command: Sequence[str] = SMTPCTL) -> list[QueuedEnvelope]:

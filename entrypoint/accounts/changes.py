@@ -112,8 +112,14 @@ def remove_alias(
     return Change(stored, stored.with_alias(address, left), address, "change that first")
 
 
-def add_app_password(stored: Stored, address: str, password: StoredPassword) -> Change:
+def add_app_password(
+    settings: Settings, stored: Stored, address: str, password: StoredPassword
+) -> Change:
     """A further password of an account, of the environment's, too."""
+    if address not in stored.accounts and all(
+        address != each.address for each in settings.accounts
+    ):
+        _refuse(address, "no such account", "signpost account list shows those there are")
     _named(address, password.name)
     before = stored.app_passwords.get(address, ())
     if any(each.name == password.name for each in before):

@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from entrypoint.accounts import changes
-from entrypoint.accounts.changes import ChangeRefusedError
 from entrypoint.accounts.store import last_use_text, last_uses
 from entrypoint.commands import account_changes
 from entrypoint.commands.account_changes import (
@@ -22,13 +21,14 @@ from entrypoint.commands.account_changes import (
     read_merged,
     refusals,
 )
-from entrypoint.config.passwords import generate_password, hash_password, is_hash
-from entrypoint.config.problems import BrokenRuleError
+from entrypoint.commands.password_prompt import asked_hash
+from entrypoint.config.passwords import generate_password, hash_password
 from entrypoint.config.settings import Account
 from entrypoint.files import acting_as
 from entrypoint.text import table
 
 _VMAIL = "vmail"
+_OTHERWISE = ", or use --generate"
 _GENERATE = click.option("--generate", is_flag=True, help="Make a password, and print it.")
 
 
@@ -90,7 +90,7 @@ def add(ctx: click.Context, address: str, quota: int | None, generate: bool) -> 
     with refusals():
         # Whoever is refused is not asked for a password first.
         changes.check_new_account(accounts.settings, accounts.stored, address)
-        plain, hashed = generated_hash() if generate else (None, asked_hash())
+        plain, hashed = generated_hash() if generate else (None, asked_hash(_OTHERWISE))
     change(
         ctx,
         accounts,
@@ -109,7 +109,7 @@ def passwd(ctx: click.Context, address: str, generate: bool) -> None:
     accounts = account_files(ctx).read_to_change()
     with refusals():
         changes.check_account(accounts.settings, accounts.stored, address)
-        plain, hashed = generated_hash() if generate else (None, asked_hash())
+        plain, hashed = generated_hash() if generate else (None, asked_hash(_OTHERWISE))
     change(
         ctx,
         accounts,
@@ -185,50 +185,7 @@ def _size(number: int | None) -> str:
     return str(number)
 
 
-_MOST = 8192  # characters of standard input
-
-
-def asked_hash() -> str:
-    """The hash of the password that is typed twice on a terminal, or stands on standard input.
-
-    A hash that is given in its place is taken as it is, as in ACCOUNTS. Raises ChangeRefusedError.
-    """
-    secret = _typed() if sys.stdin.isatty() else _piped(sys.stdin.read(_MOST))
-    try:
-        return secret if is_hash(secret) else hash_password(secret)
-    except BrokenRuleError as error:
-        raise ChangeRefusedError([f"{error.rule}; {error.cure}"]) from None
-    except UnicodeError:
-        raise ChangeRefusedError(
-            ["the password is not UTF-8; type it on a UTF-8 terminal"]
-        ) from None
-
-
 def generated_hash() -> tuple[str, str]:
     """A new password and its hash."""
     plain = generate_password()
     return plain, hash_password(plain)
-
-
-def _typed() -> str:
-    typed: str = click.prompt(
-        "Password", hide_input=True, confirmation_prompt="The same again", err=True
-    )
-    return typed
-
-
-def _piped(text: str) -> str:
-    """The first line; a second one must be the same."""
-    first, *rest = text.splitlines() or [""]
-    if len(text) == _MOST or any(rest[1:]):
-        raise ChangeRefusedError(["more than a password and its repetition on standard input"])
-    if rest and rest[0] not in ("", first):
-        raise ChangeRefusedError(["the two passwords on standard input differ"])
-    if not first:
-        raise ChangeRefusedError(
-            [
-                "no password on standard input; give a terminal (docker compose exec), pipe it "
-                "in (docker compose exec -T), or use --generate"
-            ]
-        )
-    return first

@@ -20,8 +20,7 @@ from entrypoint.accounts.changes import Change, ChangeRefusedError, checked
 from entrypoint.accounts.merge import merged
 from entrypoint.accounts.store import AccountStore
 from entrypoint.accounts.stored import Stored
-from entrypoint.config import environ
-from entrypoint.config.accounts import quota_or_none
+from entrypoint.config import environ, values
 from entrypoint.config.addresses import foreign_address, own_address
 from entrypoint.config.aliases import alias_address
 from entrypoint.config.ineffective import ineffective_settings
@@ -70,7 +69,9 @@ class AccountFiles:
         try:
             variables = read_environment(self.run) if self.server_runs else None
             return environ.load(variables, kept=addresses)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise ConfigurationError([explained(error)]) from None
+        except ValueError as error:
             raise ConfigurationError([str(error)]) from None
 
     def write(self, settings: Settings, alter: Alter) -> tuple[Settings, list[str]]:
@@ -116,10 +117,19 @@ def _written(parse: Callable[[str], Value]) -> Callable[[str], Value]:
     return value
 
 
+def _quota(text: str) -> int:
+    if text.lower() == "none":
+        return 0
+    try:
+        return values.quota(text)
+    except BrokenRuleError as error:
+        raise BrokenRuleError(f"the quota is {error.rule}", "write it like 5G, or none") from None
+
+
 address = _written(own_address)
 alias = _written(alias_address)
 target = _written(foreign_address)
-quota = _written(quota_or_none)
+quota = _written(_quota)
 
 
 def change(

@@ -43,7 +43,7 @@ def add(ctx: click.Context, address: str, name: str) -> None:
     password = StoredPassword(name, hash_generated(plain), second(time.time()))
 
     def alter(settings: Settings, stored: Stored) -> Change:
-        return changes.add_app_password(stored, address, password)
+        return changes.add_app_password(settings, stored, address, password)
 
     done = f"{address} can log in with this app password, {name}, from now on"
     change(ctx, account_files(ctx).read_to_change(), alter, done, plain)
@@ -59,7 +59,9 @@ def list_passwords(ctx: click.Context, address: str, machine: bool) -> None:
     found = {account.address: account for account in whole.accounts}
     with refusals():
         if address not in found and address not in accounts.stored.app_passwords:
-            raise changes.ChangeRefusedError([f"{address}: no such account"])
+            raise changes.ChangeRefusedError(
+                [f"{address}: no such account; signpost account list shows those there are"]
+            )
     uses = last_uses(account_files(ctx).store).get(address, {})
     rows: list[dict[str, Any]] = [
         {"name": each.name, "created": each.created, "last_used": uses.get(each.name)}

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from entrypoint.disks import explained
 from entrypoint.files import acting_as
 from entrypoint.paths import GUARD_SOCKET
 from entrypoint.text import printable
@@ -31,7 +32,7 @@ def list_blocks(as_json: bool = False) -> None:
     """List every block: the network, the login, how long it lasts and how often it was blocked."""
     blocks = _ask("list")
     if not isinstance(blocks, list):
-        _fail("filters.logins gave no list")
+        _fail("the checker of logins gave no list; `signpost health` says more")
     if not blocks and not as_json:
         click.echo("nobody is blocked")
     for network, login, seconds, level in blocks:
@@ -62,12 +63,18 @@ def _ask(*question: str) -> object:
             link.sendall(json.dumps(question).encode() + b"\n")
             with link.makefile("rb") as answers:
                 return json.loads(answers.readline(_LARGEST))
-    except (OSError, ValueError) as error:
-        _fail(f"{GUARD_SOCKET}: {error}; does Signpost run?")
+    except (FileNotFoundError, ConnectionRefusedError):
+        _fail("the server does not run in this container; start it with `docker compose up`")
+    except TimeoutError:
+        _fail("the checker of logins does not answer within 5 s; `signpost health` says more")
+    except OSError as error:
+        _fail(f"the checker of logins cannot be asked: {explained(error)}")
+    except ValueError:
+        _fail("the checker of logins gave no answer; `signpost health` says more")
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
+    click.echo(f"error: {printable(message)}", err=True)
     sys.exit(1)
 
 

@@ -13,8 +13,9 @@ from entrypoint.accounts.merge import merged
 from entrypoint.accounts.store import AccountStore
 from entrypoint.completion import preview
 from entrypoint.config import environ
-from entrypoint.config.ineffective import ineffective_settings
+from entrypoint.config.ineffective import doubtful_passwords, ineffective_settings
 from entrypoint.render import check_syntax
+from entrypoint.text import counted
 from entrypoint.tls.self_signed import self_signed
 
 
@@ -23,8 +24,13 @@ def command() -> None:
     """Check the configuration and the rendered smtpd.conf, and change nothing."""
     store = AccountStore()
     settings = environ.load_to_start(kept=store.addresses())
+    doubtful = list(doubtful_passwords(settings))
     settings, unfit = merged(preview(settings), store.load())
-    for problem in (*(f"passed over: {line}" for line in unfit), *ineffective_settings(settings)):
+    for problem in (
+        *(f"passed over: {line}" for line in unfit),
+        *doubtful,
+        *ineffective_settings(settings),
+    ):
         click.echo(f"warning: {problem}", err=True)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
@@ -38,5 +44,6 @@ def command() -> None:
         check_syntax(run / "smtpd.conf")
     click.echo(
         f"the configuration is good: {settings.mail_hostname}, "
-        f"{len(settings.domains)} domain(s), {len(settings.accounts)} account(s)"
+        f"{counted(len(settings.domains), 'domain')}, "
+        f"{counted(len(settings.accounts), 'account')}"
     )

@@ -7,10 +7,12 @@ from dataclasses import asdict
 
 import click
 
-from entrypoint import data
+from entrypoint import data, paths
 from entrypoint.commands.domain_argument import one_of
 from entrypoint.config import environ
-from entrypoint.dns_records import Record, records
+from entrypoint.config.settings import Settings
+from entrypoint.dns_records import Record, missing_addresses, records
+from entrypoint.text import printable
 from entrypoint.web.readiness import readiness
 
 _FORMS = {
@@ -33,14 +35,21 @@ _FORMS = {
     "strings: the same with TXT as quoted strings of at most 255 characters.",
 )
 def command(domain: str | None, as_json: bool, form: str) -> None:
-    """Print the DNS records to publish, of DOMAIN or of all domains."""
+    """Print the DNS records to publish, of DOMAIN or of all domains.
+
+    Before the first start, too: the keys are made then.
+    """
     settings = environ.load()
+    if data.lacks_keys(settings):
+        _make_keys(settings)
     ready = readiness(settings)
     passing = [name for name, objection in ready.items() if objection is None]
     listed = records(settings, *data.published_keys(settings), passing)
     for name, objection in ready.items():
         if objection is not None:
             click.echo(f"{name}: no MTA-STS record yet: {objection}", err=True)
+    if (missing := missing_addresses(settings)) is not None and not settings.demo:
+        click.echo(missing, err=True)
     if domain is not None:
         name = one_of(domain, listed)
         listed = {name: listed[name]}
@@ -56,3 +65,16 @@ def command(domain: str | None, as_json: bool, form: str) -> None:
         click.echo(f"; {name}")
         for record in of_domain:
             click.echo(f"; {record.purpose}\n{line(record)}")
+
+
+def _make_keys(settings: Settings) -> None:
+    """Those that the first start would make; it finds them in /data."""
+    if not paths.DATA.is_mount():
+        click.echo(
+            f"warning: {paths.DATA} is no volume: these keys go with this container, and a server "
+            "makes others",
+            err=True,
+        )
+    data.ensure_keys(
+        settings, say=lambda line: click.echo(f"{line.level}: {printable(line.text)}", err=True)
+    )

@@ -36,8 +36,12 @@ def command() -> None:
     try:
         seen = asyncio.run(examine(_ANSWERS))
         problems = [fault.text for fault in judge(seen)]
-    except (OSError, ValueError) as error:
-        problems = [f"the server does not run here: {error}"]
+    except FileNotFoundError:
+        problems = ["the server does not run here; start it with `docker compose up`"]
+    except OSError as error:
+        problems = [f"what the start has written cannot be read: {disks.explained(error)}"]
+    except ValueError as error:
+        problems = [f"what the start has written cannot be read: {error}"]
     # What looks at files and disks comes here: each has its time, for a disk may hang.
     problems += _in_time("mail that left unsigned", lambda: check_unsigned(time.time()))
     problems += _in_time("the disks", disks.problems)

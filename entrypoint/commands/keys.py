@@ -86,18 +86,38 @@ def remove(ctx: click.Context, domain: str, selector: str) -> None:
 
 @command.command()
 def check() -> None:
-    """Ask the name servers now, and sign with what they serve. The server does so by itself."""
-    said = asyncio.run(KeyTicker().tick(environ.load()))
+    """Ask the name servers now, and sign with what they serve. The server does so by itself.
+
+    Says what is new, and what each key is doing. Exit status 1 where a key that signs is not in
+    DNS.
+    """
+    settings = environ.load()
+    said = asyncio.run(KeyTicker().tick(settings))
     for level, text in said:
         click.echo(f"{level}: {printable(text)}")
-    if any(level == "error" for level, _ in said):
+    state = KeyStore(settings).load()
+    for line in as_text(state, settings.signing_domains):
+        click.echo(line)
+    if settings.demo:
+        click.echo("this is a demo: DNS is not asked about its keys")
+    if any(level == "error" for level, _ in said) or (
+        not settings.demo and _unserved(state, settings.signing_domains)
+    ):
         sys.exit(1)
+
+
+def _unserved(state: Mapping[str, DomainKeys], domains: Sequence[str]) -> bool:
+    return any(
+        key.dns is not None and key.dns.answer not in ("served", "unknown")
+        for domain in domains
+        for key in state.get(domain, DomainKeys()).signing
+    )
 
 
 def _domain(store: KeyStore, text: str) -> str:
     name = one_of(text, store.settings.signing_domains)
     if name not in store.load():
-        _refuse(f"{name}: there is no key yet; run `signpost start` first")
+        _refuse(f"{name}: there is no key yet; start the server once (`docker compose up`)")
     return name
 
 
@@ -136,7 +156,7 @@ def as_text(state: Mapping[str, DomainKeys], domains: Sequence[str]) -> Iterator
         yield domain
         keys = state.get(domain, DomainKeys()).keys
         if not keys:
-            yield "  no key yet; run `signpost start` first"
+            yield "  no key yet; start the server once (`docker compose up`)"
         width = max((len(key.selector) for key in keys), default=0)
         for key in keys:
             yield f"  {aligned((key.selector, key.type, _status(key)), (width, _TYPE, 0))}"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from entrypoint import smtpctl
-from entrypoint.text import hours, printable, printable_lines
+from entrypoint.text import counted, hours, printable, printable_lines
 
 T = TypeVar("T")
 
@@ -44,44 +45,77 @@ def show(identifier: str, raw: bool) -> None:
     What would not print is escaped (\x1b), to a pipe, too: whoever wrote the message shall not
     write to a terminal. `--raw` does not escape, and refuses to write to one.
     """
+    _checked(identifier)
     if raw:
         if sys.stdout.isatty():
             raise click.UsageError("--raw is for a file or a program, not for a terminal")
-        message = _answer(smtpctl.output("show", "message", _checked(identifier)))
+        message = _answer(smtpctl.output("show", "message", identifier), identifier)
         sys.stdout.buffer.write(message)
         return
-    click.echo(_smtpctl("show", "envelope" if len(identifier) == 16 else "message", identifier))
     if len(identifier) == 16:
-        click.echo(_smtpctl("show", "message", identifier))
+        click.echo(_show("envelope", identifier))
+    click.echo(_show("message", identifier))
 
 
 @command.command()
 @click.argument("identifier", default="all")
 def flush(identifier: str) -> None:
-    """Try again at once: one id, or everything."""
-    click.echo(_smtpctl("schedule", identifier), nl=False)
+    """Try again at once: an envelope or a message by its id, or everything."""
+    _act("schedule", identifier, "scheduled")
 
 
 @command.command()
 @click.argument("identifier")
 def remove(identifier: str) -> None:
     """Remove an envelope or a message by its id, or `all`."""
-    click.echo(_smtpctl("remove", identifier), nl=False)
+    _act("remove", identifier, "removed")
 
 
-def _smtpctl(*arguments: str) -> str:
-    return printable_lines(_answer(smtpctl.run(*map(_checked, arguments))))
+def _act(action: str, identifier: str, done: str) -> None:
+    """Have smtpd act on what waits, and say on how much of it; exit 1 where an id is unknown."""
+    if identifier != "all":
+        identifier = _checked(identifier)
+    printed = _answer(smtpctl.run(action, identifier))
+    number = re.match(r"(\d+) envelope", printed)
+    count = int(number[1]) if number else 0
+    if count:
+        click.echo(f"{counted(count, 'envelope')} {done}")
+    elif identifier == "all":
+        click.echo("nothing waits in the queue")
+    else:
+        _fail(_unknown(identifier))
 
 
-def _checked(argument: str) -> str:
-    if not argument.isalnum():
-        raise click.BadParameter(f"{argument!r} is no id of the queue")
-    return argument
+def _show(what: str, identifier: str) -> str:
+    return printable_lines(_answer(smtpctl.run("show", what, identifier), identifier))
 
 
-def _answer(answer: Coroutine[Any, Any, T]) -> T:
+def _checked(identifier: str) -> str:
+    """An id as smtpd writes it: 8 digits of a message, 16 of an envelope."""
+    if not re.fullmatch(r"[0-9a-fA-F]{8}|[0-9a-fA-F]{16}", identifier):
+        raise click.BadParameter(
+            f"{identifier!r} is no id of the queue: it has 8 or 16 hexadecimal digits; "
+            "`signpost queue list` shows those there are"
+        )
+    return identifier
+
+
+def _answer(answer: Coroutine[Any, Any, T], identifier: str = "") -> T:
+    """identifier: what is to be shown; smtpctl opens its file."""
     try:
         return asyncio.run(answer)
     except smtpctl.SmtpctlError as error:
-        click.echo(error, err=True)
-        sys.exit(1)
+        if identifier and "No such file" in str(error):
+            _fail(_unknown(identifier))
+        reason = smtpctl.in_words(error)
+        cure = "; `docker compose up` starts it" if reason == smtpctl.NOT_RUNNING else ""
+        _fail(f"{reason}{cure}")
+
+
+def _unknown(identifier: str) -> str:
+    return f"nothing waits with the id {identifier}; `signpost queue list` shows what does"
+
+
+def _fail(reason: str) -> NoReturn:
+    click.echo(f"error: {printable(reason)}", err=True)
+    sys.exit(1)

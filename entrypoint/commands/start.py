@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shutil
@@ -28,7 +29,7 @@ from entrypoint.maintenance.environment import keep
 from entrypoint.maintenance.known_hashes import KnownHashes
 from entrypoint.maintenance.reload import all_told
 from entrypoint.maintenance.sessions import forget_sessions
-from entrypoint.paths import DOVECOT_RUN, SPOOL
+from entrypoint.paths import DOVECOT_RUN, SERVER_LOCK, SPOOL
 from entrypoint.probe.new_login import make_probe_login
 from entrypoint.queued_senders import clear_unrewritable
 from entrypoint.render import check_syntax
@@ -44,7 +45,17 @@ PATH = "/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 
 @click.command
 def command() -> None:
-    """Start the mail server (the container's default)."""
+    """Start the mail server, which the container does by itself.
+
+    Where it runs already, nothing is touched, and the exit status is 1.
+    """
+    if not claim_server():
+        click.echo(
+            "error: the server runs in this container already; nothing was changed. "
+            "To start it anew: docker compose restart",
+            err=True,
+        )
+        sys.exit(1)
     settings = environ.load_to_start(kept=AccountStore().addresses())
     number = version("signpost")
     os.environ["TZ"] = settings.tz
@@ -60,6 +71,24 @@ def command() -> None:
     if settings.demo:
         _tell_demo(settings)
     _become_supervisor(settings)
+
+
+def claim_server(path: Path = SERVER_LOCK) -> bool:
+    """Whether no other start runs here; then none may until this process ends.
+
+    The kernel keeps the lock through exec, and lets go of it when the process is killed.
+    """
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:  # a start that can write nothing says so later, and why
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    os.set_inheritable(lock, True)
+    return True
 
 
 def _prepare(settings: Settings, number: str) -> Settings:

@@ -74,6 +74,10 @@ def command(
         raise click.UsageError("name a MESSAGE file, or - for standard input")
     try:
         raw = wire_form(message.read())
+        if not raw.strip():
+            name = getattr(message, "name", "<stdin>")
+            where = "standard input" if name == "<stdin>" else name
+            raise QuestionError(f"{where} is empty: there is no message in it")
         question = Question(
             raw,
             envelope(raw, ip=ip, helo=helo, sender=sender),

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from entrypoint.config.addresses import own_address
 from entrypoint.config.entries import Entry, entries
-from entrypoint.config.passwords import HASH_PREFIXES, is_hash
+from entrypoint.config.passwords import begins_like_hash, is_hash
 from entrypoint.config.problems import BrokenRuleError, Problems
 from entrypoint.config.settings import Account
 from entrypoint.config.values import quota
@@ -76,7 +76,7 @@ def read_accounts(
             cure = f"{rule.cure}; {_BY_LINE}" if hidden else rule.cure
             problems.add(place, rule.rule, cure, visible)
         secret, size = _without_quota(secret)
-        if secret.strip().startswith(HASH_PREFIXES):
+        if begins_like_hash(secret.strip()):
             secret = secret.strip()
         try:
             limit = None if size is None else quota_or_none(size)

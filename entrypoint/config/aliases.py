@@ -6,10 +6,11 @@ It must not know passwords.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 from entrypoint.config.addresses import foreign_address, own_address
 from entrypoint.config.domain_names import domain_name
-from entrypoint.config.entries import entries
+from entrypoint.config.entries import Entry, entries
 from entrypoint.config.problems import BrokenRuleError, Problems
 from entrypoint.config.routes import Routes
 from entrypoint.config.settings import Alias
@@ -28,15 +29,14 @@ def read_aliases(
     """
     aliases: dict[str, Alias] = {}
     seen: set[str] = set()
-    for entry in entries(text):
+    for entry in _alias_entries(text):
         place = f"{where}: {entry.place}"
         written, colon, rest = entry.text.partition(":")
         if not colon:
             problems.add(
                 place,
                 "no colon between an alias and its targets",
-                "write it like info@example.org: alice@example.org, one alias a line if it has "
-                "several targets",
+                "write it like info@example.org: alice@example.org, bob@example.org",
                 entry.text.strip(),
             )
             continue
@@ -54,6 +54,19 @@ def read_aliases(
         if targets:
             aliases[place] = Alias(address=address, targets=targets)
     return aliases
+
+
+def _alias_entries(text: str) -> list[Entry]:
+    """The aliases. In the form by comma, what has no colon is a further target of the one before:
+    `info@example.org: alice@example.org, bob@example.org, sales@example.org: bob@example.org`.
+    """
+    found: list[Entry] = []
+    for entry in entries(text):
+        if found and not entry.certain and ":" not in entry.text:
+            found[-1] = replace(found[-1], text=f"{found[-1].text}, {entry.text}")
+        else:
+            found.append(entry)
+    return found
 
 
 def alias_address(text: str) -> str:

@@ -137,6 +137,7 @@ def _read(environ: Mapping[str, str] | None, kept: Collection[str] | None) -> _D
     values |= read_tls_files(reading)
     values |= read_acme(reading)
     values |= read_dkim(reading, mail_domains["domains"], host_name)
+    reading.note_quotes(environ)
     return _Draft(reading, values)
 
 

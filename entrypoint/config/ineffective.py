@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from entrypoint.config.passwords import seconds_in_words
+from entrypoint.config.passwords import SHORT, is_short, seconds_in_words
+from entrypoint.config.reading import is_quoted
 from entrypoint.config.settings import Account, Settings
 from filters.hash_cost import SLOW, check_seconds, fit_a_question
 
@@ -24,6 +25,23 @@ def ineffective_settings(settings: Settings) -> Iterator[str]:
     for account in settings.accounts:
         if account.quota:
             yield f"{account.address}: its quota has no effect with ENABLE_IMAP=no; {_CURE}"
+
+
+def doubtful_passwords(settings: Settings) -> Iterator[str]:
+    """The same for passwords as they are written, before they are hashed."""
+    for account in () if settings.demo else settings.accounts:
+        plain = account.secret.get_secret_value()
+        if not account.hashed:
+            yield from _doubts(f"{account.address}: its password", plain)
+            if is_short(plain):
+                yield f"{account.address}: its password {SHORT}"
+    if settings.relay_password is not None:
+        yield from _doubts("RELAY_PASSWORD: it", settings.relay_password.get_secret_value())
+
+
+def _doubts(what: str, plain: str) -> Iterator[str]:
+    if is_quoted(plain):
+        yield f"{what} begins and ends with a quote, which belongs to it; take it out if not meant"
 
 
 def _slow_hashes(account: Account) -> Iterator[str]:

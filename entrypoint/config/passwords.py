@@ -14,7 +14,7 @@ from entrypoint.config.problems import BrokenRuleError
 from filters.credentials import LONGEST_PASSWORD, MOST_PASSWORDS, crypt
 from filters.hash_cost import LONGEST_QUESTION, check_seconds
 
-HASH_PREFIXES = ("$y$", "$6$", "$5$", "$2b$")
+_PREFIXES = ("$y$", "$6$", "$5$", "$2b$")
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz"
 _B64 = "./0-9A-Za-z"
@@ -25,16 +25,22 @@ _SHAPES = {
     "$y$": re.compile(rf"\$y\$j[{_B64}]{{2,16}}\$[{_B64}]{{1,86}}\$[{_B64}]{{43}}"),
     "$6$": re.compile(rf"\$6\${_ROUNDS}[{_B64}]{{1,16}}\$[{_B64}]{{85}}[./01]"),
     "$5$": re.compile(rf"\$5\${_ROUNDS}[{_B64}]{{1,16}}\$[{_B64}]{{42}}[./0-9A-D]"),
-    "$2b$": re.compile(
-        rf"\$2b\$(?P<cost>0[4-9]|[12][0-9]|3[01])\$[{_B64}]{{21}}[.Oeu][{_B64}]{{31}}"
-    ),
+    # $2y$ is what PHP, htpasswd and others write for $2b$ (crypt(5)).
+    **{
+        f"$2{letter}$": re.compile(
+            rf"\$2{letter}\$(0[4-9]|[12][0-9]|3[01])\$[{_B64}]{{21}}[.Oeu][{_B64}]{{31}}"
+        )
+        for letter in "by"
+    },
 }
+# What only begins with $2y$ has always been a plain password.
+_BCRYPT_2Y = re.compile(rf"\$2y\$[0-9]{{2}}\$[{_B64}]{{53}}")
 # Whole hashes of schemes that are not taken. What only begins like one is a plain password.
 _REFUSED = (
     (re.compile(r"\$argon2(id|i|d)\$.*"), "smtpd cannot check Argon2 (crypt(3) does not know it)"),
     (
-        re.compile(rf"\$2[axy]\$[0-9]{{2}}\$[{_B64}]{{53}}"),
-        "a bcrypt hash is taken with the prefix $2b$ only",
+        re.compile(rf"\$2[ax]\$[0-9]{{2}}\$[{_B64}]{{53}}"),
+        "a bcrypt hash is taken with the prefix $2b$ or $2y$ only",
     ),
     (re.compile(rf"\$1\$[{_B64}]{{1,8}}\$[{_B64}]{{22}}"), "MD5 hashes are too weak"),
     (re.compile(rf"\$7\$[{_B64}]{{11,}}(\$[{_B64}]{{43}})"), "scrypt hashes are not taken"),
@@ -44,7 +50,7 @@ _REFUSED = (
     ),
 )
 _CURE = (
-    "give the plain password, or a hash that begins with $y$, $6$, $5$ or $2b$ "
+    "give the plain password, or a hash that begins with $y$, $6$, $5$, $2b$ or $2y$ "
     "(mkpasswd -m sha512crypt)"
 )
 _GENERATED = "$5$rounds=1000$"
@@ -60,7 +66,7 @@ def is_hash(secret: str) -> bool:
     for shape, why in _REFUSED:
         if shape.fullmatch(secret):
             raise BrokenRuleError(why, _CURE)
-    if secret.startswith(HASH_PREFIXES):
+    if begins_like_hash(secret):
         if not well_formed(secret):
             raise BrokenRuleError(
                 "a malformed hash",
@@ -88,8 +94,22 @@ def is_hash(secret: str) -> bool:
     return False
 
 
+_FEW = 8
+SHORT = "has fewer than eight characters and is soon guessed; choose a longer one"
+
+
+def is_short(plain: str) -> bool:
+    """Is it to be warned of?"""
+    return len(plain) < _FEW
+
+
+def begins_like_hash(text: str) -> bool:
+    """Is this meant as a hash, whole or not?"""
+    return text.startswith(_PREFIXES) or _BCRYPT_2Y.fullmatch(text) is not None
+
+
 def well_formed(hashed: str) -> bool:
-    """Has this the shape of a crypt(3) hash of the four schemes that are taken?"""
+    """Has this the shape of a crypt(3) hash of the schemes that are taken?"""
     return any(
         hashed.startswith(prefix) and shape.fullmatch(hashed) is not None
         for prefix, shape in _SHAPES.items()

@@ -19,6 +19,13 @@ from entrypoint.config.settings import Variable
 _LARGEST_FILE = 4 * 1024**2  # bytes
 _CLOSE = 0.8  # difflib's ratio
 
+# NAME_PORT, which Kubernetes sets for each service of the namespace, and Docker for a --link.
+_LINK = re.compile(r"(?:tcp|udp|sctp)://\S+")
+# How the names of all that is set for such a service go on.
+_LINKED = re.compile(
+    r"_(?:PORT(?:_[0-9]+_(?:TCP|UDP|SCTP)(?:_[A-Z]+)?)?|SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?))"
+)
+
 # Variables that look like ours and belong to others: shells, OpenSSL, Debian, container engines.
 _ORDINARY = frozenset(
     {"HOME", "HOSTNAME", "HOSTTYPE", "LANG", "LANGUAGE", "LOGNAME", "MAIL", "MAILCHECK"}
@@ -44,9 +51,18 @@ def gather(
     is set, and its value is None.
     """
     found: dict[str, Given | None] = {}
+    links = _service_links(environ)
     for field, variable in variables.items():
         forms = [form for name in variable.names for form in (name, f"{name}_FILE")]
         present = [form for form in forms if environ.get(form, "").strip()]
+        for name in links.intersection(present):
+            problems.add(
+                name,
+                "the address of another service, which Kubernetes or Docker has set by its name",
+                "set enableServiceLinks: false for the pod, or rename that service",
+                environ[name],
+            )
+            present.remove(name)
         if len(present) > 1:
             problems.add(
                 " and ".join(present), "set together, and they mean the same", "keep one of them"
@@ -71,11 +87,31 @@ def note_unknown(
     """Note each variable that is none of ours but is spelt almost like one."""
     names = [name for variable in variables.values() for name in variable.names]
     known = names + [f"{name}_FILE" for name in names]
-    for name in sorted(set(environ) - set(known) - _ORDINARY):
+    for name in sorted(set(environ) - set(known) - _ORDINARY - _service_links(environ)):
         upper = name.upper()
         close = difflib.get_close_matches(upper, known, n=1, cutoff=_CLOSE)
         if close and re.fullmatch(r"[A-Za-z0-9_-]+", name):
             problems.add(name, "unknown variable", f"did you mean {close[0]}?")
+
+
+def _service_links(environ: Mapping[str, str]) -> frozenset[str]:
+    """The variables that tell of other services, not of this one."""
+    services = [
+        name.removesuffix("_PORT")
+        for name, value in environ.items()
+        if name.endswith("_PORT") and _LINK.fullmatch(value)
+    ]
+    return frozenset(
+        name
+        for service in services
+        for name in environ
+        if name.startswith(service) and _LINKED.fullmatch(name[len(service) :])
+    )
+
+
+def is_quoted(text: str) -> bool:
+    """Does it stand in quotes that nobody has taken off?"""
+    return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
 
 
 def _decoded(text: str) -> str:
@@ -125,6 +161,17 @@ class Reading:
     def raw(self, field: str) -> Given | None:
         """The value just as it was written; None where it is unset or could not be read."""
         return self._given.get(field)
+
+    def note_quotes(self, environ: Mapping[str, str]) -> None:
+        """Note the quotes around each value that is wrong: they are mostly why."""
+        texts = dict(environ) | {each.name: each.text for each in self._given.values() if each}
+        for name in sorted({line.partition(":")[0] for line in self.problems.lines}):
+            if is_quoted(texts.get(name, "").strip()):
+                self.problems.add(
+                    name,
+                    "the value begins and ends with a quote",
+                    "take both out: Compose does that in .env, docker run --env-file does not",
+                )
 
     def value(self, field: str, parse: Callable[[str], T]) -> T | None:
         """The value parsed, without white space around it; None if unset or, noted, wrong."""

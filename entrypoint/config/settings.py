@@ -133,9 +133,9 @@ class Settings(RenderSafe):
     )
     accounts: Annotated[tuple[Account, ...], Variable(("ACCOUNTS",), "none", secret=True)] = Field(
         description="`address:password` or `address:hash`, one a line (or by comma on one line). "
-        "A hash is crypt(3)'s `$y$`, `$6$`, `$5$` or `$2b$`, and quick to check (`$2b$12$` at "
-        "most); in compose.yaml write each `$` as `$$`. `:quota=5G` or `:quota=none` behind it is "
-        "the account's own quota. Needed with `DOMAINS`; `signpost account` adds more."
+        "A hash is crypt(3)'s `$y$`, `$6$`, `$5$`, `$2b$` or `$2y$`, and quick to check "
+        "(`$2b$12$` at most); in compose.yaml write each `$` as `$$`. `:quota=5G` or `:quota=none` "
+        "behind it is the account's own quota. Needed with `DOMAINS`; `signpost account` adds more."
     )
     default_quota: Annotated[int | None, Variable(("DEFAULT_QUOTA",), "none")] = Field(
         default=None,
@@ -144,8 +144,8 @@ class Settings(RenderSafe):
     )
     aliases: Annotated[tuple[Alias, ...], Variable(("ALIASES",), "none")] = Field(
         default=(),
-        description="`address: target, target`, one a line; the address `@domain` takes what "
-        "nobody else does.",
+        description="`address: target, target`, one a line (or by comma on one line); the address "
+        "`@domain` takes what nobody else does.",
     )
     postmaster_address: Annotated[str, Variable(("POSTMASTER_ADDRESS",), "the first account")] = (
         Field(description="Who reads the mail to `postmaster@` and `abuse@` of every domain.")

@@ -231,7 +231,7 @@ class KeyStore:
         try:
             return load_signing_key(domain, selector, self._files.read(path))
         except FileNotFoundError:
-            reason = "there is no such key yet; run `signpost start` first"
+            reason = "there is no such key yet; start the server once (`docker compose up`)"
         except OSError as error:
             reason = str(error.strerror)
         except BadKey as error:

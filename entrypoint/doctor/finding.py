@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, get_args
 
-from entrypoint.text import aligned, printable
+from entrypoint.text import aligned, counted, printable
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -57,6 +57,10 @@ def worst(findings: Iterable[Finding]) -> Status:
     return max((each.status for each in findings), key=STATUSES.index, default="ok")
 
 
+# The cure where a part of this server does not answer.
+NOT_RUNNING = "start it with `docker compose up`; if it runs, its log says why"
+
+
 def not_checked(check: str, domain: str | None, reason: str, subject: str = "") -> Finding:
     """DNS gave no answer, so nothing is known: no failure of this server's."""
     return Finding(
@@ -85,7 +89,7 @@ def _cut(text: str, most: int) -> str:
 
 
 _STATUS = max(map(len, STATUSES))
-_TITLES = {"ok": "ok", "warn": "warnings", "fail": "failures"}
+_TITLES = {"warn": "warning", "fail": "failure"}
 
 
 @dataclass(frozen=True)
@@ -108,8 +112,9 @@ def table(host: str, findings: Sequence[Finding]) -> Iterator[Line]:
             if finding.cure:
                 yield Line(f"{' ' * (wide + _STATUS + 6)}-> {finding.cure}")
         yield Line("")
-    yield Line(", ".join(f"{_count(findings, status)} {_TITLES[status]}" for status in STATUSES))
+    yield Line(", ".join(_counted(findings, status) for status in STATUSES))
 
 
-def _count(findings: Sequence[Finding], status: Status) -> int:
-    return sum(finding.status == status for finding in findings)
+def _counted(findings: Sequence[Finding], status: Status) -> str:
+    count = sum(finding.status == status for finding in findings)
+    return counted(count, _TITLES[status]) if status in _TITLES else f"{count} {status}"

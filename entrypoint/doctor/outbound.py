@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from entrypoint import smtpctl
 from entrypoint.config.ports import Port
-from entrypoint.doctor.finding import Finding, Status, not_checked, quote
+from entrypoint.doctor.finding import NOT_RUNNING, Finding, Status, not_checked, quote
 from entrypoint.probe.addresses import addresses_of
 from entrypoint.probe.dialog import DialogError, dialog, reason
 from entrypoint.probe.look import look
@@ -110,7 +110,7 @@ async def check_queue(now: float, command: Sequence[str] = smtpctl.SMTPCTL) -> F
     try:
         return judge_queue(await smtpctl.show_queue(command), now)
     except smtpctl.SmtpctlError as error:
-        return _queue_finding("fail", str(error), "`signpost start` must be running; see its log")
+        return _queue_finding("fail", smtpctl.in_words(error), NOT_RUNNING)
 
 
 def judge_queue(envelopes: Sequence[smtpctl.QueuedEnvelope], now: float) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from entrypoint.doctor.finding import Finding, quote
+from entrypoint.doctor.finding import NOT_RUNNING, Finding, quote
 from entrypoint.probe.look import Look
 
 
@@ -18,7 +18,7 @@ def judge_local(looks: Iterable[Look]) -> list[Finding]:
             None,
             "fail",
             f"port {each.port.number} does not answer: {each.error}",
-            "the container's log says why; `signpost start` must be running",
+            NOT_RUNNING,
             _port(each),
         )
         for each in looks

@@ -12,7 +12,7 @@ from typing import Any
 
 from entrypoint.files import acting_as
 from entrypoint.paths import UNSIGNED
-from entrypoint.text import printable, second
+from entrypoint.text import counted, printable, second
 
 SIGNER = "signer"
 
@@ -28,8 +28,10 @@ def check_unsigned(now: float, path: Path = UNSIGNED, owner: str = SIGNER) -> li
             content = path.read_text("utf-8")
     except (FileNotFoundError, KeyError):  # no filter has run yet, or not in this image
         return []
-    except (OSError, ValueError) as error:
-        return [f"{path}: {error}"]
+    except OSError as error:
+        return [f"{path}: {error.strerror}"]
+    except ValueError:
+        return [f"{path}: it cannot be understood"]
     try:
         found = json.loads(content)
         return [text for domain in sorted(found) if (text := _problem(domain, found[domain], now))]
@@ -41,6 +43,6 @@ def _problem(domain: str, entry: Mapping[str, Any], now: float) -> str | None:
     if entry["signed"] is not None and now - entry["last"] >= _SEEN_FOR:
         return None
     return (
-        f"{entry['count']} message(s) from {printable(domain)} could not be signed since "
+        f"{counted(entry['count'], 'message')} from {printable(domain)} could not be signed since "
         f"{second(entry['first'])}: {printable(str(entry['reason']))}"
     )

@@ -56,7 +56,8 @@ def ask(request: Request, path: Path = SOCKET, starts_within: float = _STARTS_WI
             return Outcome(False, ("the maintenance process does not answer",))
         except (OSError, ValueError) as error:
             if time.monotonic() > end:
-                return Outcome(False, (f"the maintenance process cannot be asked ({error})",))
+                why = (isinstance(error, OSError) and error.strerror) or error
+                return Outcome(False, (f"the maintenance process cannot be asked ({why})",))
             time.sleep(0.05)
 
 

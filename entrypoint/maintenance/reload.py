@@ -31,6 +31,7 @@ from entrypoint.paths import LOGINS, RUN
 from entrypoint.processes import in_child, run_program
 from entrypoint.render import RenderedFile, write
 from entrypoint.smtpctl import SMTPCTL
+from entrypoint.text import counted
 
 # The tables that smtpd reads again when it is told to. A domain comes after those who live in it.
 _TABLES = ("virtuals", "domains")
@@ -260,7 +261,7 @@ async def _sessions(servers: MailServers, progress: Progress, say: Say) -> None:
         raise NotLiveYetError([_reason(error, late)]) from None
     progress.done(_OLD_SESSIONS)
     for login, number in ended.items():
-        ended_how = f"{number} open session(s) ended: a password counts no longer"
+        ended_how = f"{counted(number, 'open session')} ended: a password counts no longer"
         say(LogLine("info", f"{login}: {ended_how}"))
 
 

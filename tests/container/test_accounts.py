@@ -199,7 +199,7 @@ def test_open_sessions_end_with_what_they_came_with(server: Signpost, line: str)
         command(server, f"app-password add {login[0]} laptop")
         assert [by_its_own.answer(), by_phone.answer()] == [ALL, ALL]
         done = server.attempt("signpost", *line.format(login[0]).split())
-        assert f"info: {login[0]}: 8 open session(s) ended: " in done.stderr.decode()
+        assert f"info: {login[0]}: 8 open sessions ended: " in done.stderr.decode()
         assert [by_its_own.answer(), by_phone.answer()] == [[], []]
         assert another_s.answer() == ALL
     if "revoke" in line:

@@ -79,6 +79,48 @@ class TestNothingConfigured:
         demo.submit(world.swaks, (login[0], told[-1]), to=login[0]).accepted()
 
 
+class TestASecondStart:
+    def test_it_touches_nothing_and_says_that_the_server_runs(
+        self, world: World, configured: Signpost
+    ) -> None:
+        def seen() -> str:
+            return configured.exec(
+                *("find", "/run", "/data", "-not", "-path", "*/mail/*"),
+                *("-not", "-name", "*.tmp", "-printf", "%p %i %T@\\n"),
+            )
+
+        # `docker exec` has the container's own environment, or another.
+        for options in ((), ("--env=DOMAINS=!",), ("--env=ENABLE_IMAP=no",)):
+            before = seen()
+            done = attempt("docker", "exec", *options, configured.container, "signpost", "start")
+            assert (done.returncode, done.stdout) == (1, b"")
+            assert b"the server runs in this container already; nothing was chan" in done.stderr
+            assert seen() == before
+        assert configured.exec("signpost", "health").startswith("healthy")
+        token = fresh("still")
+        configured.submit(
+            world.swaks, ALICE, to=ALICE[0], message=letter(ALICE[0], token=token)
+        ).accepted()
+        assert configured.wait_for_mail(ALICE[0], token)
+
+
+def test_an_id_that_nothing_has_is_no_success(configured: Signpost) -> None:
+    for action in ("show", "flush", "remove"):
+        for identifier in ("0123456789abcdef", "01234567"):
+            done = configured.attempt("signpost", "queue", action, identifier)
+            assert (done.returncode, done.stdout) == (1, b"")
+            assert f"nothing waits with the id {identifier};".encode() in done.stderr
+
+
+def test_keys_check_says_what_every_key_is_doing(configured: Signpost) -> None:
+    done = configured.attempt("signpost", "keys", "check")
+    for domain in ("example.org", "example.net"):
+        assert re.search(
+            rf"(?m)^{domain}\n  mail +rsa +signs since .*\n  mail-ed25519 +ed25519 +signs since ",
+            done.stdout.decode(),
+        )
+
+
 class TestRestart:
     def test_queued_mail_is_kept_and_sent(self, world: World, configured: Signpost) -> None:
         recipient = fresh("patient") + "@far.test"
@@ -86,7 +128,8 @@ class TestRestart:
             configured.submit(world.swaks, ALICE, to=recipient, message=letter(ALICE[0])).accepted()
             configured.wait_for_log(rf"mta delivery.*{recipient}.*TempFail")
             configured.restart()
-            assert recipient in configured.exec("signpost", "queue", "list")
+            listed = configured.exec("signpost", "queue", "list")
+            assert re.search(rf"(?m)^[0-9a-f]{{16}} 0h00m \w+ <.*> -> <{recipient}> 4", listed)
         configured.exec("signpost", "queue", "flush")
         mail = world.outside.wait_for_mail(recipient, timeout=30)
         assert b"DKIM-Signature" in mail.message
@@ -250,6 +293,31 @@ class TestBadConfiguration:
             assert re.search(rf"(?m)^\W*(\S+ )?{variable}", said), said
         assert ALICE[1] not in said
         assert RELAY_SECRET not in said
+
+
+@pytest.mark.usefixtures("image")
+def test_the_records_are_there_before_the_first_start() -> None:
+    volume = fresh("signpost-test-records")
+    options = ("--rm", "--network", "none", f"--volume={volume}:/data")
+    environment = [f"--env={name}={value}" for name, value in CONFIGURED.items()]
+    try:
+        first = attempt("docker", "run", *options, *environment, IMAGE, "dns")
+        assert first.returncode == 0, first.stderr
+        assert first.stdout.count(b"._domainkey.") == 4
+        assert b"mail.example.org: its A and AAAA records are not listed" in first.stderr
+        assert b"no volume" not in first.stderr
+        # They are the keys that a start finds, and that sign.
+        run("docker", "run", *options, *environment, "--detach", "--name", volume, IMAGE)
+        wait_until(lambda: b"signpost ready" in _logged(volume), "the server to be ready", 60)
+        assert run("docker", "exec", volume, "signpost", "dns") == first.stdout
+    finally:
+        attempt("docker", "rm", "--force", "--volumes", volume)
+        attempt("docker", "volume", "rm", volume)
+
+
+def _logged(container: str) -> bytes:
+    done = attempt("docker", "logs", container)
+    return done.stdout + done.stderr
 
 
 @pytest.mark.usefixtures("image")

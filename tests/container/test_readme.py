@@ -24,6 +24,9 @@ FOREGROUND = "docker compose up"
 STARTS = {FOREGROUND, "make up", "make test"}
 # The doctor finds no record of a domain that is nobody's, and says so by its status.
 STATUS = {"docker compose exec signpost signpost doctor": 2}
+# What a person types when asked.
+HASH = "docker compose run --rm signpost hash"
+TYPED = {HASH: b"foo #bar pa$word\n"}
 
 
 class Newcomer:
@@ -40,7 +43,7 @@ class Newcomer:
             shell=True,
             cwd=self.folder,
             env=self.environ,
-            stdin=subprocess.DEVNULL,
+            input=TYPED.get(command, b""),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=600,
@@ -105,7 +108,8 @@ def test_make_up_then_every_command_with_a_domain_of_ones_own(newcomer: Newcomer
     finally:
         newcomer.type("docker compose down --timeout 10")
     together = "\n".join(printed.values())
-    assert "the configuration is good: mail.example.org" in together
+    assert "the configuration is good: mail.example.org, 1 domain, 2 accounts" in together
+    assert re.search(r"^\$6\$\S+$", printed[HASH], re.MULTILINE), printed[HASH]
     assert "mail._domainkey.example.org. IN TXT" in together
     assert "the queue is empty" in together
     assert STATUS.keys() <= printed.keys()

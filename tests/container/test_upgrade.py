@@ -32,6 +32,10 @@ def login(address: str) -> tuple[str, str]:
     return address, EXPECTED["logins"][address]
 
 
+# Records that are printed since.
+LATER = (f"_sieve._tcp.{DOMAIN}. ", "; mail programs change Sieve scripts here")
+
+
 def publish(world: World, records: list[str]) -> None:
     for server in (world.ns, world.ns2):
         server.replace(DOMAIN, *records)
@@ -103,7 +107,9 @@ def test_what_waited_is_delivered_exactly_once(world: World, upgraded: Signpost)
 
 def test_every_account_alias_and_key_is_listed_as_before(upgraded: Signpost) -> None:
     expected = EXPECTED["listed"]
-    assert listed(upgraded, DOMAIN) == expected
+    found = listed(upgraded, DOMAIN)
+    found["records"] = [line for line in found["records"] if not line.startswith(LATER)]
+    assert found == expected
     assert [each["status"] for each in expected["keys"]] == ["signing"] * 2 + ["next"] * 2
 
 

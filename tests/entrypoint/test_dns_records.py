@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from entrypoint.config import environ
 from entrypoint.config.settings import HostFacts, Settings
-from entrypoint.dns_records import Record, records, strings
+from entrypoint.dns_records import Record, missing_addresses, records, strings
 from filters.mailauth.dkim.sign import SigningKey
 
 MINE = {"DOMAINS": "example.org", "ACCOUNTS": "alice@example.org:x"}
@@ -41,6 +41,7 @@ def test_all_records_of_a_domain_with_its_host() -> None:
             "_submissions._tcp.example.org SRV 0 1 465 mail.example.org",
             "_submission._tcp.example.org SRV 0 1 587 mail.example.org",
             "_imaps._tcp.example.org SRV 0 1 993 mail.example.org",
+            "_sieve._tcp.example.org SRV 0 1 4190 mail.example.org",
             "mail.example.org A 192.0.2.25",
             "mail.example.org AAAA 2001:db8::25",
             "mail.example.org TXT v=spf1 a -all",
@@ -51,8 +52,8 @@ def test_all_records_of_a_domain_with_its_host() -> None:
 @pytest.mark.parametrize(
     ("variables", "services"),
     [
-        ({}, ["_imaps"]),
-        ({"ENABLE_POP3": "yes"}, ["_imaps", "_pop3s"]),
+        ({}, ["_imaps", "_sieve"]),
+        ({"ENABLE_POP3": "yes"}, ["_imaps", "_pop3s", "_sieve"]),
         ({"ENABLE_IMAP": "no"}, []),
     ],
 )
@@ -144,3 +145,23 @@ def test_k_is_always_written() -> None:
 
 def test_an_address_has_no_dot_at_its_end() -> None:
     assert Record("a.example", "A", "192.0.2.1", "").zone_line() == "a.example. IN A 192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("variables", "ipv6", "said"),
+    [
+        ({}, True, "its A and AAAA records are not listed"),
+        ({}, False, "its A and AAAA records are not listed"),
+        ({"PUBLIC_IPV6": "2001:db8::25"}, True, "no A record is listed; set PUBLIC_IPV4"),
+        ({"PUBLIC_IPV4": "192.0.2.25"}, True, "no AAAA record is listed; if"),
+        ({"PUBLIC_IPV4": "192.0.2.25"}, False, None),
+        ({"PUBLIC_IPV4": "192.0.2.25", "PUBLIC_IPV6": "2001:db8::25"}, True, None),
+    ],
+)
+def test_addresses_that_are_not_among_them_are_named(
+    variables: dict[str, str], ipv6: bool, said: str | None
+) -> None:
+    settings = environ.load(MINE | variables, host=HostFacts(ipv6=ipv6))
+    found = missing_addresses(settings)
+    assert (found is None) == (said is None)
+    assert found is None or (found.startswith("mail.example.org: ") and str(said) in found)

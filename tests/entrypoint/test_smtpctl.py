@@ -105,3 +105,65 @@ def test_an_envelope_that_smtpd_does_not_list_has_no_seconds() -> None:
     line = "4c5a2a0e1f1e2d3c|local|mta||@|b@y.test|b@y.test|1|2|0|0|offline||"
     found = smtpctl.QueuedEnvelope.parse(line)
     assert (found.state, found.seconds, found.reason) == ("offline", 0, "")
+
+
+# Printed by the image's smtpctl, but for the last three, which are as its source prints them
+# (show_queue_envelope). What it gives as the end is the creation, and the last try is 0 but of one
+# that is running.
+CREATED = 1795721449
+INTERNAL = (
+    '"451 4.2.0 <alice@example.org> Internal error occurred. Refer to server log for more '
+    'information. [2026-11-26 19:32:16]"'
+)
+LISTED = {
+    "local": (
+        "0fac8780e6bd087c|inet4|mda|auth|alice@example.org|info@example.org|alice@example.org"
+        "|1795721449|1795721449|0|0|pending|-4|",
+        ("mda", "info@example.org", "pending", -4, ""),
+    ),
+    "local, deferred": (
+        "68fee52533234ec6|inet4|mda|auth|alice@example.org|both+x@example.org|alice@example.org"
+        f"|1795721449|1795721449|0|1|pending|6|{INTERNAL}",
+        ("mda", "both+x@example.org", "pending", 6, INTERNAL),
+    ),
+    "local, running": (
+        "9cbff7fd0bd3d242|inet4|mda|auth|alice@example.org|info@example.org|alice@example.org"
+        "|1795721449|1795721449|1795721449|0|inflight|3|",
+        ("mda", "info@example.org", "inflight", 3, ""),
+    ),
+    "relayed, deferred": (
+        "75a6bc5d7292ab9c|inet4|mta|auth|alice@example.org|x@far.test|x@far.test"
+        "|1795721449|1795721449|0|1|pending|396|Temporary failure in MX lookup",
+        ("mta", "x@far.test", "pending", 396, "Temporary failure in MX lookup"),
+    ),
+    "relayed by an alias, suspended": (
+        "c688818eed62310b|inet4|mta|auth,suspend|alice@example.org|both+tag@example.org|x@far.test"
+        "|1795721449|1795721449|0|1|pending|309|Temporary failure in MX lookup",
+        ("mta", "both+tag@example.org", "pending", 309, "Temporary failure in MX lookup"),
+    ),
+    "a bounce": (
+        "1d3c4a5b6e7f8097|local|bounce|bounce,internal|alice@example.org|x@far.test|x@far.test"
+        "|1795721449|1795721449|0|0|pending|30|550 no such user",
+        ("bounce", "x@far.test", "pending", 30, "550 no such user"),
+    ),
+    "one that the scheduler has let go of": (
+        "1d3c4a5b6e7f8098|?|mda||@|alice@example.org|alice@example.org"
+        "|1795721449|1795721449|0|0|invalid||",
+        ("mda", "alice@example.org", "invalid", 0, ""),
+    ),
+    "without smtpd": (
+        "1d3c4a5b6e7f8099|inet6|mta|auth|alice@example.org|x@far.test|x@far.test"
+        "|1795721449|1795721449|0|1|offline||Network error on destination MXs",
+        ("mta", "x@far.test", "offline", 0, "Network error on destination MXs"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "meant"), LISTED.values(), ids=LISTED)
+def test_every_kind_of_envelope_with_its_age(
+    line: str, meant: tuple[str, str, str, int, str]
+) -> None:
+    assert line.count("|") == 13
+    (found,) = smtpctl.envelopes_of(f"{line}\n")
+    assert found.created == CREATED
+    assert (found.agent, found.recipient, found.state, found.seconds, found.reason) == meant

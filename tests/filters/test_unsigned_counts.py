@@ -70,7 +70,7 @@ def test_unhealthy_until_the_next_signature_and_for_a_quarter_of_an_hour(
     clock.now += 60
     assert unsigned(counts, "OSError: no key") == 2
     told = [
-        "2 message(s) from example.org could not be signed since 2025-11-24T16:00:00Z: "
+        "2 messages from example.org could not be signed since 2025-11-24T16:00:00Z: "
         "OSError: no key"
     ]
     assert problems(path, clock) == told

@@ -172,6 +172,16 @@ def test_a_generated_password_is_alone_on_standard_output(shell: Shell) -> None:
     assert matches(second.encode(), shell.hash_of("dave@example.org"))
 
 
+@pytest.mark.parametrize(("plain", "warned"), [("x", True), ("1234567", True), ("12345678", False)])
+def test_a_short_password_is_warned_of_and_taken(shell: Shell, plain: str, warned: bool) -> None:
+    warning = "warning: the password has fewer than eight characters and is soon guessed; "
+    for line in ("account add dave@example.org", "account passwd dave@example.org"):
+        done = shell.attempt(line, plain)
+        assert done.exit_code == 0
+        assert (warning in done.stderr) == warned
+        assert matches(plain.encode(), shell.hash_of("dave@example.org"))
+
+
 def test_quotas(shell: Shell) -> None:
     def quota() -> int | None:
         return shell.stored().accounts["dave@example.org"].quota
@@ -181,7 +191,10 @@ def test_quotas(shell: Shell) -> None:
     for written, meant in (("none", 0), ("default", None), ("2T", 2 * 1024**4)):
         shell.do(f"account quota dave@example.org {written}")
         assert quota() == meant
-    assert shell.attempt("account quota dave@example.org 5X").exit_code == 2
+    for line in ("account quota dave@example.org 5X", "account add e@example.org --quota 5X"):
+        done = shell.attempt(line)
+        assert done.exit_code == 2
+        assert '"5X": the quota is not a size; write it like 5G, or none' in done.output
     listed = json.loads(shell.do("account list --json"))
     assert [(row["address"], row["kept"], row["quota"]) for row in listed] == [
         ("alice@example.org", "ACCOUNTS", None),
@@ -357,7 +370,9 @@ def test_app_passwords_of_any_account(shell: Shell) -> None:
 
 
 def test_app_passwords_need_an_account_and_a_name(shell: Shell) -> None:
-    assert "is no account" in shell.refusal("app-password add dave@example.org phone")
+    assert "dave@example.org: no such account; signpost account list" in shell.refusal(
+        "app-password add dave@example.org phone"
+    )
     assert "no such account" in shell.refusal("app-password list dave@example.org")
     assert "quotes" in shell.refusal("app-password add alice@example.org it's")
     assert "40" in shell.refusal(f"app-password add alice@example.org {'x' * 41}")
@@ -416,11 +431,11 @@ class TestWithAServer:
         return done
 
     def test_what_the_server_says_is_said(self, running: Shell) -> None:
-        outcome = Outcome(lines=(("warning", "odd"), ("info", "8 open session(s) ended")))
+        outcome = Outcome(lines=(("warning", "odd"), ("info", "8 open sessions ended")))
         done = self.during(running, "account add dave@example.org", outcome, "a secret")
         assert done.exit_code == 0
         assert done.stderr == (
-            "warning: odd\ninfo: 8 open session(s) ended\ndave@example.org is added\n"
+            "warning: odd\ninfo: 8 open sessions ended\ndave@example.org is added\n"
         )
 
     @pytest.mark.parametrize(

@@ -353,3 +353,62 @@ def test_an_alias_may_lead_to_what_the_commands_keep() -> None:
     ]
     with pytest.raises(ConfigurationError, match="alias loop"):
         load({**written, "ALIASES": "a@example.org: a@example.org"}, host=HOST)
+
+
+HASH_2Y = "$2y$05$abcdefghijklmnopqrstuuP7pP7pP7pP7pP7pP7pP7pP7pP7pP7pO"
+
+
+@pytest.mark.parametrize("written", [HASH_2Y, f" {HASH_2Y} ", f"{HASH_2Y}:quota=5G"])
+def test_a_hash_of_php_or_htpasswd_is_taken(written: str) -> None:
+    (account,) = loaded(DOMAINS="example.org", ACCOUNTS=f"a@example.org:{written}").accounts
+    assert account.hashed
+    assert account.secret.get_secret_value() == HASH_2Y
+
+
+@pytest.mark.parametrize(
+    ("written", "targets"),
+    [
+        ("info@example.org: alice@example.org, x@far.example", {"info": ["alice", "x@"]}),
+        ("info@example.org:alice@example.org,x@far.example,", {"info": ["alice", "x@"]}),
+        (
+            "info@example.org: alice@example.org, x@far.example, y@far.example, "
+            "sales@example.org: y@far.example,@example.org: alice@example.org , x@far.example",
+            {"info": ["alice", "x@", "y@"], "sales": ["y@"], "": ["alice", "x@"]},
+        ),
+        (
+            "info@example.org: alice@example.org, sales@example.org: x@far.example",
+            {"info": ["alice"], "sales": ["x@"]},
+        ),
+    ],
+)
+def test_aliases_on_one_line_may_have_several_targets(
+    written: str, targets: dict[str, list[str]]
+) -> None:
+    settings = loaded(**MINE, ALIASES=written)
+    assert {alias.address: alias.targets for alias in settings.aliases} == {
+        f"{local}@example.org": tuple(
+            f"{each}far.example" if each.endswith("@") else f"{each}@example.org" for each in names
+        )
+        for local, names in targets.items()
+    }
+
+
+def test_what_is_set_for_other_services_is_passed_over() -> None:
+    """As Kubernetes sets it for services named accounts, dns-servers, mail and relay-host."""
+    links: dict[str, str] = {}
+    for name in ("ACCOUNTS", "DNS_SERVERS", "MAIL", "RELAY_HOST", "LOG_LEVEL", "ACCOUNT_FILE"):
+        address, link = "10.96.0.7", "tcp://10.96.0.7:25"
+        links |= {
+            f"{name}_SERVICE_HOST": address,
+            f"{name}_SERVICE_PORT": "25",
+            f"{name}_SERVICE_PORT_SMTP": "25",
+            f"{name}_PORT": link,
+            f"{name}_PORT_25_TCP": link,
+            f"{name}_PORT_25_TCP_PROTO": "tcp",
+            f"{name}_PORT_25_TCP_PORT": "25",
+            f"{name}_PORT_25_TCP_ADDR": address,
+        }
+    assert loaded(**MINE, **links) == loaded(**MINE)
+    # The same names without such a service are slips, as ever.
+    with pytest.raises(ConfigurationError, match="unknown variable; did you mean"):
+        loaded(**MINE, RELAY_HOST_PORT="25")

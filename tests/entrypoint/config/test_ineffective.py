@@ -8,7 +8,7 @@ from entrypoint.accounts.merge import MOST_APP_PASSWORDS, merged
 from entrypoint.accounts.stored import Stored, StoredAccount, StoredPassword
 from entrypoint.completion import preview
 from entrypoint.config.environ import load
-from entrypoint.config.ineffective import ineffective_settings
+from entrypoint.config.ineffective import doubtful_passwords, ineffective_settings
 from entrypoint.config.passwords import hash_generated, hash_password
 from entrypoint.config.settings import HostFacts
 
@@ -75,3 +75,39 @@ def test_none_that_we_make_is_named_however_many() -> None:
         app_passwords={"a@example.org": phones, "b@example.org": phones},
     )
     assert list(ineffective_settings(merged(preview(base), stored)[0])) == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "lines"),
+    [
+        ({}, []),
+        (
+            {"DOMAINS": "example.org", "ACCOUNTS": "a@example.org:1234567\nb@example.org:12345678"},
+            [
+                "a@example.org: its password has fewer than eight characters and is soon guessed; "
+                "choose a longer one"
+            ],
+        ),
+        ({"DOMAINS": "example.org", "ACCOUNTS": "a@example.org:pässwörd"}, []),
+        ({"DOMAINS": "example.org", "ACCOUNTS": f"a@example.org:$6$salt${'a' * 85}."}, []),
+        (
+            {
+                "DOMAINS": "example.org",
+                "ACCOUNTS": "a@example.org:'wonderland'\nb@example.org:'wonderland",
+                "RELAY_HOST": "smtp.example.net",
+                "RELAY_USER": "me",
+                "RELAY_PASSWORD": '"wonderland"',
+            },
+            [
+                "a@example.org: its password begins and ends with a quote, which belongs to it; "
+                "take it out if not meant",
+                "RELAY_PASSWORD: it begins and ends with a quote, which belongs to it; "
+                "take it out if not meant",
+            ],
+        ),
+    ],
+)
+def test_doubtful_passwords_are_named_and_not_shown(
+    environ: dict[str, str], lines: list[str]
+) -> None:
+    assert list(doubtful_passwords(load(environ, host=HostFacts(ipv6=False)))) == lines

@@ -16,10 +16,11 @@ from entrypoint.config.passwords import (
     well_formed,
 )
 from entrypoint.config.problems import BrokenRuleError
-from filters.credentials import MOST_PASSWORDS
+from filters.credentials import MOST_PASSWORDS, matches
 from filters.hash_cost import SLOW, check_seconds, fit_a_question
 
 BCRYPT = "$2b$05$abcdefghijklmnopqrstuu"
+BCRYPT_2Y = BCRYPT.replace("$2b$", "$2y$")
 
 
 def crypt(phrase: str, setting: str) -> str:
@@ -66,7 +67,13 @@ def test_what_cannot_be_a_password_is_refused_without_showing_it(plain: str) -> 
     "setting",
     [
         *("$6$abcdefghijklmnop$", "$6$a$", "$6$rounds=1000$abcd$", "$5$abcdefgh$"),
-        *("$5$rounds=5001$./AZ$", BCRYPT, "$y$j75$abcdefghijklmnop$", "$y$j9T$abcdefghijklmnop$"),
+        *(
+            "$5$rounds=5001$./AZ$",
+            BCRYPT,
+            BCRYPT_2Y,
+            "$y$j75$abcdefghijklmnop$",
+            "$y$j9T$abcdefghijklmnop$",
+        ),
     ],
 )
 def test_what_crypt_makes_is_well_formed(plain: str, setting: str) -> None:
@@ -144,3 +151,17 @@ def test_what_is_taken_leaves_room_for_every_app_password(own: str) -> None:
     further = [hash_generated(generate_password()).encode()] * (MOST_PASSWORDS - 1)
     assert fit_a_question([own.encode(), *further])
     assert not fit_a_question([f"$2b$13${TAIL}".encode(), *further])
+
+
+def test_2y_is_2b_and_what_only_begins_like_it_a_password() -> None:
+    hashed = crypt("wonderland", BCRYPT_2Y)
+    assert hashed.startswith("$2y$")
+    assert is_hash(hashed)
+    assert matches(b"wonderland", hashed.encode())
+    assert matches(b"wonderland", hashed.replace("$2y$", "$2b$").encode())
+    assert check_seconds(hashed.encode()) == check_seconds(crypt("x", BCRYPT).encode())
+    # As before: what is no whole hash may be somebody's password.
+    for plain in ("$2y$in$my$pocket", hashed[:-1], f"{hashed}x"):
+        assert not is_hash(plain)
+    with pytest.raises(BrokenRuleError, match="a hash that takes 999 ms"):
+        is_hash(hashed.replace("$05$", "$14$"))

@@ -214,7 +214,7 @@ def test_who_hangs_is_named_and_passwords_and_sessions_do_not_wait(place: Place)
     assert place.progress.text == (
         "live: passwords, Dovecot's users, the end of open sessions; not live yet: smtpd's tables"
     )
-    assert place.log == ["a@example.org: 2 open session(s) ended: a password counts no longer"]
+    assert place.log == ["a@example.org: 2 open sessions ended: a password counts no longer"]
 
 
 def test_sessions_that_do_not_end_keep_no_table_back(place: Place) -> None:
@@ -229,7 +229,7 @@ def test_sessions_that_do_not_end_keep_no_table_back(place: Place) -> None:
     assert place.servers.tables == [("virtuals", "b")]
     place.servers.dovecot_away = False
     place.reload(virtuals="b")
-    assert place.log == ["a@example.org: 1 open session(s) ended: a password counts no longer"]
+    assert place.log == ["a@example.org: 1 open session ended: a password counts no longer"]
 
 
 def test_a_start_needs_no_telling(place: Place) -> None:
