@@ -98,7 +98,7 @@ def note(problems: Problems, label: str, error: ReportError) -> None:
 def note_left_out(problems: Problems, label: str, notes: Notes) -> None:
     """Note every part that was left out."""
     for error in notes.left_out:
-        cure = f"{error.cure}; this part is left out"
+        cure = f"{error.cure}; the rest was read"
         note(problems, label, ReportError(error.rule, cure, error.where, error.value))
 
 

@@ -211,6 +211,7 @@ class _Builder:
         self._first: tuple[str, int] | None = None  # of those
         self._open: list[Element] = []
         self._texts: list[list[str]] = []
+        self._renamed = False  # an element was in another namespace, and read
         self._foreign = 0  # elements of an extension that are open
         self._total = self._kept = self._length = 0
         # The encoding given here overrides the one that the document declares.
@@ -268,7 +269,7 @@ class _Builder:
     def _outside(self, name: str, line: int) -> None:
         self._around += 1
         if name == self._root:
-            rule = f"a second {self._root} in one document is left out"
+            rule = f"a second {self._root} in one document"
             self._notes.leave_out(
                 ReportError(rule, "put it into a file of its own", f"line {line}")
             )
@@ -280,7 +281,9 @@ class _Builder:
             return True
         if prefix and not _DMARC.fullmatch(namespace):
             return False
-        self._notes.read_anyway("a namespace on an element inside the report", f"line {line}")
+        if not self._renamed:
+            self._renamed = True
+            self._notes.read_anyway("a namespace on an element inside the report", f"line {line}")
         return True
 
     def _end(self, _tag: str) -> None:
