@@ -88,7 +88,7 @@ def attachments(raw: bytes) -> list[Attachment | FailedMail]:
         if attachment:
             found.append(attachment)
     if not found:
-        raise ReportError("a mail without a report (xml, gz or zip) attached to it", _NO_MAIL)
+        raise ReportError("a mail without a report (xml, json, gz or zip) attached to it", _NO_MAIL)
     return found
 
 

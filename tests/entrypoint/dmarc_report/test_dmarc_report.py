@@ -1091,7 +1091,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "a mail without a report": (
         lambda: b"From: a@b.example\n\nhello\n",
-        "a mail without a report (xml, gz or zip) attached to it; ",
+        "a mail without a report (xml, json, gz or zip) attached to it; ",
     ),
     "a mail of many parts": (
         lambda: mailed(*[b"x"] * (MOST_PARTS + 1)),
