@@ -118,10 +118,10 @@ def _leaves(raw: bytes, depth: int) -> Iterator[Message | FailedMail]:
         inner = list(
             islice(_split(part.body, boundary.encode("utf-8", "surrogateescape")), MOST_PARTS + 1)
         )
-        if failed := _failed(inner):
+        failed, others = _failed(inner)
+        if failed:
             yield failed
-            return
-        for raw_part in inner:
+        for raw_part in others:
             yield from _leaves(raw_part, depth + 1)
     elif kind == "message/rfc822":
         yield from _leaves(part.body, depth + 1)
@@ -160,10 +160,11 @@ def _bare(value: str) -> str:
     return value.strip()
 
 
-def _failed(parts: list[bytes]) -> FailedMail | None:
-    """The failure report that these parts of one multipart make, if they do."""
+def _failed(parts: list[bytes]) -> tuple[FailedMail | None, list[bytes]]:
+    """The failure report that parts of one multipart make, if they do, and the other parts."""
     report: bytes | ReportError | None = None
     original = b""
+    others = []
     for raw in parts:
         part = _part(raw)
         kind = _header(part).get_content_type()
@@ -172,7 +173,9 @@ def _failed(parts: list[bytes]) -> FailedMail | None:
         elif kind in ("message/rfc822", "message/global", "text/rfc822-headers") and not original:
             content = _decoded(part)
             original = b"" if isinstance(content, ReportError) else content
-    return None if report is None else FailedMail(report, original)
+        else:
+            others.append(raw)
+    return (None, parts) if report is None else (FailedMail(report, original), others)
 
 
 def _parameter(header: Header, name: str) -> str:

@@ -5,6 +5,7 @@ The only one of the report modules that opens a file.
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -113,11 +114,11 @@ def _content(name: str) -> bytes:
 
 def _contents(label: str, raw: bytes) -> Iterator[tuple[str, Content | ReportError]]:
     """The file, or each attachment of its mails; one bad attachment does not hide the others."""
-    if is_packed(raw) or is_markup(raw) or is_json(raw) or not is_mail(raw):
+    if is_packed(raw) or is_markup(raw) or is_json(raw) or not is_mail(_started(raw)):
         yield label, raw
         return
     count = 0
-    for number, mail in enumerate(mails(raw), 1):
+    for number, mail in enumerate(mails(_started(raw)), 1):
         message = label if number == 1 else f"{label}: message {number}"
         for place, content in _of_mail(message, mail):
             count += 1
@@ -127,6 +128,11 @@ def _contents(label: str, raw: bytes) -> Iterator[tuple[str, Content | ReportErr
                     "split it; the rest is left out",
                 )
             yield place, content
+
+
+def _started(raw: bytes) -> bytes:
+    """A mail that was copied by hand may have empty lines first."""
+    return raw.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
 
 
 def _of_mail(label: str, mail: bytes) -> Iterator[tuple[str, Content | ReportError]]:

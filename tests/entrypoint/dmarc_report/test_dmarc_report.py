@@ -458,6 +458,14 @@ IN_A_MAIL: dict[str, tuple[Callable[[], bytes], int]] = {
         ),
         3,
     ),
+    "empty lines before it": (lambda: b"\r\n\n" + MAIL, 1),
+    "a failure report beside it": (
+        lambda: mailed(gzip.compress(YAHOO)).replace(
+            b"\n--b--",
+            b"\n--b\nContent-Type: message/feedback-report\n\nFeedback-Type: auth-failure\n--b--",
+        ),
+        1,
+    ),
     "a forwarded mail with an mbox first line": (
         lambda: b"From: me@example.org\nContent-Type: message/rfc822\n\n" + MBOX + MAIL,
         1,
