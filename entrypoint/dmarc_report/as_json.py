@@ -20,9 +20,10 @@ The keys are stable: new ones may come, none goes or changes its meaning. Times 
                 "dispositions": {"none": number, "pass": …, "quarantine": …, "reject": …}},
      "failures": [{"file", "feedback_type", "user_agent", "auth_failure", "identity_alignment",
                    "delivery_result", "reported_domain", "source_ip", "envelope_from",
-                   "envelope_to", "arrived", "authentication_results": [text], "dkim_domain",
-                   "dkim_identity", "dkim_selector", "spf_dns", "header_from", "subject",
-                   "message_id", "date", "warnings": [text]}],
+                   "envelope_to", "arrived", "incidents": number,
+                   "authentication_results": [text], "dkim_domain", "dkim_identity",
+                   "dkim_selector", "spf_dns", "header_from", "subject", "message_id", "date",
+                   "warnings": [text]}],
      "repeated": [file], "errors": [text]}
 
 A text that a report leaves out is "". `file` and the errors are made safe to show; every other

@@ -29,10 +29,10 @@ _IN_WORDS = {
 
 @dataclass(frozen=True)
 class FailureReport:
-    """One message that failed DMARC, as its receiver reports it; "" where it does not say.
+    """A message that failed DMARC, as its receiver reports it; "" where it does not say.
 
-    arrived: seconds since the epoch, None where there is no date. The last four are of the
-    message itself.
+    arrived: seconds since the epoch, None where there is no date. incidents: how many messages
+    it stands for (RFC 5965 §3.2). header_from to date: of the message itself.
     """
 
     feedback_type: str
@@ -45,6 +45,7 @@ class FailureReport:
     envelope_from: str
     envelope_to: str
     arrived: int | None
+    incidents: int
     authentication_results: tuple[str, ...]
     dkim_domain: str
     dkim_identity: str
@@ -86,6 +87,7 @@ def read_failure(mail: FailedMail) -> FailureReport:
         envelope_from=of("original-mail-from", "").strip("<>"),
         envelope_to=of("original-rcpt-to", "").strip("<>"),
         arrived=_arrived(of("arrival-date", "") or of("received-date", ""), notes),
+        incidents=_incidents(of("incidents", "1"), notes),
         authentication_results=tuple(fields.get("authentication-results", ())),
         dkim_domain=of("dkim-domain", "").lower(),
         dkim_identity=of("dkim-identity", ""),
@@ -134,6 +136,13 @@ def _address(text: str, notes: Notes) -> str:
     except ValueError:
         notes.read_anyway("its Source-IP is no IP address" if text else "no Source-IP")
         return text
+
+
+def _incidents(text: str, notes: Notes) -> int:
+    if re.fullmatch(r"[0-9]{1,12}", text):
+        return int(text)
+    notes.read_anyway("its Incidents is no number, counted as 1")
+    return 1
 
 
 def _arrived(text: str, notes: Notes) -> int | None:

@@ -48,7 +48,8 @@ class ReadFailure:
     def failed(self) -> str:
         """What failed, in the reporter's words."""
         report = self.report
-        return report.auth_failure or report.identity_alignment or report.feedback_type or "?"
+        what = report.auth_failure or report.identity_alignment or report.feedback_type or "?"
+        return what if report.incidents == 1 else f"{what} ({report.incidents} times)"
 
 
 @dataclass(frozen=True)

@@ -154,14 +154,14 @@ def _well_formed(text: bytes) -> bool:
 
 def _repaired(text: bytes, notes: Notes) -> bytes:
     for pattern, instead, what in _REPAIRS:
-        start = len("<?xml") if pattern is _DECLARATION else 0
-        repaired, count = pattern.subn(instead, text[start:], _MOST_REPAIRS)
+        repaired, count = pattern.subn(instead, text, _MOST_REPAIRS)
         if count == _MOST_REPAIRS:
             raise ReportError(f"{what}, {count} times", _NOT_OURS)
         if count:
-            line = text[: pattern.search(text, start).start()].count(10) + 1  # type: ignore[union-attr]
+            first = pattern.search(text)
+            line = text[: first.start() if first else 0].count(10) + 1
             notes.read_anyway(what, f"line {line}")
-            text = text[:start] + repaired
+            text = repaired
     return text
 
 
@@ -180,7 +180,10 @@ def _utf8(data: bytes, notes: Notes) -> bytes:
         text = data.decode(codec, "replace")
         line = data[: error.start].count(10) + 1
         notes.read_anyway(f"bytes that are not {codec}, shown as \ufffd", f"line {line}")
-    return text.strip("\ufeff\0 \t\r\n").encode("utf-8", "replace")
+    utf8 = text.strip("\ufeff\0 \t\r\n").encode("utf-8", "replace")
+    # The declaration has had its say; expat would have more to ask of it.
+    first = _DECLARATION.match(utf8)
+    return b"\n" * first[0].count(b"\n") + utf8[first.end() :] if first else utf8
 
 
 def _declared_codec(data: bytes, notes: Notes) -> str:
@@ -242,7 +245,6 @@ class _Builder:
                 self._outside(name, line)
                 return
             self.started = True
-            self._kept = 0
             self.namespace = namespace
             if self._first:
                 what = f"the element {self._first[0]} around {self._root}"

@@ -266,6 +266,16 @@ READ: dict[str, tuple[Callable[[], bytes], list[str]]] = {
         lambda: declared("utf-7", "utf-8"),
         ["line 1: the unknown encoding utf-7, read as UTF-8"],
     ),
+    "no encoding at all": (lambda: declared("", "utf-8"), []),
+    "an encoding that is no name": (
+        lambda: declared("utf 8", "utf-8"),
+        ["line 1: the unknown encoding utf 8, read as UTF-8"],
+    ),
+    "control characters for an encoding": (
+        lambda: declared("\x9b2J", "utf-8"),
+        ["line 1: the unknown encoding \xc2\x9b2J, read as UTF-8"],
+    ),
+    "XML 1.1": (lambda: swapped((b'"1.0"', b'"1.1"')), []),
     "a namespace on a record": (
         lambda: swapped((b"<record>", b'<record xmlns="http://dmarc.org/dmarc-xml/0.1">')),
         ["line 22: a namespace on an element inside the report"],
@@ -362,6 +372,7 @@ def test_what_is_odd_is_read_and_named(case: str) -> None:
     assert report["begin"] == "2026-01-01T00:00:00Z"
     text = run("-", stdin=xml).stdout
     page = run("-", "--html", stdin=xml).stdout
+    assert all(char.isprintable() or char == "\n" for char in text + page)
     assert text.count("\n  warning: ") == page.count("<br>warning: ") == len(warnings)
 
 
@@ -594,6 +605,7 @@ def test_a_failure_report_is_read() -> None:
             "envelope_from": "bounce@evil.example",
             "envelope_to": "",
             "arrived": "2026-01-01T01:03:04Z",
+            "incidents": 1,
             "authentication_results": ["mx.example; dmarc=fail header.from=example.org"],
             **dict.fromkeys(("dkim_domain", "dkim_identity", "dkim_selector", "spf_dns"), ""),
             "header_from": "=?utf-8?q?B=C3=BCcher?= <info@example.org>",
@@ -667,6 +679,15 @@ def test_a_failure_report_may_be_odd(mail: bytes, warnings: list[str]) -> None:
     (shown,) = json.loads(done.stdout)["failures"]
     assert shown["warnings"] == warnings
     assert shown["subject"] == "Your account"
+
+
+def test_a_failure_report_may_stand_for_many_messages() -> None:
+    for said, shown, warnings in ((b"12", "dmarc (12 times)", 0), (b"many", "dmarc", 1)):
+        report = b"Feedback-Type: auth-failure\nAuth-Failure: dmarc\nSource-IP: 192.0.2.66\n"
+        date = b"Arrival-Date: Thu, 1 Jan 2026 02:03:04 +0100\n"
+        done = run("-", stdin=failure(report + date + b"Incidents: " + said + b"\n"))
+        assert done.stdout.splitlines()[1].startswith(f"{shown}  ")
+        assert done.stdout.count(": warning: ") == warnings
 
 
 def test_a_failure_report_of_nothing_is_refused() -> None:
