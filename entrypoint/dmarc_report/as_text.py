@@ -95,7 +95,7 @@ def _cells(source: Source) -> tuple[str, ...]:
     return (
         "pass" if source.passes else "FAIL",
         str(source.count),
-        short(source.header_from),
+        short(source.header_from or "?"),
         source.source_ip,
         short(source.disposition + overridden),
         _results(source.dkim, map(dkim_text, source.dkim_results)),

@@ -146,10 +146,9 @@ def read_report(xml: bytes, notes: Notes | None = None) -> AggregateReport:
                 notes.leave_out(error)
         elif element.name in ("version", "report_metadata", "policy_published"):
             if element.name in once:
-                raise ReportError(
-                    "an element that may stand once is there again", _BROKEN, element.where
-                )
-            once[element.name] = element
+                again = "an element that may stand once is there again"
+                notes.leave_out(ReportError(again, _BROKEN, element.where))
+            once.setdefault(element.name, element)
 
     document = read_xml(xml, "feedback", take, notes)
     _require(document, once, records, notes)
@@ -228,7 +227,8 @@ def _policy(published: Element, notes: Notes) -> PublishedPolicy:
 def _record(element: Element, notes: Notes) -> ReportRecord:
     row = element.required("row")
     evaluated = row.required("policy_evaluated")
-    identifiers = element.required("identifiers")
+    # Drafts of RFC 7489 had another name for it.
+    identifiers = element.optional("identities") or element.required("identifiers")
     return ReportRecord(
         source_ip=_address(row.required("source_ip")),
         count=_number(row.required("count"), 10**12, "messages"),
@@ -239,7 +239,7 @@ def _record(element: Element, notes: Notes) -> ReportRecord:
             Reason(reason.text_of("type").lower(), reason.text_of("comment"))
             for reason in evaluated.every("reason")
         ),
-        header_from=_domain(_filled(identifiers, "header_from")),
+        header_from=_domain(_author(identifiers, notes)),
         envelope_from=_domain(identifiers.text_of("envelope_from")),
         envelope_to=_domain(identifiers.text_of("envelope_to")),
         dkim_results=tuple(
@@ -269,11 +269,11 @@ def _results(record: Element, name: str) -> list[Element]:
     return [found for found in results.every(name) if found.children] if results else []
 
 
-def _filled(parent: Element, name: str) -> str:
-    element = parent.required(name)
-    if not element.text:
-        raise ReportError("the element is empty", _BROKEN, element.where)
-    return element.text
+def _author(identifiers: Element, notes: Notes) -> str:
+    text = identifiers.text_of("header_from")
+    if not text:
+        notes.read_anyway("no header_from", identifiers.where)
+    return text
 
 
 def _domain(text: str) -> str:
