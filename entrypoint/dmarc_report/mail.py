@@ -115,9 +115,7 @@ def _leaves(raw: bytes, depth: int) -> Iterator[Message | FailedMail]:
     kind = header.get_content_type()
     boundary = _parameter(header, "boundary") if kind.startswith("multipart/") else ""
     if boundary:
-        inner = list(
-            islice(_split(part.body, boundary.encode("utf-8", "surrogateescape")), MOST_PARTS + 1)
-        )
+        inner = list(islice(_split(part.body, boundary.encode("utf-8", "replace")), MOST_PARTS + 1))
         failed, others = _failed(inner)
         if failed:
             yield failed
@@ -149,7 +147,7 @@ def _header(part: Message) -> Header:
     for key in (b"content-type", b"content-disposition", b"content-transfer-encoding"):
         for field in part.named(key)[:1]:
             value = field.value[:_MOST_VALUE].replace(b"\r\n", b"").strip()
-            header[key.decode()] = _bare(value.decode("utf-8", "surrogateescape"))
+            header[key.decode()] = _bare(value.decode("utf-8", "replace"))
     return header
 
 

@@ -1138,6 +1138,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: b"Content-Type: message/rfc822\n\n" * 1_000 + MAIL,
         "a mail nested deeper than 5 levels; ",
     ),
+    "a type of other bytes": (
+        lambda: b"From: a@b.example\nContent-Type: \x80\xc2\x80\n\nhello\n",
+        "a mail without a report (xml, json, gz or zip) attached to it; ",
+    ),
     "an attachment that is not base64": (
         lambda: changed(b"--b--", b"=", mailed(b"x")).replace(base64.encodebytes(b"x"), b"A"),
         ": attachment report.xml.gz: the attachment is not base64; fetch the mail again",
