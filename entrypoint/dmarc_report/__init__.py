@@ -1,1 +1,1 @@
-"""Reading DMARC aggregate reports. It must not know a running server."""
+"""Reading DMARC aggregate and failure reports. It must not know a running server."""

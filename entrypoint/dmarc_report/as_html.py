@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from entrypoint.dmarc_report.as_text import dkim_text, period, spf_text
+from entrypoint.dmarc_report.as_text import arrived, dkim_text, period, spf_text, words
 from entrypoint.dmarc_report.overview import Overview
 from entrypoint.text import printable
 
@@ -24,6 +24,7 @@ def as_html(view: Overview) -> str:
         # Escaping leaves bidirectional overrides and control characters as they are.
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    environment.filters |= {"dkim": dkim_text, "spf": spf_text}
-    page = environment.get_template("dmarc-report.html.j2").render(view=view, period=period)
+    environment.filters |= {"dkim": dkim_text, "spf": spf_text, "words": words}
+    template = environment.get_template("dmarc-report.html.j2")
+    page = template.render(view=view, period=period, arrived=arrived)
     return page.encode("ascii", "xmlcharrefreplace").decode("ascii")

@@ -7,7 +7,7 @@ The keys are stable: new ones may come, none goes or changes its meaning. Times 
                   "report_id", "begin", "end", "errors": [text], "generator",
                   "policy": {"domain", "p", "sp", "np", "adkim", "aspf", "fo", "pct", "testing",
                              "discovery_method"},
-                  "messages": number, "failing": number,
+                  "warnings": [text], "messages": number, "failing": number,
                   "records": [{"source_ip", "count": number, "disposition", "dkim", "spf",
                                "reasons": [{"type", "comment"}],
                                "header_from", "envelope_from", "envelope_to",
@@ -18,6 +18,12 @@ The keys are stable: new ones may come, none goes or changes its meaning. Times 
                   "reasons": [type], "reporters": [text], "begin", "end"}],
      "totals": {"reports": number, "messages": number, "passing": number, "failing": number,
                 "dispositions": {"none": number, "pass": …, "quarantine": …, "reject": …}},
+     "failures": [{"file", "feedback_type", "user_agent", "auth_failure", "identity_alignment",
+                   "delivery_result", "reported_domain", "source_ip", "envelope_from",
+                   "envelope_to", "arrived", "incidents": number,
+                   "authentication_results": [text], "dkim_domain", "dkim_identity",
+                   "dkim_selector", "spf_dns", "header_from", "subject", "message_id", "date",
+                   "warnings": [text]}],
      "repeated": [file], "errors": [text]}
 
 A text that a report leaves out is "". `file` and the errors are made safe to show; every other
@@ -29,7 +35,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from entrypoint.dmarc_report.overview import Overview, ReadReport
+from entrypoint.dmarc_report.overview import Overview, ReadFailure, ReadReport
 from entrypoint.text import second
 
 
@@ -45,10 +51,20 @@ def as_json(view: Overview) -> str:
             "failing": view.failing,
             "dispositions": view.dispositions,
         },
+        "failures": [_failure(each) for each in view.failures],
         "repeated": view.repeated,
         "errors": view.errors,
     }
     return json.dumps(shaped, indent=2)
+
+
+def _failure(each: ReadFailure) -> dict[str, object]:
+    arrived = each.report.arrived
+    return {
+        "file": each.file,
+        **asdict(each.report),
+        "arrived": "" if arrived is None else second(arrived),
+    }
 
 
 def _report(each: ReadReport) -> dict[str, object]:

@@ -3,21 +3,28 @@
 The two differ in namespace (none or http://dmarc.org/dmarc-xml/0.1; urn:ietf:params:xml:ns:
 dmarc-2.0) and in elements that were added or dropped, so both are read in one way: what a table
 needs is required, the rest may be missing, what is unknown is skipped. Raw DKIM and SPF results
-are any word, for receivers write more than RFC 8601 has. It must not know files or how a report
-is shown.
+are any word, for receivers write more than RFC 8601 has. A record that cannot be read is left out
+and noted; the others stay. It must not know files or how a report is shown.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from entrypoint.dmarc_report.error import ReportError
-from entrypoint.dmarc_report.xml import Element, read_xml
+from entrypoint.dmarc_report.error import Notes, ReportError
+from entrypoint.dmarc_report.xml import Document, Element, read_xml
 
 DISPOSITIONS = ("none", "pass", "quarantine", "reject")  # pass: RFC 9990 only
 _ALIGNED = ("pass", "fail")
+# What DKIM or SPF found, written where only pass and fail may stand: none of it is a pass.
+_NO_PASS = (
+    *("", "none", "neutral", "policy", "softfail", "hardfail", "temperror", "permerror"),
+    *("error", "unknown"),
+)
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 _BROKEN = "ask the reporter for the report again, or leave it out"
 
@@ -97,7 +104,10 @@ class PublishedPolicy:
 
 @dataclass(frozen=True)
 class AggregateReport:
-    """One aggregate report. begin, end: seconds since the epoch, UTC."""
+    """One aggregate report. begin, end: seconds since the epoch, UTC.
+
+    warnings: what is not as the standard has it, and was read all the same.
+    """
 
     namespace: str
     version: str
@@ -111,51 +121,97 @@ class AggregateReport:
     generator: str
     policy: PublishedPolicy
     records: tuple[ReportRecord, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def called(self) -> str:
+        """The reporter as a person may know it: by its address where it gives no name."""
+        return self.reporter or self.email.rpartition("@")[2] or "unknown reporter"
 
 
-def read_report(xml: bytes) -> AggregateReport:
-    """Read a report. Raises ReportError and nothing else, whatever the bytes are."""
+def read_report(xml: bytes, notes: Notes | None = None) -> AggregateReport:
+    """Read a report. Raises ReportError and nothing else, whatever the bytes are.
+
+    notes: gets what was odd, and which parts were left out.
+    """
+    notes = notes or Notes()
     once: dict[str, Element] = {}
     records: list[ReportRecord] = []
 
     def take(element: Element) -> None:
         if element.name == "record":
-            records.append(_record(element))
+            try:
+                records.append(_record(element, notes))
+            except ReportError as error:
+                notes.leave_out(error)
         elif element.name in ("version", "report_metadata", "policy_published"):
             if element.name in once:
-                raise ReportError(
-                    "an element that may stand once is there again", _BROKEN, element.where
-                )
-            once[element.name] = element
+                again = "an element that may stand once is there again"
+                notes.leave_out(ReportError(again, _BROKEN, element.where))
+            once.setdefault(element.name, element)
 
-    namespace = read_xml(xml, "feedback", take)
-    for name in ("report_metadata", "policy_published"):
-        if name not in once:
-            raise ReportError(f"the element {name} is missing", _BROKEN, "feedback")
-    if not records:
-        raise ReportError("the element record is missing", _BROKEN, "feedback")
+    document = read_xml(xml, "feedback", take, notes)
+    _require(document, once, records, notes)
     metadata = once["report_metadata"]
     dates = metadata.required("date_range")
+    of = _first_texts(metadata, notes)
     return AggregateReport(
-        namespace=namespace,
+        namespace=document.namespace,
         version=once["version"].text if "version" in once else "",
-        reporter=_filled(metadata, "org_name"),
-        email=metadata.text_of("email"),
-        extra_contact_info=metadata.text_of("extra_contact_info"),
-        report_id=_filled(metadata, "report_id"),
-        begin=_number(dates.required("begin"), _LAST_SECOND, "seconds since 1970"),
-        end=_number(dates.required("end"), _LAST_SECOND, "seconds since 1970"),
+        reporter=_expected(of, "org_name", metadata, notes),
+        email=_expected(of, "email", metadata, notes),
+        extra_contact_info=of("extra_contact_info"),
+        report_id=_expected(of, "report_id", metadata, notes),
+        begin=_moment(dates.required("begin"), notes),
+        end=_moment(dates.required("end"), notes),
         errors=tuple(error.text for error in metadata.every("error")),
-        generator=metadata.text_of("generator"),
-        policy=_policy(once["policy_published"]),
+        generator=of("generator"),
+        policy=_policy(once["policy_published"], notes),
         records=tuple(records),
+        warnings=tuple(notes.odd),
     )
 
 
-def _policy(published: Element) -> PublishedPolicy:
-    of = published.text_of
+def _require(
+    document: Document, once: dict[str, Element], records: list[ReportRecord], notes: Notes
+) -> None:
+    """Raise ReportError where what is left is no report; else note what is cut off."""
+    missing = [name for name in ("report_metadata", "policy_published") if name not in once]
+    if not missing and not records:
+        missing = ["record"]
+    if missing and document.broken:
+        raise document.broken
+    if missing == ["record"] and notes.left_out:
+        raise notes.left_out.pop()  # the others are told of beside it
+    if missing:
+        raise ReportError(f"the element {missing[0]} is missing", _BROKEN, "feedback")
+    if document.broken:
+        notes.leave_out(document.broken)
+
+
+def _first_texts(parent: Element, notes: Notes) -> Callable[[str], str]:
+    """The text of the first child of a name; that there are more is noted."""
+
+    def first(name: str) -> str:
+        found = parent.every(name)
+        if len(found) > 1:
+            notes.read_anyway("an element that may stand once is there again", found[1].where)
+        return found[0].text if found else ""
+
+    return first
+
+
+def _expected(of: Callable[[str], str], name: str, parent: Element, notes: Notes) -> str:
+    text = of(name)
+    if not text:
+        notes.read_anyway(f"no {name}", parent.where)
+    return text
+
+
+def _policy(published: Element, notes: Notes) -> PublishedPolicy:
+    of = _first_texts(published, notes)
     return PublishedPolicy(
-        domain=_domain(_filled(published, "domain")),
+        domain=_domain(_expected(of, "domain", published, notes)),
         p=of("p").lower(),
         sp=of("sp").lower(),
         np=of("np").lower(),
@@ -168,21 +224,22 @@ def _policy(published: Element) -> PublishedPolicy:
     )
 
 
-def _record(element: Element) -> ReportRecord:
+def _record(element: Element, notes: Notes) -> ReportRecord:
     row = element.required("row")
     evaluated = row.required("policy_evaluated")
-    identifiers = element.required("identifiers")
+    # Drafts of RFC 7489 had another name for it.
+    identifiers = element.optional("identities") or element.required("identifiers")
     return ReportRecord(
         source_ip=_address(row.required("source_ip")),
         count=_number(row.required("count"), 10**12, "messages"),
-        disposition=_word(evaluated.required("disposition"), DISPOSITIONS),
-        dkim=_word(evaluated.required("dkim"), _ALIGNED),
-        spf=_word(evaluated.required("spf"), _ALIGNED),
+        disposition=_disposition(evaluated, notes),
+        dkim=_aligned(evaluated, "dkim", notes),
+        spf=_aligned(evaluated, "spf", notes),
         reasons=tuple(
             Reason(reason.text_of("type").lower(), reason.text_of("comment"))
             for reason in evaluated.every("reason")
         ),
-        header_from=_domain(_filled(identifiers, "header_from")),
+        header_from=_domain(_author(identifiers, notes)),
         envelope_from=_domain(identifiers.text_of("envelope_from")),
         envelope_to=_domain(identifiers.text_of("envelope_to")),
         dkim_results=tuple(
@@ -212,11 +269,11 @@ def _results(record: Element, name: str) -> list[Element]:
     return [found for found in results.every(name) if found.children] if results else []
 
 
-def _filled(parent: Element, name: str) -> str:
-    element = parent.required(name)
-    if not element.text:
-        raise ReportError("the element is empty", _BROKEN, element.where)
-    return element.text
+def _author(identifiers: Element, notes: Notes) -> str:
+    text = identifiers.text_of("header_from")
+    if not text:
+        notes.read_anyway("no header_from", identifiers.where)
+    return text
 
 
 def _domain(text: str) -> str:
@@ -238,6 +295,44 @@ def _number(element: Element, most: int, unit: str) -> int:
     if re.fullmatch(r"\+?[0-9]{1,15}", element.text) and int(element.text) <= most:
         return int(element.text)
     raise ReportError(f"not a number of {unit}", _BROKEN, element.where, element.text)
+
+
+def _moment(element: Element, notes: Notes) -> int:
+    """Seconds since 1970; a few reporters write a date and time of RFC 3339, or a fraction."""
+    whole = re.fullmatch(r"([0-9]{1,12})\.[0-9]{1,9}", element.text)
+    seconds = int(whole[1]) if whole else -1
+    if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", element.text) and len(element.text) < 40:
+        try:
+            moment = datetime.fromisoformat(element.text)
+            seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        except (ValueError, OverflowError):
+            pass
+    if 0 <= seconds <= _LAST_SECOND:
+        notes.read_anyway("a time that is no whole number of seconds since 1970", element.where)
+        return seconds
+    return _number(element, _LAST_SECOND, "seconds since 1970")
+
+
+def _disposition(evaluated: Element, notes: Notes) -> str:
+    found = evaluated.optional("disposition")
+    if found and found.text:
+        return _word(found, DISPOSITIONS)
+    notes.read_anyway("no disposition, counted as none", evaluated.where)
+    return "none"
+
+
+def _aligned(evaluated: Element, name: str, notes: Notes) -> str:
+    found = evaluated.optional(name)
+    if found and found.text.lower() not in _NO_PASS:
+        return _word(found, _ALIGNED)
+    if not evaluated.every("dkim") and not evaluated.every("spf"):
+        evaluated.required(name)
+    word = found.text.lower() if found else ""
+    notes.read_anyway(
+        f"{name} is neither pass nor fail, but {word or 'left out'}: counted as fail",
+        evaluated.where,
+    )
+    return "fail"
 
 
 def _word(element: Element, words: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from entrypoint.dmarc_report.failure import FailureReport
 from entrypoint.dmarc_report.feedback import (
     DISPOSITIONS,
     AggregateReport,
@@ -37,6 +38,21 @@ class ReadReport:
 
 
 @dataclass(frozen=True)
+class ReadFailure:
+    """A failure report and the file that it was in, for a person."""
+
+    file: str
+    report: FailureReport
+
+    @property
+    def failed(self) -> str:
+        """What failed, in the reporter's words."""
+        report = self.report
+        what = report.auth_failure or report.identity_alignment or report.feedback_type or "?"
+        return what if report.incidents == 1 else f"{what} ({report.incidents} times)"
+
+
+@dataclass(frozen=True)
 class Source:
     """All messages of an author domain from one address that fared alike, over all reports.
 
@@ -60,7 +76,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Overview:
-    """reports: as they were given, each once. sources: failing first, then by count.
+    """reports, failures: as they were given, each once. sources: failing first, then by count.
 
     dispositions: messages by disposition, every one of DISPOSITIONS. repeated: the files whose
     report was read before. errors: one line each, safe to show.
@@ -71,6 +87,7 @@ class Overview:
     dispositions: dict[str, int]
     repeated: tuple[str, ...]
     errors: tuple[str, ...]
+    failures: tuple[ReadFailure, ...] = ()
 
     @property
     def messages(self) -> int:
@@ -83,7 +100,11 @@ class Overview:
         return sum(source.count for source in self.sources if not source.passes)
 
 
-def overview(read: Iterable[ReadReport], errors: Iterable[str] = ()) -> Overview:
+def overview(
+    read: Iterable[ReadReport],
+    errors: Iterable[str] = (),
+    failures: Iterable[ReadFailure] = (),
+) -> Overview:
     """Fold reports together. One that came twice (in its mail and as a file, say) counts once.
 
     Twice is the very same report: one that only claims the same Report-ID hides nothing.
@@ -95,6 +116,10 @@ def overview(read: Iterable[ReadReport], errors: Iterable[str] = ()) -> Overview
             repeated.append(each.file)
         else:
             once[each.report] = each
+    failed: dict[FailureReport, ReadFailure] = {}
+    for failure in failures:
+        if failed.setdefault(failure.report, failure) is not failure:
+            repeated.append(failure.file)
     dispositions = Counter(dict.fromkeys(DISPOSITIONS, 0))
     alike: dict[object, list[tuple[AggregateReport, ReportRecord]]] = defaultdict(list)
     for report in once:
@@ -103,7 +128,12 @@ def overview(read: Iterable[ReadReport], errors: Iterable[str] = ()) -> Overview
             alike[_key(record)].append((report, record))
     sources = sorted(_sources(alike.values()), key=_order)
     return Overview(
-        tuple(once.values()), tuple(sources), dict(dispositions), tuple(repeated), tuple(errors)
+        tuple(once.values()),
+        tuple(sources),
+        dict(dispositions),
+        tuple(repeated),
+        tuple(errors),
+        tuple(failed.values()),
     )
 
 
@@ -127,8 +157,10 @@ def _sources(groups: Iterable[list[tuple[AggregateReport, ReportRecord]]]) -> It
             dkim_results=first.dkim_results,
             spf=first.spf,
             spf_results=first.spf_results,
-            reasons=tuple(sorted({why.type for _, record in group for why in record.reasons})),
-            reporters=tuple(sorted({report.reporter for report, _ in group})),
+            reasons=tuple(
+                sorted({why.type for _, record in group for why in record.reasons if why.type})
+            ),
+            reporters=tuple(sorted({report.called for report, _ in group})),
             begin=min(report.begin for report, _ in group),
             end=max(report.end for report, _ in group),
         )

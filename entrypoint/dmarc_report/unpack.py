@@ -1,7 +1,7 @@
-"""The bytes of a file → the XML of a report: plain, gzip or zip, within fixed bounds.
+"""The bytes of a file → the XML or JSON of a report: plain, gzip or zip, within fixed bounds.
 
 Whatever the name says, the first bytes decide. Nothing is ever written to a disk. It must not
-know XML or DMARC.
+know what is in either.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from entrypoint.dmarc_report.error import ReportError
 
 MOST_READ = 48 * 1024 * 1024  # bytes of a file; a message is 35M by default
 MOST_XML = 32 * 1024 * 1024  # bytes of XML that one file may hold; reports rarely have 1 MiB
+MOST_JSON = 8 * 1024 * 1024  # bytes of JSON: it is held as objects, all at once
 _MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?[\s\0]*<|\xff\xfe|\xfe\xff")
+_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _AGAIN = "fetch the mail again, or ask the reporter for the report again"
@@ -49,8 +51,38 @@ def is_markup(raw: bytes) -> bool:
     return _MARKUP.match(raw) is not None
 
 
+def is_json(raw: bytes) -> bool:
+    """Could this be a JSON object?"""
+    return _JSON.match(raw) is not None
+
+
+def unpack_json(raw: bytes, most: int = MOST_JSON) -> bytes:
+    """The JSON in gzip, zip or plain bytes, at most `most` bytes of it. Raises ReportError."""
+    content = _unpacked(raw, most, MOST_JSON, "JSON")
+    if is_json(content):
+        return content
+    if is_markup(content):
+        raise ReportError("XML, as DMARC reports are", "read it with `signpost dmarc-report`")
+    raise ReportError(
+        "neither JSON nor gzip nor zip nor an e-mail message",
+        "give the report's file, or the mail that it came with",
+    )
+
+
 def unpack(raw: bytes, most: int = MOST_XML) -> bytes:
     """The XML in gzip, zip or plain bytes, at most `most` bytes of it. Raises ReportError."""
+    xml = _unpacked(raw, most, MOST_XML, "XML")
+    if is_json(xml):
+        raise ReportError("JSON, as TLS reports are", "read it with `signpost tls-report`")
+    if not is_markup(xml):
+        raise ReportError(
+            "neither XML nor gzip nor zip nor an e-mail message",
+            "give the report's file, or the mail that it came with",
+        )
+    return xml
+
+
+def _unpacked(raw: bytes, most: int, most_of_a_file: int, form: str) -> bytes:
     if raw.startswith(GZIP):
         xml = _gunzip(raw, most)
     elif raw.startswith(ZIP):
@@ -59,16 +91,12 @@ def unpack(raw: bytes, most: int = MOST_XML) -> bytes:
         xml = raw
     if len(xml) > most:
         raise ReportError(
-            f"it holds more than {_mebibytes(MOST_XML)} of XML (decompressed, all of the file)",
+            f"it holds more than {_mebibytes(most_of_a_file)} of {form} "
+            "(decompressed, all of the file)",
             "a report that large is an attack; if it is none, split it",
         )
     if xml is not raw and is_packed(xml):
         raise ReportError("an archive inside an archive", _UNPACK)
-    if not is_markup(xml):
-        raise ReportError(
-            "neither XML nor gzip nor zip nor an e-mail message",
-            "give the report's file, or the mail that it came with",
-        )
     return xml
 
 
