@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 
 from entrypoint.dmarc_report.feedback import DkimAuthResult, SpfAuthResult
@@ -76,7 +76,7 @@ def words(value: str) -> str:
     """A header field's encoded words (RFC 2047) as text, not yet made harmless."""
     try:
         return str(make_header(decode_header(value[:500])))
-    except (HeaderParseError, ValueError, LookupError):
+    except (MessageError, ValueError, LookupError):
         return value
 
 

@@ -702,6 +702,21 @@ def test_a_failure_report_may_stand_for_many_messages() -> None:
         assert done.stdout.count(": warning: ") == warnings
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("=?utf-\xff?q?a?=", "=?rot13?q?a?=", "=?idna?b?/w==?=", "=?utf-8?b?a?=", "=?x?q?=1b?="),
+        *("=?unicode_escape?q?=5cud800?=", "=?zip?b?eJw=?=", "=?utf-7?q?+ABsAWw-?="),
+    ],
+)
+def test_words_of_no_encoding_are_shown_as_they_stand_or_harmless(word: str) -> None:
+    mail = failure().replace(b"Your account", word.encode())
+    for form in ((), ("--html",)):
+        done = run("-", *form, stdin=mail)
+        assert done.exit_code == 0
+        assert all(char.isprintable() or char == "\n" for char in done.stdout)
+
+
 def test_a_failure_report_of_nothing_is_refused() -> None:
     done = run("-", stdin=failure(b"nothing\n"))
     assert done.exit_code == 2
