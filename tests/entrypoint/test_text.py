@@ -146,7 +146,9 @@ def test_the_list_is_escaped(tmp_path: Path) -> None:
     ), printed
 
 
-@pytest.mark.parametrize("arguments", [("list",), ("show", "1"), ("flush",), ("remove", "1")])
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("show", "0123abcd"), ("flush",), ("remove", "0123abcd")]
+)
 def test_what_smtpctl_says_is_escaped(arguments: tuple[str, ...], tmp_path: Path) -> None:
     status, printed, errors = queue(tmp_path, *arguments, said=b"no\x1b[31m\xc2\x9b", status=1)
     assert status == 1
