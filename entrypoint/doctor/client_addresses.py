@@ -23,6 +23,7 @@ from pydantic import NonNegativeInt
 
 from entrypoint.doctor.finding import Finding, Status
 from entrypoint.json_model import JsonModel, read_json
+from entrypoint.text import counted
 
 _ENOUGH = 10  # messages; from fewer nothing follows
 _LARGEST = 4_096  # bytes of the file
@@ -86,7 +87,7 @@ def check_clients(path: Path) -> Finding:
         "IPv6 enabled in the container's network, or network_mode: host"
     )
     if total < _ENOUGH:
-        return _finding("ok", f"{total} messages so far: too few to tell")
+        return _finding("ok", f"{counted(total, 'message')} so far: too few to tell")
     if clients.gateway and not clients.other:
         where = f"the gateway {clients.only}" if clients.only else "gateways"
         return _finding(
