@@ -470,7 +470,7 @@ def test_accounts_of_a_file_change_with_it(world: World, image: None, tmp_path: 
         first = Open.imap_session(server, FILED)
         accounts.write_text("next@example.org:another-secret\n")
         for name, session in (("next@example.org", following), (FILED[0], first)):
-            server.wait_for_log(rf"info maintenance: {name}: 1 open session\(s\) ended: ")
+            server.wait_for_log(rf"info maintenance: {name}: 1 open session ended: ")
             assert session.readline().startswith(b"* BYE ")
             session.shutdown()
         wait_until(lambda: login(world, server, *FILED) == 535, "the end of the first")
