@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 import time
 import tomllib
@@ -33,7 +34,7 @@ from filters.mailauth.dkim.sign import SigningKey, public_record
 from filters.mailauth.dns.resolver import StaticResolver
 
 from ..certificates import Authority, server_context
-from .smtp_servers import Manner, free_port, serving
+from .smtp_servers import Manner, free_ports, serving
 from .web_servers import web_serving
 
 FOLDER = Path(__file__).parent / "cases"
@@ -78,7 +79,8 @@ class Seen:
     def named(self, text: str) -> str:
         """The text with words in place of what changes from run to run."""
         for word, value in self.words.items():
-            text = text.replace(value, f"{{{word}}}")
+            # A port may be 25519, and no part of a word is one.
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", f"{{{word}}}", text)
         return text
 
 
@@ -126,7 +128,8 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
             _, heard[f"{address}:{name}"] = await stack.enter_async_context(context)
 
         # Known before anybody listens there: at some of them nobody does.
-        at |= {name: free_port() for name in ("25", "465", "587", "993", "80", "443")}
+        names = ("25", "465", "587", "993", "80", "443")
+        at |= dict(zip(names, free_ports(len(names)), strict=True))
         servers = case.get("servers", {})
         for where, address in (("here", HERE), ("v4", PUBLIC_V4), ("v6", PUBLIC_V6)):
             for name in ("25", "465", "587"):

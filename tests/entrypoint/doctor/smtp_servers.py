@@ -26,12 +26,16 @@ class Manner:
 _PORTS = range(15_000, 32_000)
 
 
-def free_port() -> int:
-    """A port that nobody has at any address."""
-    while True:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has at any address, none of them twice."""
+    found: list[int] = []
+    while len(found) < count:
         port = random.choice(_PORTS)
+        if port in found:
+            continue
         with suppress(OSError), socket.create_server(("", port)):
-            return port
+            found.append(port)
+    return found
 
 
 @asynccontextmanager
