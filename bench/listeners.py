@@ -39,8 +39,8 @@ class Listener:
 
 def _ours_signing(kind: str) -> str:
     key = f"{OURS}:{SELECTOR[kind]}:{KEYS[kind]}"
-    spool = SPOOL["signer"]
-    return f"{PYTHON} -m filters.submission {key} --addresses {ADDRESSES} --spool {spool}"
+    # Without addresses, as the peers: with them only mail of a login is signed, and nobody logs in.
+    return f"{PYTHON} -m filters.submission {key} --spool {SPOOL['signer']}"
 
 
 def _signature(kind: str, algorithm: str) -> tuple[bytes, ...]:
