@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable
 
 from filters.addresses import AddressFile, LocalAddresses
+from filters.mailauth.envelope import ROLES
 from filters.mailauth.names import may_align
 from filters.quota_status import QuotaStatus
 from filters.smtpd import Disconnect, Reject, Request, Session
@@ -19,8 +20,6 @@ log = logging.getLogger(__name__)
 # In a Session's state, while a message is to be filed as junk by its author's DMARC policy: that
 # author's domain.
 QUARANTINED = "inbound: quarantined author domain"
-# RFC 5321 §4.5.1 and RFC 2142: who cannot send can complain here.
-_ROLES = frozenset({"postmaster", "abuse"})
 
 # smtpd decodes these for the null sender itself (SRS); no list of addresses has them.
 SRS_PREFIXES = ("srs0", "srs1")
@@ -119,7 +118,7 @@ class InboundRecipients(Recipients):
         for recipient in session.transaction.recipients:
             address = _completed(recipient, session)
             local, _, domain = address.rpartition("@")
-            if local.lower() in _ROLES or not self.addresses.content.leaves(address):
+            if local.lower() in ROLES or not self.addresses.content.leaves(address):
                 continue
             if may_align(author, domain):
                 return Reject(

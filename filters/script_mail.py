@@ -73,7 +73,7 @@ def _submission(fields: tuple[Field, ...]) -> bytes:
 
 
 def _not_to_be_written(fields: Iterable[Field]) -> Iterator[Field]:
-    """What is neither theirs nor MIME's, and what is there already: theirs comes first."""
+    """What is neither theirs nor MIME's, and duplicate fields: theirs come first."""
     seen = set()
     for field in fields:
         known = field.key in _THEIRS or field.key.startswith(_OF_A_SCRIPT)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Local parts at which who cannot send can complain (RFC 5321 §4.5.1, RFC 2142).
+ROLES = frozenset({"postmaster", "abuse"})
+
 
 @dataclass(frozen=True)
 class Envelope:

@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from filters.mailauth.auth_results_parser import MethodResult
-from filters.mailauth.envelope import Envelope
+from filters.mailauth.envelope import ROLES, Envelope
 from filters.mailauth.message_result import MessageResult
 from filters.mailauth.names import a_label
 from filters.mailauth.results import ArcResult
 
 Enforce = Literal["no", "quarantine", "yes"]
 Disposition = Literal["none", "quarantine", "reject", "defer"]
-
-# RFC 5321 §4.5.1 and RFC 2142: who cannot send can complain here.
-_ROLES = frozenset({"postmaster", "abuse"})
 
 
 @dataclass(frozen=True)
@@ -122,4 +119,4 @@ def _values(result: MethodResult, name: str) -> set[str]:
 def _for_roles(recipients: Iterable[str]) -> bool:
     """Say whether the message is for postmaster or abuse, and for nobody else."""
     locals_ = [recipient.partition("@")[0].lower() for recipient in recipients]
-    return bool(locals_) and _ROLES.issuperset(locals_)
+    return bool(locals_) and ROLES.issuperset(locals_)

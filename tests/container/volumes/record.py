@@ -42,7 +42,7 @@ ENVIRONMENT = {
     "MESSAGE_RATELIMIT": "5/d",
 }
 SORTED = 'require ["fileinto", "mailbox"];\nfileinto :create "sorted";\n'
-# Public addresses of AS112, for what does not concern private ones: a client that has come again,
+# Public addresses of AS112, for what does not concern private ones: a client that has tried again,
 # and one whose logins have failed.
 CLIENT, ATTACKER = "192.31.196.25", "192.31.196.68"
 GREYLISTED = "someone@spfnone.test"
