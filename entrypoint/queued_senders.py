@@ -12,13 +12,16 @@ from pathlib import Path
 
 from filters.srs import can_rewrite
 
+# An envelope's file bears its id. Beside it lies the message, which a stranger wrote.
+_ENVELOPE = "[0-9a-f]" * 16
+
 
 def clear_unrewritable(spool: Path) -> Iterator[str]:
     """Change the envelopes in the spool that are forwarded with such a sender; name each.
 
     A file that cannot be read or written stays as it is, and is named if it is one of them.
     """
-    for path in sorted(spool.glob("queue/*/*/*")):
+    for path in sorted(spool.glob(f"queue/*/*/{_ENVELOPE}")):
         try:
             envelope = path.read_bytes()
         except OSError:

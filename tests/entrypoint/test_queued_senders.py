@@ -57,3 +57,14 @@ def test_what_cannot_be_changed_is_named_at_each_start(tmp_path: Path) -> None:
     for _ in range(2):
         (line,) = clear_unrewritable(tmp_path)  # there is no folder for temporary files
         assert "signpost queue remove 3b58b57cb40938e5" in line
+
+
+def test_a_message_is_no_envelope_whatever_it_says(tmp_path: Path) -> None:
+    """Its text is a stranger's, and there may be gigabytes of it in the queue."""
+    path = tmp_path / "queue/3b/3b58b57c/message"
+    path.parent.mkdir(parents=True)
+    (tmp_path / "temporary").mkdir()
+    text = envelope("mta", LONG, "away@example.org", "x@far.test")
+    path.write_bytes(text)
+    assert list(clear_unrewritable(tmp_path)) == []
+    assert path.read_bytes() == text
