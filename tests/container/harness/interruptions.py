@@ -6,7 +6,7 @@ import subprocess
 from typing import Literal
 
 from .messages import letter
-from .shell import fresh, wait_until
+from .shell import CommandError, fresh, wait_until
 from .signpost import PEERS, Signpost
 from .world import World
 
@@ -37,7 +37,8 @@ for time_ in range(times):
     if how == "kill":
         time.sleep(random.uniform(0, seconds))
         os.kill(dispatchers[0], signal.SIGKILL)
-        while list(found(agents)):
+        # Until another smtpd is up, which ends the old one's deliveries, too.
+        while list(found(agents)) or set(found([b"smtpd: dispatcher"])) <= {dispatchers[0]}:
             pass
     else:
         os.kill(dispatchers[0], signal.SIGSTOP)
@@ -90,7 +91,8 @@ class Disturbance:
 def hand_in(world: World, server: Signpost, address: str) -> str:
     """A large message that waits in the queue, COPIES times for the same mailbox."""
     token = fresh("large")
-    smtpctl(server, "pause", "mda")
+    # A test before this one may have killed smtpd when all was stored.
+    wait_until(lambda: _paused(server), "smtpd", 30)
     # Several at once take so long that one of them is under way when we look.
     to = [address.replace("@", f"+{number}@") for number in range(COPIES)]
     world.swaks(server.v4, to=to, message=large(token), source=world.allowed[0]).accepted()
@@ -100,6 +102,14 @@ def hand_in(world: World, server: Signpost, address: str) -> str:
 def smtpctl(server: Signpost, *command: str) -> None:
     """smtpctl, as the operator's commands run it."""
     server.exec("setpriv", "--regid", "opensmtpq", "--clear-groups", "smtpctl", *command)
+
+
+def _paused(server: Signpost) -> bool:
+    try:
+        smtpctl(server, "pause", "mda")
+    except CommandError:
+        return False
+    return True
 
 
 def stored(server: Signpost, address: str, token: str) -> tuple[int, int]:
