@@ -1,0 +1,71 @@
+"""The links of a message: those of its HTML, with their words, then those of its text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from entrypoint.test_target.messages.html import Tag, tokens
+
+MOST_LINKS = 2_000
+_URL = re.compile(r"""https?://[^\s<>"'\\^`{|}]+""", re.IGNORECASE)
+_TRAILING = ".,;:!?*_~"
+_BRACKETS = {")": "(", "]": "["}
+
+
+@dataclass(frozen=True)
+class Link:
+    """text: the words that are the link in the HTML; "" for one of the text part."""
+
+    url: str
+    text: str
+
+
+def links_of(text: str, html: str) -> list[Link]:
+    """http and https, each URL once."""
+    found: dict[str, Link] = {}
+    for link in (*_anchors(html), *(Link(url, "") for url in urls_of_text(text))):
+        if _URL.match(link.url) and len(found) < MOST_LINKS:
+            found.setdefault(link.url, link)
+    return list(found.values())
+
+
+def loaded_urls(html: str) -> list[str]:
+    """What a mail program would load: images and style sheets, each URL once."""
+    found: dict[str, None] = {}
+    for token in tokens(html):
+        if isinstance(token, Tag) and token.name in {"img", "link"} and len(found) < MOST_LINKS:
+            url = token.attributes.get("src" if token.name == "img" else "href", "")
+            if _URL.match(url):
+                found[url] = None
+    return list(found)
+
+
+def urls_of_text(text: str) -> list[str]:
+    """Without the punctuation of the sentence around them."""
+    return [_without_punctuation(match[0]) for match in _URL.finditer(text)]
+
+
+def _without_punctuation(url: str) -> str:
+    while True:
+        last = url[-1:]
+        unmatched = last in _BRACKETS and url.count(last) > url.count(_BRACKETS[last])
+        if not unmatched and (not last or last not in _TRAILING):
+            return url
+        url = url[:-1]
+
+
+def _anchors(html: str) -> list[Link]:
+    found: list[Link] = []
+    url, words = "", []
+    for token in tokens(html):
+        if isinstance(token, str):
+            words.append(token)
+        elif token.name in {"a", "area"}:
+            if url:
+                found.append(Link(url, " ".join("".join(words).split())))
+            url = "" if token.end else token.attributes.get("href", "")
+            words = []
+    if url:
+        found.append(Link(url, " ".join("".join(words).split())))
+    return found

@@ -1,0 +1,150 @@
+"""What is asked of the file: pages of messages, one message, numbers."""
+
+# What is put together here are names of tables and columns; values are parameters.
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from entrypoint.test_target.search.sql import to_sql
+from entrypoint.test_target.search.terms import Query
+from entrypoint.test_target.shapes.summary import with_state
+from entrypoint.test_target.store.adding import inflate
+from entrypoint.test_target.store.tagging import Parameters
+
+_LARGEST = 2**63 - 1
+EVERYTHING = Query(())
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which messages. before: milliseconds since 1970; only what came before then."""
+
+    query: Query = EVERYTHING
+    before: int | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether it leaves nothing out."""
+        return not self.query.terms and self.before is None
+
+    def where(self) -> tuple[str, Parameters]:
+        """What holds for `messages m`."""
+        condition = to_sql(self.query)
+        before = min(self.before, _LARGEST) if self.before is not None else _LARGEST
+        return f"{condition.text} AND m.created < ?", (*condition.parameters, before)
+
+    def seqs(self) -> tuple[str, Parameters]:
+        """A SELECT of their seq."""
+        where, parameters = self.where()
+        return f"SELECT m.seq FROM messages m WHERE {where}", parameters
+
+
+@dataclass(frozen=True)
+class Found:
+    """items: summaries, the newest first. matching, unread: of all that match."""
+
+    items: list[dict[str, Any]]
+    matching: int
+    unread: int
+
+
+@dataclass(frozen=True)
+class StoredMessage:
+    """summary: the whole item of a list."""
+
+    identity: str
+    raw: bytes
+    summary: dict[str, Any]
+
+
+def find(connection: sqlite3.Connection, selection: Selection, start: int, limit: int) -> Found:
+    """limit: 0 counts only."""
+    where, parameters = selection.where()
+    start, limit = min(start, _LARGEST), min(limit, _LARGEST)
+    if selection.is_everything:
+        rows = connection.execute(
+            "SELECT seq FROM messages ORDER BY seq DESC LIMIT ? OFFSET ?", (limit, start)
+        ).fetchall()
+        (matching, unread), seqs = (-1, -1), [seq for (seq,) in rows]
+    else:
+        rows = connection.execute(
+            "SELECT m.seq, count(*) OVER (), sum(m.read = 0) OVER () FROM messages m"
+            f" WHERE {where} ORDER BY m.seq DESC LIMIT ? OFFSET ?",
+            (*parameters, limit, start),
+        ).fetchall()
+        seqs = [row[0] for row in rows]
+        matching, unread = rows[0][1:] if rows else _count(connection, where, parameters)
+    return Found(_items(connection, seqs), matching, unread)
+
+
+def latest(connection: sqlite3.Connection, selection: Selection) -> str | None:
+    """The newest one's ID."""
+    where, parameters = selection.where()
+    row = connection.execute(
+        f"SELECT m.id FROM messages m WHERE {where} ORDER BY m.seq DESC LIMIT 1",
+        parameters,
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
+def load(connection: sqlite3.Connection, identity: str) -> StoredMessage | None:
+    """None if there is none of that ID."""
+    row = connection.execute(
+        "SELECT b.deflated, b.raw, m.seq FROM messages m JOIN bodies b ON b.seq = m.seq"
+        " WHERE m.id = ?",
+        (identity,),
+    ).fetchone()
+    if row is None:
+        return None
+    items = _items(connection, [row[2]])
+    if not items:
+        return None
+    return StoredMessage(identity, inflate(row[1], deflated=bool(row[0])), items[0])
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """What the file's pages in use take."""
+    numbers = [
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    ]
+    return int((numbers[0] - numbers[1]) * numbers[2])
+
+
+def totals(connection: sqlite3.Connection) -> tuple[int, int]:
+    """All messages, and those that are unread."""
+    row = connection.execute("SELECT count(*), coalesce(sum(read = 0), 0) FROM messages").fetchone()
+    return int(row[0]), int(row[1])
+
+
+def _count(connection: sqlite3.Connection, where: str, parameters: Parameters) -> tuple[int, int]:
+    row = connection.execute(
+        f"SELECT count(*), coalesce(sum(m.read = 0), 0) FROM messages m WHERE {where}",
+        parameters,
+    ).fetchone()
+    return int(row[0]), int(row[1])
+
+
+def _items(connection: sqlite3.Connection, seqs: list[int]) -> list[dict[str, Any]]:
+    wanted = (json.dumps(seqs),)
+    tags: dict[int, list[str]] = {}
+    for seq, name in connection.execute(
+        "SELECT g.seq, t.name FROM message_tags g JOIN tags t ON t.id = g.tag"
+        " WHERE g.seq IN (SELECT value FROM json_each(?)) ORDER BY t.folded",
+        wanted,
+    ):
+        tags.setdefault(seq, []).append(name)
+    rows = connection.execute(
+        "SELECT m.seq, m.id, m.read, s.json FROM messages m JOIN summaries s ON s.seq = m.seq"
+        " WHERE m.seq IN (SELECT value FROM json_each(?)) ORDER BY m.seq DESC",
+        wanted,
+    )
+    return [
+        with_state(json.loads(text), identity, read=bool(read), tags=tags.get(seq, []))
+        for seq, identity, read, text in rows
+    ]
