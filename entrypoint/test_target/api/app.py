@@ -1,0 +1,113 @@
+"""The ASGI application, and the server that runs it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Sequence
+from functools import partial
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+from entrypoint.test_target.api.access import Access, AccessRules
+from entrypoint.test_target.api.description import ENDPOINTS
+from entrypoint.test_target.api.endpoint import Handler
+from entrypoint.test_target.api.openapi import document
+from entrypoint.test_target.api.question import RequestError
+from entrypoint.test_target.api.safe import json_response, text_response
+from entrypoint.test_target.api.target import Target
+from entrypoint.test_target.store.readers import QuestionTooLongError
+
+log = logging.getLogger(__name__)
+
+MOST_BODY = 96 * 1024 * 1024  # bytes of a request: a message of 50 MB, in base64 within JSON
+_MOST_CONNECTIONS = 3_000
+_LEAST_GZIPPED = 1_000  # bytes
+_FAREWELL = 3  # seconds for what is being answered when the server ends
+
+
+def make_app(target: Target, rules: AccessRules, pages: Sequence[BaseRoute] = ()) -> Starlette:
+    """pages: routes beside the API's, under the same rules of access."""
+    openapi = document(ENDPOINTS, target.version)
+
+    async def description(request: Request) -> Response:
+        return json_response(openapi)
+
+    routes: list[BaseRoute] = [
+        Route(endpoint.path, _Answer(target, endpoint.handler), methods=[endpoint.method])
+        for endpoint in ENDPOINTS
+    ]
+    routes += [
+        Route("/api/v1/swagger.json", description, methods=["GET"]),
+        Route("/openapi.json", description, methods=["GET"]),
+        WebSocketRoute("/api/events", target.events.serve),
+        *pages,
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(Access, rules=rules),
+            Middleware(GZipMiddleware, minimum_size=_LEAST_GZIPPED, compresslevel=1),
+        ],
+        exception_handlers={HTTPException: _http_error},
+        max_body_size=MOST_BODY,
+    )
+
+
+class Server:
+    """uvicorn, on a socket that listens already."""
+
+    def __init__(self, app: Starlette) -> None:
+        config = uvicorn.Config(
+            app,
+            loop="asyncio",
+            http="h11",
+            ws="wsproto",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=_FAREWELL,
+        )
+        self._server = uvicorn.Server(config)
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Until `stop`, SIGTERM or SIGINT."""
+        await self._server.serve(sockets=[listener])
+
+    def stop(self) -> None:
+        """Answer what has been asked, then end."""
+        self._server.should_exit = True
+
+
+class _Answer:
+    """A handler as an ASGI application: Starlette gives functions a request and no `receive`."""
+
+    def __init__(self, target: Target, handler: Handler) -> None:
+        self._handle = partial(handler, target)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        try:
+            response = await self._handle(request)
+        except RequestError as error:
+            response = text_response(error.text, error.status)
+        except QuestionTooLongError as error:
+            response = text_response(f"Error: {error}", 503)
+        await response(scope, receive, send)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """No such path, another method, a body that is too large."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return text_response("404 page not found" if status == 404 else str(error), status)

@@ -1,0 +1,161 @@
+"""Lists of messages, searches, and what is done to many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from entrypoint.test_target.api.question import (
+    PAGE,
+    RequestError,
+    json_object,
+    number,
+    query_of,
+    required_query_of,
+    run_of,
+    seconds,
+    selection_of,
+    text,
+    texts,
+    truth,
+)
+from entrypoint.test_target.api.safe import json_response, ok
+from entrypoint.test_target.api.target import Target
+from entrypoint.test_target.api.waits import TooManyWaitingError
+from entrypoint.test_target.search.terms import Query
+from entrypoint.test_target.store.reading import EVERYTHING, Selection
+
+_WAIT = 10.0  # seconds, where nothing is said
+
+
+async def list_messages(target: Target, request: Request) -> Response:
+    """GET /api/v1/messages."""
+    selection = selection_of(request, EVERYTHING.within(run_of(request)))
+    await wait_if_asked(target, request, selection)
+    return await page(target, request, selection)
+
+
+async def search(target: Target, request: Request) -> Response:
+    """GET /api/v1/search."""
+    selection = selection_of(request, required_query_of(request))
+    await wait_if_asked(target, request, selection)
+    return await page(target, request, selection)
+
+
+async def wait(target: Target, request: Request) -> Response:
+    """GET /api/v1/wait."""
+    selection = selection_of(request, query_of(request))
+    longest = seconds(request, "timeout")
+    longest = _WAIT if longest is None else longest
+    count = number(request, "count", 1)
+    if not await _until(target, request, selection, count, longest):
+        raise RequestError(await _missed(target, request, selection, count, longest), 404)
+    return await page(target, request, selection)
+
+
+async def set_read(target: Target, request: Request) -> Response:
+    """PUT /api/v1/messages."""
+    body = await json_object(request)
+    identities, words, read = texts(body, "IDs"), text(body, "Search"), truth(body, "Read")
+    if identities and words.strip():
+        raise RequestError("You may specify either IDs or a search query, not both")
+    chosen = identities or Selection(query_of(request, words))
+    await target.mailbox.set_read(chosen, read=read)
+    return ok()
+
+
+async def delete_messages(target: Target, request: Request) -> Response:
+    """DELETE /api/v1/messages. What cannot be read asks for all, as it does of Mailpit."""
+    try:
+        identities = texts(await json_object(request), "IDs")
+    except RequestError:
+        identities = []
+    chosen: Sequence[str] | Selection = identities
+    if not identities:
+        chosen = Selection(EVERYTHING.within(run_of(request)))
+    await target.mailbox.delete(chosen)
+    return ok()
+
+
+async def delete_search(target: Target, request: Request) -> Response:
+    """DELETE /api/v1/search."""
+    query = required_query_of(request)
+    if query == EVERYTHING.within(run_of(request)):
+        # Mailpit passes over `after:yesterdy`, and deletes everything.
+        raise RequestError("Error: no term of the search query can be understood")
+    await target.mailbox.delete(Selection(query))
+    return ok()
+
+
+async def page(target: Target, request: Request, selection: Selection) -> Response:
+    """MessagesSummary. total and unread are of the mailbox, or of the run if one is asked for."""
+    start = number(request, "start", 0)
+    found = await target.mailbox.find(selection, start, number(request, "limit", PAGE))
+    totals = target.mailbox.totals
+    total, unread = totals.messages, totals.unread
+    within = Selection(EVERYTHING.within(run_of(request)))
+    if within == selection:
+        total, unread = found.matching, found.unread
+    elif not within.is_everything:
+        all_of_run = await target.mailbox.find(within, 0, 0)
+        total, unread = all_of_run.matching, all_of_run.unread
+    return json_response(
+        {
+            "total": total,
+            "unread": unread,
+            "count": len(found.items),
+            "messages_count": found.matching,
+            "messages_unread": found.unread,
+            "start": start,
+            "tags": await target.mailbox.tag_names(),
+            "messages": found.items,
+        }
+    )
+
+
+async def wait_if_asked(target: Target, request: Request, selection: Selection) -> None:
+    """`?wait=10s`: until something matches, or `count` do; no longer than that."""
+    longest = seconds(request, "wait")
+    if longest is not None:
+        await _until(target, request, selection, number(request, "count", 1), longest)
+
+
+async def _until(
+    target: Target, request: Request, selection: Selection, count: int, longest: float
+) -> bool:
+    """Ends, with False, when the client has gone."""
+    waiting = asyncio.ensure_future(target.waits.until(selection, count, longest))
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((waiting, gone), return_when=asyncio.FIRST_COMPLETED)
+        return waiting.done() and waiting.result()
+    except TooManyWaitingError as error:
+        raise RequestError(f"Error: {error}", 503) from None
+    finally:
+        for task in (waiting, gone):
+            task.cancel()
+        await asyncio.gather(waiting, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _missed(
+    target: Target, request: Request, selection: Selection, count: int, longest: float
+) -> str:
+    """What a person needs to see who waited in vain."""
+    found = await target.mailbox.find(selection, 0, 0)
+    newest = await target.mailbox.find(Selection(Query(()).within(run_of(request))), 0, 5)
+    lines = [
+        f"{found.matching} of {count} messages within {longest:g} seconds",
+        f"newest messages ({len(newest.items)} of {newest.matching}):",
+    ]
+    for item in newest.items:
+        to = ", ".join(mailbox["Address"] for mailbox in (*item["To"], *item["Cc"], *item["Bcc"]))
+        lines.append(f"  {item['Created']}  to {to[:100]}  {item['Subject'][:100]!r}")
+    return "\n".join(lines)

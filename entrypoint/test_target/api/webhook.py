@@ -1,0 +1,108 @@
+"""Tells a program of the tester's own of each message, as MP_WEBHOOK_URL does.
+
+Only where that is this machine or a private network: nothing else is ever called from here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import logging
+import ssl
+from urllib.parse import urlsplit
+
+from entrypoint.test_target.store.changes import Added, Change
+from entrypoint.test_target.store.mailbox import Mailbox
+
+log = logging.getLogger(__name__)
+
+_MOST_UNTOLD = 10_000  # messages
+_SECONDS = 5.0  # for one of them
+
+
+class Webhook:
+    """url: http or https. One call a message, one after the other; a failure is only logged."""
+
+    def __init__(self, mailbox: Mailbox, url: str) -> None:
+        """Raises ValueError for a URL that is none, or that names a public address."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("write a URL with http:// or https:// and a host")
+        self._host, self._secure = parts.hostname, parts.scheme == "https"
+        self._port = parts.port or (443 if self._secure else 80)
+        self._authority = parts.netloc.rpartition("@")[2]
+        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if not (self._path + self._authority).isascii() or any(c <= " " for c in self._path):
+            raise ValueError("the URL has characters that have to be written as %XX")
+        if _is_address(self._host) and not is_near(self._host):
+            raise ValueError("only loopback and private addresses are called")
+        self._items: asyncio.Queue[dict[str, object]] = asyncio.Queue(_MOST_UNTOLD)
+        mailbox.changes.listen(self._changed)
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            item = await self._items.get()
+            try:
+                async with asyncio.timeout(_SECONDS):
+                    status = await self._post(json.dumps(item).encode())
+                if not 200 <= status < 300:
+                    log.warning("the webhook %s answered %d", self._host, status)
+            except (OSError, ValueError) as error:
+                log.warning("the webhook %s cannot be called: %s", self._host, error or "no answer")
+
+    def _changed(self, change: Change) -> None:
+        if isinstance(change, Added):
+            try:
+                self._items.put_nowait(change.item)
+            except asyncio.QueueFull:
+                log.warning("the webhook %s is too slow: a message is not told", self._host)
+
+    async def _post(self, body: bytes) -> int:
+        address = await self._address()
+        reader, writer = await asyncio.open_connection(
+            address,
+            self._port,
+            ssl=ssl.create_default_context() if self._secure else None,
+            server_hostname=self._host if self._secure else None,
+        )
+        try:
+            head = (
+                f"POST {self._path} HTTP/1.1\r\nHost: {self._authority}\r\n"
+                "Content-Type: application/json\r\nUser-Agent: Signpost\r\n"
+                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            )
+            writer.write(head.encode() + body)
+            await writer.drain()
+            return int((await reader.readline()).split()[1])
+        except IndexError:
+            raise ValueError("the answer is not HTTP") from None
+        finally:
+            writer.transport.abort()
+
+    async def _address(self) -> str:
+        """The one that is looked at is the one that is called."""
+        loop = asyncio.get_running_loop()
+        found = [str(info[4][0]) for info in await loop.getaddrinfo(self._host, self._port)]
+        near = [address for address in found if is_near(address)]
+        if not near:
+            raise ValueError("the name has no loopback or private address")
+        return near[0]
+
+
+def is_near(address: str) -> bool:
+    """Loopback or private (RFC 1918, RFC 4193); not link-local, where clouds keep credentials."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    ip = mapped or ip
+    usable = not (ip.is_link_local or ip.is_unspecified or ip.is_multicast or ip.is_reserved)
+    return bool(ip.is_loopback or (ip.is_private and usable))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,44 @@
+"""The API and an SMTP server over one mailbox, as a process of their own.
+
+    python -m tests.entrypoint.test_target.target_process DATABASE [RULES as JSON]
+
+Prints its ports as JSON when it serves.
+"""
+
+import asyncio
+import json
+import socket
+import sys
+from pathlib import Path
+
+from entrypoint.test_target.api.access import AccessRules, host_names, parse_logins
+from entrypoint.test_target.api.app import Server, make_app
+from entrypoint.test_target.api.outside import FaultTriggers
+from entrypoint.test_target.api.smtp_submission import SmtpSubmission
+from entrypoint.test_target.api.target import Target
+from entrypoint.test_target.store.mailbox import KEEP, Mailbox
+from tests.entrypoint.test_target.smtp_server import SmtpServer
+
+
+async def main(path: str, options: dict[str, str]) -> None:
+    mailbox = Mailbox(Path(path), int(options.get("keep", KEEP)))
+    smtp = await asyncio.start_server(SmtpServer(mailbox).serve, "127.0.0.1", 0, limit=2**24)
+    smtp_port = smtp.sockets[0].getsockname()[1]
+    listener = socket.create_server(("127.0.0.1", 0))
+    target = Target(
+        mailbox, SmtpSubmission(mailbox, "127.0.0.1", smtp_port), FaultTriggers(), "0.1.0"
+    )
+    rules = AccessRules(
+        hosts=host_names(options.get("hosts", "").split()),
+        origins=frozenset(options.get("origins", "").split()),
+        logins=parse_logins(options.get("logins", "")),
+    )
+    ports = {"http": listener.getsockname()[1], "smtp": smtp_port}
+    print(json.dumps(ports), flush=True)
+    await Server(make_app(target, rules)).serve(listener)
+    smtp.close()
+    mailbox.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}))
