@@ -24,8 +24,9 @@ def index_one(connection: sqlite3.Connection) -> bool:
 
 
 def lag(connection: sqlite3.Connection) -> int:
-    """How many messages are not in it."""
+    """How many messages are not in it, those among them that are gone again."""
     row = connection.execute(
-        "SELECT count(*) FROM texts WHERE seq > (SELECT value FROM state WHERE name = 'indexed')"
+        "SELECT coalesce(max(seq), 0) - (SELECT value FROM state WHERE name = 'indexed')"
+        " FROM texts"
     ).fetchone()
-    return int(row[0])
+    return max(0, int(row[0]))

@@ -102,7 +102,7 @@ class _Searched:
                 await asyncio.sleep(0)
         if not indexed:
             # As if the writer had not found the time for the second half.
-            mailbox._writer._rest = lambda most, wanted: False  # type: ignore[method-assign]
+            mailbox._writer._catch_up = lambda wanted: False  # type: ignore[method-assign]
         await mailbox.add(MAILS[half:])
         return mailbox
 
