@@ -65,7 +65,7 @@ def read_message(raw: bytes) -> MessageContent:
 def message_date(header: Header) -> datetime | None:
     """The Date field, in its own time zone; None if it cannot be read."""
     try:
-        date = parsedate_to_datetime(header.first("Date"))
+        date = parsedate_to_datetime(header.first("Date")[:200])
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         date.astimezone(UTC)  # the year 1 can have a zone that leads out of the calendar
     except (ValueError, TypeError, IndexError, OverflowError):

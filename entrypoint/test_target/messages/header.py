@@ -107,7 +107,7 @@ def _word_bytes(encoding: str, text: str) -> bytes | None:
 
 
 def decode_charset(content: bytes, charset: str) -> str:
-    """Text of bytes; an unknown character set is read as UTF-8, then as Latin-1."""
+    """Text of bytes. An unknown character set is UTF-8, or Latin-1 where it is not."""
     name = charset.strip().lower() or "utf-8"
     if name in {"us-ascii", "ascii"}:
         name = "utf-8"

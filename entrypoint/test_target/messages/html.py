@@ -7,11 +7,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9:-]{0,40})")
+# Any other `<` is a character of the text.
+_MARKUP = re.compile(r"<(?:[!?]|(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9:-]{0,40}))")
 _ATTRIBUTE = re.compile(r"""([^\s"'>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _SPACE = re.compile(r"\s+")
 _MOST_ATTRIBUTES = 20_000  # characters of one tag that are read for them
-_UNSEEN = {"head", "script", "style", "template", "title"}
+_UNSEEN = {
+    name: re.compile(f"</{name}", re.IGNORECASE)
+    for name in ("head", "script", "style", "template", "title")
+}
 _BLOCKS = {
     *("address", "article", "aside", "blockquote", "body", "br", "center", "dd", "div", "dl", "dt"),
     *("fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr"),
@@ -30,34 +34,27 @@ class Tag:
 
 def tokens(source: str) -> Iterator[str | Tag]:
     """Texts, with their entities read, and tags. What is never shown is left out."""
-    lower = source.lower() if len(source.lower()) == len(source) else source
     place = 0
     while place < len(source):
-        less = source.find("<", place)
-        if less < 0:
-            less = len(source)
-        if less > place:
-            yield html.unescape(source[place:less])
-        if source.startswith("<!--", less):
-            place = _behind(source, "-->", less + 4)
-            continue
-        match = _TAG.match(source, less)
-        if match is None:
-            # `<!DOCTYPE …>`, `<?xml …>`; any other `<` is a character of the text.
-            is_markup = source[less + 1 : less + 2] in {"!", "?"}
-            if not is_markup and less < len(source):
-                yield "<"
-            place = _behind(source, ">", less) if is_markup else less + 1
-            continue
-        place = _behind(source, ">", match.end())
-        tag = Tag(
-            match[2].lower(), bool(match[1]), _attributes(source[match.end() : max(place - 1, 0)])
-        )
-        if tag.name in _UNSEEN and not tag.end:
-            end = lower.find(f"</{tag.name}", place)
-            place = len(source) if end < 0 else _behind(source, ">", end)
-            continue
-        yield tag
+        markup = _MARKUP.search(source, place)
+        begin = markup.start() if markup else len(source)
+        if begin > place:
+            yield html.unescape(source[place:begin])
+        if markup is None:
+            return
+        if source.startswith("<!--", begin):
+            place = _behind(source, "-->", begin + 4)
+        elif not markup["name"]:  # <!DOCTYPE …>, <?xml …>
+            place = _behind(source, ">", begin)
+        else:
+            place = _behind(source, ">", markup.end())
+            attributes = _attributes(source[markup.end() : max(place - 1, 0)])
+            tag = Tag(markup["name"].lower(), bool(markup["end"]), attributes)
+            if tag.name in _UNSEEN and not tag.end:
+                end = _UNSEEN[tag.name].search(source, place)
+                place = _behind(source, ">", end.start()) if end else len(source)
+            else:
+                yield tag
 
 
 def _behind(source: str, end: str, start: int) -> int:

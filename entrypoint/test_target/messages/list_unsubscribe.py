@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from entrypoint.test_target.messages.header import Header
 
-_COMMENT = re.compile(r"\([^)]*\)")
+_MOST_CHARACTERS = 5_000  # of the field that are judged
+_COMMENT = re.compile(r"\([^()]*\)")
 _LINK = re.compile(r"<([^<>]*)>")
 
 
@@ -36,7 +37,7 @@ def list_unsubscribe(header: Header) -> ListUnsubscribe:
     if not value:
         return ListUnsubscribe("", "", (), "")
     post = header.text("List-Unsubscribe-Post")
-    bare = _COMMENT.sub("", value).strip()
+    bare = _COMMENT.sub("", value[:_MOST_CHARACTERS]).strip()
     links, errors = _judge(bare)
     return ListUnsubscribe(value, post, tuple(links), ", ".join(errors))
 

@@ -33,14 +33,14 @@ def codes_of(text: str) -> list[str]:
         start, end = match.span("code")
         while first < len(announced) and announced[first][1] < start - _NEAR:
             first += 1
-        distance = _NEAR + 1
-        for word_start, word_end in announced[first:]:
-            if word_start > end + _NEAR:
-                break
+        distance, word = _NEAR + 1, first
+        while word < len(announced) and announced[word][0] <= end + _NEAR:
+            word_start, word_end = announced[word]
             # A code mostly stands behind its word; one before it ("123456 is your code") is meant
             # less often.
             gap = start - word_end if word_end <= start else 2 * (word_start - end)
             distance = min(distance, gap)
+            word += 1
         if distance <= _NEAR:
             code = match["code"]
             code = re.sub(r"[ -]", "", code) if code[0].isdigit() else code

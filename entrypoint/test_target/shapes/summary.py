@@ -17,6 +17,7 @@ from entrypoint.test_target.shapes.moment import milliseconds, rfc3339
 from entrypoint.test_target.shapes.tag import tags_of_message
 
 SNIPPET = 250  # characters
+_MOST_FOR_SNIPPET = 200_000  # characters of HTML that are read for it: style sheets come first
 _MOST_TEXT = 2_000_000  # characters of a message that a search looks at
 
 
@@ -91,7 +92,8 @@ def _words(content: MessageContent) -> str:
 
 
 def _snippet(content: MessageContent) -> str:
-    words = words_of_html(content.html, links=False) if content.html else content.text[:5_000]
+    html = content.html[:_MOST_FOR_SNIPPET]
+    words = words_of_html(html, links=False) if html else content.text[:5_000]
     line = " ".join(words.replace("\ufeff", " ").split())
     return line if len(line) <= SNIPPET else line[:SNIPPET] + "..."
 

@@ -26,7 +26,6 @@ def index_one(connection: sqlite3.Connection) -> bool:
 def lag(connection: sqlite3.Connection) -> int:
     """How many messages are not in it, those among them that are gone again."""
     row = connection.execute(
-        "SELECT coalesce(max(seq), 0) - (SELECT value FROM state WHERE name = 'indexed')"
-        " FROM texts"
+        "SELECT coalesce(max(seq), 0) - (SELECT value FROM state WHERE name = 'indexed') FROM texts"
     ).fetchone()
     return max(0, int(row[0]))

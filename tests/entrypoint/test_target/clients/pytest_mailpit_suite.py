@@ -56,7 +56,8 @@ def test_the_client(mailpit: Any, mailpit_inbox: Any, mailpit_smtp: Any) -> None
     one_click = "List-Unsubscribe=One-Click"
     send(
         *(mailpit_smtp, mailpit_inbox.address),
-        List_Unsubscribe=unsubscribe, List_Unsubscribe_Post=one_click,
+        List_Unsubscribe=unsubscribe,
+        List_Unsubscribe_Post=one_click,
     )
     message = mailpit_inbox.wait_for_message()
     assert message.unsubscribe_link(one_click=True) == "https://shop.example/u"
