@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from entrypoint.test_target.api.access import AccessRules
-from entrypoint.test_target.api.app import Server, make_app
+from entrypoint.test_target.api.app import ApiServer, make_app
 from entrypoint.test_target.api.outside import FaultTriggers
 from entrypoint.test_target.api.smtp_submission import SmtpSubmission
 from entrypoint.test_target.api.target import Target
@@ -129,7 +129,7 @@ async def serve_meanwhile(mailbox: Mailbox, first: int, seconds: float) -> None:
     """RATE messages a second come in while a client asks."""
     target = Target(mailbox, SmtpSubmission(mailbox, "127.0.0.1", 9), FaultTriggers(), "bench")
     listener = socket.create_server(("127.0.0.1", 0))
-    server = Server(make_app(target, AccessRules()))
+    server = ApiServer(make_app(target, AccessRules()))
     serving = asyncio.create_task(server.serve(listener))
     results: multiprocessing.Queue[dict[str, list[float]]] = multiprocessing.Queue()
     client = multiprocessing.Process(target=ask, args=(listener.getsockname()[1], seconds, results))

@@ -62,7 +62,7 @@ def make_app(target: Target, rules: AccessRules, pages: Sequence[BaseRoute] = ()
     )
 
 
-class Server:
+class ApiServer:
     """uvicorn, on a socket that listens already."""
 
     def __init__(self, app: Starlette) -> None:

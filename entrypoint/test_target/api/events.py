@@ -8,7 +8,12 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from entrypoint.test_target.store.changes import Added, Change, Deleted, Updated
+from entrypoint.test_target.store.changes import (
+    Change,
+    MessageAdded,
+    MessagesDeleted,
+    MessagesUpdated,
+)
 from entrypoint.test_target.store.mailbox import Mailbox
 
 MOST_CLIENTS = 500
@@ -47,12 +52,12 @@ class EventHub:
     def _changed(self, change: Change) -> None:
         if not self._clients:
             return
-        if isinstance(change, Added):
+        if isinstance(change, MessageAdded):
             self._tell("new", change.item)
-        elif isinstance(change, Updated):
+        elif isinstance(change, MessagesUpdated):
             for identity in change.identities:
                 self._tell("update", {"ID": identity, **change.fields})
-        elif isinstance(change, Deleted):
+        elif isinstance(change, MessagesDeleted):
             for identity in change.identities:
                 self._tell("delete", {"ID": identity})
         else:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from email import message_from_bytes
 
 from entrypoint.test_target.api.outside import SubmissionRefusedError
-from entrypoint.test_target.store.changes import Added, Change
+from entrypoint.test_target.store.changes import Change, MessageAdded
 from entrypoint.test_target.store.mailbox import Mailbox
 
 _SECONDS = 20.0  # for the dialogue, and then for the message to be in the mailbox
@@ -27,7 +27,7 @@ class SmtpSubmission:
         arrived: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         def listen(change: Change) -> None:
-            if isinstance(change, Added) and change.item["MessageID"] == wanted:
+            if isinstance(change, MessageAdded) and change.item["MessageID"] == wanted:
                 self._mailbox.changes.forget(listen)
                 if not arrived.done():
                     arrived.set_result(change.item["ID"])

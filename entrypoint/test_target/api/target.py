@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from entrypoint.test_target.api.events import EventHub
 from entrypoint.test_target.api.outside import Faults, Submission
 from entrypoint.test_target.api.waits import Waits
-from entrypoint.test_target.store.changes import Added, Change
+from entrypoint.test_target.store.changes import Change, MessageAdded
 from entrypoint.test_target.store.mailbox import Mailbox
 
 API_VERSION = "v1.30.5"  # of Mailpit, whose API this is; clients compare it
@@ -46,6 +46,6 @@ class Target:
         self.mailbox.changes.listen(self._count)
 
     def _count(self, change: Change) -> None:
-        if isinstance(change, Added):
+        if isinstance(change, MessageAdded):
             self.smtp.accepted += 1
             self.smtp.accepted_bytes += change.record.size

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from entrypoint.test_target.search.record import matches
 from entrypoint.test_target.search.terms import Query
-from entrypoint.test_target.store.changes import Added, Change, Deleted
+from entrypoint.test_target.store.changes import Change, MessageAdded, MessagesDeleted
 from entrypoint.test_target.store.mailbox import Mailbox
 from entrypoint.test_target.store.reading import Selection
 
@@ -56,10 +56,10 @@ class Waits:
             del self._waiting[waiting]
 
     def _changed(self, change: Change) -> None:
-        if isinstance(change, Deleted):
+        if isinstance(change, MessagesDeleted):
             return
         for waiting in self._waiting:
-            if isinstance(change, Added):
+            if isinstance(change, MessageAdded):
                 matters = matches(waiting.query, change.record)
             else:
                 matters = waiting.query.depends_on_state

@@ -12,7 +12,7 @@ import logging
 import ssl
 from urllib.parse import urlsplit
 
-from entrypoint.test_target.store.changes import Added, Change
+from entrypoint.test_target.store.changes import Change, MessageAdded
 from entrypoint.test_target.store.mailbox import Mailbox
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Webhook:
                 log.warning("the webhook %s cannot be called: %s", self._host, error or "no answer")
 
     def _changed(self, change: Change) -> None:
-        if isinstance(change, Added):
+        if isinstance(change, MessageAdded):
             try:
                 self._items.put_nowait(change.item)
             except asyncio.QueueFull:

@@ -14,17 +14,17 @@ _BRACKETS = {")": "(", "]": "["}
 
 
 @dataclass(frozen=True)
-class Link:
+class MailLink:
     """text: the words that are the link in the HTML; "" for one of the text part."""
 
     url: str
     text: str
 
 
-def links_of(text: str, html: str) -> list[Link]:
+def links_of(text: str, html: str) -> list[MailLink]:
     """http and https, each URL once."""
-    found: dict[str, Link] = {}
-    for link in (*_anchors(html), *(Link(url, "") for url in urls_of_text(text))):
+    found: dict[str, MailLink] = {}
+    for link in (*_anchors(html), *(MailLink(url, "") for url in urls_of_text(text))):
         if _URL.match(link.url) and len(found) < MOST_LINKS:
             found.setdefault(link.url, link)
     return list(found.values())
@@ -55,17 +55,17 @@ def _without_punctuation(url: str) -> str:
         url = url[:-1]
 
 
-def _anchors(html: str) -> list[Link]:
-    found: list[Link] = []
+def _anchors(html: str) -> list[MailLink]:
+    found: list[MailLink] = []
     url, words = "", []
     for token in tokens(html):
         if isinstance(token, str):
             words.append(token)
         elif token.name in {"a", "area"}:
             if url:
-                found.append(Link(url, " ".join("".join(words).split())))
+                found.append(MailLink(url, " ".join("".join(words).split())))
             url = "" if token.end else token.attributes.get("href", "")
             words = []
     if url:
-        found.append(Link(url, " ".join("".join(words).split())))
+        found.append(MailLink(url, " ".join("".join(words).split())))
     return found

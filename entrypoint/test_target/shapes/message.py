@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from entrypoint.test_target.messages.content import MessageContent, message_date
-from entrypoint.test_target.messages.links import Link, links_of, loaded_urls
+from entrypoint.test_target.messages.links import MailLink, links_of, loaded_urls
 from entrypoint.test_target.messages.list_unsubscribe import list_unsubscribe
 from entrypoint.test_target.messages.one_time_codes import codes_of
 from entrypoint.test_target.messages.parts import Part
@@ -88,7 +88,7 @@ def link_check_json(content: MessageContent) -> dict[str, Any]:
 
 def links_json(content: MessageContent) -> dict[str, Any]:
     """text: the words of the HTML that are the link."""
-    links: list[Link] = links_of(content.text, content.html)
+    links: list[MailLink] = links_of(content.text, content.html)
     return {"Links": [{"URL": link.url, "Text": link.text} for link in links]}
 
 

@@ -10,7 +10,7 @@ from entrypoint.test_target.search.record import SearchRecord
 
 
 @dataclass(frozen=True)
-class Added:
+class MessageAdded:
     """A message: its item of a list, and what a query looks at."""
 
     item: dict[str, Any]
@@ -18,7 +18,7 @@ class Added:
 
 
 @dataclass(frozen=True)
-class Updated:
+class MessagesUpdated:
     """Some messages. fields: what is new, such as {"Read": true}."""
 
     identities: tuple[str, ...]
@@ -26,7 +26,7 @@ class Updated:
 
 
 @dataclass(frozen=True)
-class Deleted:
+class MessagesDeleted:
     """Some messages."""
 
     identities: tuple[str, ...]
@@ -39,11 +39,11 @@ class ManyChanged:
     emptied: bool = False
 
 
-Change = Added | Updated | Deleted | ManyChanged
+Change = MessageAdded | MessagesUpdated | MessagesDeleted | ManyChanged
 Listener = Callable[[Change], None]
 
 
-class Changes:
+class MailboxChanges:
     """Listeners are called in the event loop and must not wait."""
 
     def __init__(self) -> None:

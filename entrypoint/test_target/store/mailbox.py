@@ -18,10 +18,16 @@ from entrypoint.test_target.shapes.summary import with_state
 from entrypoint.test_target.shapes.tag import clean_tag, clean_tags
 from entrypoint.test_target.store import reading, removing, tagging
 from entrypoint.test_target.store.adding import PreparedMessage, StoreFullError, insert, prepare
-from entrypoint.test_target.store.changes import Added, Changes, Deleted, ManyChanged, Updated
+from entrypoint.test_target.store.changes import (
+    MailboxChanges,
+    ManyChanged,
+    MessageAdded,
+    MessagesDeleted,
+    MessagesUpdated,
+)
 from entrypoint.test_target.store.indexing import lag
 from entrypoint.test_target.store.readers import Readers
-from entrypoint.test_target.store.reading import Found, Selection, StoredMessage
+from entrypoint.test_target.store.reading import FoundMessages, Selection, StoredMessage
 from entrypoint.test_target.store.schema import open_writer
 from entrypoint.test_target.store.writer import Writer
 
@@ -46,7 +52,7 @@ class Mailbox:
         """Raises StoreVersionError, and sqlite3.Error where it is no such file."""
         connection = open_writer(path)
         self.path = path
-        self.changes = Changes()
+        self.changes = MailboxChanges()
         self.totals = Totals(*reading.totals(connection))
         self._keep = keep
         self._writer = Writer(connection)
@@ -81,11 +87,11 @@ class Mailbox:
         await self._writer.do(work, after)
         return [message.identity for message in prepared]
 
-    async def find(self, selection: Selection, start: int = 0, limit: int = 50) -> Found:
+    async def find(self, selection: Selection, start: int = 0, limit: int = 50) -> FoundMessages:
         """A page, the newest first. Raises QuestionTooLongError, as all that reads."""
         found = await self._readers.do(lambda c: reading.find(c, selection, start, limit))
         if selection.is_everything:
-            return Found(found.items, self.totals.messages, self.totals.unread)
+            return FoundMessages(found.items, self.totals.messages, self.totals.unread)
         return found
 
     async def latest(self, selection: Selection) -> str | None:
@@ -173,13 +179,13 @@ class Mailbox:
         if len(gone) > _MOST_NAMED:
             self.changes.tell(ManyChanged())
         elif gone:
-            self.changes.tell(Deleted(tuple(identity for identity, _ in gone)))
+            self.changes.tell(MessagesDeleted(tuple(identity for identity, _ in gone)))
 
     def _tell_updated(self, identities: list[str], fields: dict[str, object]) -> None:
         if len(identities) > _MOST_NAMED:
             self.changes.tell(ManyChanged())
         elif identities:
-            self.changes.tell(Updated(tuple(identities), fields))
+            self.changes.tell(MessagesUpdated(tuple(identities), fields))
 
 
 def _which(chosen: Selection | Sequence[str]) -> tuple[str, tuple[str | int, ...]]:
@@ -192,6 +198,6 @@ def _which(chosen: Selection | Sequence[str]) -> tuple[str, tuple[str | int, ...
     )
 
 
-def _added(message: PreparedMessage) -> Added:
+def _added(message: PreparedMessage) -> MessageAdded:
     item = with_state(message.summary.json, message.identity, read=False, tags=message.summary.tags)
-    return Added(item, message.summary.record)
+    return MessageAdded(item, message.summary.record)

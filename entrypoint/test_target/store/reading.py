@@ -45,7 +45,7 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundMessages:
     """items: summaries, the newest first. matching, unread: of all that match."""
 
     items: list[dict[str, Any]]
@@ -62,7 +62,9 @@ class StoredMessage:
     summary: dict[str, Any]
 
 
-def find(connection: sqlite3.Connection, selection: Selection, start: int, limit: int) -> Found:
+def find(
+    connection: sqlite3.Connection, selection: Selection, start: int, limit: int
+) -> FoundMessages:
     """limit: 0 counts only."""
     where, parameters = selection.where()
     start, limit = min(start, _LARGEST), min(limit, _LARGEST)
@@ -79,7 +81,7 @@ def find(connection: sqlite3.Connection, selection: Selection, start: int, limit
         ).fetchall()
         seqs = [row[0] for row in rows]
         matching, unread = rows[0][1:] if rows else _count(connection, where, parameters)
-    return Found(_items(connection, seqs), matching, unread)
+    return FoundMessages(_items(connection, seqs), matching, unread)
 
 
 def latest(connection: sqlite3.Connection, selection: Selection) -> str | None:

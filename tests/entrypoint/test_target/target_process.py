@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from entrypoint.test_target.api.access import AccessRules, host_names, parse_logins
-from entrypoint.test_target.api.app import Server, make_app
+from entrypoint.test_target.api.app import ApiServer, make_app
 from entrypoint.test_target.api.outside import FaultTriggers
 from entrypoint.test_target.api.smtp_submission import SmtpSubmission
 from entrypoint.test_target.api.target import Target
@@ -35,7 +35,7 @@ async def main(path: str, options: dict[str, str]) -> None:
     )
     ports = {"http": listener.getsockname()[1], "smtp": smtp_port}
     print(json.dumps(ports), flush=True)
-    await Server(make_app(target, rules)).serve(listener)
+    await ApiServer(make_app(target, rules)).serve(listener)
     smtp.close()
     mailbox.close()
 

@@ -1,6 +1,8 @@
 """Each endpoint as Mailpit 1.30.5 answers it: statuses, texts, shapes."""
 
+import http.client
 import json
+import time
 from email.message import EmailMessage
 from pathlib import Path
 from urllib.parse import quote
@@ -404,6 +406,19 @@ def test_the_store_that_is_full_refuses_and_says_why(tmp_path: Path) -> None:
         assert "452" in refused.json["Error"]
         assert "400000 bytes" in refused.json["Error"]
         assert small.get("/api/v1/messages").json["messages"][0]["ID"] == identity
+
+
+def test_an_answer_does_not_wait_for_the_clients_acknowledgement(target: Running) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", target.http_port, timeout=30)
+    times = []
+    for _ in range(20):
+        start = time.monotonic()
+        connection.request("GET", "/api/v1/messages")
+        connection.getresponse().read()
+        times.append(time.monotonic() - start)
+    connection.close()
+    # It comes after 40 ms on Linux.
+    assert min(times[1:]) < 0.035
 
 
 def test_json_of_hostile_mail_is_json(target: Running) -> None:

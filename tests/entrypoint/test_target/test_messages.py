@@ -16,7 +16,7 @@ from entrypoint.test_target.messages.header import (
     parse_header,
 )
 from entrypoint.test_target.messages.html import text_of_html, words_of_html
-from entrypoint.test_target.messages.links import Link, links_of
+from entrypoint.test_target.messages.links import MailLink, links_of
 from entrypoint.test_target.messages.list_unsubscribe import list_unsubscribe
 from entrypoint.test_target.messages.one_time_codes import codes_of
 from entrypoint.test_target.messages.parts import MOST_DEPTH, MOST_PARTS, parse_parts
@@ -280,9 +280,9 @@ def test_links_of_html_have_their_words_and_texts_lose_punctuation() -> None:
     html = "<a href=' https://x.example/a '>One <i>two</i></a><a href='javascript:x'>no</a>"
     text = "see https://x.example/a, (https://y.example/b_(c)) and HTTP://z.example/?q=1."
     assert links_of(text, html) == [
-        Link("https://x.example/a", "One two"),
-        Link("https://y.example/b_(c)", ""),
-        Link("HTTP://z.example/?q=1", ""),
+        MailLink("https://x.example/a", "One two"),
+        MailLink("https://y.example/b_(c)", ""),
+        MailLink("HTTP://z.example/?q=1", ""),
     ]
 
 

@@ -16,7 +16,13 @@ import pytest
 
 from entrypoint.test_target.search.parse import parse_query
 from entrypoint.test_target.store.adding import StoreFullError
-from entrypoint.test_target.store.changes import Added, Change, Deleted, ManyChanged, Updated
+from entrypoint.test_target.store.changes import (
+    Change,
+    ManyChanged,
+    MessageAdded,
+    MessagesDeleted,
+    MessagesUpdated,
+)
 from entrypoint.test_target.store.mailbox import Mailbox
 from entrypoint.test_target.store.readers import QuestionTooLongError
 from entrypoint.test_target.store.reading import Selection
@@ -274,14 +280,21 @@ def test_changes_are_told_in_their_order(tmp_path: Path) -> None:
             await mailbox.delete([one])
             await mailbox.delete(Selection())
             names = [type(change).__name__ for change in told]
-            assert names == ["Added", "Added", "Updated", "Updated", "Deleted", "ManyChanged"]
+            assert names == [
+                "MessageAdded",
+                "MessageAdded",
+                "MessagesUpdated",
+                "MessagesUpdated",
+                "MessagesDeleted",
+                "ManyChanged",
+            ]
             first = told[0]
-            assert isinstance(first, Added)
+            assert isinstance(first, MessageAdded)
             assert (first.item["Subject"], first.record.subject) == ("1", "1")
             assert told[2:] == [
-                Updated((one,), {"Read": True}),
-                Updated((two,), {"Tags": ["t"]}),
-                Deleted((one,)),
+                MessagesUpdated((one,), {"Read": True}),
+                MessagesUpdated((two,), {"Tags": ["t"]}),
+                MessagesDeleted((one,)),
                 ManyChanged(emptied=True),
             ]
             totals = mailbox.totals
