@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import uvicorn
@@ -79,10 +80,10 @@ class ApiServer:
             limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=_FAREWELL,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _SignalFree(config)
 
     async def serve(self, listener: socket.socket) -> None:
-        """Until `stop`, SIGTERM or SIGINT."""
+        """Until `stop`. Signals are for whoever runs the process."""
         # What is accepted inherits it. asyncio sets it for sockets that know their protocol only,
         # and without it the second half of an answer waits 40 ms for the client's next word.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -91,6 +92,15 @@ class ApiServer:
     def stop(self) -> None:
         """Answer what has been asked, then end."""
         self._server.should_exit = True
+
+
+class _SignalFree(uvicorn.Server):
+    """uvicorn would take SIGTERM, and at the end kill the process with it: the store stays open."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None."""
+        yield
 
 
 class _Answer:

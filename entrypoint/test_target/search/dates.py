@@ -46,9 +46,9 @@ def parse_moment(text: str, zone: tzinfo | None) -> int | None:
 def _date(text: str) -> datetime | None:
     if _ISO.match(text):
         padded = _SHORT.sub(lambda part: f"{part[1]}-{part[2]:0>2}-{part[3]:0>2}", text, count=1)
-        padded = padded.upper().replace(" +", "+")
+        padded = padded.upper().replace(" +", "+").replace(" UTC", "Z")
         try:
-            return datetime.fromisoformat(padded.replace("T", " ", 1).removesuffix(" UTC"))
+            return datetime.fromisoformat(padded)
         except ValueError:
             return None
     for form in _FORMS:

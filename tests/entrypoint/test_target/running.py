@@ -99,7 +99,7 @@ def running(database: Path, **options: str) -> Iterator[Running]:
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            assert process.wait(20) == 0
         finally:
             process.kill()
             process.wait()

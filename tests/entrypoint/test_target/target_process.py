@@ -7,6 +7,7 @@ Prints its ports as JSON when it serves.
 
 import asyncio
 import json
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -35,7 +36,9 @@ async def main(path: str, options: dict[str, str]) -> None:
     )
     ports = {"http": listener.getsockname()[1], "smtp": smtp_port}
     print(json.dumps(ports), flush=True)
-    await ApiServer(make_app(target, rules)).serve(listener)
+    server = ApiServer(make_app(target, rules))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+    await server.serve(listener)
     smtp.close()
     mailbox.close()
 

@@ -168,13 +168,16 @@ def test_one_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
                 connection.execute("DELETE FROM messages")
                 raise ValueError("no")
 
-            outcomes = await asyncio.gather(
-                mailbox.add([mail()]),
-                mailbox._writer.do(fail),
-                mailbox.add([mail()]),
-                return_exceptions=True,
-            )
-            assert isinstance(outcomes[1], ValueError)
+            await mailbox.add([mail()])
+            gate, blocking = await blocked(mailbox)
+            failing = asyncio.ensure_future(mailbox._writer.do(fail))
+            await until(lambda: _waiting(mailbox, 1))
+            adding = asyncio.ensure_future(mailbox.add([mail()]))
+            await until(lambda: _waiting(mailbox, 2))
+            gate.set()
+            await asyncio.gather(blocking, adding)
+            with pytest.raises(ValueError, match="no"):
+                await failing
             assert len(await ids(mailbox)) == 2
 
     run(case)
