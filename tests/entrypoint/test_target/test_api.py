@@ -123,6 +123,7 @@ def test_pages(target: Running) -> None:
     assert [item["Subject"] for item in page["messages"]] == ["number 3", "number 2"]
     assert (page["count"], page["total"], page["start"]) == (2, 5, 1)
     assert target.get("/api/v1/messages", limit=0).json["messages"] == []
+    assert target.get("/api/v1/messages", limit=10**18).json["count"] == 5
     assert target.get("/api/v1/messages", limit="x", start=-3).json["count"] == 5
     assert target.get("/api/v1/messages", before="2020-01-01").json["messages_count"] == 0
     beyond = target.get("/api/v1/search", query="number", start=50).json
