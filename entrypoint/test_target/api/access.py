@@ -23,19 +23,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from entrypoint.test_target.api.safe import HEADERS, OTHER_POLICY, text_response
 
-_NAME = re.compile(r"(?P<name>\[[0-9a-fA-F:.%]+\]|[\w.-]+)(?::[0-9]{1,5})?\Z")
+_NAME = re.compile(r"(?P<name>\[[0-9a-fA-F:.%]+\]|[\w.-]+)(?::[0-9]{1,5})?\Z", re.ASCII)
 _SLASHES = re.compile(r"/{2,}")
 _OPEN = {"/livez", "/readyz"}  # for probes that know no password
+# RFC 6761 and, for host.docker.internal and the like, ICANN: no such name is ever anybody's.
+_NOBODYS = {"internal", "localhost", "test"}
 _READS = {"GET", "HEAD", "OPTIONS"}
 
 
 @dataclass(frozen=True)
 class AccessRules:
-    """hosts: names beside localhost, IP addresses and names without a dot; "*" is any.
+    """hosts: names beside those that nobody can have; "*" is any.
 
-    A name without a dot is a container's, or a service's of a compose file: the world's DNS has
-    none. origins: whose pages may read and write (CORS). logins: who has a password; none is
-    everybody. send_logins: those of /api/v1/send, if they are others.
+    Such are IP addresses, and what the world's DNS does not have: names without a dot, as
+    containers and the services of a compose file have them, and those of _NOBODYS. origins: whose
+    pages may read and write (CORS). logins: who has a password; none is everybody. send_logins: those of /api/v1/send, if they are others.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -123,7 +125,7 @@ class Access:
         name = match["name"].strip("[]").lower().removesuffix(".")
         if "*" in self._rules.hosts or name in self._rules.hosts or "." not in name:
             return ":" not in name or _is_address(name)
-        return name.endswith(".localhost") or _is_address(name)
+        return name.rpartition(".")[2] in _NOBODYS or _is_address(name)
 
     def _is_own_page(self, headers: Headers) -> bool:
         origin = headers.get("origin")

@@ -33,6 +33,7 @@ async def main(path: str, options: dict[str, str]) -> None:
         hosts=host_names(options.get("hosts", "").split()),
         origins=frozenset(options.get("origins", "").split()),
         logins=parse_logins(options.get("logins", "")),
+        send_logins=parse_logins(options["send"]) if "send" in options else None,
     )
     ports = {"http": listener.getsockname()[1], "smtp": smtp_port}
     print(json.dumps(ports), flush=True)

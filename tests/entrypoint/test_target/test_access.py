@@ -18,6 +18,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "hosts": "Mail.Corp.example",
         "origins": "https://app.corp.example",
         "logins": "me:secret you:pass:word",
+        "send": "app:sends",
     }
     with running(tmp_path_factory.mktemp("guarded") / "store.db", **options) as server:
         yield server
@@ -35,6 +36,7 @@ def login(text: str) -> dict[str, str]:
     [
         *("localhost", "localhost:8025", "LOCALHOST.", "app.localhost", "127.0.0.1:8025"),
         *("192.0.2.7", "[::1]:8025", "[2001:db8::1]", "mailpit", "signpost:8025"),
+        *("host.docker.internal:8025", "mail.test"),
     ],
 )
 def test_names_that_nobody_else_can_have_are_known(target: Running, host: str) -> None:
@@ -45,6 +47,7 @@ def test_names_that_nobody_else_can_have_are_known(target: Running, host: str) -
     "host",
     [
         *("evil.example", "evil.example:8025", "localhost.evil.example", "127.0.0.1.evil.example"),
+        *("internal.evil.example", "xinternal.example"),
         *(
             "[::1].evil.example",
             "",
@@ -171,6 +174,13 @@ def test_a_password_has_to_be_right(guarded: Running, text: str, status: int) ->
 def test_a_login_that_cannot_be_read_is_none(guarded: Running, header: str) -> None:
     headers = {"Authorization": header}
     assert guarded.ask("GET", "/api/v1/messages", headers=headers).status == 401
+
+
+def test_sending_can_have_logins_of_its_own(guarded: Running) -> None:
+    body = {"From": {"Email": "a@a.example"}, "Bcc": ["b@b.example"]}
+    for text, status in (("app:sends", 200), ("me:secret", 401)):
+        assert guarded.ask("POST", "/api/v1/send", body, login(text)).status == status
+    assert guarded.ask("GET", "/api/v1/messages", headers=login("app:sends")).status == 401
 
 
 def test_logins_are_written_as_mailpits() -> None:
