@@ -37,7 +37,8 @@ class AccessRules:
 
     Such are IP addresses, and what the world's DNS does not have: names without a dot, as
     containers and the services of a compose file have them, and those of _NOBODYS. origins: whose
-    pages may read and write (CORS). logins: who has a password; none is everybody. send_logins: those of /api/v1/send, if they are others.
+    pages may read and write (CORS). logins: who has a password; none is everybody. send_logins:
+    those of /api/v1/send, if they are others.
     """
 
     hosts: frozenset[str] = frozenset()
