@@ -67,20 +67,23 @@ def find(
 ) -> FoundMessages:
     """limit: 0 counts only."""
     where, parameters = selection.where()
-    start, limit = min(start, _LARGEST), min(limit, _LARGEST)
-    if selection.is_everything:
-        rows = connection.execute(
-            "SELECT seq FROM messages ORDER BY seq DESC LIMIT ? OFFSET ?", (limit, start)
-        ).fetchall()
-        (matching, unread), seqs = (-1, -1), [seq for (seq,) in rows]
-    else:
-        rows = connection.execute(
-            "SELECT m.seq, count(*) OVER (), sum(m.read = 0) OVER () FROM messages m"
-            f" WHERE {where} ORDER BY m.seq DESC LIMIT ? OFFSET ?",
-            (*parameters, limit, start),
-        ).fetchall()
-        seqs = [row[0] for row in rows]
-        matching, unread = rows[0][1:] if rows else _count(connection, where, parameters)
+    page = (min(limit, _LARGEST), min(start, _LARGEST))
+    if selection.is_everything:  # Mailbox knows how many there are
+        return FoundMessages(_items(connection, _page(connection, "1", (), page)), -1, -1)
+    if selection.query.looks_into_texts and limit:
+        # One pass: looking into texts is what takes the time.
+        matching, unread, text = connection.execute(
+            "WITH hits (seq, read) AS MATERIALIZED ("
+            f" SELECT m.seq, m.read FROM messages m WHERE {where} ORDER BY m.seq DESC)"
+            " SELECT count(*), coalesce(sum(read = 0), 0), (SELECT json_group_array(seq)"
+            " FROM (SELECT seq FROM hits LIMIT ? OFFSET ?)) FROM hits",
+            (*parameters, *page),
+        ).fetchone()
+        return FoundMessages(_items(connection, json.loads(text)), matching, unread)
+    matching, unread = connection.execute(
+        f"SELECT count(*), coalesce(sum(m.read = 0), 0) FROM messages m WHERE {where}", parameters
+    ).fetchone()
+    seqs = _page(connection, where, parameters, page) if limit else []
     return FoundMessages(_items(connection, seqs), matching, unread)
 
 
@@ -124,12 +127,14 @@ def totals(connection: sqlite3.Connection) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _count(connection: sqlite3.Connection, where: str, parameters: Parameters) -> tuple[int, int]:
-    row = connection.execute(
-        f"SELECT count(*), coalesce(sum(m.read = 0), 0) FROM messages m WHERE {where}",
-        parameters,
-    ).fetchone()
-    return int(row[0]), int(row[1])
+def _page(
+    connection: sqlite3.Connection, where: str, parameters: Parameters, page: tuple[int, int]
+) -> list[int]:
+    rows = connection.execute(
+        f"SELECT m.seq FROM messages m WHERE {where} ORDER BY m.seq DESC LIMIT ? OFFSET ?",
+        (*parameters, *page),
+    )
+    return [seq for (seq,) in rows]
 
 
 def _items(connection: sqlite3.Connection, seqs: list[int]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ _MOST_IN_COMMIT = 500  # jobs: a commit of them takes some 100 ms
 # in it that searches would take longer; then with a pause of some commits in between. A step of 20
 # messages takes 25 ms; larger ones are cheaper (0.9 ms a message for 100 at once, 1.7 ms for 5).
 _QUIET = 0.1  # seconds without a job
-_MOST_UNINDEXED = 2_000  # messages, 8 MB of text: looked through in 5 ms
+_MOST_UNINDEXED = 500  # messages, 2 MB of text: looked through in 3 ms
 _COMMITS_BETWEEN = 5
 _STEP = 20
 

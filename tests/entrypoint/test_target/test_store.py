@@ -241,6 +241,28 @@ def test_deleting_gives_the_room_back(tmp_path: Path) -> None:
     run(case)
 
 
+def test_deleting_everything_writes_next_to_nothing(tmp_path: Path) -> None:
+    async def case() -> None:
+        async with opened(tmp_path / "store.db") as mailbox:
+            await mailbox.add([mail("word " * 20_000, subject=str(n)) for n in range(50)])
+            await until(lambda: _indexed(mailbox))
+            used = await mailbox.used_bytes()
+            write_back = "PRAGMA wal_checkpoint(TRUNCATE)"
+            await asyncio.to_thread(_once, tmp_path / "store.db", write_back)
+            await mailbox.delete(Selection())
+            assert (tmp_path / "store.db-wal").stat().st_size < used / 10
+
+    run(case)
+
+
+def _once(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path)
+    try:
+        connection.execute(statement).fetchall()
+    finally:
+        connection.close()
+
+
 def test_the_index_forgets_what_is_deleted(tmp_path: Path) -> None:
     async def case() -> None:
         async with opened(tmp_path / "store.db") as mailbox:
