@@ -31,7 +31,7 @@ async def get_message(target: Target, request: Request) -> Response:
     """GET /api/v1/message/{ID}: whoever gets it has read it."""
     stored = await load(target, request)
     value = await in_content(stored, lambda content: whole(content, stored))
-    await target.mailbox.set_read([stored.identity], read=True)
+    await mark_read(target, stored)
     return json_response(value)
 
 
@@ -117,6 +117,12 @@ async def in_content(stored: StoredMessage, of: Callable[[MessageContent], Any])
     """What `of` makes of it, off the loop where that could take a while."""
     work = partial(_read, stored.raw, of)
     return work() if len(stored.raw) <= _IN_LOOP else await asyncio.to_thread(work)
+
+
+async def mark_read(target: Target, stored: StoredMessage) -> None:
+    """Nothing is written for one that has been read before."""
+    if not stored.summary["Read"]:
+        await target.mailbox.set_read([stored.identity], read=True)
 
 
 def whole(content: MessageContent, stored: StoredMessage) -> dict[str, Any]:

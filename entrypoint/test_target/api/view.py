@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from entrypoint.test_target.api.message import in_content, load
+from entrypoint.test_target.api.message import in_content, load, mark_read
 from entrypoint.test_target.api.question import RequestError
 from entrypoint.test_target.api.safe import html_response, text_response, with_part_urls
 from entrypoint.test_target.api.target import Target
@@ -23,7 +23,7 @@ async def view_html(target: Target, request: Request) -> Response:
     html = await in_content(stored, page)
     if not html:
         raise RequestError("This message does not contain a HTML part", 404)
-    await target.mailbox.set_read([stored.identity], read=True)
+    await mark_read(target, stored)
     if request.query_params.get("embed") == "1":
         html = f'<base target="_blank">{html}'
     return html_response(html)
@@ -33,7 +33,7 @@ async def view_text(target: Target, request: Request) -> Response:
     """GET /view/{ID}.txt."""
     stored = await load(target, request)
     text = await in_content(stored, lambda content: content.text)
-    await target.mailbox.set_read([stored.identity], read=True)
+    await mark_read(target, stored)
     return text_response(text)
 
 

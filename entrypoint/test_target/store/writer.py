@@ -20,12 +20,12 @@ Result = TypeVar("Result")
 
 _MOST_IN_COMMIT = 500  # jobs: a commit of them takes some 100 ms
 # The index is filled where nobody waits for it: when it is quiet, or when so many messages are not
-# in it that searches would take longer; then with a pause of some commits in between. A step of 20
-# messages takes 25 ms; larger ones are cheaper (0.9 ms a message for 100 at once, 1.7 ms for 5).
+# in it that searches would take longer; then with a pause of some commits in between. A step takes
+# 10 ms, and 40 when FTS5 merges; larger ones are cheaper (1.0 ms a message for 20, 1.3 for 10).
 _QUIET = 0.1  # seconds without a job
 _MOST_UNINDEXED = 500  # messages, 2 MB of text: looked through in 3 ms
 _COMMITS_BETWEEN = 5
-_STEP = 20
+_STEP = 10
 
 
 @dataclass
