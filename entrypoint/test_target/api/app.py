@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 MOST_BODY = 96 * 1024 * 1024  # bytes of a request: a message of 50 MB, in base64 within JSON
 _MOST_CONNECTIONS = 3_000
 _LEAST_GZIPPED = 1_000  # bytes
+_IDLE = 75  # seconds between two requests of a client: test suites ask now and then
 _FAREWELL = 3  # seconds for what is being answered when the server ends
 
 
@@ -78,6 +79,7 @@ class ApiServer:
             proxy_headers=False,
             server_header=False,
             limit_concurrency=_MOST_CONNECTIONS,
+            timeout_keep_alive=_IDLE,
             timeout_graceful_shutdown=_FAREWELL,
         )
         self._server = _SignalFree(config)

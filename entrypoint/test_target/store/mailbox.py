@@ -66,7 +66,10 @@ class Mailbox:
         self._readers.close()
 
     async def add(self, messages: Sequence[ReceivedMessage]) -> list[str]:
-        """Their IDs, once all of them are on file. Raises StoreFullError; then none of them is."""
+        """Their IDs, once all of them are on file.
+
+        Raises StoreFullError, and sqlite3.Error for a disk that fails; then none of them is.
+        """
         loop = asyncio.get_running_loop()
         prepared = await loop.run_in_executor(self._parsers, lambda: [*map(prepare, messages)])
         size = sum(len(message.raw) for message in messages)
