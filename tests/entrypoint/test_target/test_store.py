@@ -82,10 +82,17 @@ from pathlib import Path
 from entrypoint.test_target.store.mailbox import Mailbox
 from tests.entrypoint.test_target.mails import mail
 
+def say(word, identity):
+    sys.stdout.write(word + " " + identity + "\\n")
+    sys.stdout.flush()
+
 async def one(mailbox, number):
     (identity,) = await mailbox.add([mail(f"number {number} " * 200)])
-    sys.stdout.write(identity + "\\n")
-    sys.stdout.flush()
+    if number % 3 == 2:
+        await mailbox.delete([identity])
+        say("deleted", identity)
+    else:
+        say("stored", identity)
 
 async def main():
     mailbox = Mailbox(Path(sys.argv[1]))
@@ -109,10 +116,11 @@ def test_a_kill_loses_nothing_that_was_answered_for(tmp_path: Path, enough: int)
     async def case() -> None:
         async with opened(tmp_path / "store.db") as mailbox:
             for line in answered:
-                assert await mailbox.load(line.decode().strip())
+                word, identity = line.decode().split()
+                assert bool(await mailbox.load(identity)) == (word == "stored")
             await until(lambda: _indexed(mailbox))
             found = await mailbox.find(Selection(parse_query("number")), 0, 0)
-            assert found.matching == mailbox.totals.messages >= len(answered)
+            assert found.matching == mailbox.totals.messages
         with open_writer(tmp_path / "store.db") as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             connection.execute("INSERT INTO trigrams (trigrams) VALUES ('integrity-check')")
