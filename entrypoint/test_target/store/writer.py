@@ -20,11 +20,12 @@ Result = TypeVar("Result")
 
 _MOST_IN_COMMIT = 500  # jobs: a commit of them takes some 100 ms
 # The index is filled where nobody waits for it: when it is quiet, or when so many messages are not
-# in it that searches would take longer; then with a pause of some commits in between. A step takes
-# 10 ms, and 40 when FTS5 merges; larger ones are cheaper (1.0 ms a message for 20, 1.3 for 10).
+# in it that searches would take longer; then with a pause of some commits in between, or none when
+# they are ten times as many. A step takes 10 ms, and 40 when FTS5 merges; larger ones are cheaper
+# (1.0 ms a message for 20, 1.3 for 10).
 _QUIET = 0.1  # seconds without a job
 _MOST_UNINDEXED = 500  # messages, 2 MB of text: looked through in 3 ms
-_COMMITS_BETWEEN = 5
+_COMMITS_BETWEEN = 5  # two steps
 _STEP = 10
 
 
@@ -111,7 +112,9 @@ class Writer:
     def _first_job(self) -> _Job | None:
         """Waits; meanwhile the index is filled, and free pages are given back."""
         self._commits += 1
-        if self._commits % _COMMITS_BETWEEN == 0 and lag(self._connection) > _MOST_UNINDEXED:
+        behind = lag(self._connection)
+        between = _COMMITS_BETWEEN if behind <= 10 * _MOST_UNINDEXED else 1
+        if behind > _MOST_UNINDEXED and self._commits % between == 0:
             self._catch_up(wanted=lambda: False)
         patience = _QUIET
         while not self._closing:
