@@ -8,9 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from entrypoint.dmarc_report.error import ReportError
-from entrypoint.dmarc_report.feedback import (
-    read_report,
-)
+from entrypoint.dmarc_report.feedback import read_report
 
 from .reports import GOOGLE, MAIL, MBOX, RFC9990, YAHOO, failure, run, zipped
 
