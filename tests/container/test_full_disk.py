@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from .harness.imap import mailbox
+from .harness.imap import any_certificate, mailbox
+from .harness.interruptions import smtpctl
+from .harness.managesieve import ManageSieve
 from .harness.messages import letter
 from .harness.shell import attempt, fresh, wait_until
 from .harness.signpost import IMAGE, Signpost
@@ -168,6 +170,41 @@ def test_a_message_that_the_queue_has_no_room_for_is_refused_for_now_and_no_filt
         queue.clear()
     assert signpost.wait_for_mail(ALICE[0], submit(world, signpost))
     assert "cannot be kept running" not in signpost.logs()
+
+
+@pytest.mark.parametrize("full", ["data", "queue"])
+def test_what_a_script_sends_goes_out_once_when_there_is_room(
+    world: World, signpost: Signpost, data: SmallDisk, queue: SmallDisk, full: str
+) -> None:
+    disk = {"data": data, "queue": queue}[full]
+    token, asker, reader = fresh("letter"), f"{full}@outside.test", "reader@far.test"
+    with ManageSieve(signpost.v4) as session:
+        session.start_tls(any_certificate()).login(*ALICE).activate(
+            f'''require ["copy", "vacation"]; redirect :copy "{reader}"; vacation "{token}";'''
+        )
+    smtpctl(signpost, "pause", "mda")
+    letter_in = letter(asker, to=ALICE[0], token=token)
+    world.swaks(
+        signpost.v4, to=ALICE[0], sender=asker, source=world.allowed[0], message=letter_in
+    ).accepted()
+    disk.fill()
+    try:
+        smtpctl(signpost, "resume", "mda")
+        signpost.wait_for_log(rf"mda delivery .*from=<{asker}> .*result=TempFail")
+    finally:
+        disk.clear()
+    smtpctl(signpost, "schedule", "all")
+    with mailbox(signpost.v4, ALICE) as box:
+        box.wait_for(token)
+        waiting = ("find", "/var/spool/smtpd/queue", "-type", "f")
+        wait_until(lambda: not signpost.exec(*waiting), "an empty queue")
+        assert len(box.find(token)) == 1
+        for outside in (asker, reader):
+            world.outside.wait_for_mail(outside, token)
+            received = world.outside.received(outside)
+            assert sum(token.encode() in mail.message for mail in received) == 1
+        with ManageSieve(signpost.v4) as session:
+            session.start_tls(any_certificate()).login(*ALICE).say(b'SETACTIVE ""')
 
 
 @pytest.mark.usefixtures("image")

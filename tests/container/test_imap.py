@@ -5,6 +5,7 @@ The server runs under no-new-privileges: nothing of this needs a set-gid program
 
 from __future__ import annotations
 
+import base64
 import imaplib
 import poplib
 import re
@@ -183,6 +184,18 @@ def test_pop3_reads_the_same(world: World, server: Signpost) -> None:
     session.pass_(DAN[1])
     newest = len(session.list()[1])
     assert token.encode() in b"\r\n".join(session.retr(newest)[1])
+    session.quit()
+
+
+def test_pop3_acts_for_nobody_else(server: Signpost) -> None:
+    def plain(acts_for: str) -> str:
+        return base64.b64encode("\0".join((acts_for, *DAN)).encode()).decode()
+
+    session = poplib.POP3_SSL(server.v4, context=any_certificate(), timeout=30)
+    for other in (ALICE[0], "root"):
+        with pytest.raises(poplib.error_proto):
+            session._shortcmd(f"AUTH PLAIN {plain(other)}")
+    session._shortcmd(f"AUTH PLAIN {plain('')}")
     session.quit()
 
 

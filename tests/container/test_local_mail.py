@@ -373,6 +373,10 @@ def test_commands_take_it(world: World, server: Signpost) -> None:
     with mailbox(server.v4, (address, phone)) as box:
         box.wait_for(send(world, server, "-alias@example.org"))
         assert b"1024" in box.session.getquotaroot("INBOX")[1][1][0]
+    say("account", "quota", "--", address, "2M")
+    say("account", "passwd", "--", address, stdin="another-secret\n")
+    with mailbox(server.v4, (address, "another-secret")) as box:
+        assert b"2048" in box.session.getquotaroot("INBOX")[1][1][0]
     say("app-password", "revoke", "--", address, "-phone")
     say("alias", "remove", "--", "-alias@example.org")
     say("account", "remove", "--delete-mail", "--yes", "--", address)

@@ -1,0 +1,203 @@
+"""What a test wants to go wrong: which commands a fault is for, and what becomes of them in turn.
+
+A fault is added as JSON, waits for what it matches, and plays its script: a step for each command
+that matches, then it lets everything pass (`"repeat": true`: from the first step again). So "refuse
+twice, then accept" is a script of one step with two times. Faults stand in the order in which they
+were added; the first that has a step for a command is the one. It decides nothing by chance and
+knows no protocol: the filter and the front say what happens, and do what they are told.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+
+Phase = Literal["connect", "helo", "auth", "mail-from", "rcpt-to", "data", "message", "accepted"]
+
+MOST_FAULTS = 1_000
+MOST_GREYLISTED = 10_000
+LONGEST_DELAY = 60.0  # seconds
+
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=320)]
+# 421 ends the session, in smtpd, too.
+Reply = Annotated[str, StringConstraints(pattern=r"^[45][0-9]{2} [ -~]{1,400}$")]
+Status = Annotated[str, StringConstraints(pattern=r"^[45]\.[0-9]{1,3}\.[0-9]{1,3}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Match(_Strict):
+    """Which commands: all that is named has to fit. `*` and `?` stand for other characters.
+
+    `recipient` counts from RCPT on; behind DATA one of the recipients has to fit.
+    """
+
+    phase: Phase
+    sender: Pattern | None = None
+    recipient: Pattern | None = None
+    client: Pattern | None = None
+    login: Pattern | None = None
+
+
+class Step(_Strict):
+    """What becomes of a command. delay, greylist and dsn_after: seconds.
+
+    reply: refused with this; disconnect: the connection ends without a word; greylist: refused with
+    451 until so long after the first try of the same client, sender and recipient, whatever `times`
+    says; dsn: accepted, and a delivery status notification with this status follows; with none of
+    them it is accepted.
+    """
+
+    times: int = Field(default=1, ge=1, le=1_000_000)
+    delay: float = Field(default=0.0, ge=0.0, le=LONGEST_DELAY)
+    reply: Reply | None = None
+    disconnect: bool = False
+    greylist: float | None = Field(default=None, gt=0.0, le=3_600.0)
+    dsn: Status | None = None
+    dsn_after: float = Field(default=0.0, ge=0.0, le=3_600.0)
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Step:
+        given = [self.reply is not None, self.disconnect, self.greylist is not None]
+        if sum(given) + (self.dsn is not None) > 1:
+            raise ValueError("a step is one of reply, disconnect, greylist and dsn")
+        if self.dsn_after and self.dsn is None:
+            raise ValueError("dsn_after needs dsn")
+        return self
+
+
+class FaultRequest(_Strict):
+    """A fault as it is added. run: for that run's commands only; without it, for all."""
+
+    run: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    match: Match
+    script: list[Step] = Field(min_length=1, max_length=100)
+    repeat: bool = False
+
+    @model_validator(mode="after")
+    def _possible(self) -> FaultRequest:
+        for step in self.script:
+            if step.dsn is not None and self.match.phase != "message":
+                raise ValueError("a dsn follows a message: phase must be message")
+            if step.greylist is not None and self.match.phase != "rcpt-to":
+                raise ValueError("greylisting is at RCPT: phase must be rcpt-to")
+            if self.match.phase == "accepted" and not (step.disconnect or step.delay):
+                raise ValueError("behind the reply there is only disconnect or delay")
+        return self
+
+
+REQUEST: TypeAdapter[FaultRequest] = TypeAdapter(FaultRequest)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a client is doing. runs: the runs that it can be of."""
+
+    phase: Phase
+    client: str = ""
+    login: str = ""
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    runs: frozenset[str] = frozenset()
+
+
+@dataclass
+class Fault:
+    """A fault and how far it is. hits: how many commands a step was taken for."""
+
+    id: str
+    request: FaultRequest
+    hits: int = 0
+    _seen: dict[tuple[str, str, str], float] = field(default_factory=dict)
+
+    def step_for(self, command: Command, now: float) -> Step | None:
+        """The step for a command, counted as taken; None where it is not for this one."""
+        if not self._fits(command):
+            return None
+        step = self._current()
+        if step is None or step.greylist is not None:
+            # Greylisting goes on: it is no step that is done after so many commands.
+            return step and self._greylisted(step, command, now)
+        self.hits += 1
+        return step
+
+    def _current(self) -> Step | None:
+        script = self.request.script
+        whole = sum(step.times for step in script)
+        if self.hits >= whole and not self.request.repeat:
+            return None
+        at = self.hits % whole
+        for step, until in zip(script, itertools.accumulate(s.times for s in script), strict=True):
+            if at < until:
+                return step
+        return None
+
+    def _fits(self, command: Command) -> bool:
+        match, run = self.request.match, self.request.run
+        return (
+            match.phase == command.phase
+            and (run is None or run in command.runs)
+            and _like(match.client, [command.client])
+            and _like(match.login, [command.login])
+            and _like(match.sender, [command.sender])
+            and _like(match.recipient, command.recipients)
+        )
+
+    def _greylisted(self, step: Step, command: Command, now: float) -> Step:
+        key = (command.client, command.sender, command.recipients[-1] if command.recipients else "")
+        if len(self._seen) >= MOST_GREYLISTED:
+            self._seen.pop(next(iter(self._seen)))
+        since = self._seen.setdefault(key, now)
+        if step.greylist is not None and now - since < step.greylist:
+            return Step(reply="451 4.7.1 greylisted by the test, try again later", delay=step.delay)
+        return Step(delay=step.delay)
+
+
+class Faults:
+    """All faults, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._faults: dict[str, Fault] = {}
+        self._ids = itertools.count(1)
+
+    def add(self, request: FaultRequest) -> Fault:
+        """Raises ValueError where there are MOST_FAULTS."""
+        if len(self._faults) >= MOST_FAULTS:
+            raise ValueError(f"there are {MOST_FAULTS} faults already; clear some")
+        fault = Fault(f"f{next(self._ids)}", request)
+        self._faults[fault.id] = fault
+        return fault
+
+    def listed(self, run: str | None = None) -> Sequence[Fault]:
+        """All of them, or one run's."""
+        return [f for f in self._faults.values() if run is None or f.request.run == run]
+
+    def clear(self, *, fault_id: str | None = None, run: str | None = None) -> int:
+        """Take one away, or a run's, or all; how many there were."""
+        gone = [f.id for f in self.listed(run) if fault_id is None or f.id == fault_id]
+        for each in gone:
+            del self._faults[each]
+        return len(gone)
+
+    def step_for(self, command: Command, now: float) -> Step | None:
+        """What becomes of a command; None: what would become of it anyway. now: seconds."""
+        for fault in self._faults.values():
+            step = fault.step_for(command, now)
+            if step is not None:
+                return step
+        return None
+
+
+def _like(pattern: str | None, values: Sequence[str]) -> bool:
+    if pattern is None:
+        return True
+    matches = re.compile(fnmatch.translate(pattern.lower())).match
+    return any(matches(value.lower()) for value in values)

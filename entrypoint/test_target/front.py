@@ -1,0 +1,269 @@
+"""Port 1025: SMTP as test suites speak it, with AUTH where there is no TLS. smtpd does the rest.
+
+Every command goes to a listener of smtpd's on loopback and every reply comes back; a PROXY header
+tells smtpd the client's own address and port. Three things are answered here, since smtpd would
+not: EHLO's reply offers AUTH and STARTTLS, and both are done here. Who has logged in over which TLS
+stands in `sessions`, by the client's address, where the filter finds it when mail comes: the
+Received field of smtpd knows of neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import ipaddress
+import logging
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
+
+Accepts = Callable[[str, str], Awaitable[bool]]
+
+_LONGEST_LINE = 12_288  # bytes (RFC 4954 §4); smtpd takes less and says so
+_IDLE = 300.0  # seconds (RFC 5321 §4.5.3.2.7)
+_HANDSHAKE = 30.0
+_BACKLOG = 1_024
+_CHUNK = 65_536
+_PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21"
+
+
+@dataclass
+class FrontSession:
+    """What the front knows of a connection. tls: "TLSv1.3", or empty; cipher: its name."""
+
+    client: tuple[str, int]
+    tls: str = ""
+    cipher: str = ""
+    login: str = ""
+
+
+Sessions = dict[tuple[str, int], FrontSession]
+
+
+class Front:
+    """Listens, and speaks to smtpd.
+
+    backend: smtpd's listener; accepts: whether a login is right; sessions: those that are open.
+    """
+
+    def __init__(
+        self,
+        backend: tuple[str, int],
+        accepts: Accepts,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.sessions: Sessions = {}
+        self._backend = backend
+        self._accepts = accepts
+        self._tls = tls
+
+    async def start(self, address: str | None, port: int) -> asyncio.Server:
+        """Listen. Raises OSError where that is not possible."""
+        return await asyncio.start_server(self._serve, address, port, backlog=_BACKLOG)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        session = FrontSession((peer[0], peer[1]))
+        try:
+            smtpd_reader, smtpd_writer = await asyncio.open_connection(*self._backend)
+        except OSError as error:
+            log.error("smtpd cannot be reached: %s", error)
+            writer.write(b"421 4.3.2 the mail server is not up, try again later\r\n")
+            writer.close()
+            return
+        self.sessions[session.client] = session
+        here = writer.get_extra_info("sockname")
+        try:
+            smtpd_writer.write(proxy_header(session.client, (here[0], here[1])))
+            dialog = _Dialog(reader, writer, smtpd_reader, smtpd_writer, session)
+            await dialog.run(self._accepts, self._tls)
+        except (OSError, EOFError, TimeoutError, ssl.SSLError, ValueError):
+            pass  # one of the two has gone, or said what no SMTP is
+        finally:
+            self.sessions.pop(session.client, None)
+            writer.close()
+            smtpd_writer.close()
+
+
+class _Client:
+    """The bytes that a client says, by lines, or up to the end of a message."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._buffer = bytearray()
+
+    async def line(self) -> bytes:
+        """The next command. Raises ValueError for one that is too long, EOFError at the end."""
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > _LONGEST_LINE:
+                raise ValueError
+            await self._more()
+        return self._take(end + 1)
+
+    async def message(self) -> AsyncIterator[bytes]:
+        """A message's bytes up to CRLF.CRLF, whatever they are."""
+        end = b"\r\n.\r\n"
+        before = b"\r\n"  # a message of nothing is a dot alone
+        while (found := (before + self._buffer).find(end)) < 0:
+            # What could be the beginning of the end stays until more is there.
+            if (whole := len(before) + len(self._buffer) - len(end) + 1) > len(before):
+                passed = self._take(whole - len(before))
+                before = b""
+                yield passed
+            await self._more()
+        yield self._take(found + len(end) - len(before))
+
+    async def forget(self) -> None:
+        """Drop what is there already."""
+        self._buffer.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await self._reader.read(_CHUNK)
+
+    async def _more(self) -> None:
+        async with asyncio.timeout(_IDLE):
+            chunk = await self._reader.read(_CHUNK)
+        if not chunk:
+            raise EOFError
+        self._buffer += chunk
+
+    def _take(self, count: int) -> bytes:
+        taken = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return taken
+
+
+class _Dialog:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        smtpd_reader: asyncio.StreamReader,
+        smtpd_writer: asyncio.StreamWriter,
+        session: FrontSession,
+    ) -> None:
+        self._client, self._writer = _Client(reader), writer
+        self._smtpd_reader, self._smtpd_writer = smtpd_reader, smtpd_writer
+        self._session = session
+
+    async def run(self, accepts: Accepts, tls: ssl.SSLContext | None) -> None:
+        await self._say(await self._smtpd_reply())
+        while True:
+            line = await self._client.line()
+            verb = line[:10].strip().split(b" ")[0].upper()
+            if verb == b"AUTH":
+                await self._authenticate(line, accepts)
+            elif verb == b"STARTTLS" and tls is not None and not self._session.tls:
+                await self._start_tls(tls)
+            else:
+                reply = await self._ask(_without_auth(line) if verb == b"MAIL" else line)
+                if verb == b"EHLO" and reply.startswith(b"250"):
+                    reply = self._offer(reply, tls is not None)
+                await self._say(reply)
+                if verb == b"DATA" and reply.startswith(b"354"):
+                    await self._pass_message()
+                if verb == b"QUIT" or reply.startswith(b"421"):
+                    return
+
+    def _offer(self, reply: bytes, tls: bool) -> bytes:
+        lines = reply.removesuffix(b"\r\n").split(b"\r\n")
+        if tls and not self._session.tls:
+            lines.append(b"250 STARTTLS")
+        if not self._session.login:
+            lines.append(b"250 AUTH PLAIN LOGIN")
+        joined = [b"250-" + line[4:] for line in lines[:-1]] + [b"250 " + lines[-1][4:]]
+        return b"\r\n".join(joined) + b"\r\n"
+
+    async def _start_tls(self, tls: ssl.SSLContext) -> None:
+        await self._say(b"220 2.0.0 go ahead\r\n")
+        # What was said before TLS is not taken for what is said in it (RFC 3207 §6).
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await self._client.forget()
+        await self._writer.start_tls(tls, ssl_handshake_timeout=_HANDSHAKE)
+        link = self._writer.get_extra_info("ssl_object")
+        self._session.tls, self._session.cipher = link.version(), link.cipher()[0]
+        self._session.login = ""
+        await self._ask(b"RSET\r\n")
+
+    async def _authenticate(self, line: bytes, accepts: Accepts) -> None:
+        words = line.split()
+        mechanism = words[1].upper() if len(words) > 1 else b""
+        first = words[2] if len(words) > 2 else None
+        if self._session.login:
+            await self._say(b"503 5.5.1 logged in already (RFC 4954, 4)\r\n")
+        elif mechanism not in (b"PLAIN", b"LOGIN"):
+            await self._say(b"504 5.5.4 only PLAIN and LOGIN\r\n")
+        else:
+            try:
+                login, password = await self._credentials(mechanism, first)
+            except (ValueError, binascii.Error):
+                await self._say(b"501 5.5.2 these are no credentials (RFC 4616, 2)\r\n")
+                return
+            if await accepts(login, password):
+                self._session.login = login
+                await self._say(b"235 2.7.0 logged in\r\n")
+            else:
+                await self._say(b"535 5.7.8 wrong login or password\r\n")
+
+    async def _credentials(self, mechanism: bytes, first: bytes | None) -> tuple[str, str]:
+        if mechanism == b"LOGIN":
+            login = await self._answer(b"Username:") if first is None else _decoded(first)
+            return login, await self._answer(b"Password:")
+        parts = (await self._answer(b"") if first is None else _decoded(first)).split("\0")
+        if len(parts) != 3:
+            raise ValueError
+        return parts[1], parts[2]
+
+    async def _answer(self, prompt: bytes) -> str:
+        await self._say(b"334 " + base64.b64encode(prompt) + b"\r\n")
+        return _decoded((await self._client.line()).strip())
+
+    async def _pass_message(self) -> None:
+        """The message, and what smtpd says at its end."""
+        async for part in self._client.message():
+            self._smtpd_writer.write(part)
+            await self._smtpd_writer.drain()
+        await self._say(await self._smtpd_reply())
+
+    async def _ask(self, command: bytes) -> bytes:
+        self._smtpd_writer.write(command)
+        await self._smtpd_writer.drain()
+        return await self._smtpd_reply()
+
+    async def _smtpd_reply(self) -> bytes:
+        reply = b""
+        while True:
+            line = await self._smtpd_reader.readuntil(b"\n")
+            reply += line
+            if line[3:4] != b"-":
+                return reply
+
+    async def _say(self, reply: bytes) -> None:
+        self._writer.write(reply)
+        await self._writer.drain()
+
+
+def proxy_header(client: tuple[str, int], server: tuple[str, int]) -> bytes:
+    """The header that tells whose connection this is (PROXY protocol, version 2)."""
+    source, target = (
+        ipaddress.ip_address(address.partition("%")[0]) for address, _ in (client, server)
+    )
+    family = b"\x11" if source.version == 4 else b"\x21"
+    ports = client[1].to_bytes(2, "big") + server[1].to_bytes(2, "big")
+    addresses = source.packed + target.packed + ports
+    return _PROXY_V2 + family + len(addresses).to_bytes(2, "big") + addresses
+
+
+def _without_auth(line: bytes) -> bytes:
+    """A MAIL command without the parameter that smtpd knows only where it offers AUTH itself."""
+    words = line.rstrip(b"\r\n").split(b" ")
+    return b" ".join(word for word in words if word[:5].upper() != b"AUTH=") + b"\r\n"
+
+
+def _decoded(encoded: bytes) -> str:
+    return base64.b64decode(encoded, validate=True).decode()
