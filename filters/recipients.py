@@ -65,9 +65,9 @@ class Recipients:
 
         Whether it has, only bounces learn: so all who guess are counted alike.
         """
-        if self.rewritten_senders is None or session.transaction is None:
+        if self.rewritten_senders is None or not _is_bounce(session):
             return None
-        return self.rewritten_senders.sender(address) if not session.transaction.sender else None
+        return self.rewritten_senders.sender(address)
 
     def reject_unrewritable_sender(self, session: Session, request: Request) -> Reject | None:
         """An address whose mail is forwarded, if that leaves no room for the sender (SRS)."""
@@ -120,21 +120,28 @@ class InboundRecipients(Recipients):
         """Before all others: the address as it must be for smtpd to find the sender of what was
         forwarded (SRS), whose bounces some servers send to small letters.
         """
-        senders, address = self.rewritten_senders, request.address
+        address = request.address
         local, _, domain = address.rpartition("@")
-        if (
-            senders is None
-            or session.transaction is None
-            or not self.addresses.content.is_ours(domain)
-        ):
+        if self.rewritten_senders is None or not self.addresses.content.is_ours(domain):
             return None
-        if session.transaction.sender == "" and is_rewritten(address):
-            restored = senders.restored(address) if senders.sender(address) is None else None
-            return None if restored is None else Rewrite(restored)
+        if is_rewritten(address):
+            wanted = self._restored(session, address)
+            return Rewrite(wanted) if wanted not in (None, address) else None
         # The rewritten sender of what is forwarded has the domain as it is written here.
         if domain != domain.lower() and self.addresses.content.leaves(address):
             return Rewrite(f"{local}@{domain.lower()}")
         return None
+
+    def _restored(self, session: Session, address: str) -> str | None:
+        if self.rewritten_senders is None or not _is_bounce(session):
+            return None
+        sender = self.rewritten_senders.sender(address)
+        if sender is None:
+            restored = self.rewritten_senders.restored(address)
+            return None if restored is None else self._restored(session, restored)
+        # What was forwarded from here twice (SRS1) smtpd would give back once.
+        twice = is_rewritten(sender) and self.addresses.content.is_ours(sender.rpartition("@")[2])
+        return sender if twice else address
 
     def disconnect_guessing_client(self, session: Session, request: Request) -> Disconnect | None:
         """A client that has named many unknown recipients, and hardly any known one.
@@ -150,7 +157,8 @@ class InboundRecipients(Recipients):
             log.info("client=%s refused: it named %d unknown recipients", client, count)
             return Disconnect(421, "4.7.0 too many unknown recipients, try the others again")
         if self.reject_unlisted_recipient(session, request) is not None:
-            unknown.add(address.lower())
+            # With other capitals a rewritten sender is another guess.
+            unknown.add(address if is_rewritten(address) else address.lower())
         elif ours.entry(address) is not None:
             known.add(ours.entry(address))
         return None
@@ -211,6 +219,10 @@ class SubmissionRecipients(Recipients):
     def _address(self, session: Session, request: Request) -> str:
         """A login and the local socket may name an address without a domain."""
         return _completed(request.address, session)
+
+
+def _is_bounce(session: Session) -> bool:
+    return session.transaction is not None and session.transaction.sender == ""
 
 
 def _completed(address: str, session: Session) -> str:

@@ -94,9 +94,7 @@ def test_no_filter_has_the_last_word_on_what_srs_has_no_room_for(
     assert (said.code, said.outcome.text[:5]) == (550, "5.1.7")
 
 
-def test_ours_is_the_one_that_restores_whom_a_bounce_is_for(
-    world: World, server: Signpost
-) -> None:
+def test_ours_is_the_one_that_restores_whom_a_bounce_is_for(world: World, server: Signpost) -> None:
     """It stands last: its rewrite ends the phase for nobody."""
     token, sender = fresh("forwarded"), fresh("sender") + "@far.test"
     message = letter(token=token)

@@ -264,6 +264,8 @@ FORWARDED = [
         "away@example.org",
         f"SRS0=Zz9+={timestamp(2)}=start.test=x@hop.test",
     ),
+    # Forwarded from here before.
+    ("", "away@example.org", "some.one@outside.test"),
 ]
 
 
@@ -271,8 +273,9 @@ def test_a_bounce_reaches_the_sender_whatever_became_of_the_capitals(
     server: Signpost, out: Sink
 ) -> None:
     sent: dict[str, str] = {}
+    before = forwarded(server, out, "some.one@outside.test")
     for sender, to, behind in FORWARDED:
-        rewritten = forwarded(server, out, sender, to)
+        rewritten = forwarded(server, out, sender or before, to)
         local, _, domain = rewritten.rpartition("@")
         assert domain == domain.lower()
         for spelled in (

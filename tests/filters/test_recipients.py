@@ -197,6 +197,7 @@ class TestWhoGuessesAddresses:
 
 SENDERS = RewrittenSenders("0123456789abcdef", lambda: TODAY * 86_400)
 BOUNCES = srs0("someone@outside.test")
+BOUNCES_NOT = BOUNCES.replace("someone", "victim")
 CAPITALS = srs0("Some.One@outside.test")
 EXPIRED = srs0("someone@outside.test", day=TODAY - 60)
 SLASH = srs1(f"SRS0=aB/c={stamp(TODAY)}=start.test=x@outside.test")
@@ -229,7 +230,12 @@ class TestBouncesToRewrittenSenders:
             ("", srs0("nobody@example.org"), None, False),
             ("", srs0("a/../b@all.example"), None, None),
             ("", srs0("alice+a/b@example.org").lower(), srs0("alice+a/b@example.org"), None),
-            ("", srs1(srs0("someone@outside.test")), None, False),
+            # Forwarded from here twice.
+            ("", srs1(BOUNCES), BOUNCES, True),
+            ("", srs1(BOUNCES).lower(), BOUNCES, True),
+            ("", srs1(CAPITALS), CAPITALS, True),
+            ("", srs1(EXPIRED), None, False),
+            ("", srs1(BOUNCES.replace("someone", "victim")), BOUNCES_NOT, False),
             # smtpd restores the sender for bounces only.
             ("a@b.test", BOUNCES, None, False),
             ("a@b.test", BOUNCES.lower(), None, False),
@@ -269,7 +275,13 @@ class TestBouncesToRewrittenSenders:
         session = Session("s", transaction=Transaction("1", sender))
         said = []
         for number in range(100):
-            guess = request(f"srs0=a{number:03}={BOUNCES[10:]}".lower())
+            # The hash is over the capitals, which make no other address.
+            capitals = "".join(
+                char.upper() if number >> place & 1 else char
+                for place, char in enumerate("outside")
+            )
+            rest = BOUNCES[10:].lower().replace("outside", capitals)
+            guess = request(f"srs0=aaaa={rest}")
             assert recipients.restore_recipient(session, guess) is None
             ended = recipients.disconnect_guessing_client(session, guess)
             said.append(ended.code if ended else 550)
