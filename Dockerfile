@@ -28,6 +28,10 @@ RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
 COPY entrypoint/supervise/end_of_data.c ./
 RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
         -o /out/usr/local/libexec/end_of_data.so end_of_data.c
+# Loaded into smtpd: what a mail program calls itself.
+COPY entrypoint/supervise/client_name.c ./
+RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
+        -o /out/usr/local/libexec/client_name.so client_name.c
 
 FROM ${BASE} AS build
 RUN apt-get update \

@@ -112,6 +112,10 @@ def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[Rend
     addresses = json.dumps(address_table(settings), indent=1) + "\n"
     # Both filters read it; it holds addresses and no secret.
     files.append(RenderedFile(RUN / "addresses.json", addresses, "root", "root", 0o644))
+    if settings.srs_secret is not None:
+        # It finds the senders that smtpd has rewritten with it.
+        secret = f"{reveal(settings.srs_secret)}\n"
+        files.append(RenderedFile(RUN / "srs-secret", secret, "root", "verifier", 0o640))
     ports = to_text(served_ports(imap=settings.enable_imap, pop3=settings.enable_pop3))
     files.append(RenderedFile(RUN / PORTS, ports, "root", "root", 0o644))
     if settings.serves_web:

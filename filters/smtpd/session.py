@@ -30,7 +30,9 @@ class Session:
     """One SMTP session, from link-connect to link-disconnect.
 
     `client_address` is an IP address, or None for a client on the local socket (`local`).
-    `state` is the handlers' own, freed with the session.
+    `state` is the handlers' own, freed with the session. `rewritten` is what this filter has made
+    of the last command's parameter, by phase: smtpd goes on with that, and reports what the client
+    wrote.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Session:
     user: str | None = None
     transaction: Transaction | None = None
     state: dict[str, Any] = field(default_factory=dict)
+    rewritten: dict[str, str] = field(default_factory=dict)
 
     def apply(self, report: Report) -> None:
         """Take in one event; an unknown one, or one with too few fields, changes nothing."""
@@ -104,12 +107,17 @@ def _mail(session: Session, fields: list[str]) -> None:
     if len(fields) == 3 and fields[1] == "ok" and fields[0] != NO_MESSAGE:
         if session.transaction is None or session.transaction.msgid != fields[0]:
             session.transaction = Transaction(fields[0])
-        session.transaction.sender = address_of(fields[2])
+        session.transaction.sender = _address(session, "mail-from", fields[2])
 
 
 def _rcpt(session: Session, fields: list[str]) -> None:
     if len(fields) == 3 and fields[1] == "ok" and session.transaction is not None:
-        session.transaction.recipients.append(address_of(fields[2]))
+        session.transaction.recipients.append(_address(session, "rcpt-to", fields[2]))
+
+
+def _address(session: Session, phase: str, reported: str) -> str:
+    """The address that smtpd goes on with."""
+    return address_of(session.rewritten.get(phase, reported))
 
 
 def _reset(session: Session, fields: list[str]) -> None:

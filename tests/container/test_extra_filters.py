@@ -94,6 +94,18 @@ def test_no_filter_has_the_last_word_on_what_srs_has_no_room_for(
     assert (said.code, said.outcome.text[:5]) == (550, "5.1.7")
 
 
+def test_ours_is_the_one_that_restores_whom_a_bounce_is_for(world: World, server: Signpost) -> None:
+    """It stands last: its rewrite ends the phase for nobody."""
+    token, sender = fresh("forwarded"), fresh("sender") + "@far.test"
+    message = letter(token=token)
+    world.swaks(server.v4, sender=sender, to="away@example.org", message=message).accepted()
+    rewritten = world.outside.wait_for_mail("reader@far.test", token).sender
+    bounce = letter("MAILER-DAEMON@outside.test", token=token)
+    said = world.swaks(server.v4, sender="", to=rewritten.lower(), message=bounce)
+    said.accepted()
+    assert world.outside.wait_for_mail(sender, token).sender == ""
+
+
 def test_what_it_refuses_is_refused_with_its_own_words(world: World, server: Signpost) -> None:
     refused = world.swaks(server.v4, to=ALICE[0], message=letter(subject=b"The Lottery"))
     assert (refused.code, refused.outcome.text) == (550, "5.7.1 no lotteries here")

@@ -212,7 +212,10 @@ def test_each_reads_its_own_secrets_and_nobody_elses(server: Signpost) -> None:
     lines = server.exec("python3", "-c", READABLE, *users).splitlines()
     assert dict(map(json.loads, lines)) == {
         "web": ["/run/signpost/web"],
-        "verifier": ["/data/arc/mail.example.org", "/var/spool/smtpd/filters/verifier"],
+        "verifier": [
+            *("/data/arc/mail.example.org", "/run/signpost/srs-secret"),
+            "/var/spool/smtpd/filters/verifier",
+        ],
         "signer": [
             *("/data/dkim/example.net", "/data/dkim/example.org"),
             *("/run/signpost/dkim-keys", "/run/signpost/guard"),

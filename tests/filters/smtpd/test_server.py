@@ -532,7 +532,8 @@ def handlers(*answers: object) -> tuple[FilterServer, list[int]]:
             return None if answer == "later" else answer
 
         def ask(context: object, request: Request) -> object:
-            assert request.text == "a@b.test"
+            before = [each.parameter for each in answers[: number - 1] if isinstance(each, Rewrite)]
+            assert request.text == ["a@b.test", *before][-1]
             asked.append(number)
             if answer == "raise":
                 raise RuntimeError("a bug")
@@ -560,7 +561,13 @@ NOW, LATER = Reject(550, "now"), Reject(550, "later")
         (("later", PROCEED, "later", NOW, None), b"reject|550 now", 4),
         ((PROCEED, "later", LATER, NOW), b"reject|550 later", 3),
         (("later", None, "later"), b"proceed", 3),
-        ((None, Rewrite("c@d.test"), NOW), b"rewrite|<c@d.test>", 2),
+        ((None, Rewrite("c@d.test"), None), b"rewrite|<c@d.test>", 3),
+        ((Rewrite("c@d.test"), "later", None), b"rewrite|<c@d.test>", 3),
+        (("later", Rewrite("c@d.test"), PROCEED), b"rewrite|<c@d.test>", 3),
+        ((Rewrite("c@d.test"), Rewrite("e@f.test"), "later"), b"rewrite|<e@f.test>", 3),
+        ((Rewrite("c@d.test"), NOW, LATER), b"reject|550 now", 2),
+        ((Rewrite("c@d.test"), LATER, NOW), b"reject|550 later", 2),
+        ((Rewrite("c@d.test"), "later hang", NOW), b"reject|451", 2),
         ((None, Disconnect(421, "now"), NOW), b"disconnect|421 now", 2),
         ((None, {"no": "verdict"}, NOW), b"reject|451", 2),
         ((None, "raise", NOW), b"reject|451", 2),
