@@ -4,7 +4,7 @@
      "owners": {"alice@example.org": ["alice@example.org"], "@example.org": ["bob@example.org"]},
      "forwards": ["@example.org"]}
 
-`owners` maps an address, or `@domain` for its catch-all, to the logins that its mail reaches;
+`owners` maps an address, or `@domain` for its catch-all, to the logins that it belongs to;
 `forwards` are those of them whose mail goes to other domains, too.
 All of it is lower case with domains as A-labels. It knows neither smtpd nor the engine.
 """
@@ -58,14 +58,16 @@ class LocalAddresses:
         if address in self.owners:
             return address
         local, _, domain = address.rpartition("@")
-        untagged = local.partition(self.delimiter)[0] if self.delimiter else local
+        untagged, _, tag = local.partition(self.delimiter) if self.delimiter else (local, "", "")
+        if tag == "~" or tag.startswith("~="):
+            return None  # names in smtpd's table (entrypoint/config/expansion.py), for nobody else
         for key in (f"{untagged}@{domain}", f"@{domain}"):
             if key in self.owners:
                 return key
         return None
 
     def logins_of(self, address: str) -> frozenset[str]:
-        """The logins that mail for this address reaches; an alias may have other domains only."""
+        """The logins that this address belongs to; an alias may have other domains only."""
         entry = self.entry(address)
         return self.owners[entry] if entry is not None else frozenset()
 

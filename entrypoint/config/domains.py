@@ -53,7 +53,9 @@ def read_mail_domains(
     if known and domains is not None and delimiter is not None:
         table = {alias.address: alias.targets for alias in aliases.values()}
         # What commands have stored counts as it is: accounts/merge checks it, and ends no start.
-        there = accounts.addresses | (frozenset(kept or ()) - table.keys())
+        # An alias of one of them that names it among its targets is an account's.
+        own = {address for address, targets in table.items() if address in targets}
+        there = accounts.addresses | (frozenset(kept or ()) - (table.keys() - own))
         routes = Routes(domains, there, table, delimiter)
     postmaster = accounts.accounts[0].address if accounts.accounts else ""
     if (asked := reading.raw("postmaster_address")) is not None:
@@ -109,7 +111,12 @@ def _accounts(
 
 def _with_roles(routes: Routes, postmaster: str) -> Routes:
     """The routes with those of postmaster@ and abuse@ (see implied_aliases)."""
-    roles = (f"{local}@{domain}" for domain in routes.domains for local in ROLE_LOCAL_PARTS)
+    roles = (
+        f"{local}@{domain}"
+        for domain in routes.domains
+        if domain not in routes.alias_domains
+        for local in ROLE_LOCAL_PARTS
+    )
     implied = {
         role: (postmaster,)
         for role in roles

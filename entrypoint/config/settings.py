@@ -7,6 +7,7 @@ environ.py. Templates receive a Settings and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -66,7 +67,9 @@ class Account(RenderSafe):
 
 
 class Alias(RenderSafe):
-    """An address whose mail goes to others. The address `@domain` is that domain's catch-all."""
+    """An address whose mail goes to others. The address `@domain` is that domain's catch-all; with
+    `@other` as its target the domain is an alias domain. An account may be among its own targets.
+    """
 
     address: str
     targets: tuple[str, ...]
@@ -386,10 +389,19 @@ class Settings(RenderSafe):
 
     @property
     def implied_aliases(self) -> tuple[Alias, ...]:
-        """postmaster@ and abuse@ of every name that neither an account nor an alias takes."""
+        """postmaster@ and abuse@ of every name that neither an account nor an alias takes.
+
+        An alias domain has those of the other domain.
+        """
         taken = {account.address for account in self.accounts}
         taken |= {alias.address for alias in self.aliases} | {self.postmaster_address}
-        roles = (f"{local}@{domain}" for domain in self.mail_names for local in ROLE_LOCAL_PARTS)
+        others = alias_domains((alias.address, alias.targets) for alias in self.aliases)
+        roles = (
+            f"{local}@{domain}"
+            for domain in self.mail_names
+            if domain not in others
+            for local in ROLE_LOCAL_PARTS
+        )
         return tuple(
             Alias(address=role, targets=(self.postmaster_address,))
             for role in roles
@@ -420,6 +432,15 @@ class Settings(RenderSafe):
 def home_of(host: str, domains: tuple[str, ...]) -> str | None:
     """The first of the domains that the host is, or is below."""
     return next((name for name in domains if f".{host}".endswith(f".{name}")), None)
+
+
+def alias_domains(aliases: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, str]:
+    """Of aliases and their targets the alias domains: which domain is the same as which."""
+    return {
+        address[1:]: targets[0][1:]
+        for address, targets in aliases
+        if address.startswith("@") and targets and targets[0].startswith("@")
+    }
 
 
 def signing_domains(domains: tuple[str, ...], host: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from entrypoint.maintenance.progress import Progress
 from entrypoint.maintenance.sessions import SessionsToEnd
 from entrypoint.paths import LOGINS, RUN
 from entrypoint.processes import in_child, run_program
-from entrypoint.render import RenderedFile, write
+from entrypoint.render import RenderedFile, remove_unused_lists, write
 from entrypoint.smtpctl import SMTPCTL
 from entrypoint.text import counted
 
@@ -231,6 +231,7 @@ async def _mail(
             for table in new.tables:
                 await _update(table, servers, progress)
                 _mark(table, run).unlink(missing_ok=True)
+            remove_unused_lists(run)
             progress.done(_SMTPD)
         if addresses:
             await _write([addresses], (), progress, run)
@@ -294,6 +295,7 @@ def all_told(run: Path = RUN) -> None:
     """smtpd is about to start, and reads everything then."""
     for table in _TABLES:
         _mark(table, run).unlink(missing_ok=True)
+    remove_unused_lists(run)
 
 
 def _name(file: RenderedFile) -> str:
