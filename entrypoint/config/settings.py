@@ -148,7 +148,8 @@ class Settings(RenderSafe):
     aliases: Annotated[tuple[Alias, ...], Variable(("ALIASES",), "none")] = Field(
         default=(),
         description="`address: target, target`, one a line (or by comma on one line); the address "
-        "`@domain` takes what nobody else does.",
+        "`@domain` takes what nobody else does, and `@domain: @other` is an alias domain. See "
+        "[Aliases](#aliases).",
     )
     postmaster_address: Annotated[str, Variable(("POSTMASTER_ADDRESS",), "the first account")] = (
         Field(description="Who reads the mail to `postmaster@` and `abuse@` of every domain.")
