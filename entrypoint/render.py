@@ -168,6 +168,7 @@ def address_table(settings: Settings, expansions: Expansions | None = None) -> d
         "domains": list(settings.mail_names),
         "owners": {entry: sorted(each.owners) for entry, each in found.items()},
         "forwards": sorted(entry for entry, each in found.items() if each.leaves),
+        "senders": {each.account: list(each.addresses) for each in settings.send_as},
     }
 
 

@@ -29,7 +29,7 @@ def read_aliases(
     """
     aliases: dict[str, Alias] = {}
     seen: set[str] = set()
-    for entry in _alias_entries(text):
+    for entry in alias_entries(text):
         place = f"{where}: {entry.place}"
         written, colon, rest = entry.text.partition(":")
         if not colon:
@@ -56,7 +56,7 @@ def read_aliases(
     return aliases
 
 
-def _alias_entries(text: str) -> list[Entry]:
+def alias_entries(text: str) -> list[Entry]:
     """The aliases. In the form by comma, what has no colon is a further target of the one before:
     `info@example.org: alice@example.org, bob@example.org, sales@example.org: bob@example.org`.
     """

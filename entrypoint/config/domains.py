@@ -1,4 +1,4 @@
-"""DOMAINS, ACCOUNTS, ALIASES and POSTMASTER_ADDRESS, each of which is checked by the others.
+"""DOMAINS, ACCOUNTS, ALIASES, SEND_AS and POSTMASTER_ADDRESS, checked by each other.
 
 It must not know how the mail travels.
 """
@@ -15,6 +15,7 @@ from entrypoint.config.domain_names import domain_name
 from entrypoint.config.entries import words
 from entrypoint.config.reading import Reading
 from entrypoint.config.routes import Routes
+from entrypoint.config.senders import read_senders
 from entrypoint.config.settings import ROLE_LOCAL_PARTS, Account, Alias
 
 DEMO_DOMAIN = "signpost.test"
@@ -67,17 +68,21 @@ def read_mail_domains(
             check_targets(aliases, routes_with_roles, reading.problems)
         where = given.name if given else "POSTMASTER_ADDRESS"
         check_loops(where, aliases, routes_with_roles, reading.problems)
+    senders = reading.raw("send_as")
     return {
         "demo": False,
         "domains": domains or (),
         "accounts": accounts.accounts,
         "aliases": tuple(aliases.values()),
+        "send_as": ()
+        if senders is None
+        else read_senders(senders.name, senders.text, domains, reading.problems),
         "postmaster_address": postmaster,
     }
 
 
 def _demo(reading: Reading) -> dict[str, object]:
-    for field in ("accounts", "aliases", "postmaster_address"):
+    for field in ("accounts", "aliases", "send_as", "postmaster_address"):
         if reading.is_set(field):
             reading.note(
                 field, "set without DOMAINS", "set DOMAINS to your domains, or leave this out"

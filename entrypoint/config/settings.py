@@ -75,6 +75,15 @@ class Alias(RenderSafe):
     targets: tuple[str, ...]
 
 
+class SendAs(RenderSafe):
+    """What an account may send as, beside what is its own: addresses, and `@domain` for those of a
+    domain that nobody else has.
+    """
+
+    account: str
+    addresses: tuple[str, ...]
+
+
 class DomainSelector(RenderSafe):
     """The selector of one domain."""
 
@@ -150,6 +159,12 @@ class Settings(RenderSafe):
         description="`address: target, target`, one a line (or by comma on one line); the address "
         "`@domain` takes what nobody else does, and `@domain: @other` is an alias domain. See "
         "[Aliases](#aliases).",
+    )
+    send_as: Annotated[tuple[SendAs, ...], Variable(("SEND_AS",), "none")] = Field(
+        default=(),
+        description="What accounts may send as beside their own addresses and aliases: `account: "
+        "address, @domain`, one a line (or by comma on one line). `@domain` is every address of "
+        "that domain which no other account or alias has, for a program that sends as many.",
     )
     postmaster_address: Annotated[str, Variable(("POSTMASTER_ADDRESS",), "the first account")] = (
         Field(description="Who reads the mail to `postmaster@` and `abuse@` of every domain.")

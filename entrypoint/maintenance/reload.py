@@ -22,6 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import Field
+
 from entrypoint.disks import explained
 from entrypoint.json_model import JsonModel, read_json
 from entrypoint.log_line import LogLine, Say
@@ -90,6 +92,7 @@ class _Addresses(JsonModel):
     domains: list[str]
     owners: dict[str, list[str]]
     forwards: list[str]
+    senders: dict[str, list[str]] = Field(default_factory=dict)
 
 
 def _without_removed(addresses: RenderedFile, run: Path) -> RenderedFile | None:
@@ -107,6 +110,7 @@ def _without_removed(addresses: RenderedFile, run: Path) -> RenderedFile | None:
         # What smtpd still forwards, and what it will: neither may come with a sender that it cannot
         # rewrite.
         forwards=sorted({*old.forwards, *new.forwards} & owners.keys()),
+        senders=new.senders,
     )
     text = json.dumps(both.model_dump(), indent=1) + "\n"
     return None if both == old else replace(addresses, content=text)

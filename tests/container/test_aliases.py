@@ -51,6 +51,7 @@ def server(world: World, image: None, files: Path) -> Iterator[Signpost]:
         "DOMAINS": "example.org, example.net, sub.example.org",
         "ACCOUNTS": "\n".join(f"{address}:{secret}" for address, secret in (ALICE, BOB, CAROL)),
         "ALIASES_FILE": "/mnt/aliases",
+        "SEND_AS": f"{BOB[0]}: @sub.example.org, {CAROL[0]}",
     }
     mounts = {"/mnt/aliases": files / "aliases"}
     with world.signpost(environment, place=125, mounts=mounts) as server:
@@ -157,6 +158,11 @@ def test_who_does_not_exist_is_refused(world: World, server: Signpost, address: 
         (CAROL, "staff+x@sub.example.org", False),
         (CAROL, "anybody@example.org", False),
         (ALICE, "anybody-at-all@sub.example.org", False),
+        # And who is named for it.
+        (BOB, "anybody-at-all@sub.example.org", True),
+        (BOB, CAROL[0], True),
+        (BOB, "staff@sub.example.org", False),
+        (BOB, "anybody@example.org", False),
     ],
 )
 def test_who_may_send_as_whom(
@@ -166,8 +172,9 @@ def test_who_may_send_as_whom(
     assert said.code == (250 if may else 550), said.transcript
 
 
-def test_a_bounce_of_a_copy_comes_back_by_the_alias_domain(world: World, server: Signpost) -> None:
-    """The rewritten sender has the domain that the mail was written to."""
+def test_a_copy_has_a_sender_of_the_domain_that_was_written_to(
+    world: World, server: Signpost
+) -> None:
     token = send(world, server, "bob@example.net")
     mail = world.outside.wait_for_mail("copy@far.test", token)
     assert re.fullmatch(r"SRS0=.*=outside\.test=someone@example\.net", mail.sender)
