@@ -147,6 +147,19 @@ def test_a_list_and_a_chain_of_any_length() -> None:
     assert longer.files.keys().isdisjoint(found.files), "another list has another name"
 
 
+def test_a_copied_account_stands_by_its_own_name_where_that_makes_one_copy_each() -> None:
+    aliases = {
+        "alice@a.test": "alice@a.test x@far.test",
+        "bob@a.test": "bob@a.test x@far.test",
+        "info@a.test": "alice@a.test",
+        "both@a.test": "alice@a.test bob@a.test",
+    }
+    table = table_of(aliases).table
+    assert table["info@a.test"] == "alice@a.test"
+    assert table["both@a.test"] == "alice@a.test,bob+~@a.test"
+    assert table["bob+~@a.test"] == "vmail"
+
+
 def test_whose_an_address_is() -> None:
     """Whoever gets copies of an account's mail does not send as that account."""
     found = table_of(
