@@ -67,7 +67,12 @@ def with_aliases(settings: Settings, aliases: Mapping[str, Alias], problems: Pro
 def _with_recipients(aliases: Mapping[str, Alias], routes: Routes) -> dict[str, Alias]:
     """The aliases with those targets that somebody takes mail for; without any, not at all."""
     remaining = {
-        address: tuple(target for target in alias.targets if takes_mail(target, routes))
+        address: tuple(
+            target
+            for target in alias.targets
+            if takes_mail(target, routes)
+            and (target != address or target.startswith("@") or target in routes.accounts)
+        )
         for address, alias in aliases.items()
     }
     return {

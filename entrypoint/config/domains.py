@@ -56,7 +56,7 @@ def read_mail_domains(
         # What commands have stored counts as it is: accounts/merge checks it, and ends no start.
         # An alias of one of them that names it among its targets is an account's.
         own = {address for address, targets in table.items() if address in targets}
-        there = accounts.addresses | (frozenset(kept or ()) - (table.keys() - own))
+        there = accounts.addresses | (own if kept is None else set(kept) - (table.keys() - own))
         routes = Routes(domains, there, table, delimiter)
     postmaster = accounts.accounts[0].address if accounts.accounts else ""
     if (asked := reading.raw("postmaster_address")) is not None:

@@ -90,8 +90,7 @@ class Routes:
     def next_entries(self, alias: str) -> Iterable[str]:
         """The accounts and aliases that an alias's targets stand for."""
         for target in self.aliases.get(alias, ()):
-            whole = target.startswith("@") and target in self.aliases
-            entry = target if whole else self.entry(target) if self.is_ours(target) else None
+            entry = self.entry(target) if self.is_ours(target) else None
             if entry is not None:
                 yield entry
 

@@ -200,6 +200,16 @@ def test_where_what_is_kept_does_not_fit_the_environment_s_way_to_it_is_left_out
     ]
 
 
+def test_copies_of_an_account_that_is_passed_over_go_on() -> None:
+    environment = settings(ALIASES="dave@example.org: dave@example.org, copy@far.example")
+    whole, unfit = merged(environment, accounts("dave@example.org", hashed="$6$short"))
+    assert [each.targets for each in whole.aliases] == [("copy@far.example",)]
+    assert unfit[-1].startswith('ALIASES: alias loop; "dave@example.org -> dave@example.org"')
+    whole, unfit = merged(environment, accounts("dave@example.org"))
+    assert not unfit
+    assert [each.targets for each in whole.aliases] == [("dave@example.org", "copy@far.example")]
+
+
 def test_no_account_has_more_or_double_app_passwords_than_a_book_of_logins_takes() -> None:
     kept = tuple(StoredPassword(f"n{n}", HASH, MADE) for n in range(MOST_APP_PASSWORDS + 2))
     stored = Stored(app_passwords={"alice@example.org": (*kept, kept[0])})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,6 +147,24 @@ def test_a_list_and_a_chain_of_any_length() -> None:
     assert len(found.files) == 1, "the same list is one file"
     longer = table_of({"a30@a.test": f"bob@a.test {many}"})
     assert longer.files.keys().isdisjoint(found.files), "another list has another name"
+
+
+def test_every_length_that_a_list_may_have() -> None:
+    for length in range(1900, 2150):
+        target = f"{'x' * 60}@far.test"
+        rest = f"{'y' * (length - 28 * (len(target) + 3))}@far.test"
+        many = [f"{number:02}{target}" for number in range(28)]
+        found = table_of({"a@a.test": " ".join([*many, rest])})
+        assert len(smtpd(found, "a@a.test")) == 29
+
+
+def test_accounts_that_copy_to_each_other() -> None:
+    accounts = tuple(f"u{number}@a.test" for number in range(12))
+    aliases = {each: f"{each} {after}" for each, after in pairwise(accounts)}
+    aliases["all@a.test"] = " ".join(accounts)
+    found = table_of(aliases, accounts=accounts)
+    for recipient in ("u0@a.test", "all@a.test"):
+        assert sorted(smtpd(found, recipient)) == sorted(accounts)
 
 
 def test_a_copied_account_stands_by_its_own_name_where_that_makes_one_copy_each() -> None:
