@@ -231,8 +231,14 @@ def _completed(address: str, session: Session) -> str:
 
 
 def mailboxes(ours: LocalAddresses, address: str) -> frozenset[str]:
-    """The accounts that mail for an address of ours is all for; none if it goes elsewhere, too."""
-    if address.lower().startswith(SRS_PREFIXES) or ours.leaves(address):
+    """The accounts that mail for an address of ours is all for; none if it goes elsewhere, too.
+
+    For an account's own address it is that account, whoever gets copies.
+    """
+    if address.lower().startswith(SRS_PREFIXES):
+        return frozenset()
+    entry = ours.entry(address)
+    if ours.leaves(address) and entry not in ours.logins_of(address):
         return frozenset()
     return ours.logins_of(address)
 

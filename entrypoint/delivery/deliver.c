@@ -101,6 +101,43 @@ mailbox_of(const char *recipient, const char *delimiter)
 }
 
 /*
+ * The address in a mailbox's, with its tag. On the way through an alias smtpd drops the tag of the
+ * address that the mail was written to (ORIGINAL_RECIPIENT), so it is taken from there. A tag that
+ * begins with ~ is of the table of aliases (entrypoint/config/expansion.py): "~" is none, and
+ * "~=TAG" is TAG, whatever stands in the other. An SRS address has no tag.
+ */
+static const char *
+with_tag(const char *recipient, const char *original, const char *delimiter)
+{
+	const char *at = strrchr(recipient, '@'), *last = original ? strrchr(original, '@') : NULL;
+	const char *own, *tag = NULL;
+	char *address;
+	int length, size = 0;
+
+	if (!at)
+		return recipient;
+	own = memmem(recipient, (size_t)(at - recipient), delimiter, strlen(delimiter));
+	length = (int)((own ? own : at) - recipient);
+	if (own && (own += strlen(delimiter)) < at) {
+		if (strncmp(own, "~=", 2) == 0) {
+			tag = own + 2;
+			size = (int)(at - tag);
+		} else if (own[0] != '~' || own + 1 != at)
+			return recipient;
+	}
+	if (!tag && last && strncasecmp(original, "SRS0", 4) != 0 &&
+	    strncasecmp(original, "SRS1", 4) != 0 &&
+	    (tag = memmem(original, (size_t)(last - original), delimiter, strlen(delimiter)))) {
+		tag += strlen(delimiter);
+		size = (int)(last - tag);
+	}
+	if (asprintf(&address, "%.*s%s%.*s%s", length, recipient, size ? delimiter : "", size,
+	        size ? tag : "", at) == -1)
+		end(LATER, "out of memory");
+	return address;
+}
+
+/*
  * smtpd looks an address up when it takes the mail and never again: what waits in the queue for
  * an account that is removed meanwhile comes here.
  */
@@ -490,6 +527,7 @@ main(int argc, char **argv)
 	signal(SIGALRM, too_late);
 	alarm(DELIVERED_WITHIN);
 	find_feeder();
+	recipient = with_tag(recipient, getenv("ORIGINAL_RECIPIENT"), argv[1]);
 	check_recipient(recipient, argv[1]);
 	if (argc == 2)
 		deliver_to_dovecot(sender, recipient);

@@ -42,7 +42,7 @@ from entrypoint.tls.ticker import CertificateTicker
 
 log = logging.getLogger(__name__)
 
-_FILES = ("ACCOUNTS_FILE", "ALIASES_FILE", "DOMAINS_FILE")
+_FILES = ("ACCOUNTS_FILE", "ALIASES_FILE", "DOMAINS_FILE", "SEND_AS_FILE")
 # A thousand plain passwords of ACCOUNTS_FILE are hashed in seconds.
 _PREPARE_SECONDS = 120.0
 _KEYS_SECONDS = 30.0

@@ -160,6 +160,35 @@ class TestARecipient:
     def test_who_has_a_mailbox_gets_it(self, bench: Bench, recipient: str, delimiter: str) -> None:
         assert bench.deliver(recipient=recipient, delimiter=delimiter).statuses == [0]
 
+    @pytest.mark.parametrize(
+        ("recipient", "original", "delivered"),
+        [
+            ("alice@example.org", "info+Lists@example.net", "alice+Lists@example.org"),
+            ("alice@example.org", "info@example.net", "alice@example.org"),
+            ("alice@example.org", "info+@example.net", "alice@example.org"),
+            ("alice+own@example.org", "info+lists@example.net", "alice+own@example.org"),
+            ("alice+@example.org", "info+lists@example.net", "alice+lists@example.org"),
+            # Of the table of aliases.
+            ("alice+~@example.org", "info+a+b@example.net", "alice+a+b@example.org"),
+            ("alice+~@example.org", "info@example.net", "alice@example.org"),
+            ("alice+~=@example.org", "info+lists@example.net", "alice@example.org"),
+            ("alice+~=own@example.org", "info+Lists@example.net", "alice+own@example.org"),
+            # Of somebody else.
+            ("alice+~x@example.org", "info+lists@example.net", "alice+~x@example.org"),
+            ("alice@example.org", "SRS0=AAAA=BB=far.test=a+b@example.org", "alice@example.org"),
+            ("alice@example.org", "srs1+AAAA=far.test==x+b@example.org", "alice@example.org"),
+        ],
+    )
+    def test_the_tag_that_the_mail_was_written_to(
+        self, bench: Bench, recipient: str, original: str, delivered: str
+    ) -> None:
+        every = {"alice@example.org", "alice+~=own@example.org"}
+        for delimiter in "+-_=." if recipient in every and "Lists" in original else "+":
+            texts = (text.replace("+", delimiter) for text in (recipient, original, delivered))
+            ends_in, written_to, expected = texts
+            done = bench.deliver(recipient=ends_in, original=written_to, delimiter=delimiter)
+            assert f"RCPT TO:<{expected}>" in done.commands
+
     @both
     @pytest.mark.parametrize("recipient", ["bob@example.org", "Bob+x@example.org", "ob@example.or"])
     def test_who_has_none_any_more_bounces_at_once(

@@ -35,11 +35,12 @@ BOOK: dict[str, Any] = {
         "carol@example.org": ["carol@example.org"],
         "some@example.org": ["alice@example.org", "bob@example.org"],
         "full@example.org": ["alice@example.org", "carol@example.org"],
+        "copied@example.org": ["copied@example.org"],
         "copy@example.org": ["alice@example.org"],
         "away@example.org": [],
         "@all.example": ["alice@example.org"],
     },
-    "forwards": ["copy@example.org", "away@example.org"],
+    "forwards": ["copied@example.org", "copy@example.org", "away@example.org"],
 }
 
 
@@ -112,6 +113,8 @@ def test_whom_anyone_may_write_to(addresses: AddressFile, address: str, code: st
         ("alice+tag@example.org", {"alice@example.org"}),
         ("some@example.org", {"alice@example.org", "bob@example.org"}),
         ("anyone@all.example", {"alice@example.org"}),
+        # An account's own address is, whoever gets copies.
+        ("copied+x@example.org", {"copied@example.org"}),
         # What leaves, too, is not for the mailbox alone.
         ("copy@example.org", set()),
         ("away@example.org", set()),

@@ -40,6 +40,8 @@ class Delivery:
         self.feed = str(given.get("feed", "whole"))
         self.rounds = int(str(given.get("rounds", 1)))
         self.recipient = str(given.get("recipient", "alice@example.org"))
+        # What the mail was written to, where an alias lies between.
+        self.original = str(given.get("original", self.recipient))
         self.sender = str(given.get("sender", "someone@outside.test"))
         self.delimiter = str(given.get("delimiter", "+"))
         self.maildir = bool(given.get("maildir"))
@@ -182,7 +184,12 @@ def be_agent(delivery: Delivery, pipe: int, output: int) -> None:
     command = ["/usr/local/libexec/deliver", delivery.delimiter]
     if delivery.maildir:
         command += ["/data/mail", "/usr/libexec/opensmtpd/mail.maildir", "-j", str(MAILDIR)]
-    environment = {"RECIPIENT": delivery.recipient, "SENDER": delivery.sender, "HOME": "/data"}
+    environment = {
+        "RECIPIENT": delivery.recipient,
+        "ORIGINAL_RECIPIENT": delivery.original,
+        "SENDER": delivery.sender,
+        "HOME": "/data",
+    }
     os.execve(command[0], command, environment)
 
 

@@ -154,6 +154,11 @@ class Outside:
                 found.append(Received(sender.decode()[1:-1], message.replace(b"\n", b"\r\n")))
         return found
 
+    def all_received(self, token: str) -> list[str]:
+        """Who has got messages with the token in them, as often as that is so."""
+        found = attempt("docker", "exec", self._container, "grep", "-rlaF", token, "/mail")
+        return [path.split("/")[2] for path in found.stdout.decode().splitlines()]
+
     def wait_for_mail(self, address: str, token: str = "", timeout: float = 20) -> Received:
         """The first message for an address that has `token` in it, envelope sender included."""
 

@@ -96,7 +96,8 @@ def test_what_fits_comes_after_the_environment_s() -> None:
         ),
         (
             aliases(alice="bob@example.net"),
-            "alice@example.org: ACCOUNTS has this address, and wins; change it there",
+            "alice@example.org: an alias that is an account too; take one of the two, or have "
+            "alice@example.org among its targets: then it has the mail, and the others get copies",
         ),
         (
             Stored(aliases={"team@gone.example": ("alice@example.org",)}),
@@ -199,6 +200,16 @@ def test_where_what_is_kept_does_not_fit_the_environment_s_way_to_it_is_left_out
     ]
 
 
+def test_copies_of_an_account_that_is_passed_over_go_on() -> None:
+    environment = settings(ALIASES="dave@example.org: dave@example.org, copy@far.example")
+    whole, unfit = merged(environment, accounts("dave@example.org", hashed="$6$short"))
+    assert [each.targets for each in whole.aliases] == [("copy@far.example",)]
+    assert unfit[-1].startswith('ALIASES: alias loop; "dave@example.org -> dave@example.org"')
+    whole, unfit = merged(environment, accounts("dave@example.org"))
+    assert not unfit
+    assert [each.targets for each in whole.aliases] == [("dave@example.org", "copy@far.example")]
+
+
 def test_no_account_has_more_or_double_app_passwords_than_a_book_of_logins_takes() -> None:
     kept = tuple(StoredPassword(f"n{n}", HASH, MADE) for n in range(MOST_APP_PASSWORDS + 2))
     stored = Stored(app_passwords={"alice@example.org": (*kept, kept[0])})
@@ -254,6 +265,13 @@ def test_whatever_is_kept_the_result_is_a_configuration(
     if not written:
         assert whole.aliases[:2] == environment.aliases
     assert routes.reached("postmaster@example.org")
-    addresses = [each.address for each in (*whole.accounts, *whole.aliases)]
-    assert len(set(addresses)) == len(addresses)
+    accounts, aliases = (
+        [each.address for each in found] for found in (whole.accounts, whole.aliases)
+    )
+    assert len(set(accounts)) == len(accounts)
+    assert len(set(aliases)) == len(aliases)
+    assert all(
+        each.address in each.targets for each in whole.aliases if each.address in set(accounts)
+    )
+    addresses = [*accounts, *aliases]
     assert {address.rpartition("@")[2] for address in addresses} <= set(environment.domains)

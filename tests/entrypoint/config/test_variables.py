@@ -38,6 +38,7 @@ PROMISED = [
     "RELAY_USER",
     "RELAY_PASSWORD",
     "RELAY_TLS",
+    "SEND_AS",
     "SRS_SECRET",
     "DNS_SERVERS",
     "DNS_TIMEOUT",
