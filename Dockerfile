@@ -28,6 +28,10 @@ RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
 COPY entrypoint/supervise/end_of_data.c ./
 RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
         -o /out/usr/local/libexec/end_of_data.so end_of_data.c
+# Loaded into smtpd: how long it waits for a client's name.
+COPY entrypoint/supervise/client_names.c ./
+RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
+        -o /out/usr/local/libexec/client_names.so client_names.c
 
 FROM ${BASE} AS build
 RUN apt-get update \
