@@ -26,20 +26,24 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Milliseconds. Both together leave room for a greeting within five seconds; three name servers have
- * their turn within the first. */
+/* Milliseconds. Both together leave room for a greeting within five seconds. */
 #define NAME_WITHIN 2500
 #define ADDRESS_WITHIN 2000
-#define ATTEMPT 1000
+/* An attempt has this part of what is left: three name servers have their turn, and the first has
+ * time for a question that it must ask others. */
+#define ATTEMPT(left) ((left) * 9 / 20)
+#define LEAST_ATTEMPT 500
 /* How much longer such a question is known, so that it is not sent again; and how long any other is,
  * so that it stays what it was: libasr is through with it after 85 seconds. */
 #define ENDED_FOR 5000
+/* libasr asks once more, with a domain of resolv.conf's search behind the name, or without. */
+#define ONCE_MORE_WITHIN 1000
 #define KNOWN_FOR 90000
 
 #define DNS_PORT 53
 #define HEADER 12
 #define LONGEST_NAME 255
-#define MOST_LABELS 128
+#define MOST_LABELS 128 /* and jumps */
 enum type { TYPE_A = 1, TYPE_PTR = 12, TYPE_AAAA = 28 };
 
 struct question {
@@ -52,6 +56,7 @@ struct question {
  * root. */
 struct name {
 	int64_t until;
+	bool asked; /* for its address, and not answered yet */
 	size_t length;
 	unsigned char labels[LONGEST_NAME + 1];
 };
@@ -205,45 +210,53 @@ name_at(const unsigned char *packet, size_t size, size_t at, struct name *name, 
 	return false;
 }
 
-/* The first name in the answer to a PTR question, which is the one that smtpd takes. */
-static void
-remember_name(const unsigned char *packet, size_t size)
+/* The client's name that is asked for, also with one of resolv.conf's domains behind it; NULL where
+ * it is none. */
+static struct name *
+name_of_a_client(const struct name *asked, int64_t at)
 {
-	struct name *name = &names[next_name], owner;
-	size_t at = HEADER;
-	unsigned int records;
+	size_t i;
+
+	for (i = 0; i < NAMES; i++)
+		if (names[i].length > 0 && names[i].length <= asked->length &&
+		    memcmp(names[i].labels, asked->labels, names[i].length) == 0 &&
+		    names[i].until + (names[i].asked ? ONCE_MORE_WITHIN : 0) > at)
+			return &names[i];
+	return NULL;
+}
+
+/* Of the answer to a PTR question the first name, which is the one that smtpd takes, is remembered;
+ * one that has addresses is done with. */
+static void
+follow_answer(const unsigned char *packet, size_t size)
+{
+	struct name *name = &names[next_name], asked;
+	size_t at;
+	unsigned int records, type;
 
 	if (size < HEADER || number_at(packet, 4) != 1 ||
-	    !name_at(packet, size, at, &owner, &at) || at + 4 > size ||
-	    number_at(packet, at) != TYPE_PTR)
+	    !name_at(packet, size, HEADER, &asked, &at) || at + 4 > size)
 		return;
-	at += 4;
-	for (records = number_at(packet, 6); records > 0; records--) {
-		if (!name_at(packet, size, at, &owner, &at) || at + 10 > size)
+	records = number_at(packet, 6);
+	type = number_at(packet, at);
+	if (type != TYPE_PTR) {
+		if (records > 0 && (name = name_of_a_client(&asked, now())) != NULL)
+			name->length = 0;
+		return;
+	}
+	for (at += 4; records > 0; records--) {
+		if (!name_at(packet, size, at, &asked, &at) || at + 10 > size)
 			return;
 		if (number_at(packet, at) == TYPE_PTR) {
 			if (!name_at(packet, size, at + 10, name, &at))
 				name->length = 0;
 			name->until = now() + ADDRESS_WITHIN;
+			name->asked = false;
 			next_name = (next_name + 1) % NAMES;
 			return;
 		}
 		at += 10 + number_at(packet, at + 8);
 	}
-}
-
-/* Until when the address of this name may be asked for; 0 where it is nobody's name. libasr may put
- * a domain of resolv.conf's search behind it. */
-static int64_t
-of_a_client(const struct name *asked, int64_t at)
-{
-	size_t i;
-
-	for (i = 0; i < NAMES; i++)
-		if (names[i].length > 0 && names[i].until > at && names[i].length <= asked->length &&
-		    memcmp(names[i].labels, asked->labels, names[i].length) == 0)
-			return names[i].until;
-	return 0;
 }
 
 static uint64_t
@@ -281,7 +294,7 @@ static int64_t
 bounded_until(const unsigned char *packet, size_t size, int64_t at)
 {
 	struct question *question;
-	struct name asked;
+	struct name asked, *name;
 	size_t after;
 	unsigned int type;
 
@@ -293,7 +306,12 @@ bounded_until(const unsigned char *packet, size_t size, int64_t at)
 		return 0;
 	question = place_of(digest_of(packet, size), at);
 	if (question->known == 0) {
-		question->until = type == TYPE_PTR ? at + NAME_WITHIN : of_a_client(&asked, at);
+		if (type == TYPE_PTR)
+			question->until = at + NAME_WITHIN;
+		else if ((name = name_of_a_client(&asked, at)) != NULL) {
+			question->until = name->until;
+			name->asked = true;
+		}
 		question->known = question->until ? question->until + ENDED_FOR : at + KNOWN_FOR;
 	}
 	return question->until;
@@ -344,7 +362,8 @@ event_add(struct event *event, const struct timeval *timeout)
 	    (end = until_of(event_get_fd(event))) == 0)
 		return real_event_add(event, timeout);
 	left = end - now();
-	left = left < 0 ? 0 : left > ATTEMPT ? ATTEMPT : left;
+	left = left <= 0 ? 0 : left < LEAST_ATTEMPT ? left :
+	    ATTEMPT(left) < LEAST_ATTEMPT ? LEAST_ATTEMPT : ATTEMPT(left);
 	if ((int64_t)timeout->tv_sec * 1000 + timeout->tv_usec / 1000 <= left)
 		return real_event_add(event, timeout);
 	shorter = (struct timeval){ .tv_sec = left / 1000, .tv_usec = left % 1000 * 1000 };
@@ -364,7 +383,7 @@ recv(int fd, void *buffer, size_t size, int flags)
 
 		goes_on_by_tcp = packet[2] & 0x02 ? end : 0;
 		if (!goes_on_by_tcp)
-			remember_name(packet, (size_t)count);
+			follow_answer(packet, (size_t)count);
 	}
 	return count;
 }
@@ -379,7 +398,7 @@ read(int fd, void *buffer, size_t size)
 	FIND_REAL(read);
 	count = real_read(fd, buffer, size);
 	if (end && count >= HEADER)
-		remember_name(buffer, (size_t)count);
+		follow_answer(buffer, (size_t)count);
 	return count;
 }
 
