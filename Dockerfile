@@ -32,6 +32,10 @@ RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
 COPY entrypoint/supervise/client_name.c ./
 RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
         -o /out/usr/local/libexec/client_name.so client_name.c
+# Loaded into smtpd: how long it waits for a client's name.
+COPY entrypoint/supervise/client_names.c ./
+RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
+        -o /out/usr/local/libexec/client_names.so client_names.c
 
 FROM ${BASE} AS build
 RUN apt-get update \

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import click
 
-from entrypoint import disks
+from entrypoint import disks, mounted_files
 from entrypoint.config.ports import port_numbers, rendered_ports
 from entrypoint.health.examine import examine
 from entrypoint.health.judge import judge
@@ -45,6 +45,7 @@ def command() -> None:
     # What looks at files and disks comes here: each has its time, for a disk may hang.
     problems += _in_time("mail that left unsigned", lambda: check_unsigned(time.time()))
     problems += _in_time("the disks", disks.problems)
+    problems += _in_time("the mounted files", _mounted)
     for problem in problems:
         click.echo(f"unhealthy: {printable(problem)}")
     if problems:
@@ -53,6 +54,13 @@ def command() -> None:
     answering = "; 80 and 443 answer" if (RUN / WEB.name / "site.json").is_file() else ""
     click.echo(f"healthy: the ports {port_numbers(ports)} greet{answering}")
     _end(0)
+
+
+def _mounted() -> list[str]:
+    try:
+        return mounted_files.replaced()
+    except (OSError, ValueError) as error:
+        return [f"the mounted files: {error}"]
 
 
 def _in_time(what: str, look: Callable[[], list[str]]) -> list[str]:

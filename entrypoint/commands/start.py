@@ -15,9 +15,10 @@ from typing import NoReturn
 
 import click
 
-from entrypoint import data, paths, render
+from entrypoint import data, mounted_files, paths, render
 from entrypoint.accounts.store import AccountStore
 from entrypoint.config import environ
+from entrypoint.config.named_files import named_files
 from entrypoint.config.problems import ConfigurationError, DiskError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
@@ -123,6 +124,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         _make_logins_folder()
         make_probe_login(imap=settings.enable_imap)
         keep(os.environ, written, settings)
+        mounted_files.note(named_files(os.environ, settings))
         render.write_certificate(
             paths.RUN, served.certificate.read_bytes(), served.key.read_bytes()
         )

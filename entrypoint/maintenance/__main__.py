@@ -33,7 +33,9 @@ from entrypoint.maintenance.control_socket import Outcome
 from entrypoint.maintenance.disks import DiskTicker
 from entrypoint.maintenance.duties import Duty, repeat
 from entrypoint.maintenance.environment import read_environment
+from entrypoint.maintenance.mounted_files import MountedFilesTicker
 from entrypoint.maintenance.mta_sts import MtaStsTicker
+from entrypoint.maintenance.name_servers import NameServerTicker
 from entrypoint.maintenance.progress import Progress
 from entrypoint.maintenance.reload import RunningServers, reload
 from entrypoint.maintenance.watch import WatchedFiles
@@ -62,6 +64,8 @@ class Maintenance:
             Duty("disks", 5.0, DiskTicker().tick, 120.0),
             Duty("certificate", 2.0, CertificateTicker(paths.DATA).tick, 300.0),
             Duty("MTA-STS", 5.0, MtaStsTicker().tick, 150.0),
+            Duty("name servers", 5.0, NameServerTicker().tick, 30.0),
+            Duty("mounted files", 5.0, MountedFilesTicker().tick, 30.0),
         )
 
     async def run(self) -> None:
