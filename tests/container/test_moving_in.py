@@ -17,7 +17,7 @@ import pytest
 
 from .harness.imap import mailbox
 from .harness.messages import letter
-from .harness.shell import fresh, wait_until
+from .harness.shell import CommandError, fresh, wait_until
 from .harness.signpost import ROOT, Signpost
 from .harness.world import World
 
@@ -211,8 +211,8 @@ def test_the_page(world: World, server: Signpost, tmp_path: Path) -> None:
     (tmp_path / "old.mbox").write_bytes(
         b"From someone@outside.test Thu Jan  1 10:00:00 2015\n" + first + b"\n"
     )
-    mbsync = MBSYNC.replace('"the new password"', BOB[1]).replace("mail.example.org", server.v4)
-    mbsync = mbsync.replace("User alice@example.org", f"User {BOB[0]}")
+    mbsync = MBSYNC.replace('"the new password"', CAROL[1]).replace("mail.example.org", server.v4)
+    mbsync = mbsync.replace("User alice@example.org", f"User {CAROL[0]}")
     mbsync = mbsync.replace("User alice\n", f"User {ALICE[0]}\n").replace(
         '"the old password"', ALICE[1]
     )
@@ -223,6 +223,11 @@ def test_the_page(world: World, server: Signpost, tmp_path: Path) -> None:
     mbsync = mbsync.replace("TLSType IMAPS", "TLSType IMAPS\nCertificateFile /tmp/cert.pem")
     world.exec_client("sh", "-c", "cat >~/.mbsyncrc", stdin=mbsync.encode())
     for command in COMMANDS:
+        if command == "mbsync alice":
+            # All the others are copied.
+            with pytest.raises(CommandError, match=r"box v1\.2 cannot be opened"):
+                world.exec_client("sh", "-c", command)
+            continue
         if "mbsync" in command:
             world.exec_client("sh", "-c", command)
             continue
@@ -240,7 +245,7 @@ def test_the_page(world: World, server: Signpost, tmp_path: Path) -> None:
         wait_until(lambda: box.find("moved1", "Kept"), "what was unpacked")
         assert len(box.find("moved0")) == 1
         assert len(box.find("mbox-one", "Old mail")) == 1
-    with mailbox(server.v4, BOB) as box:
+    with mailbox(server.v4, CAROL) as box:
         assert len(box.find("old0")) == 1
         for number, name in enumerate(FOLDERS.values(), 1):
             assert len(box.find(f"old{number}", name.replace("\\", "\\\\"))) == 1, name

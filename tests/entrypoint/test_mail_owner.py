@@ -137,7 +137,7 @@ def test_a_mount_is_left_and_named(
     assert owner(mounted) == owner(mounted / "cur") == ROOT
     assert found.left == {
         "example.org/alice": f"{mounted} is not vmail's: it is a mount of its own; "
-        "or `chown -R vmail:vmail` it"
+        "if it is mail, `chown -R vmail:vmail` it"
     }
 
 
