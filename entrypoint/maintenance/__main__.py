@@ -26,6 +26,7 @@ from entrypoint.config.settings import Settings
 from entrypoint.dkim_keys.ticker import KeyTicker
 from entrypoint.log import start_logging, write_lines
 from entrypoint.log_line import LEVELS, Say
+from entrypoint.maintenance import mail_owners, sieve_notices
 from entrypoint.maintenance.applier import Applier
 from entrypoint.maintenance.apply import Prepared, prepare, sync_keys
 from entrypoint.maintenance.control_server import listen
@@ -62,6 +63,8 @@ class Maintenance:
             # DNS has 25 seconds of these.
             Duty("DKIM keys", 60.0, self._keys.tick, 100.0),
             Duty("disks", 5.0, DiskTicker().tick, 120.0),
+            Duty("owners of mail", mail_owners.EVERY, mail_owners.MailOwnersTicker().tick, 700.0),
+            Duty("Sieve", sieve_notices.EVERY, sieve_notices.SieveNoticesTicker().tick, 90.0),
             Duty("certificate", 2.0, CertificateTicker(paths.DATA).tick, 300.0),
             Duty("MTA-STS", 5.0, MtaStsTicker().tick, 150.0),
             Duty("name servers", 5.0, NameServerTicker().tick, 30.0),

@@ -26,6 +26,7 @@ from entrypoint.log_line import LEVELS, write_log
 from entrypoint.paths import RUN
 from entrypoint.probe.quiet_log import QuietLog
 from entrypoint.supervise import dovecot_log, smtpd_log
+from entrypoint.supervise.denied_mail import denied, note_denied
 from entrypoint.supervise.descendants import (
     RunningProcess,
     descendants,
@@ -86,6 +87,8 @@ class Reader:
                     self._emit(level, program, f"{_CONTINUED}{line}")
             else:
                 level, program, message = classify(self._name, line)
+                if self._name == "dovecot" and (account := denied(line)):
+                    note_denied(account)
                 if line:
                     self._note(level, message)
                     for each in quiet.sort((level, program, message)):
