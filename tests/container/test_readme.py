@@ -88,7 +88,7 @@ def newcomer(
 
 def test_docker_compose_up_runs_a_demo_until_it_is_stopped(newcomer: Newcomer) -> None:
     assert FOREGROUND in COMMANDS
-    log = newcomer.folder / "log"
+    log = newcomer.folder.parent / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
             FOREGROUND.split(),
