@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from pydantic import SecretStr
 
 from entrypoint.accounts.login_spellings import spellings
@@ -24,6 +24,7 @@ from entrypoint.config.routes import routes_of
 from entrypoint.config.settings import Settings
 from entrypoint.files import write_file
 from entrypoint.paths import DKIM_KEYS, LOGINS, PORTS, RUN, WEB
+from entrypoint.web import setup_page
 from entrypoint.web.published import site_of
 from filters.credentials import LoginTable
 
@@ -83,7 +84,8 @@ def _environment(reveal: Callable[[SecretStr], str]) -> Environment:
     environment = Environment(
         loader=PackageLoader("templates", ""),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 -- no HTML; `quoted` is the escape of smtpd.conf
+        # What is not HTML: `quoted` is the escape of smtpd.conf.
+        autoescape=select_autoescape(("html.j2",), default=False),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -130,6 +132,9 @@ def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[Rend
     if settings.serves_web:
         site = site_of(settings).to_json()
         files.append(RenderedFile(WEB / "site.json", site, "root", "root", 0o644))
+        if settings.enable_autoconfig:
+            page = text("client-setup.html.j2")
+            files.append(RenderedFile(WEB / setup_page.NAME, page, "root", "root", 0o644))
     logins = json.dumps(login_table(settings, reveal), indent=1) + "\n"
     files.append(RenderedFile(RUN / LOGINS, logins, "root", "logins", 0o640))
     if settings.doctor_every is not None:

@@ -338,10 +338,11 @@ class Settings(RenderSafe):
     public_ipv6: Annotated[
         str | None, Variable(("PUBLIC_IPV6",), "the AAAA record of `MAIL_HOSTNAME`")
     ] = Field(default=None, description="The same for IPv6.")
-    doctor_probe_domain: Annotated[str | None, Variable(("DOCTOR_PROBE_DOMAIN",), "none")] = Field(
-        default=None,
-        description="A domain whose mail server `signpost doctor` connects to, to see whether "
-        "port 25 is open on the way out. Nothing is sent.",
+    doctor_probe_domain: Annotated[str, Variable(("DOCTOR_PROBE_DOMAIN",), "`gmail.com`")] = Field(
+        default="gmail.com",
+        description="The domain whose mail server `signpost doctor` connects to, to see whether "
+        "port 25 is open on the way out: it reads the greeting and leaves, and nothing is sent. "
+        "`no`: it connects to nobody.",
     )
     doctor_every: Annotated[int | None, Variable(("DOCTOR_EVERY",), "off")] = Field(
         default=None,

@@ -5,6 +5,7 @@ Another copy runs on the machine meanwhile, as somebody has started it with `mak
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -12,12 +13,14 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
-from .harness.copy import Copy
+from ..entrypoint.certificates import Authority
+from .harness.copy import PORTS, Copy
 from .harness.shell import wait_until
 from .harness.signpost import ROOT
 
@@ -25,6 +28,7 @@ README = (ROOT / "README.md").read_text()
 PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
 COMMANDS = re.findall(r"^    (\S.*)$", PROSE, re.MULTILINE)
 (ENV,) = re.findall(r"```env\n(.*?)```", README, re.DOTALL)
+(OVERRIDE,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 FOREGROUND = "docker compose up"
 STARTS = {FOREGROUND, "make up", "make test"}
 # The doctor finds no record of a domain that is nobody's, and says so by its status.
@@ -64,7 +68,7 @@ def newcomer(
 
 def test_docker_compose_up_runs_a_demo_until_it_is_stopped(newcomer: Copy) -> None:
     assert FOREGROUND in COMMANDS
-    log = newcomer.folder / "log"
+    log = newcomer.folder.parent / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
             FOREGROUND.split(),
@@ -92,7 +96,8 @@ def test_make_up_then_every_command_with_a_domain_of_ones_own(
     newcomer: Copy, another: Copy, subnet: str
 ) -> None:
     since = another.inspect("{{.State.StartedAt}} {{.Image}}")
-    (newcomer.folder / ".env").write_text(ENV)
+    # The doctor of a test connects to nobody outside.
+    (newcomer.folder / ".env").write_text(f"{ENV}DOCTOR_PROBE_DOMAIN=no\n")
     assert "signpost ready" in newcomer.type("make up")
     # It is the one that `docker compose up` has made.
     assert newcomer.subnet() == subnet
@@ -181,6 +186,31 @@ def test_make_down_leaves_the_engine_to_the_containers_of_others(
         assert said, printed
         assert another.container in said[1].split()
     assert another.inspect("{{.State.Running}}") == "true"
+
+
+def test_an_override_beside_it_and_a_new_version(newcomer: Copy) -> None:
+    """The README's compose.override.yaml; and nothing of one's own is in git's way."""
+    (newcomer.folder / ".env").unlink(missing_ok=True)
+    (newcomer.folder / "compose.override.yaml").write_text(OVERRIDE)
+    for name in ("secrets", "tls"):
+        (newcomer.folder / name).mkdir()
+    accounts = "alice@example.org:a long passphrase\nbob@example.net:another one\n"
+    (newcomer.folder / "secrets/accounts").write_text(accounts)
+    pair = Authority.make(newcomer.folder / "tls").pair(
+        "mail.example.org", datetime.now(UTC) + timedelta(days=90)
+    )
+    for name, content in zip(("fullchain.pem", "privkey.pem"), pair, strict=True):
+        (newcomer.folder / "tls" / name).write_bytes(content)
+    try:
+        said = newcomer.type("docker compose run --rm signpost check")
+        assert "the configuration is good: mail.example.org, 2 domains, 2 accounts" in said
+        service = json.loads(newcomer.type("docker compose config --format json"))
+        ports = [each["published"] for each in service["services"]["signpost"]["ports"]]
+        assert ports == ["25", "465", "993"]
+        assert newcomer.type("git status --porcelain") == ""
+        assert newcomer.type("git pull") == "Already up to date.\n"
+    finally:
+        (newcomer.folder / "compose.override.yaml").write_text(PORTS)
 
 
 def test_make_test_is_what_ci_runs() -> None:

@@ -109,6 +109,7 @@ def test_who_is_blocked_where_no_server_runs(
     ("statuses", "line"),
     [
         (["ok"], "1 ok, 0 warnings, 0 failures"),
+        (["skipped", "ok", "skipped"], "1 ok, 2 skipped, 0 warnings, 0 failures"),
         (["warn", "fail"], "0 ok, 1 warning, 1 failure"),
         (["warn", "warn", "fail", "fail"], "0 ok, 2 warnings, 2 failures"),
     ],

@@ -34,6 +34,8 @@ from filters.mailauth.dkim.sign import SigningKey, public_record
 from filters.mailauth.dns.resolver import StaticResolver
 
 from ..certificates import Authority, server_context
+from .chains import chain
+from .chains import serving as serving_chain
 from .smtp_servers import Manner, free_ports, serving
 from .web_servers import web_serving
 
@@ -192,6 +194,9 @@ def _utc(seconds: float) -> str:
 
 
 def _tls(kind: str, authority: Authority, ends: datetime) -> Any:
+    if kind.startswith("chain: "):
+        pem = chain(kind.removeprefix("chain: "), authority, HOST, MORE, ends)
+        return serving_chain(authority, pem)
     if kind == "self-signed":
         return server_context(authority.folder, *self_signed(HOST))
     if kind == "unknown authority":

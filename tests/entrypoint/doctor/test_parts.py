@@ -49,7 +49,8 @@ class TestFindings:
         [
             ([], "ok"),
             (["ok", "ok"], "ok"),
-            (["ok", "warn", "ok"], "warn"),
+            (["ok", "skipped"], "skipped"),
+            (["skipped", "warn", "ok"], "warn"),
             (["warn", "fail", "ok"], "fail"),
         ],
     )
@@ -212,4 +213,4 @@ def test_a_demo_is_looked_at_from_inside_only(tmp_path: Path) -> None:
     found = asyncio.run(Checkup(settings, [], zone, _probes(tmp_path)).run())
     assert zone.asked == []
     assert [each.check for each in found] == ["demo", "clock", "disk", "disk", "queue"]
-    assert (found[0].status, found[0].domain) == ("ok", None)
+    assert (found[0].status, found[0].domain) == ("skipped", None)
