@@ -31,8 +31,8 @@ def completed(
     signing: tuple[KeyFile, ...],
     hash_of: HashOf,
 ) -> Settings:
-    """`srs` is the key of SRS, `loops` that of the marks of mail loops; `demo_password` counts in demo
-    mode only; `signing`: DKIM's keys; `hash_of`: keeps the hashes that there are already.
+    """`srs` is the key of SRS, `loops` that of the marks of mail loops, if any; `demo_password`
+    counts in demo mode only; `signing`: DKIM's keys; `hash_of`: keeps the hashes that there are.
     """
     return settings.model_copy(
         update={

@@ -88,9 +88,9 @@ _REWRITTEN = re.compile(r"(?i:srs0)[-=+]([^=]+)=([^=]+)=([^=]+)=(.+)@[^@]+", re.
 
 
 def addressed(message: Message, recipients: Sequence[str]) -> Message:
-    """A mail of Pigeonhole's own, with the sender in To whom smtpd's rewritten one (SRS) stands for.
+    """A mail of Pigeonhole's own; in To, the sender for whom a rewritten one (SRS) stands.
 
-    smtpd has taken this recipient, so the address is one that it has made.
+    smtpd has taken the recipients. So one in a domain of ours is an address that it has made.
     """
     if len(recipients) != 1 or (found := _REWRITTEN.fullmatch(recipients[0])) is None:
         return message

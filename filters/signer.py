@@ -22,6 +22,7 @@ from filters.mailauth.message import Author, Message, author, quote_author, remo
 from filters.mailauth.names import may_align
 from filters.missing_fields import with_missing_fields
 from filters.quoting import quoted
+from filters.recipients import mailboxes
 from filters.script_mail import SCRIPT_OF, ScriptMail, addressed, dmarc_result
 from filters.smtpd import Reject, Request, Session
 from filters.smtpd.connection import Handshake
@@ -115,8 +116,8 @@ class Signer:
         session.state[SCRIPT_OF] = script.account
         if script.kind == "redirect":
             return script.message.raw
-        recipients = session.transaction.recipients if session.transaction is not None else ()
-        return self._sign_for_author(session, addressed(script.message, recipients))
+        ours = [to for to in _recipients(session) if self._is_ours(to.rpartition("@")[2])]
+        return self._sign_for_author(session, addressed(script.message, ours))
 
     def _reject_script(self, session: Session, script: ScriptMail, came: Message) -> Reject | None:
         if self.addresses is None:
@@ -139,8 +140,7 @@ class Signer:
     def _is_to_oneself(self, session: Session, account: str) -> bool:
         """Dovecot knows one address of an account, and would answer what comes from another."""
         assert self.addresses is not None  # noqa: S101 -- the caller looks first
-        recipients = session.transaction.recipients if session.transaction is not None else ()
-        reached = [self.addresses.content.logins_of(address) for address in recipients]
+        reached = [mailboxes(self.addresses.content, address) for address in _recipients(session)]
         return bool(reached) and all(logins == {account.lower()} for logins in reached)
 
     def _reject_redirect(
@@ -253,6 +253,10 @@ class Signer:
     def _refuse(login: str, address: str) -> Reject:
         log.warning("login=%s may not send as %s", login, quoted(address))
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
+
+
+def _recipients(session: Session) -> Sequence[str]:
+    return session.transaction.recipients if session.transaction is not None else ()
 
 
 def _is_bounce(session: Session, writer: Author) -> bool:

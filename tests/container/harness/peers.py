@@ -189,11 +189,11 @@ class Outside:
     @contextmanager
     def forwarding(self, addresses: Mapping[str, str], domain: str, host: str) -> Iterator[None]:
         """Inside, it forwards mail for these addresses of its own, as aliases do, each to what is
-        named with it; mail to `domain` goes to `host`.
+        named with it; mail to `domain`, and to what is below it, goes to `host`.
         """
         lines = [f"{address} {target}" for address, target in addresses.items()]
         self._write("/etc/postfix/forwards", "\n".join(lines))
-        self._write("/etc/postfix/own", f"/@{re.escape(domain)}$/ smtp:[{host}]")
+        self._write("/etc/postfix/own", f"/[@.]{re.escape(domain)}$/ smtp:[{host}]")
         usual = "regexp:/etc/postfix/transport"
         self._set("virtual_alias_maps=texthash:/etc/postfix/forwards")
         self._set(f"transport_maps=regexp:/etc/postfix/own {usual}")
