@@ -13,9 +13,9 @@ COPY filters/pam/pam_signpost.c ./
 RUN modules="/out/usr/lib/$(gcc -print-multiarch)/security" && mkdir -p "$modules" \
     && gcc $CFLAGS -fPIC -shared -Wl,-z,defs -o "$modules/pam_signpost.so" pam_signpost.c -lpam
 # smtpd's delivery, a program without libraries: it starts for every message.
-COPY entrypoint/delivery/deliver.c ./
+COPY entrypoint/delivery/*.c entrypoint/delivery/*.h ./delivery/
 RUN mkdir -p /out/usr/local/libexec \
-    && gcc $CFLAGS -D_GNU_SOURCE -static-pie -o /out/usr/local/libexec/deliver deliver.c
+    && gcc $CFLAGS -D_GNU_SOURCE -static-pie -o /out/usr/local/libexec/deliver delivery/*.c
 # Loaded into smtpd: its control socket is not everybody's.
 COPY entrypoint/supervise/control_socket.c ./
 RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
@@ -24,6 +24,10 @@ RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
 COPY entrypoint/supervise/listening_sockets.c ./
 RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
         -o /out/usr/local/libexec/listening_sockets.so listening_sockets.c
+# Loaded into smtpd: strangers do not decide what a mail loop is.
+COPY entrypoint/supervise/loop_check.c ./
+RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
+        -o /out/usr/local/libexec/loop_check.so loop_check.c
 # Loaded into smtpd: where a message ends.
 COPY entrypoint/supervise/end_of_data.c ./
 RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \

@@ -55,6 +55,8 @@ _TEMPLATES = (
     ("relaysecrets.j2", "tables/relaysecrets", "root", "opensmtpd", 0o640),
     ("dkim-keys.j2", DKIM_KEYS, "root", "signer", 0o640),
 )
+# Who delivers, and the two filters: each has the key in a file of its own.
+_KNOW_LOOPS = ("vmail", "verifier", "signer")
 _DOVECOT = (
     ("dovecot-users.j2", "dovecot/users", "root", "dovecot", 0o640),
     ("dovecot-spellings.j2", "dovecot/spellings", "root", "dovecot", 0o640),
@@ -135,6 +137,11 @@ def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[Rend
         if settings.enable_autoconfig:
             page = text("client-setup.html.j2")
             files.append(RenderedFile(WEB / setup_page.NAME, page, "root", "root", 0o644))
+    if settings.loop_key is not None:
+        key = reveal(settings.loop_key) + "\n"
+        files += [
+            RenderedFile(RUN / f"marks/{user}", key, user, user, 0o400) for user in _KNOW_LOOPS
+        ]
     logins = json.dumps(login_table(settings, reveal), indent=1) + "\n"
     files.append(RenderedFile(RUN / LOGINS, logins, "root", "logins", 0o640))
     if settings.doctor_every is not None:

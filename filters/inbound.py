@@ -24,6 +24,7 @@ from filters.guard.greylist import WAIT
 from filters.guard.greylisting import Greylisting
 from filters.inbound_access import BlocklistAccess, GreylistAccess
 from filters.keyring import KeyRing, KeySpec
+from filters.loops import add_loop_option, read_loops
 from filters.mailauth.dns.resolver import DnsResolver, Resolver
 from filters.mailauth.spf import check as spf_check
 from filters.program import read_addresses, refuse_to_start, start_logging
@@ -73,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     addresses = read_addresses(options.addresses, errors)
     forwarding = _forwarding(options.arc_seal, addresses, errors)
     senders = _rewritten_senders(options.srs_secret_file, errors)
+    loops = read_loops(options.loop_key, addresses, errors)
     if errors:
         refuse_to_start(errors)
     policy, resolver = _policy(options), DnsResolver(options.nameserver or None)
@@ -86,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         forwarding=forwarding,
         counts=counts,
         spam_fields=SpamFields(options.spam_field, renamed=options.renamed_spam_fields),
+        loops=loops,
     )
     server.on_ready(verifier.ready)
     quotas = QuotaStatus(options.quota_status) if options.quota_status else None
@@ -207,6 +210,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--arc-seal", metavar="DOMAIN:SELECTOR:KEYFILE", help="seal what aliases send elsewhere"
     )
+    add_loop_option(parser)
     parser.add_argument(
         "--unknown-client",
         action="append",

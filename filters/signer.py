@@ -15,13 +15,15 @@ from filters.addresses import AddressFile
 from filters.bare_addresses import add_domains
 from filters.bare_cr import without_bare_cr
 from filters.keyring import KeyRing
+from filters.loops import Loops
 from filters.mailauth.auth_results import forged
 from filters.mailauth.dkim.sign import SigningKey, sign
 from filters.mailauth.message import Author, Message, author, quote_author, remove
 from filters.mailauth.names import may_align
 from filters.missing_fields import with_missing_fields
 from filters.quoting import quoted
-from filters.script_mail import SCRIPT_OF, ScriptMail, dmarc_result
+from filters.recipients import mailboxes
+from filters.script_mail import SCRIPT_OF, ScriptMail, addressed, dmarc_result
 from filters.smtpd import Reject, Request, Session
 from filters.smtpd.connection import Handshake
 from filters.unsigned_counts import UnsignedCounts
@@ -41,11 +43,13 @@ class Signer:
         *,
         required: bool,
         unsigned: UnsignedCounts | None = None,
+        loops: Loops | None = None,
     ) -> None:
         self.keys = keys
         self.addresses = addresses
         self.required = required
         self.unsigned = unsigned or UnsignedCounts(None)
+        self.loops = loops
         self.authserv_id = "localhost"
 
     def ready(self, handshake: Handshake) -> None:
@@ -71,7 +75,20 @@ class Signer:
             session.state[_NULL_SENDER] = not request.parameter
 
     def sign(self, session: Session, message: bytes) -> bytes | Reject:
-        """At the end of DATA: the message with its signatures in front, or the refusal."""
+        """At the end of DATA: the message with its signatures in front, or the refusal.
+
+        What a mail loop brings back is refused first, and counts for nobody.
+        """
+        if self.loops is None:
+            return self._sign_or_refuse(session, message)
+        returned = self.loops.reject_sent_again(session, message)
+        if returned is not None:
+            log.info("session=%s refused: a mail loop", session.id)
+            return returned
+        signed = self._sign_or_refuse(session, message)
+        return signed if isinstance(signed, Reject) else self.loops.marked(session, signed)
+
+    def _sign_or_refuse(self, session: Session, message: bytes) -> bytes | Reject:
         parsed = add_domains(quote_author(self._clean(message)), session.hostname)
         script = script_mail.read(parsed) if session.user is None else None
         if script is not None:
@@ -99,7 +116,8 @@ class Signer:
         session.state[SCRIPT_OF] = script.account
         if script.kind == "redirect":
             return script.message.raw
-        return self._sign_for_author(session, script.message)
+        ours = [to for to in _recipients(session) if self._is_ours(to.rpartition("@")[2])]
+        return self._sign_for_author(session, addressed(script.message, ours))
 
     def _reject_script(self, session: Session, script: ScriptMail, came: Message) -> Reject | None:
         if self.addresses is None:
@@ -108,6 +126,8 @@ class Signer:
             return Reject(550, f"5.7.1 {script.account or 'nobody'} has no address to send from")
         if script.kind == "redirect":
             return self._reject_redirect(session, script, came)
+        if script.kind == "answer" and self._is_to_oneself(session, script.account):
+            return Reject(550, f"5.7.1 {script.account} answers nobody but others")
         daemon = f"mailer-daemon@{session.hostname}".lower()
         writer = author(script.message)
         authors = [address.lower() for address in writer.addresses]
@@ -116,6 +136,12 @@ class Signer:
         if daemon in authors:
             return self._refuse(script.account, daemon)
         return self._reject_author(script.account, writer)
+
+    def _is_to_oneself(self, session: Session, account: str) -> bool:
+        """Dovecot knows one address of an account, and would answer what comes from another."""
+        assert self.addresses is not None  # noqa: S101 -- the caller looks first
+        reached = [mailboxes(self.addresses.content, address) for address in _recipients(session)]
+        return bool(reached) and all(logins == {account.lower()} for logins in reached)
 
     def _reject_redirect(
         self, session: Session, script: ScriptMail, came: Message
@@ -227,6 +253,10 @@ class Signer:
     def _refuse(login: str, address: str) -> Reject:
         log.warning("login=%s may not send as %s", login, quoted(address))
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
+
+
+def _recipients(session: Session) -> Sequence[str]:
+    return session.transaction.recipients if session.transaction is not None else ()
 
 
 def _is_bounce(session: Session, writer: Author) -> bool:

@@ -378,6 +378,9 @@ class Settings(RenderSafe):
     signing: tuple[KeyFile, ...] = Field(
         default=(), description="The DKIM keys that sign, as the state in /data has it."
     )
+    loop_key: SecretStr | None = Field(
+        default=None, description="What mail loops are known by, as the state in /data has it."
+    )
 
     @property
     def mail_names(self) -> tuple[str, ...]:
