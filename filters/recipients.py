@@ -83,8 +83,11 @@ class Recipients:
         address = _completed(recipient, session)
         if session.transaction is None or not self.addresses.content.leaves(address):
             return None
-        sender = session.transaction.sender
-        if not sender or can_rewrite(_completed(sender, session), address.rpartition("@")[2]):
+        sender, domain = session.transaction.sender, address.rpartition("@")[2]
+        if sender == "":
+            return None
+        # None: smtpd has not said, because the path is too long, and a filter before let it pass.
+        if sender is not None and can_rewrite(_completed(sender, session), domain):
             return None
         return Reject(
             550, f"5.1.7 <{address}> is forwarded, and the sender cannot be rewritten for that"

@@ -13,9 +13,17 @@ from dataclasses import replace
 from typing import Any
 
 from filters.smtpd.connection import Connection, Handshake
-from filters.smtpd.handlers import REWRITABLE, UNAVAILABLE, Handler, OutgoingHandler, express
+from filters.smtpd.handlers import (
+    REWRITABLE,
+    TOO_LONG,
+    UNAVAILABLE,
+    Handler,
+    OutgoingHandler,
+    express,
+)
 from filters.smtpd.link import Outlet
 from filters.smtpd.message_filter import MessageFilter
+from filters.smtpd.path import LONGEST_PATH
 from filters.smtpd.session import Session
 from filters.smtpd.sessions import Sessions
 from filters.smtpd.verdict import PROCEED, Proceed, Rewrite, Verdict
@@ -115,6 +123,10 @@ class Dispatcher:
                 asked.verdict = refusal
                 self._answer(asked)
                 return
+        if request.phase in TOO_LONG and len(request.parameter) > LONGEST_PATH:
+            asked.verdict = TOO_LONG[request.phase]
+            self._answer(asked)
+            return
         try:
             for number, handler in enumerate(handlers, 1):
                 result = handler(asked.context, asked.request)
@@ -151,7 +163,7 @@ class Dispatcher:
         if asked.context is not None:
             asked.context.rewritten.pop(request.phase, None)
             if isinstance(verdict, Rewrite):
-                asked.context.rewritten[request.phase] = verdict.parameter
+                asked.context.rewritten[request.phase] = (asked.written, verdict.parameter)
         answer = self._connection.answer(request, express(request.phase, verdict))
         if answer:
             self._outlet.hold(answer)
@@ -162,6 +174,7 @@ class Asked:
 
     def __init__(self, request: Request, context: Session | None) -> None:
         self.request = request
+        self.written = request.address
         self.context = context
         self.verdict: Verdict = PROCEED
 

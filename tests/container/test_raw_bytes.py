@@ -187,6 +187,24 @@ def test_a_sender_that_was_rewritten_before(
         assert (code, text[:5]) == (550, "5.1.7")
 
 
+def test_a_source_route_hides_no_sender(server: Signpost, out: Sink) -> None:
+    """smtpd tells no filter of an address whose path has more than 254 octets, when it is taken."""
+    for sender, said in (
+        (f"@r.test:{sender_of(235)}", "550 5.1.7"),
+        (f"@{'r' * 30}.test:{sender_of(235)}", "501 5.1.7"),
+    ):
+        code, text = hand_in(server, letter(), to="away@example.org", sender=sender)
+        assert f"{code} {text[:5]}" == said, sender
+    route = "@" + "r" * 240 + ".test:"
+    for login in (None, ALICE):
+        sender = login[0] if login else "someone@outside.test"
+        message = letter(sender)
+        code, text = hand_in(
+            server, message, to=f"{route}away@example.org", sender=sender, login=login
+        )
+        assert (code, text[:5]) == (501, "5.1.3")
+
+
 def test_the_other_recipients_get_it(server: Signpost, out: Sink) -> None:
     token = fresh("both")
     with connected(server) as session:

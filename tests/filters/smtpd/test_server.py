@@ -594,6 +594,24 @@ def test_the_handlers_of_a_phase_are_asked_in_order_until_one_refuses(
     asyncio.run(work())
 
 
+@pytest.mark.parametrize(("phase", "code"), [("mail-from", b"5.1.7"), ("rcpt-to", b"5.1.3")])
+def test_a_path_that_smtpd_would_not_report_is_refused(phase: str, code: bytes) -> None:
+    """254 octets fit SMTPD_MAXMAILADDRSIZE with the bracket at their end."""
+
+    async def work() -> None:
+        server = FilterServer()
+        server.register_handler("filter", phase, lambda context, request: PROCEED)
+        server.register_handler("filter", "helo", lambda context, request: PROCEED)
+        async with running(server) as smtpd:
+            for size, said in ((254, b"proceed"), (255, b"reject|501 " + code)):
+                smtpd.request(phase.encode(), b"t1", b"@" + b"r" * (size - 7) + b":a@b.c")
+                assert (await smtpd.line()).startswith(result(b"t1", said).rstrip(b"\n"))
+            smtpd.request(b"helo", b"t1", b"r" * 300)
+            assert await smtpd.line() == result(b"t1", b"proceed")
+
+    asyncio.run(work())
+
+
 def test_a_phase_is_registered_once_however_many_handlers_it_has() -> None:
     async def work() -> None:
         server, _ = handlers(None, None)
