@@ -162,21 +162,6 @@ while read -r line; do :; done
 """
 
 
-def test_a_name_server_that_is_silent_is_called_so_and_smtpd_is_not_blamed(
-    world: World, image: None
-) -> None:
-    silent = world.address(54)[0]
-    with (
-        world.ns2.silent(),
-        world.signpost({**STANDARD, "DNS_SERVERS": silent}, place=131) as signpost,
-    ):
-        status, said, seconds = health(signpost)
-    assert status == 1
-    expected = rf"unhealthy: DNS: no name server answers .*\({re.escape(silent)}\).*\n"
-    assert re.fullmatch(expected, said)
-    assert seconds < 10
-
-
 def test_it_is_quick_where_all_is_well(server: Signpost) -> None:
     wait_until_healthy(server)
     assert min(health(server)[2] for _ in range(3)) < 2
