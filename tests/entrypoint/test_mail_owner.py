@@ -115,6 +115,25 @@ def test_no_link_leads_to_a_file_of_others(mail: Path, tmp_path: Path, alone: bo
     assert "3 names" in found.left["example.org/alice"]
 
 
+def test_no_link_that_is_put_there_meanwhile_is_followed(
+    mail: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, real, sent = tmp_path / "secrets", os.open, maildir(mail) / ".Sent"
+    folder.mkdir()
+    (folder / "inside").write_text("x")
+
+    def swapped(name: str | Path, flags: int, mode: int = 0, *, dir_fd: int | None = None) -> int:
+        if name == ".Sent" and sent.is_dir() and not sent.is_symlink():
+            sent.rename(tmp_path / "moved")
+            sent.symlink_to(folder)
+        return real(name, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", swapped)
+    claim_mail(mail, whole={"example.org/alice"})
+    assert sent.is_symlink()
+    assert owner(folder) == owner(folder / "inside") == ROOT
+
+
 def test_copies_between_folders_are_taken_while_nothing_else_runs(mail: Path) -> None:
     os.link(maildir(mail) / "cur/1:2,S", maildir(mail) / ".Sent/cur/2:2,S")
     give(maildir(mail), ROOT)

@@ -74,6 +74,7 @@ def test_once_for_a_script_and_again_after_a_week(home: Home) -> None:
     assert len(home.told(401)) == 1
     home.fails("error", 8 * DAY)
     assert len(home.told(8 * DAY + 1)) == 1
+    assert home.told(16 * DAY) == []
 
 
 def test_what_it_cannot_write_is_tried_again(home: Home) -> None:
