@@ -12,9 +12,10 @@ from .shell import attempt, fresh, run
 from .signpost import ROOT
 
 SUBNET = "fd5e:6d61:696c::/64"
-# The engine finds a free port for each.
-PORTS = """services:
+# The engine finds a free port for each; and nobody's registry is asked for the image.
+OVERRIDE = """services:
   signpost:
+    pull_policy: never
     ports: !override ["25", "143", "465", "587", "993", "4190"]
 """
 
@@ -43,7 +44,7 @@ class Copy:
         compose = (self.folder / "compose.yaml").read_text()
         assert compose.count(SUBNET) == 1
         (self.folder / "compose.yaml").write_text(compose.replace(SUBNET, subnet))
-        (self.folder / "compose.override.yaml").write_text(PORTS)
+        (self.folder / "compose.override.yaml").write_text(OVERRIDE)
 
     def attempt(
         self, command: str, stdin: bytes = b"", more: Mapping[str, str] | None = None
