@@ -57,6 +57,29 @@ networks:
         --label com.docker.compose.network=mail "$name" >/dev/null || true
 }
 
+# Which network has this copy's subnet, if another one does, and what to do.
+explain_subnet() { # PROJECT
+    local subnet other
+    while read -r subnet; do
+        other=$(others_with "$subnet" "$1_mail")
+        [[ -n $other ]] || continue
+        say
+        say "make: the network $other has the subnet $subnet already."
+        say "Write another one into the file .env beside compose.yaml, such as" \
+            "IPV6_SUBNET=$(own_subnet "$1")"
+        say
+    done < <(networks | sed -n 's/^ *- subnet: //p')
+}
+
+others_with() { # SUBNET NETWORK: the networks but this one that have it
+    local name subnets
+    docker network ls --quiet | xargs docker network inspect \
+        --format '{{.Name}} {{range .IPAM.Config}}{{.Subnet}} {{end}}' |
+        while read -r name subnets; do
+            [[ $name != "$2" && " $subnets " == *" $1 "* ]] && echo "$name"
+        done || true # one that has gone meanwhile
+}
+
 # A line for each port: in the container, and that of this machine, if it is a certain one.
 ports() {
     config | awk '
@@ -76,9 +99,11 @@ holder() { # PORT PROJECT
         return
     done < <(docker ps --filter "publish=$1" \
         --format '{{.Names}} {{.Label "com.docker.compose.project"}}')
-    [[ ${DOCKER_HOST:-unix:} == unix:* ]] &&
-        grep -qsE "$(printf '^ *[0-9]+: [0-9A-F]+:%04X [0-9A-F]+:0000 0A' "$1")" /proc/net/tcp{,6} &&
-        echo 'another program'
+    [[ ${DOCKER_HOST:-unix:} == unix:* ]] && listening "$1" && echo 'another program'
+}
+
+listening() { # PORT
+    grep -qsE "$(printf '^ *[0-9]+: \\w+:%04X \\w+:0000 0A' "$1")" /proc/net/tcp{,6}
 }
 
 # A port that nobody has: of 25, the first of 10025, 20025 …
@@ -118,6 +143,7 @@ up() {
     refuse_anothers_project "$project"
     create_network "$project"
     docker compose up --build --detach || {
+        explain_subnet "$project"
         explain_ports "$project"
         return 1
     }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # A Docker engine for `make up` and `make test`, on a machine that may have none.
 #
-#   tests/engine.sh ensure [COMMAND]  an engine, the compose and buildx plugins, the base image; then
-#                                     COMMAND. The engine goes on until `stop`
-#   tests/engine.sh run COMMAND       the same; an engine that was started for it ends with it
-#   tests/engine.sh base SUITE        the base image of another Debian release, in an engine that runs
-#   tests/engine.sh stop              ends the engine that was started here, and no other
+#   tests/engine.sh ensure COMMAND  an engine, the compose and buildx plugins, the base image; then
+#                                   COMMAND, if any. The engine goes on until `stop`
+#   tests/engine.sh run COMMAND     the same; an engine that was started for it ends with it
+#   tests/engine.sh base SUITE      the base image of another Debian release; the engine has to run
+#   tests/engine.sh stop            ends the engine that was started here, and no other
 #
 # An engine that answers is used as it is. Only where none does, and only on Debian as root,
 # one is installed and started here. It never ends under another COMMAND or under containers that
@@ -147,7 +147,7 @@ containers() {
         docker --host unix:///var/run/docker.sock ps --format '{{.Names}}' 2>/dev/null
 }
 
-# Ends the engine that was started here. Where somebody uses it still, it goes on, and it prints who.
+# Ends the engine that was started here. Where somebody uses it, it goes on, and this prints who.
 end_engine() {
     local names
     may_start && ours >/dev/null || return 0

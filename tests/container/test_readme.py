@@ -5,6 +5,7 @@ Another copy runs on the machine meanwhile, as somebody has started it with `mak
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -20,7 +21,7 @@ import pytest
 import yaml
 
 from ..entrypoint.certificates import Authority
-from .harness.copy import PORTS, Copy
+from .harness.copy import OVERRIDE, Copy
 from .harness.shell import wait_until
 from .harness.signpost import ROOT
 
@@ -28,7 +29,7 @@ README = (ROOT / "README.md").read_text()
 PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
 COMMANDS = re.findall(r"^    (\S.*)$", PROSE, re.MULTILINE)
 (ENV,) = re.findall(r"```env\n(.*?)```", README, re.DOTALL)
-(OVERRIDE,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+(SETTINGS,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 FOREGROUND = "docker compose up"
 STARTS = {FOREGROUND, "make up", "make test"}
 # The doctor finds no record of a domain that is nobody's, and says so by its status.
@@ -120,10 +121,11 @@ def test_make_up_then_every_command_with_a_domain_of_ones_own(
 
 def test_make_up_gives_each_copy_a_subnet_of_its_own(another: Copy, subnet: str) -> None:
     assert another.subnet() != subnet
-    prefix = another.subnet().removesuffix("::/64")
-    assert re.fullmatch(r"fd[0-9a-f]{2}(:[0-9a-f]{4}){3}", prefix)
+    assert another.inspect("{{.Config.Image}}") == f"signpost:{another.name}"
+    own = ipaddress.ip_network(another.subnet())
+    assert own.subnet_of(ipaddress.ip_network("fd00::/8"))
     address = another.inspect("{{range .NetworkSettings.Networks}}{{.GlobalIPv6Address}}{{end}}")
-    assert address.startswith(f"{prefix}:")
+    assert ipaddress.ip_address(address) in own
     # Compose takes the network for its own, and nothing that is typed next changes it.
     since = another.inspect("{{.State.StartedAt}}")
     another.type("docker compose run --rm signpost check")
@@ -191,7 +193,7 @@ def test_make_down_leaves_the_engine_to_the_containers_of_others(
 def test_an_override_beside_it_and_a_new_version(newcomer: Copy) -> None:
     """The README's compose.override.yaml; and nothing of one's own is in git's way."""
     (newcomer.folder / ".env").unlink(missing_ok=True)
-    (newcomer.folder / "compose.override.yaml").write_text(OVERRIDE)
+    (newcomer.folder / "compose.override.yaml").write_text(SETTINGS)
     for name in ("secrets", "tls"):
         (newcomer.folder / name).mkdir()
     accounts = "alice@example.org:a long passphrase\nbob@example.net:another one\n"
@@ -210,7 +212,7 @@ def test_an_override_beside_it_and_a_new_version(newcomer: Copy) -> None:
         assert newcomer.type("git status --porcelain") == ""
         assert newcomer.type("git pull") == "Already up to date.\n"
     finally:
-        (newcomer.folder / "compose.override.yaml").write_text(PORTS)
+        (newcomer.folder / "compose.override.yaml").write_text(OVERRIDE)
 
 
 def test_make_test_is_what_ci_runs() -> None:

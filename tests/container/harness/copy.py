@@ -12,9 +12,10 @@ from .shell import attempt, fresh, run
 from .signpost import ROOT
 
 SUBNET = "fd5e:6d61:696c::/64"
-# The engine finds a free port for each.
-PORTS = """services:
+# The engine finds a free port for each; and nobody's registry is asked for the image.
+OVERRIDE = """services:
   signpost:
+    pull_policy: never
     ports: !override ["25", "143", "465", "587", "993", "4190"]
 """
 
@@ -36,7 +37,7 @@ class Copy:
         self.environ = {key: value for key, value in os.environ.items() if key not in mine}
         self.environ["SIGNPOST_ENGINE_STATE"] = str(self.state)
         self._clone(parent / "published", subnet)
-        (self.folder / "compose.override.yaml").write_text(PORTS)
+        (self.folder / "compose.override.yaml").write_text(OVERRIDE)
 
     def _clone(self, published: Path, subnet: str) -> None:
         """What is in the repository, be it committed or not, is one commit there, and cloned."""
