@@ -222,7 +222,8 @@ class Settings(RenderSafe):
     enable_autoconfig: Annotated[bool, Variable(("ENABLE_AUTOCONFIG",), "`no`")] = Field(
         default=False,
         description="`yes`: mail programs find their settings by themselves, on the ports 80 and "
-        "443: Mozilla's autoconfig, Outlook's autodiscover, Apple's profile.",
+        "443: Mozilla's autoconfig, classic Outlook's autodiscover, Apple's profile. "
+        "`https://MAIL_HOSTNAME/` is a page that helps people.",
     )
     mta_sts: Annotated[MtaSts, Variable(("MTA_STS",), "`no`")] = Field(
         default="no",

@@ -62,7 +62,8 @@ async def check_outbound(
         return _finding(
             "warn",
             f"not tested: {probe} has no mail server",
-            "set DOCTOR_PROBE_DOMAIN to a domain that accepts mail",
+            "set DOCTOR_PROBE_DOMAIN to a domain that accepts mail, or to no; if this one does, "
+            "check DNS_SERVERS",
         )
     tried: dict[str, tuple[int, str]] = {}
     # The others are left alone where one of the first choice answers.

@@ -121,7 +121,10 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
         async def serve(name: str, address: str, changes: Mapping[str, Any]) -> None:
             if changes.get("silent"):
                 return
-            manner = Manner(tls=tls, implicit_tls=name in ("465", "993"))
+            shown = (
+                _tls(changes["certificate"], authority, ends) if "certificate" in changes else tls
+            )
+            manner = Manner(tls=shown, implicit_tls=name in ("465", "993"))
             given = {key: value for key, value in changes.items() if key in ("greeting", "rcpt")}
             manner = Manner(**{**manner.__dict__, **given})
             if changes.get("no_tls"):
