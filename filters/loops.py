@@ -22,6 +22,17 @@ from filters.smtpd import Reject, Session
 _LOOP = "5.4.6 a mail loop: <{}> has had this message before"
 
 
+# RFC 5321 §6.3. smtpd refuses as many itself, its own field among them, with a reply for commands.
+MOST_HOPS = 99
+
+
+def reject_many_hops(message: Message) -> Reject | None:
+    """The last resort, where a server on the way removes our marks."""
+    if len(message.named(b"received")) <= MOST_HOPS:
+        return None
+    return Reject(554, f"5.4.6 a mail loop: more than {MOST_HOPS} Received fields")
+
+
 class Loops:
     """Knows mail that comes back, and marks what leaves by an alias."""
 

@@ -15,7 +15,7 @@ from filters.addresses import AddressFile
 from filters.bare_addresses import add_domains
 from filters.bare_cr import without_bare_cr
 from filters.keyring import KeyRing
-from filters.loops import Loops
+from filters.loops import Loops, reject_many_hops
 from filters.mailauth.auth_results import forged
 from filters.mailauth.dkim.sign import SigningKey, sign
 from filters.mailauth.message import Author, Message, author, quote_author, remove
@@ -90,6 +90,9 @@ class Signer:
 
     def _sign_or_refuse(self, session: Session, message: bytes) -> bytes | Reject:
         parsed = add_domains(quote_author(self._clean(message)), session.hostname)
+        refusal = reject_many_hops(parsed)
+        if refusal is not None:
+            return refusal
         script = script_mail.read(parsed) if session.user is None else None
         if script is not None:
             return self._sign_for_script(session, script, Message(message))

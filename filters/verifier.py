@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from filters.bare_cr import begins_a_header_line, without_bare_cr
 from filters.client_counts import ClientCounts
 from filters.forwarding import Forwarding
-from filters.loops import Loops
+from filters.loops import Loops, reject_many_hops
 from filters.mailauth.authenticate import MessageResult, authenticate, stamp
 from filters.mailauth.dns.resolver import Lookup, Resolver
 from filters.mailauth.envelope import Envelope
@@ -97,7 +97,9 @@ class Verifier:
         if clean is not message and begins_a_header_line(parsed):
             log.info("session=%s refused: a header line begins with a bare CR", session.id)
             return Reject(550, "5.6.0 a header line begins with a bare CR (RFC 5321, 2.3.8)")
-        returned = self.loops.reject_returned(session, message) if self.loops is not None else None
+        returned = reject_many_hops(parsed)
+        if returned is None and self.loops is not None:
+            returned = self.loops.reject_returned(session, message)
         if returned is not None:
             log.info("session=%s refused: a mail loop", session.id)
             return returned

@@ -458,9 +458,23 @@ end_if_stored(const char *mailbox, const struct mark marks[], int count)
 	free(home);
 }
 
+/*
+ * The marks by which the message has been here before; how many. What an alias sends elsewhere, too,
+ * is marked each time: by the second mark it has come back to the alias, and was delivered then.
+ */
+static int
+find_earlier(const char *mailbox, const char *alias, struct mark marks[MOST_MARKS])
+{
+	int count = find_marks(&header, DELIVERED_FIELD, mailbox, marks);
+
+	if (count == 0 && (count = find_marks(&header, FORWARDED_FIELD, alias, marks)))
+		memmove(marks, marks + 1, (size_t)--count * sizeof *marks);
+	return count;
+}
+
 /* What stands on top is ours; `original` is the recipient before aliases. */
 static void
-write_header(const char *mailbox, const char *recipient, const char *original)
+write_header(const char *mailbox, const char *alias, const char *recipient, const char *original)
 {
 	struct mark marks[MOST_MARKS];
 	int count;
@@ -472,12 +486,12 @@ write_header(const char *mailbox, const char *recipient, const char *original)
 	drop_fields(&header, "Return-Path");
 	drop_fields(&header, RETURNED);
 	if (read_key(MARK_KEY)) {
-		if ((count = find_marks(&header, mailbox, marks))) {
+		if ((count = find_earlier(mailbox, alias, marks))) {
 			end_if_stored(mailbox, marks, count);
 			put_on_top(RETURNED ": yes\n");
 		} else {
 			new_mark(&header, mailbox, &marks[0]);
-			put_on_top(MARK_FIELD ": %s %s\n", marks[0].time, marks[0].hmac);
+			put_on_top(DELIVERED_FIELD ": %s %s\n", marks[0].time, marks[0].hmac);
 		}
 	}
 	if (strcasecmp(original, recipient) != 0)
@@ -717,7 +731,7 @@ main(int argc, char **argv)
 	check_recipient(mailbox);
 	if (!original || !*original)
 		original = recipient;
-	write_header(mailbox, recipient, original);
+	write_header(mailbox, mailbox_of(original, argv[1]), recipient, original);
 	if (argc == 2)
 		deliver_to_dovecot(sender, recipient, original);
 	put_on_top("Delivered-To: %s\n", recipient);

@@ -1,5 +1,5 @@
 /*
- * A mark is `TIME HMAC`. The HMAC is over the time, the mailbox and what of a message survives
+ * A mark is `TIME HMAC`. The HMAC is over the time, the address and what of a message survives
  * forwarding: its Message-ID, its Date and who has resent it. filters/delivery_marks.py has the same.
  *
  * A server on the way may add a Message-ID or a Date where there is none. So a mark for a message
@@ -87,15 +87,16 @@ append(char *text, size_t at, const char *bytes, size_t size)
 }
 
 static void
-write_hmac(const struct message *message, bool with_id, bool with_date, const char *mailbox,
-    struct mark *mark)
+write_hmac(const struct message *message, bool with_id, bool with_date, const char *name,
+    const char *address, struct mark *mark)
 {
 	static const struct text none = {.bytes = "\n", .size = 1};
 	const struct text *parts[] = {with_id ? &message->id : &none,
 	    with_date ? &message->date : &none, &message->resent};
 	char text[4 * sizeof *parts[0]];
 	unsigned char digest[SHA256_SIZE];
-	int length = snprintf(text, sizeof *parts[0], "delivered\n%s\n%s\n", mailbox, mark->time);
+	int length = snprintf(text, sizeof *parts[0], "%s\n%s\n%s\n",
+	    strcmp(name, DELIVERED_FIELD) == 0 ? "delivered" : "forwarded", address, mark->time);
 	size_t size = (size_t)length < sizeof *parts[0] ? (size_t)length : sizeof *parts[0] - 1;
 
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
@@ -111,7 +112,7 @@ new_mark(const struct header *header, const char *mailbox, struct mark *mark)
 	struct message message = look_at(header);
 
 	snprintf(mark->time, sizeof mark->time, "%llx", (unsigned long long)time(NULL));
-	write_hmac(&message, true, true, mailbox, mark);
+	write_hmac(&message, true, true, DELIVERED_FIELD, mailbox, mark);
 }
 
 static bool
@@ -130,12 +131,13 @@ read_mark(const struct field *field, struct mark *mark)
 }
 
 static bool
-is_ours(const struct message *message, const char *mailbox, const struct mark *found)
+is_ours(const struct message *message, const char *name, const char *address,
+    const struct mark *found)
 {
 	struct mark mark = *found;
 
 	for (int with = 0; with < 4; with++) {
-		write_hmac(message, with & 1, with & 2, mailbox, &mark);
+		write_hmac(message, with & 1, with & 2, name, address, &mark);
 		if (strcmp(mark.hmac, found->hmac) == 0)
 			return true;
 	}
@@ -143,7 +145,8 @@ is_ours(const struct message *message, const char *mailbox, const struct mark *f
 }
 
 int
-find_marks(const struct header *header, const char *mailbox, struct mark marks[MOST_MARKS])
+find_marks(const struct header *header, const char *name, const char *address,
+    struct mark marks[MOST_MARKS])
 {
 	struct message message = look_at(header);
 	struct field field;
@@ -151,10 +154,10 @@ find_marks(const struct header *header, const char *mailbox, struct mark marks[M
 
 	for (size_t at = 0, next; seen < MOST_MARKS && (next = next_field(header, at, &field));
 	     at = next) {
-		if (!is_named(&field, MARK_FIELD))
+		if (!is_named(&field, name))
 			continue;
 		seen++;
-		if (read_mark(&field, &marks[found]) && is_ours(&message, mailbox, &marks[found]))
+		if (read_mark(&field, &marks[found]) && is_ours(&message, name, address, &marks[found]))
 			found++;
 	}
 	return found;

@@ -1,9 +1,11 @@
-/* The mark of our own deliveries: X-Signpost-Delivered, which nobody else can write. */
+/* The marks of what we have done with a message before, which nobody else can write. */
 #pragma once
 
 #include "header.h"
 
-#define MARK_FIELD "X-Signpost-Delivered"
+/* What `deliver` has stored, and what the filters have let an alias send elsewhere. */
+#define DELIVERED_FIELD "X-Signpost-Delivered"
+#define FORWARDED_FIELD "X-Signpost-Forwarded"
 /* Hexadecimal digits: when the message was delivered, and the HMAC. */
 #define MARK_TIME 16
 #define MARK_HMAC 32
@@ -20,5 +22,6 @@ bool read_key(const char *path);
 /* A mark for a delivery of this message to this mailbox, now. */
 void new_mark(const struct header *header, const char *mailbox, struct mark *mark);
 
-/* The marks in a message of earlier deliveries of it to this mailbox; how many. */
-int find_marks(const struct header *header, const char *mailbox, struct mark marks[MOST_MARKS]);
+/* The marks of this name in a message that say so of this address, from the top; how many. */
+int find_marks(const struct header *header, const char *name, const char *address,
+    struct mark marks[MOST_MARKS]);

@@ -554,7 +554,7 @@ def test_a_redirect_has_the_account_as_its_sender_and_is_not_signed(
             box.wait_for(token)
         assert received.sender == ALICE[0]
         assert world.verify(received.message) == []
-        assert b"X-Signpost" not in received.message
+        assert b"X-Signpost-Account" not in received.message
         _, said = send(world, server, ALICE[0], sender="", author="a@outside.test")
         said.accepted()
         senders = lambda: {each.sender for each in world.outside.received(reader)}  # noqa: E731
