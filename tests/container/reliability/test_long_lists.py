@@ -52,6 +52,8 @@ def send(world: World, signpost: Signpost, to: str = "all@example.net") -> str:
 
 def copies(world: World, signpost: Signpost, token: str) -> Counter[str]:
     wait_until(lambda: not signpost.exec("smtpctl", "show", "queue").strip(), "an empty queue", 180)
+    # The next hop has it, and may not have stored it yet.
+    wait_until(lambda: set(AWAY) <= set(world.outside.all_received(token)), "all copies", 60)
     found = signpost.attempt("grep", "-rlaF", token, "/data/mail", user="vmail").stdout.decode()
     # Dovecot's indexes have some of a message, too.
     paths = (path.split("/") for path in found.splitlines())
