@@ -159,6 +159,21 @@ def test_ports_in_use_are_named_with_the_cure(another: Copy, newcomer: Copy) -> 
     assert ports[465] is None
 
 
+def test_a_subnet_of_another_network_is_named_with_the_cure(
+    another: Copy, subnet: str, tmp_path: Path
+) -> None:
+    copy = Copy(tmp_path, subnet)
+    (copy.folder / ".env").write_text(f"IPV6_SUBNET={another.subnet()}\n")
+    try:
+        printed = copy.type("make up", status=2)
+    finally:
+        copy.remove()
+    assert f"the network {another.network} has the subnet {another.subnet()} already." in printed
+    assert re.search(
+        r"into the file \.env beside .* such as IPV6_SUBNET=fd[0-9a-f:]*::/64\n", printed
+    )
+
+
 def test_a_folder_of_the_same_name_does_not_take_over_the_server(
     another: Copy, subnet: str, tmp_path: Path
 ) -> None:
