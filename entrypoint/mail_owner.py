@@ -143,6 +143,13 @@ class _Claim:
             finally:
                 os.close(descriptor)
 
+        elif entry.is_symlink() and self._alone:
+            # By its name, as no link can be opened; while vmail's programs run it may be swapped.
+            status = entry.stat(follow_symlinks=False)
+            if status.st_uid != self._uid and status.st_nlink == 1:
+                os.chown(entry.name, self._uid, self._gid, dir_fd=parent, follow_symlinks=False)
+                self._claimed.taken["/".join(where[:2])] += 1
+
     def _take(self, descriptor: int, where: tuple[str, ...]) -> None:
         """It is vmail's then, unless it has several names."""
         status = os.fstat(descriptor)

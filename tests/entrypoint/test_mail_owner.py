@@ -134,6 +134,16 @@ def test_no_link_that_is_put_there_meanwhile_is_followed(
     assert owner(folder) == owner(folder / "inside") == ROOT
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_link_itself_is_taken_while_nothing_else_runs(mail: Path, alone: bool) -> None:
+    """Such as the one to the Sieve script."""
+    link = mail / "example.org/alice/.dovecot.sieve"
+    link.symlink_to("/etc/passwd")
+    claim_mail(mail, alone=alone)
+    assert (owner(link) == NOBODY) == alone
+    assert Path("/etc/passwd").stat().st_uid == ROOT
+
+
 def test_copies_between_folders_are_taken_while_nothing_else_runs(mail: Path) -> None:
     os.link(maildir(mail) / "cur/1:2,S", maildir(mail) / ".Sent/cur/2:2,S")
     give(maildir(mail), ROOT)
