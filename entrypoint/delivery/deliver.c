@@ -153,6 +153,33 @@ with_tag(const char *recipient, const char *original, const char *delimiter)
 	return address;
 }
 
+/* Where the tag of an address begins, with its delimiter; where there is none, at the @. */
+static const char *
+tag_of(const char *address, const char *delimiter)
+{
+	const char *at = strrchr(address, '@');
+	const char *end = at ? at : address + strlen(address);
+	const char *tag = memmem(address, (size_t)(end - address), delimiter, strlen(delimiter));
+
+	return tag ? tag : end;
+}
+
+/*
+ * The address that the mail was written to, with the tag that counts for the mailbox: so Sieve sees
+ * both (RFC 5228, 5.4), and an alias may take a tag off or give one.
+ */
+static char *
+written_to(const char *original, const char *recipient, const char *delimiter)
+{
+	const char *at = strrchr(original, '@'), *tag = tag_of(recipient, delimiter);
+	char *address;
+
+	if (asprintf(&address, "%.*s%.*s%s", (int)(tag_of(original, delimiter) - original), original,
+	        (int)strcspn(tag, "@"), tag, at ? at : "") == -1)
+		end(LATER, "out of memory");
+	return address;
+}
+
 /*
  * smtpd looks an address up when it takes the mail and never again: what waits in the queue for
  * an account that is removed meanwhile comes here.
@@ -733,7 +760,7 @@ main(int argc, char **argv)
 		original = recipient;
 	write_header(mailbox, mailbox_of(original, argv[1]), recipient, original);
 	if (argc == 2)
-		deliver_to_dovecot(sender, recipient, original);
+		deliver_to_dovecot(sender, recipient, written_to(original, recipient, argv[1]));
 	put_on_top("Delivered-To: %s\n", recipient);
 	put_on_top("Return-Path: <%s>\n", sender);
 	deliver_to(argv[2], argv + 3);
