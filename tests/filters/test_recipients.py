@@ -454,3 +454,12 @@ def test_no_alias_lends_its_domain_to_an_author_in_quarantine(
     answer = recipients.reject_impersonating_forward(session, commit)
     assert isinstance(answer, Reject) == refused
     assert answer is None or (answer.code, answer.text[:8]) == (550, "5.7.26 <")
+
+
+def test_no_sender_that_smtpd_has_not_told_of_is_forwarded(addresses: AddressFile) -> None:
+    """Its path is too long, and a filter before ours had the last word on it."""
+    recipients, session = InboundRecipients(addresses), Session("s", hostname="example.org")
+    session.apply(Report((0, 7), "smtp-in", "tx-begin", "s", (b"01234567",)))
+    for address, refused in (("away@example.org", True), ("alice@example.org", False)):
+        answer = recipients.reject_unrewritable_sender(session, request(address))
+        assert (answer is not None) is refused
