@@ -87,7 +87,7 @@ def server(
         "DNS_TIMEOUT": "2",
     }
     signpost = world.signpost(environment, place=134, mounts={ACCOUNTS: accounts})
-    signpost.patience = 10
+    signpost.patience = 25  # it takes three seconds, and took as long as a greeting
     with signpost:
         yield signpost
 
