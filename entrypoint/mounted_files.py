@@ -59,6 +59,14 @@ def replaced(run: Path = RUN, table: Path = MOUNTINFO) -> list[str]:
         raise ValueError(f"{run / _NAME}: it cannot be understood") from None
 
 
+def problems() -> list[str]:
+    """The same, and what keeps it from being seen. Nothing is raised."""
+    try:
+        return replaced()
+    except (OSError, ValueError) as error:
+        return [f"the mounted files: {error}"]
+
+
 def _text(point: str, names: Sequence[str]) -> str:
     kind = "folder" if Path(point).is_dir() else "file"
     return (

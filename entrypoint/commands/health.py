@@ -46,7 +46,7 @@ def command() -> None:
     # What looks at files and disks comes here: each has its time, for a disk may hang.
     problems += _in_time("mail that left unsigned", lambda: check_unsigned(time.time()))
     problems += _in_time("the disks", disks.problems)
-    problems += _in_time("the mounted files", _mounted)
+    problems += _in_time("the mounted files", mounted_files.problems)
     problems += _in_time("mail that is not vmail's", left_mail)
     for problem in problems:
         click.echo(f"unhealthy: {printable(problem)}")
@@ -56,13 +56,6 @@ def command() -> None:
     answering = "; 80 and 443 answer" if (RUN / WEB.name / "site.json").is_file() else ""
     click.echo(f"healthy: the ports {port_numbers(ports)} greet{answering}")
     _end(0)
-
-
-def _mounted() -> list[str]:
-    try:
-        return mounted_files.replaced()
-    except (OSError, ValueError) as error:
-        return [f"the mounted files: {error}"]
 
 
 def _in_time(what: str, look: Callable[[], list[str]]) -> list[str]:

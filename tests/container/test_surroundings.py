@@ -87,7 +87,7 @@ def server(
         "DNS_TIMEOUT": "2",
     }
     signpost = world.signpost(environment, place=134, mounts={ACCOUNTS: accounts})
-    signpost.patience = 10
+    signpost.patience = 25  # it takes three seconds, and took as long as a greeting
     with signpost:
         yield signpost
 
@@ -179,6 +179,8 @@ class TestReplacedFiles:
         said = rf"ACCOUNTS_FILE: {ACCOUNTS} is still the old file, .*"
         server.wait_for_log(f"error maintenance: {said}mount the folder")
         assert re.fullmatch(f"unhealthy: {said}\n", health(server))
+        checked = server.attempt("signpost", "check").stderr.decode()
+        assert re.search(f"(?m)^warning: {said}$", checked)
         assert BOB[0] in server.exec("signpost", "account", "list")
         server.restart()
         assert BOB[0] not in server.exec("signpost", "account", "list")

@@ -24,6 +24,7 @@ FILES = {
     Path("/run/secrets/accounts"): ["ACCOUNTS_FILE"],
     Path("/secrets/dom ains"): ["DOMAINS_FILE", "ALIASES_FILE"],
     Path("/tls/fullchain.pem"): ["SSL_CERT_PATH"],
+    Path("/tls/privkey.pem"): ["SSL_KEY_PATH"],
     Path("/opt/in-the-image"): ["EXTRA_FILTERS_INBOUND"],
 }
 
@@ -69,8 +70,8 @@ def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Container:
             "/srv/dom\\040ains//deleted",
             "ALIASES_FILE and DOMAINS_FILE: /secre",
         ),
-        ("/srv/tls", "/srv/tls//deleted", "SSL_CERT_PATH: /tls is still the old "),
-        ("/srv/tls", "/srv/tls.old", "SSL_CERT_PATH: /tls is still the old "),
+        ("/srv/tls", "/srv/tls//deleted", "SSL_CERT_PATH and SSL_KEY_PATH: /tls is still the old "),
+        ("/srv/tls", "/srv/tls.old", "SSL_CERT_PATH and SSL_KEY_PATH: /tls is still the old "),
     ],
 )
 def test_what_was_replaced_or_moved_is_named_by_its_variables(
