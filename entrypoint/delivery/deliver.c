@@ -447,7 +447,10 @@ read_part(char *content, size_t size)
 	return size;
 }
 
-/* One after the other, so that of two branches of a loop the second finds what the first stored. */
+/*
+ * One after the other, so that of two branches of a loop the second finds what the first stored. The
+ * command that this becomes keeps the lock until it has ended.
+ */
 static void
 lock_home(const char *home)
 {
@@ -456,7 +459,7 @@ lock_home(const char *home)
 
 	if (asprintf(&path, "%s/.deliver.lock", home) == -1)
 		end(LATER, "out of memory");
-	if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) != -1)
+	if ((fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600)) != -1)
 		while (flock(fd, LOCK_EX) == -1 && errno == EINTR)
 			;
 	free(path);

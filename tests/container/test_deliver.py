@@ -289,7 +289,7 @@ class TestAMessageThatComesBack:
         assert back(bench, second + first + FIELDS, there, **how) is None
         assert back(bench, second + first + FIELDS, {}, **how) == "returned"
 
-    def test_in_two_branches_at_once_is_stored_once(self, bench: Bench) -> None:
+    def test_in_several_branches_is_stored_once(self, bench: Bench) -> None:
         done = bench.deliver(marked().encode() + SHORT, key=KEY.decode(), maildir=True, rounds=3)
         assert (done.statuses, len(done.stored)) == ([0] * 3, 1)
 
