@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from ..entrypoint.certificates import Authority
 from .harness.shell import fresh, wait_until
 from .harness.signpost import ROOT
 from .harness.world import World
@@ -23,9 +20,9 @@ README = (ROOT / "README.md").read_text()
 PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
 COMMANDS = re.findall(r"^    (\S.*)$", PROSE, re.MULTILINE)
 (ENV,) = re.findall(r"```env\n(.*?)```", README, re.DOTALL)
-(OVERRIDE,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 FOREGROUND = "docker compose up"
 STARTS = {FOREGROUND, "make up", "make test"}
+ELSEWHERE = {"git pull"}  # test_own_settings.py
 # The doctor finds no record of a domain that is nobody's, and says so by its status.
 STATUS = {"docker compose exec signpost signpost doctor": 2}
 # What a person types when asked.
@@ -63,23 +60,13 @@ class Newcomer:
 def newcomer(
     world: World, image: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Newcomer]:
-    folder = tmp_path_factory.mktemp("newcomer")
-    # What is in the repository, be it committed or not, is one commit of another: `git pull` works.
-    published = folder / "published"
+    folder = tmp_path_factory.mktemp("newcomer") / "signpost"
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
     for name in filter(None, tracked.stdout.decode().split("\0")):
         if (ROOT / name).is_file():
-            (published / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, published / name)
-    author = ("-c", "user.name=author", "-c", "user.email=author@example.org")
-    for words in (
-        ("init", "--quiet", str(published)),
-        ("-C", str(published), "add", "--all", "--force"),
-        (*author, "-C", str(published), "commit", "--quiet", "--message", "a version"),
-        ("clone", "--quiet", str(published), str(folder / "signpost")),
-    ):
-        subprocess.run(["git", *words], check=True, capture_output=True)
-    newcomer = Newcomer(folder / "signpost")
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    newcomer = Newcomer(folder)
     try:
         yield newcomer
     finally:
@@ -88,7 +75,7 @@ def newcomer(
 
 def test_docker_compose_up_runs_a_demo_until_it_is_stopped(newcomer: Newcomer) -> None:
     assert FOREGROUND in COMMANDS
-    log = newcomer.folder.parent / "log"
+    log = newcomer.folder / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
             FOREGROUND.split(),
@@ -117,7 +104,7 @@ def test_make_up_then_every_command_with_a_domain_of_ones_own(newcomer: Newcomer
     (newcomer.folder / ".env").write_text(f"{ENV}DOCTOR_PROBE_DOMAIN=no\n")
     try:
         assert "signpost ready" in newcomer.type("make up")
-        rest = [command for command in COMMANDS if command not in STARTS]
+        rest = [command for command in COMMANDS if command not in STARTS | ELSEWHERE]
         assert len(rest) >= 7
         printed = {command: newcomer.type(command) for command in rest}
     finally:
@@ -130,31 +117,6 @@ def test_make_up_then_every_command_with_a_domain_of_ones_own(newcomer: Newcomer
     assert STATUS.keys() <= printed.keys()
     assert "-> publish" in together
     assert "a long passphrase" not in together
-
-
-def test_an_override_beside_it_and_a_new_version(newcomer: Newcomer) -> None:
-    """The README's compose.override.yaml; and nothing of one's own is in git's way."""
-    (newcomer.folder / ".env").unlink(missing_ok=True)
-    (newcomer.folder / "compose.override.yaml").write_text(OVERRIDE)
-    for name in ("secrets", "tls"):
-        (newcomer.folder / name).mkdir()
-    accounts = "alice@example.org:a long passphrase\nbob@example.net:another one\n"
-    (newcomer.folder / "secrets/accounts").write_text(accounts)
-    pair = Authority.make(newcomer.folder / "tls").pair(
-        "mail.example.org", datetime.now(UTC) + timedelta(days=90)
-    )
-    for name, content in zip(("fullchain.pem", "privkey.pem"), pair, strict=True):
-        (newcomer.folder / "tls" / name).write_bytes(content)
-    try:
-        said = newcomer.type("docker compose run --rm signpost check")
-        assert "the configuration is good: mail.example.org, 2 domains, 2 accounts" in said
-        service = json.loads(newcomer.type("docker compose config --format json"))
-        ports = [each["published"] for each in service["services"]["signpost"]["ports"]]
-        assert ports == ["25", "465", "993"]
-        assert newcomer.type("git status --porcelain") == ""
-        assert newcomer.type("git pull") == "Already up to date.\n"
-    finally:
-        (newcomer.folder / "compose.override.yaml").unlink()
 
 
 def test_make_test_is_what_ci_runs() -> None:
