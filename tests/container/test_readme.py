@@ -6,7 +6,6 @@ Another copy runs on the machine meanwhile, as somebody has started it with `mak
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import re
 import secrets
@@ -14,14 +13,12 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ..entrypoint.certificates import Authority
-from .harness.copy import OVERRIDE, Copy
+from .harness.copy import Copy
 from .harness.shell import wait_until
 from .harness.signpost import ROOT
 
@@ -29,9 +26,9 @@ README = (ROOT / "README.md").read_text()
 PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
 COMMANDS = re.findall(r"^    (\S.*)$", PROSE, re.MULTILINE)
 (ENV,) = re.findall(r"```env\n(.*?)```", README, re.DOTALL)
-(SETTINGS,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 FOREGROUND = "docker compose up"
 STARTS = {FOREGROUND, "make up", "make test"}
+ELSEWHERE = {"git pull"}  # test_own_settings.py
 # The doctor finds no record of a domain that is nobody's, and says so by its status.
 STATUS = {"docker compose exec signpost signpost doctor": 2}
 # What a person types when asked.
@@ -69,7 +66,7 @@ def newcomer(
 
 def test_docker_compose_up_runs_a_demo_until_it_is_stopped(newcomer: Copy) -> None:
     assert FOREGROUND in COMMANDS
-    log = newcomer.folder.parent / "log"
+    log = newcomer.folder / "log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
             FOREGROUND.split(),
@@ -102,7 +99,7 @@ def test_make_up_then_every_command_with_a_domain_of_ones_own(
     assert "signpost ready" in newcomer.type("make up")
     # It is the one that `docker compose up` has made.
     assert newcomer.subnet() == subnet
-    rest = [command for command in COMMANDS if command not in STARTS]
+    rest = [command for command in COMMANDS if command not in STARTS | ELSEWHERE]
     assert len(rest) >= 7
     printed = {
         command: newcomer.type(command, TYPED.get(command, b""), STATUS.get(command, 0))
@@ -203,31 +200,6 @@ def test_make_down_leaves_the_engine_to_the_containers_of_others(
         assert said, printed
         assert another.container in said[1].split()
     assert another.inspect("{{.State.Running}}") == "true"
-
-
-def test_an_override_beside_it_and_a_new_version(newcomer: Copy) -> None:
-    """The README's compose.override.yaml; and nothing of one's own is in git's way."""
-    (newcomer.folder / ".env").unlink(missing_ok=True)
-    (newcomer.folder / "compose.override.yaml").write_text(SETTINGS)
-    for name in ("secrets", "tls"):
-        (newcomer.folder / name).mkdir()
-    accounts = "alice@example.org:a long passphrase\nbob@example.net:another one\n"
-    (newcomer.folder / "secrets/accounts").write_text(accounts)
-    pair = Authority.make(newcomer.folder / "tls").pair(
-        "mail.example.org", datetime.now(UTC) + timedelta(days=90)
-    )
-    for name, content in zip(("fullchain.pem", "privkey.pem"), pair, strict=True):
-        (newcomer.folder / "tls" / name).write_bytes(content)
-    try:
-        said = newcomer.type("docker compose run --rm signpost check")
-        assert "the configuration is good: mail.example.org, 2 domains, 2 accounts" in said
-        service = json.loads(newcomer.type("docker compose config --format json"))
-        ports = [each["published"] for each in service["services"]["signpost"]["ports"]]
-        assert ports == ["25", "465", "993"]
-        assert newcomer.type("git status --porcelain") == ""
-        assert newcomer.type("git pull") == "Already up to date.\n"
-    finally:
-        (newcomer.folder / "compose.override.yaml").write_text(OVERRIDE)
 
 
 def test_make_test_is_what_ci_runs() -> None:

@@ -36,27 +36,15 @@ class Copy:
         mine = {"COMPOSE_PROJECT_NAME", "COMPOSE_FILE", "IPV6_SUBNET", "MAKEFLAGS", "MAKELEVEL"}
         self.environ = {key: value for key, value in os.environ.items() if key not in mine}
         self.environ["SIGNPOST_ENGINE_STATE"] = str(self.state)
-        self._clone(parent / "published", subnet)
-        (self.folder / "compose.override.yaml").write_text(OVERRIDE)
-
-    def _clone(self, published: Path, subnet: str) -> None:
-        """What is in the repository, be it committed or not, is one commit there, and cloned."""
         tracked = run("git", "-C", str(ROOT), "ls-files", "-z").decode().split("\0")
         for file in filter(None, tracked):
             if (ROOT / file).is_file():
-                (published / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / file, published / file)
-        compose = (published / "compose.yaml").read_text()
+                (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / file, self.folder / file)
+        compose = (self.folder / "compose.yaml").read_text()
         assert compose.count(SUBNET) == 1
-        (published / "compose.yaml").write_text(compose.replace(SUBNET, subnet))
-        author = ("-c", "user.name=author", "-c", "user.email=author@example.org")
-        for words in (
-            ("init", "--quiet", str(published)),
-            ("-C", str(published), "add", "--all", "--force"),
-            (*author, "-C", str(published), "commit", "--quiet", "--message", "a version"),
-            ("clone", "--quiet", str(published), str(self.folder)),
-        ):
-            run("git", *words)
+        (self.folder / "compose.yaml").write_text(compose.replace(SUBNET, subnet))
+        (self.folder / "compose.override.yaml").write_text(OVERRIDE)
 
     def attempt(
         self, command: str, stdin: bytes = b"", more: Mapping[str, str] | None = None
