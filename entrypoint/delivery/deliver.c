@@ -116,6 +116,13 @@ mailbox_of(const char *recipient, const char *delimiter)
 	return address;
 }
 
+/* Of smtpd's making (SRS): what stands in it is no tag. */
+static bool
+is_rewritten(const char *address)
+{
+	return strncasecmp(address, "SRS0", 4) == 0 || strncasecmp(address, "SRS1", 4) == 0;
+}
+
 /*
  * The address in a mailbox's, with its tag. On the way through an alias smtpd drops the tag of the
  * address that the mail was written to (ORIGINAL_RECIPIENT), so it is taken from there. A tag that
@@ -141,8 +148,7 @@ with_tag(const char *recipient, const char *original, const char *delimiter)
 		} else if (own[0] != '~' || own + 1 != at)
 			return recipient;
 	}
-	if (!tag && last && strncasecmp(original, "SRS0", 4) != 0 &&
-	    strncasecmp(original, "SRS1", 4) != 0 &&
+	if (!tag && last && !is_rewritten(original) &&
 	    (tag = memmem(original, (size_t)(last - original), delimiter, strlen(delimiter)))) {
 		tag += strlen(delimiter);
 		size = (int)(last - tag);
@@ -168,12 +174,14 @@ tag_of(const char *address, const char *delimiter)
  * The address that the mail was written to, with the tag that counts for the mailbox: so Sieve sees
  * both (RFC 5228, 5.4), and an alias may take a tag off or give one.
  */
-static char *
+static const char *
 written_to(const char *original, const char *recipient, const char *delimiter)
 {
 	const char *at = strrchr(original, '@'), *tag = tag_of(recipient, delimiter);
 	char *address;
 
+	if (is_rewritten(original))
+		return original;
 	if (asprintf(&address, "%.*s%.*s%s", (int)(tag_of(original, delimiter) - original), original,
 	        (int)strcspn(tag, "@"), tag, at ? at : "") == -1)
 		end(LATER, "out of memory");
