@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "sha256.h"
+#include "hmac.h"
 
 static char key[128];
 static size_t key_size;
@@ -94,7 +94,7 @@ write_hmac(const struct message *message, bool with_id, bool with_date, const ch
 	const struct text *parts[] = {with_id ? &message->id : &none,
 	    with_date ? &message->date : &none, &message->resent};
 	char text[4 * sizeof *parts[0]];
-	unsigned char digest[SHA256_SIZE];
+	unsigned char digest[HMAC_SIZE];
 	int length = snprintf(text, sizeof *parts[0], "%s\n%s\n%s\n",
 	    strcmp(name, DELIVERED_FIELD) == 0 ? "delivered" : "forwarded", address, mark->time);
 	size_t size = (size_t)length < sizeof *parts[0] ? (size_t)length : sizeof *parts[0] - 1;

@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "in_smtpd.h"
+
 /* Milliseconds. Both together leave room for a greeting within five seconds. */
 #define NAME_WITHIN 2500
 #define ADDRESS_WITHIN 2000
@@ -77,7 +79,6 @@ static int64_t goes_on_by_tcp;
 
 struct event; /* of libevent, without its headers */
 
-static bool in_smtpd;
 static int (*real_connect)(int, const struct sockaddr *, socklen_t);
 static ssize_t (*real_send)(int, const void *, size_t, int);
 static ssize_t (*real_recv)(int, void *, size_t, int);
@@ -100,16 +101,6 @@ find_real(void)
 }
 
 #define FIND_REAL(function) do { if (real_##function == NULL) find_real(); } while (0)
-
-/* Later the name is gone: smtpd writes its title over it. */
-__attribute__((constructor)) static void
-look_where_we_are(void)
-{
-	find_real();
-	in_smtpd = strcmp(program_invocation_short_name, "smtpd") == 0;
-	if (!in_smtpd)
-		unsetenv("LD_PRELOAD"); /* what a filter starts does not need it */
-}
 
 static int64_t
 now(void)

@@ -26,6 +26,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "in_smtpd.h"
+
 #define SUBMISSIONS 465
 #define SUBMISSION 587
 /* Descriptors beyond are left alone. */
@@ -50,7 +52,6 @@ struct client {
 
 static struct client clients[MOST_CLIENTS];
 
-static bool in_smtpd;
 static int (*real_accept)(int, struct sockaddr *, socklen_t *);
 static ssize_t (*real_read)(int, void *, size_t);
 static int (*real_SSL_set_rfd)(SSL *, int);
@@ -69,16 +70,6 @@ find_real(void)
 }
 
 #define FIND_REAL(function) do { if (real_##function == NULL) find_real(); } while (0)
-
-/* Later the name is gone: smtpd writes its title over it. */
-__attribute__((constructor)) static void
-look_where_we_are(void)
-{
-	find_real();
-	in_smtpd = strcmp(program_invocation_short_name, "smtpd") == 0;
-	if (!in_smtpd)
-		unsetenv("LD_PRELOAD"); /* what a filter starts does not need it */
-}
 
 /* NULL where there is nothing to do. */
 static struct client *
