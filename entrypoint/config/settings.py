@@ -158,7 +158,7 @@ class Settings(RenderSafe):
         default=(),
         description="`address: target, target`, one a line (or by comma on one line); the address "
         "`@domain` takes what nobody else does, and `@domain: @other` is an alias domain. See "
-        "[Aliases](#aliases).",
+        "[docs/aliases.md](docs/aliases.md).",
     )
     send_as: Annotated[tuple[SendAs, ...], Variable(("SEND_AS",), "none")] = Field(
         default=(),
