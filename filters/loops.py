@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from filters.addresses import AddressFile
@@ -52,7 +51,7 @@ class Loops:
         return self._reject(session, message, sent_here=True)
 
     def _reject(self, session: Session, message: bytes, *, sent_here: bool) -> Reject | None:
-        recipients = _recipients(session)
+        recipients = session.recipients
         if not recipients or not may_have_marks(message):
             return None
         marks = MarksOf(self._key, Message(message))
@@ -69,7 +68,7 @@ class Loops:
         Where one of several has had it already, all are marked: it is refused when all have.
         """
         ours, entries = self._addresses.content, dict[str, bool]()
-        for address in _recipients(session):
+        for address in session.recipients:
             entry = ours.entry(address)
             if entry is not None:
                 entries[entry] = ours.leaves(address)
@@ -91,10 +90,6 @@ class Loops:
         if not logins or ours.leaves(address):
             return False
         return all(marks.has("delivered", login) for login in logins)
-
-
-def _recipients(session: Session) -> Sequence[str]:
-    return session.transaction.recipients if session.transaction is not None else ()
 
 
 def add_loop_option(parser: argparse.ArgumentParser) -> None:

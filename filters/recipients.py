@@ -75,8 +75,7 @@ class Recipients:
 
     def reject_unrewritable_message(self, session: Session, request: Request) -> Reject | None:
         """At the end, the same again: the filters before may have had the last word at RCPT."""
-        recipients = session.transaction.recipients if session.transaction is not None else ()
-        refusals = (self._unrewritable(session, address) for address in recipients)
+        refusals = (self._unrewritable(session, address) for address in session.recipients)
         return next(filter(None, refusals), None)
 
     def _unrewritable(self, session: Session, recipient: str) -> Reject | None:

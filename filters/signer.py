@@ -119,7 +119,7 @@ class Signer:
         session.state[SCRIPT_OF] = script.account
         if script.kind == "redirect":
             return script.message.raw
-        ours = [to for to in _recipients(session) if self._is_ours(to.rpartition("@")[2])]
+        ours = [to for to in session.recipients if self._is_ours(to.rpartition("@")[2])]
         return self._sign_for_author(session, addressed(script.message, ours))
 
     def _reject_script(self, session: Session, script: ScriptMail, came: Message) -> Reject | None:
@@ -143,7 +143,7 @@ class Signer:
     def _is_to_oneself(self, session: Session, account: str) -> bool:
         """Dovecot knows one address of an account, and would answer what comes from another."""
         assert self.addresses is not None  # noqa: S101 -- the caller looks first
-        reached = [mailboxes(self.addresses.content, address) for address in _recipients(session)]
+        reached = [mailboxes(self.addresses.content, address) for address in session.recipients]
         return bool(reached) and all(logins == {account.lower()} for logins in reached)
 
     def _reject_redirect(
@@ -256,10 +256,6 @@ class Signer:
     def _refuse(login: str, address: str) -> Reject:
         log.warning("login=%s may not send as %s", login, quoted(address))
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
-
-
-def _recipients(session: Session) -> Sequence[str]:
-    return session.transaction.recipients if session.transaction is not None else ()
 
 
 def _is_bounce(session: Session, writer: Author) -> bool:

@@ -32,7 +32,7 @@ def envelope_of(session: Session, unknown_clients: frozenset[str]) -> Envelope:
         client_address=session.client_address,
         helo=session.helo,
         sender=(transaction.sender if transaction is not None else None) or "",
-        recipients=tuple(transaction.recipients) if transaction is not None else (),
+        recipients=tuple(session.recipients),
         user=session.user,
         client_unknown=session.client_address in unknown_clients,
         client_name=session.rdns,

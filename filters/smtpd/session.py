@@ -7,6 +7,7 @@ Pure state; knows no I/O and no handlers. Text from the client is kept as printa
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +47,11 @@ class Session:
     transaction: Transaction | None = None
     state: dict[str, Any] = field(default_factory=dict)
     rewritten: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def recipients(self) -> Sequence[str]:
+        """Those of the transaction so far; none where there is no transaction."""
+        return self.transaction.recipients if self.transaction is not None else ()
 
     def apply(self, report: Report) -> None:
         """Take in one event; an unknown one, or one with too few fields, changes nothing."""

@@ -132,6 +132,7 @@ class TestWhatWasDeliveredHere:
             b"X-Signpost-Delivered:\r\nX-Signpost-Delivered: \xff \xfe\r\n",
             b"X-Signpost-Delivered: " + b"0" * 100_000 + b"\r\n",
         ],
+        ids=["key", "message", "kind", "time", "fifty", "none", "long"],
     )
     def test_no_other_mark_says_so(self, loops: Loops, mark: bytes) -> None:
         message = mark + FIELDS + BODY
