@@ -132,6 +132,15 @@ def test_what_a_stranger_wrote_decides_nothing(
     assert bounces(world, token) == 0
 
 
+@pytest.mark.parametrize(("hops", "reply"), [(98, "250 2.0.0"), (99, "554 5.4.6")])
+def test_a_hundred_hops_are_too_many(world: World, server: Signpost, hops: int, reply: str) -> None:
+    message = letter(
+        fields=[b"Received: from a.test by b.test; Wed, 25 Nov 2026 04:00 +0000"] * hops
+    )
+    said = world.swaks(server.v4, source=world.allowed[0], to=ALICE[0], message=message).outcome
+    assert f"{said.code} {said.text}".startswith(reply)
+
+
 # -- scripts -------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from .harness.imap import mailbox
+from .harness.imap import any_certificate, mailbox
+from .harness.managesieve import ManageSieve
 from .harness.messages import letter
 from .harness.shell import CommandError, fresh, wait_until
 from .harness.signpost import ROOT, Signpost
@@ -167,10 +168,15 @@ def test_a_folders_name_may_have_any_dot_and_tilde(server: Signpost, name: str) 
 def test_a_sub_address_and_a_script_find_such_a_folder(world: World, server: Signpost) -> None:
     with mailbox(server.v4, CAROL) as box:
         box.session.create("v1.2")
-        token = fresh("letter")
-        to = "carol+v1.2@example.org"
-        world.swaks(server.v4, to=to, message=letter(to=to, token=token)).accepted()
-        box.wait_for(token, "v1.2")
+        with ManageSieve(server.v4) as session:
+            session.start_tls(any_certificate()).login(*CAROL).activate(
+                """require ["envelope", "fileinto", "mailbox", "subaddress"];
+                if not envelope :detail "to" "v1.2" { fileinto :create "~new/v2.0"; }"""
+            )
+        for to, folder in (("carol+v1.2@example.org", "v1.2"), (CAROL[0], "~new/v2.0")):
+            token = fresh("letter")
+            world.swaks(server.v4, to=to, message=letter(to=to, token=token)).accepted()
+            box.wait_for(token, folder)
 
 
 def copy_in(server: Signpost, entries: dict[str, bytes | None]) -> None:
