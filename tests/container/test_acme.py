@@ -190,7 +190,7 @@ def test_by_dns_with_a_hook(world: World, image: None, authority: Path) -> None:
             said = server.attempt("cat", "/tmp/hook").stdout.decode()
             return re.search(rf"(?m)^{step} (\S+) (\S+)$", said)
 
-        present = wait_until(lambda: called("present"), "the hook to be called", 60)
+        present = wait_until(lambda: called("present"), "the hook to be called", 180)
         assert present is not None
         assert present[1] == f"_acme-challenge.{name}."
         # certbot would let the server look now; it waits for the name servers.

@@ -47,7 +47,8 @@ class NameServers:
             (*command, MODES, *self.addresses), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
         )
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"ready\n"
+        if self._process.stdout.readline() != b"ready\n":
+            raise AssertionError(f"the name servers ended with {self._process.wait(10)}")
 
     def are(self, modes: str) -> None:
         """silent, or the seconds to their answers; see clients/name_servers.py."""
