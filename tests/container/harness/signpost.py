@@ -86,6 +86,9 @@ class Signpost:
         """Create the container anew (the volumes stay) and wait until it is ready."""
         self.launch()
         self.wait_for_log(READY, timeout=self.patience)
+        # What begins last, when mail moves already: commands and health ask it.
+        listens = ("test", "-S", "/run/signpost/maintenance.socket")
+        wait_until(lambda: not self.attempt(*listens).returncode, "maintenance", self.patience)
         return self
 
     def launch(self) -> None:
