@@ -16,13 +16,14 @@ import contextlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from entrypoint.disks import VMAIL, explained
 from entrypoint.files import numbers
 from entrypoint.log_line import LogLine
+from entrypoint.mounts import MOUNTINFO, mount_roots
 from entrypoint.paths import DATA
 from entrypoint.text import counted, printable
 
@@ -30,7 +31,7 @@ MAIL = DATA / "mail"
 _MESSAGES = frozenset({"cur", "new", "tmp"})
 # mail/DOMAIN/NAME/Maildir/.FOLDER/cur is 5: what lies deeper is no mail of ours.
 _DEEPEST = 8
-_MOUNTS = Path("/proc/self/mountinfo")
+_MOUNTS = MOUNTINFO
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # `mailbox_list_storage_escape_char` of dovecot.conf, before the two hex digits of a byte.
@@ -237,17 +238,7 @@ def _escaped(name: str) -> str:
 
 def _mounts_below(top: Path) -> frozenset[Path]:
     """Mount points within the folder; no mail of ours is in one."""
-    found = set()
-    for line in _lines(_MOUNTS):
-        words = line.split(" ")
-        if len(words) > 4:
-            # proc(5): white space and backslashes are in octal.
-            point = Path(words[4].encode().decode("unicode_escape").encode("latin-1").decode())
-            if point != top and point.is_relative_to(top):
-                found.add(point)
-    return frozenset(found)
-
-
-def _lines(path: Path) -> Iterator[str]:
-    with contextlib.suppress(OSError, ValueError):
-        yield from path.read_text("utf-8").splitlines()
+    with contextlib.suppress(OSError):
+        points = map(Path, mount_roots(_MOUNTS))
+        return frozenset(each for each in points if each != top and each.is_relative_to(top))
+    return frozenset()

@@ -9,18 +9,16 @@ same goes for a folder. It must not know what the files are for.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from entrypoint.files import write_file
+from entrypoint.mounts import MOUNTINFO, mount_roots
 from entrypoint.paths import RUN
 
-MOUNTINFO = Path("/proc/self/mountinfo")
 CURE = "restart the container to have the new one, and mount the folder that it lies in instead"
 _NAME = "mounts.json"
 _DELETED = "//deleted"
-_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def note(files: Mapping[Path, Sequence[str]], run: Path = RUN, table: Path = MOUNTINFO) -> None:
@@ -28,7 +26,7 @@ def note(files: Mapping[Path, Sequence[str]], run: Path = RUN, table: Path = MOU
 
     Raises OSError.
     """
-    found = _mounts(table)
+    found = mount_roots(table)
     noted: dict[str, dict[str, object]] = {}
     for path, names in files.items():
         point = _covering(path, found)
@@ -48,7 +46,7 @@ def replaced(run: Path = RUN, table: Path = MOUNTINFO) -> list[str]:
         noted = json.loads((run / _NAME).read_text("ascii"))
     except FileNotFoundError:
         return []
-    found = _mounts(table)
+    found = mount_roots(table)
     try:
         return [
             _text(point, _texts(entry["names"]))
@@ -86,18 +84,6 @@ def _covering(path: Path, mounts: Mapping[str, str]) -> str | None:
     except (OSError, RuntimeError):  # a loop of symbolic links
         return None
     return next((str(each) for each in (real, *real.parents[:-1]) if str(each) in mounts), None)
-
-
-def _mounts(table: Path) -> dict[str, str]:
-    """By mount point, what of its file system is mounted there; of several the last, on top."""
-    lines = table.read_text("utf-8", "surrogateescape").splitlines()
-    fields = (line.split(" ") for line in lines)
-    return {_unescaped(each[4]): _unescaped(each[3]) for each in fields if len(each) > 4}
-
-
-def _unescaped(text: str) -> str:
-    """White space and backslashes stand there as octal numbers."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), text)
 
 
 def _texts(value: object) -> list[str]:

@@ -31,11 +31,7 @@ _ONCE_IN = 60.0
 
 async def claimed(whole: Collection[str]) -> Claimed:
     """Raises TimeoutError or OSError."""
-    return await in_child(partial(_claim_as_others_work, frozenset(whole)), _ALL_SECONDS)
-
-
-def _claim_as_others_work(whole: frozenset[str]) -> Claimed:
-    return claim_mail(whole=whole)
+    return await in_child(partial(claim_mail, whole=frozenset(whole)), _ALL_SECONDS)
 
 
 class MailOwnersTicker:

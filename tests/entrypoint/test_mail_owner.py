@@ -160,7 +160,9 @@ def test_a_mount_is_left_and_named(
     (mounted / "cur").mkdir(parents=True)
     mounts = tmp_path / "mountinfo"
     point = str(mounted).replace(" ", "\\040")
-    mounts.write_text(f"1 2 0:1 / / rw - x x rw\n3 1 0:1 /srv {point} rw - x x rw\n")
+    # Another one's name is in no encoding that we know.
+    before = b"1 2 0:1 / / rw - x x rw\n4 1 0:1 /srv/\xff\x0b /mnt/\xff\x0b rw - x x rw\n"
+    mounts.write_bytes(before + f"3 1 0:1 /srv {point} rw - x x rw\n".encode())
     monkeypatch.setattr(mail_owner, "_MOUNTS", mounts)
     found = claim_mail(mail, alone=True, whole={"example.org/alice"})
     assert owner(mounted) == owner(mounted / "cur") == ROOT
