@@ -174,11 +174,11 @@ def relay_url(settings: Settings) -> str:
     return f"{protocol}://{label}{f'[{host}]' if ':' in host else host}:{settings.relay_port}"
 
 
-def address_table(settings: Settings, expansions: Expansions | None = None) -> dict[str, object]:
+def address_table(settings: Settings, expansions: Expansions) -> dict[str, object]:
     """What `filters.addresses` reads: every address, the logins that it belongs to, and
     the addresses whose mail goes to other domains, too.
     """
-    found = (expansions or Expansions(routes_of(settings))).by_entry
+    found = expansions.by_entry
     return {
         "delimiter": settings.recipient_delimiter,
         "domains": list(settings.mail_names),

@@ -94,38 +94,6 @@ class Routes:
             if entry is not None:
                 yield entry
 
-    def reached(self, address: str, *, copies: bool = True) -> frozenset[str]:
-        """Every account and alias that mail for an address of ours comes through or ends in.
-
-        copies: with those that an account's mail is copied to.
-        """
-        reached: set[str] = set()
-        start = self.entry(address) if self.is_ours(address) else None
-        waiting = [] if start is None else [start]
-        while waiting:
-            entry = waiting.pop()
-            if entry not in reached:
-                reached.add(entry)
-                if copies or entry not in self.accounts:
-                    waiting.extend(self.next_entries(entry))
-        return frozenset(reached)
-
-    def accounts_behind(self, address: str) -> frozenset[str]:
-        """The accounts that an address belongs to, however many aliases lie between.
-
-        Who only gets copies of an account's mail is none of them.
-        """
-        reached = self.reached(address, copies=False)
-        return frozenset(entry for entry in reached if entry in self.accounts)
-
-    def leaves(self, address: str) -> bool:
-        """Does mail for an address of ours also go to a domain that is not ours?"""
-        return any(
-            not self.is_ours(target)
-            for entry in self.reached(address)
-            for target in self.aliases.get(entry, ())
-        )
-
     def loops(self) -> list[tuple[str, ...]]:
         """Alias loops, each as its aliases in order; at least one if there is any.
 

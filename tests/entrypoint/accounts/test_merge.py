@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from entrypoint.accounts.merge import MOST_APP_PASSWORDS, merged
 from entrypoint.accounts.stored import Stored, StoredAccount, StoredPassword
 from entrypoint.config.environ import load
+from entrypoint.config.expansion import expand
 from entrypoint.config.passwords import hash_generated
 from entrypoint.config.routes import routes_of
 from entrypoint.config.settings import HostFacts, Settings
@@ -164,7 +165,9 @@ def test_an_alias_of_the_environment_leads_to_an_account_that_is_kept() -> None:
     assert not unfit
     routes = routes_of(whole)
     for address in ("info@example.org", "postmaster@example.net"):
-        assert routes.accounts_behind(address) == {"dave@example.org"}
+        entry = routes.entry(address)
+        assert entry is not None
+        assert expand(routes, entry).owners == {"dave@example.org"}
 
 
 @pytest.mark.parametrize(
@@ -189,7 +192,7 @@ def test_where_what_is_kept_does_not_fit_the_environment_s_way_to_it_is_left_out
     assert [(each.address, each.targets) for each in whole.aliases] == [
         ("info@example.org", ("alice@example.org",))
     ]
-    assert routes_of(whole).accounts_behind("postmaster@example.org") == {"alice@example.org"}
+    assert expand(routes_of(whole), "postmaster@example.org").owners == {"alice@example.org"}
     assert unfit[-3:] == [
         f"ALIASES: {alias}@example.org: an alias without a recipient: nobody takes mail for its "
         'target; "dave@example.org"; add that account, or correct the target'
@@ -264,7 +267,7 @@ def test_whatever_is_kept_the_result_is_a_configuration(
     )
     if not written:
         assert whole.aliases[:2] == environment.aliases
-    assert routes.reached("postmaster@example.org")
+    assert expand(routes, "postmaster@example.org").ends
     accounts, aliases = (
         [each.address for each in found] for found in (whole.accounts, whole.aliases)
     )
