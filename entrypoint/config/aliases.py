@@ -5,7 +5,7 @@ It must not know passwords.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from entrypoint.config.addresses import foreign_address, own_address
@@ -29,22 +29,11 @@ def read_aliases(
     """
     aliases: dict[str, Alias] = {}
     seen: set[str] = set()
-    for entry in alias_entries(text):
-        place = f"{where}: {entry.place}"
-        written, colon, rest = entry.text.partition(":")
-        if not colon:
-            problems.add(
-                place,
-                "no colon between an alias and its targets",
-                "write it like info@example.org: alice@example.org, bob@example.org",
-                entry.text.strip(),
-            )
-            continue
-        try:
-            address = alias_address(written.strip())
-        except BrokenRuleError as error:
-            problems.broken(place, error, written.strip())
-            continue
+    without_colon = BrokenRuleError(
+        "no colon between an alias and its targets",
+        "write it like info@example.org: alice@example.org, bob@example.org",
+    )
+    for place, address, rest in keyed_lists(where, text, alias_address, without_colon, problems):
         targets, complete = _targets(place, address, rest, problems)
         for rule in alias_rules(address, domains, accounts, targets if complete else None):
             problems.broken(place, rule, address)
@@ -56,7 +45,30 @@ def read_aliases(
     return aliases
 
 
-def alias_entries(text: str) -> list[Entry]:
+def keyed_lists(
+    where: str,
+    text: str,
+    key: Callable[[str], str],
+    without_colon: BrokenRuleError,
+    problems: Problems,
+) -> Iterator[tuple[str, str, str]]:
+    """The place of each entry `address: address, address`, its first address, as `key` reads it,
+    and what stands behind the colon. What is none is noted, and passed over.
+    """
+    for entry in _entries(text):
+        place = f"{where}: {entry.place}"
+        written, colon, rest = entry.text.partition(":")
+        try:
+            if not colon:
+                raise without_colon
+            address = key(written.strip())
+        except BrokenRuleError as error:
+            problems.broken(place, error, written.strip())
+            continue
+        yield place, address, rest
+
+
+def _entries(text: str) -> list[Entry]:
     """The aliases. In the form by comma, what has no colon is a further target of the one before:
     `info@example.org: alice@example.org, bob@example.org, sales@example.org: bob@example.org`.
     """

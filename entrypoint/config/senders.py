@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from entrypoint.config.addresses import own_address
-from entrypoint.config.aliases import alias_address, alias_entries
+from entrypoint.config.aliases import alias_address, keyed_lists
 from entrypoint.config.problems import BrokenRuleError, Problems
 from entrypoint.config.settings import SendAs
 
@@ -18,22 +18,11 @@ def read_senders(
 ) -> tuple[SendAs, ...]:
     """Read the entries and note each mistake. `domains` is None where they are not known."""
     found: dict[str, SendAs] = {}
-    for entry in alias_entries(text):
-        place = f"{where}: {entry.place}"
-        written, colon, rest = entry.text.partition(":")
-        if not colon:
-            problems.add(
-                place,
-                "no colon between an account and the addresses that it may send as",
-                "write it like shop@example.org: orders@example.org, @example.net",
-                entry.text.strip(),
-            )
-            continue
-        try:
-            account = own_address(written.strip())
-        except BrokenRuleError as error:
-            problems.broken(place, error, written.strip())
-            continue
+    without_colon = BrokenRuleError(
+        "no colon between an account and the addresses that it may send as",
+        "write it like shop@example.org: orders@example.org, @example.net",
+    )
+    for place, account, rest in keyed_lists(where, text, own_address, without_colon, problems):
         if account in found:
             problems.add(
                 place, "duplicate account", "write all its addresses in one entry", account
