@@ -96,19 +96,26 @@ too_late(int number)
 
 /* --- the recipient ------------------------------------------------------------------------- */
 
+/* Where the tag of an address begins, with its delimiter; where there is none, at the @. */
+static const char *
+tag_of(const char *address, const char *delimiter)
+{
+	const char *at = strrchr(address, '@');
+	const char *end = at ? at : address + strlen(address);
+	const char *tag = memmem(address, (size_t)(end - address), delimiter, strlen(delimiter));
+
+	return tag ? tag : end;
+}
+
 /* The mailbox of an address: in lower case, without its sub-address. */
 static char *
 mailbox_of(const char *recipient, const char *delimiter)
 {
 	const char *at = strrchr(recipient, '@');
-	const char *domain = at ? at + 1 : recipient;
-	size_t length = at ? (size_t)(at - recipient) : strlen(recipient);
-	const char *tag = memmem(recipient, length, delimiter, strlen(delimiter));
 	char *address;
 
-	if (tag)
-		length = (size_t)(tag - recipient);
-	if (asprintf(&address, "%.*s@%s", (int)length, recipient, domain) == -1)
+	if (asprintf(&address, "%.*s@%s", (int)(tag_of(recipient, delimiter) - recipient), recipient,
+	        at ? at + 1 : recipient) == -1)
 		end(LATER, "out of memory");
 	for (char *c = address; *c; c++)
 		if (*c >= 'A' && *c <= 'Z')
@@ -139,17 +146,16 @@ with_tag(const char *recipient, const char *original, const char *delimiter)
 
 	if (!at)
 		return recipient;
-	own = memmem(recipient, (size_t)(at - recipient), delimiter, strlen(delimiter));
-	length = (int)((own ? own : at) - recipient);
-	if (own && (own += strlen(delimiter)) < at) {
+	own = tag_of(recipient, delimiter);
+	length = (int)(own - recipient);
+	if (own < at && (own += strlen(delimiter)) < at) {
 		if (strncmp(own, "~=", 2) == 0) {
 			tag = own + 2;
 			size = (int)(at - tag);
 		} else if (own[0] != '~' || own + 1 != at)
 			return recipient;
 	}
-	if (!tag && last && !is_rewritten(original) &&
-	    (tag = memmem(original, (size_t)(last - original), delimiter, strlen(delimiter)))) {
+	if (!tag && last && !is_rewritten(original) && (tag = tag_of(original, delimiter)) < last) {
 		tag += strlen(delimiter);
 		size = (int)(last - tag);
 	}
@@ -157,17 +163,6 @@ with_tag(const char *recipient, const char *original, const char *delimiter)
 	        size ? tag : "", at) == -1)
 		end(LATER, "out of memory");
 	return address;
-}
-
-/* Where the tag of an address begins, with its delimiter; where there is none, at the @. */
-static const char *
-tag_of(const char *address, const char *delimiter)
-{
-	const char *at = strrchr(address, '@');
-	const char *end = at ? at : address + strlen(address);
-	const char *tag = memmem(address, (size_t)(end - address), delimiter, strlen(delimiter));
-
-	return tag ? tag : end;
 }
 
 /*
@@ -659,7 +654,7 @@ send_message(int lmtp)
 }
 
 /*
- * Whom it was for (RFC 3461): an alias that leads here is an address of the account, which vacation
+ * Whom it was for (RFC 3461): an alias that points here is an address of the account, which vacation
  * knows by this. Dovecot refuses the whole mail for an ORCPT that it cannot read, so an address in
  * other than plain letters goes without.
  */

@@ -69,8 +69,6 @@ find_real(void)
 	*(void **)&real_SSL_read = dlsym(RTLD_NEXT, "SSL_read");
 }
 
-#define FIND_REAL(function) do { if (real_##function == NULL) find_real(); } while (0)
-
 /* NULL where there is nothing to do. */
 static struct client *
 client_of(int fd)

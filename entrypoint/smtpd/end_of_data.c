@@ -70,8 +70,6 @@ find_real(void)
 	*(void **)&real_SSL_set_shutdown = dlsym(RTLD_NEXT, "SSL_set_shutdown");
 }
 
-#define FIND_REAL(function) do { if (real_##function == NULL) find_real(); } while (0)
-
 static bool
 is_internet(int fd)
 {

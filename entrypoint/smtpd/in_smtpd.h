@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Before a call of real_FUNCTION; find_real() looks for all that a library stands in front of. */
+#define FIND_REAL(function) do { if (real_##function == NULL) find_real(); } while (0)
+
 static bool in_smtpd;
 
 /* Later the name is gone: smtpd writes its title over it. */

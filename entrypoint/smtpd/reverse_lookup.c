@@ -100,8 +100,6 @@ find_real(void)
 	*(void **)&event_get_fd = dlsym(RTLD_NEXT, "event_get_fd");
 }
 
-#define FIND_REAL(function) do { if (real_##function == NULL) find_real(); } while (0)
-
 static int64_t
 now(void)
 {
