@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 
 from filters import script_mail
-from filters.addresses import AddressFile
+from filters.addresses import AddressFile, LocalAddresses
 from filters.bare_addresses import add_domains
 from filters.bare_cr import without_bare_cr
 from filters.keyring import KeyRing
@@ -129,7 +129,7 @@ class Signer:
             return Reject(550, f"5.7.1 {script.account or 'nobody'} has no address to send from")
         if script.kind == "redirect":
             return self._reject_redirect(session, script, came)
-        if script.kind == "answer" and self._is_to_oneself(session, script.account):
+        if script.kind == "answer" and _reach_only(script.account, session, self.addresses.content):
             return Reject(550, f"5.7.1 {script.account} answers nobody but others")
         daemon = f"mailer-daemon@{session.hostname}".lower()
         writer = author(script.message)
@@ -139,12 +139,6 @@ class Signer:
         if daemon in authors:
             return self._refuse(script.account, daemon)
         return self._reject_author(script.account, writer)
-
-    def _is_to_oneself(self, session: Session, account: str) -> bool:
-        """Dovecot knows one address of an account, and would answer what comes from another."""
-        assert self.addresses is not None  # noqa: S101 -- the caller looks first
-        reached = [mailboxes(self.addresses.content, address) for address in session.recipients]
-        return bool(reached) and all(logins == {account.lower()} for logins in reached)
 
     def _reject_redirect(
         self, session: Session, script: ScriptMail, came: Message
@@ -256,6 +250,13 @@ class Signer:
     def _refuse(login: str, address: str) -> Reject:
         log.warning("login=%s may not send as %s", login, quoted(address))
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
+
+
+def _reach_only(account: str, session: Session, ours: LocalAddresses) -> bool:
+    """Dovecot knows one address of an account, and would answer what comes from another."""
+    return {mailboxes(ours, address) for address in session.recipients} == {
+        frozenset({account.lower()})
+    }
 
 
 def _is_bounce(session: Session, writer: Author) -> bool:
