@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ..entrypoint.certificates import Authority
+from .harness.copy import copy_checkout
 from .harness.shell import fresh
 from .harness.signpost import IMAGE, ROOT
 
@@ -32,10 +32,7 @@ class Clone:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "signpost"
         published = folder / "published"
-        for name in filter(None, _run("git", "ls-files", "-z", cwd=ROOT).split("\0")):
-            if (ROOT / name).is_file():
-                (published / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, published / name)
+        copy_checkout(published)
         author = ("-c", "user.name=author", "-c", "user.email=author@example.org")
         _run("git", "init", "--quiet", cwd=published)
         _run("git", "add", "--all", "--force", cwd=published)

@@ -20,6 +20,15 @@ OVERRIDE = """services:
 """
 
 
+def copy_checkout(folder: Path) -> None:
+    """What is in the repository, be it committed or not."""
+    tracked = run("git", "-C", str(ROOT), "ls-files", "-z").decode().split("\0")
+    for file in filter(None, tracked):
+        if (ROOT / file).is_file():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / file, folder / file)
+
+
 class Copy:
     """Its own folder and Compose project; `make down` in it never ends the tests' engine.
 
@@ -36,11 +45,7 @@ class Copy:
         mine = {"COMPOSE_PROJECT_NAME", "COMPOSE_FILE", "IPV6_SUBNET", "MAKEFLAGS", "MAKELEVEL"}
         self.environ = {key: value for key, value in os.environ.items() if key not in mine}
         self.environ["SIGNPOST_ENGINE_STATE"] = str(self.state)
-        tracked = run("git", "-C", str(ROOT), "ls-files", "-z").decode().split("\0")
-        for file in filter(None, tracked):
-            if (ROOT / file).is_file():
-                (self.folder / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / file, self.folder / file)
+        copy_checkout(self.folder)
         compose = (self.folder / "compose.yaml").read_text()
         assert compose.count(SUBNET) == 1
         (self.folder / "compose.yaml").write_text(compose.replace(SUBNET, subnet))
