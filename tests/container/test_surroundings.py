@@ -143,10 +143,12 @@ class TestSilentNameServers:
             assert max(found.values()) < 5, found
             assert connected(server, world.allowed[0]) == ["unconfirmed.test"] * 2
             third = re.escape(name_servers.addresses[2])
-            server.wait_for_log(rf"info maintenance: DNS: the name server {third} answers again")
+            again = rf"info maintenance: DNS: the name server {third} answers again"
+            server.wait_for_log(again, timeout=60)
             first = re.escape(name_servers.addresses[0])
             server.wait_for_log(
-                rf"warning maintenance: DNS: the name server {first} does not answer .*others do"
+                rf"warning maintenance: DNS: the name server {first} does not answer .*others do",
+                timeout=60,
             )
         finally:
             name_servers.are("silent silent silent")

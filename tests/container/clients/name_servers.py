@@ -2,7 +2,7 @@
 
     python3 - MODES ADDRESS...
 
-silent, or answering after so many seconds. An address that ends in .11 has the name
+silent, or answering after so many seconds. An IPv4 address that ends in .11 has the name
 unconfirmed.test, whose address is never told, and any other client.test. Every domain has the MX
 mx.far.test, and every other name the address of the second argument.
 """
@@ -29,7 +29,7 @@ def answer(packet: bytes) -> bytes | None:
     (rdtype,) = struct.unpack(">H", packet[end : end + 2])
     data = b""
     if rdtype == PTR:
-        data = name("unconfirmed.test" if asked.startswith(b"\x0211\x03") else "client.test")
+        data = name("unconfirmed.test" if asked.startswith(b"\x0211") else "client.test")
     elif rdtype == MX:
         data = struct.pack(">H", 5) + name("mx.far.test")
     elif rdtype == A and asked == name("unconfirmed.test"):

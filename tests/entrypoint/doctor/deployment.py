@@ -185,6 +185,7 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
     words |= {f"port {name}": str(at[name]) for name in at}
     words["in ten years"] = f"{datetime.now(UTC) + timedelta(days=3650):%Y-%m-%d}"
     words["ends"] = f"{ends:%Y-%m-%d}"
+    words["three days ago"] = f"{datetime.now(UTC) - timedelta(days=3):%Y-%m-%d}"
     words["now"] = _utc(probes.time())
     words["built"] = _utc(now)
     words["later"] = _utc(now + case.get("written_in", 0))
