@@ -4,7 +4,7 @@ ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS programs
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends gcc libc6-dev libpam0g-dev
+    && apt-get install -y --no-install-recommends gcc libc6-dev libmd-dev libpam0g-dev
 WORKDIR /build
 ENV CFLAGS="-std=gnu17 -O2 -Wall -Wextra -Wconversion -Wshadow -Werror -D_FORTIFY_SOURCE=3 \
     -fstack-protector-strong -fstack-clash-protection -Wl,-z,relro,-z,now"
@@ -13,21 +13,15 @@ COPY filters/pam/pam_signpost.c ./
 RUN modules="/out/usr/lib/$(gcc -print-multiarch)/security" && mkdir -p "$modules" \
     && gcc $CFLAGS -fPIC -shared -Wl,-z,defs -o "$modules/pam_signpost.so" pam_signpost.c -lpam
 # smtpd's delivery, a program without libraries: it starts for every message.
-COPY entrypoint/delivery/deliver.c ./
+COPY entrypoint/delivery/*.c entrypoint/delivery/*.h ./delivery/
 RUN mkdir -p /out/usr/local/libexec \
-    && gcc $CFLAGS -D_GNU_SOURCE -static-pie -o /out/usr/local/libexec/deliver deliver.c
-# Loaded into smtpd: its control socket is not everybody's.
-COPY entrypoint/supervise/control_socket.c ./
-RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
-        -o /out/usr/local/libexec/control_socket.so control_socket.c
-# Loaded into smtpd: its listening sockets outlive it.
-COPY entrypoint/supervise/listening_sockets.c ./
-RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
-        -o /out/usr/local/libexec/listening_sockets.so listening_sockets.c
-# Loaded into smtpd: where a message ends.
-COPY entrypoint/supervise/end_of_data.c ./
-RUN gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
-        -o /out/usr/local/libexec/end_of_data.so end_of_data.c
+    && gcc $CFLAGS -D_GNU_SOURCE -static-pie -o /out/usr/local/libexec/deliver delivery/*.c -lmd
+# Loaded into smtpd; each says what for at its top.
+COPY entrypoint/smtpd/ ./smtpd/
+RUN for source in smtpd/*.c; do \
+        gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
+            -o "/out/usr/local/libexec/$(basename "$source" .c).so" "$source" || exit 1; \
+    done
 
 FROM ${BASE} AS build
 RUN apt-get update \

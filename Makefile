@@ -3,7 +3,6 @@
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-SIGNPOST := docker compose
 
 # How long `make fuzz` goes on.
 FUZZ_SECONDS := 60
@@ -21,26 +20,15 @@ help:
 	echo 'make fuzz   hostile bytes for the protocol and the parsers, FUZZ_SECONDS=60'
 
 up:
-	tests/engine.sh ensure
-	$(SIGNPOST) up --build --detach
-	# The image's own health check comes once a minute; this asks at once, until it is healthy or
-	# has given up.
-	for second in $$(seq 60); do \
-		$(SIGNPOST) exec -T signpost signpost health >/dev/null 2>&1 && break; \
-		$(SIGNPOST) ps --status running --quiet signpost | grep -q . || break; \
-		sleep 1; \
-	done
-	$(SIGNPOST) logs --no-log-prefix signpost
-	$(SIGNPOST) exec -T signpost signpost health >/dev/null
-	echo
-	echo 'Signpost is running.  Its log: docker compose logs --follow   To stop it: make down'
+	tests/engine.sh ensure tests/compose.sh up
 
-# Ends the engine too, if `make up` had to start one.
+# Ends the engine too, if `make up` had to start one and nobody else uses it.
 down:
-	if docker info >/dev/null 2>&1; then $(SIGNPOST) down; fi
+	if docker info >/dev/null 2>&1; then tests/compose.sh down; fi
 	tests/engine.sh stop
 
-# An engine that is started for the tests ends with them. Nothing is printed after pytest's summary.
+# An engine that is started for the tests ends with the last of them, unless somebody has started
+# containers meanwhile. Nothing is printed after pytest's summary.
 test: lint
 	tests/engine.sh run $(PYTHON) -m pytest --numprocesses 3 --dist loadfile
 

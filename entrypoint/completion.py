@@ -26,16 +26,18 @@ def completed(
     settings: Settings,
     *,
     srs: SecretStr,
+    loops: SecretStr | None,
     demo_password: SecretStr,
     signing: tuple[KeyFile, ...],
     hash_of: HashOf,
 ) -> Settings:
-    """`srs` is the key of SRS; `demo_password` counts in demo mode only; `signing`: DKIM's keys;
-    `hash_of`: keeps the hashes that there are already.
+    """`srs` is the key of SRS, `loops` that of the marks of mail loops, if any; `demo_password`
+    counts in demo mode only; `signing`: DKIM's keys; `hash_of`: keeps the hashes that there are.
     """
     return settings.model_copy(
         update={
             "srs_secret": srs,
+            "loop_key": loops,
             "signing": signing,
             "accounts": tuple(
                 _hashed(account, demo_password if settings.demo else account.secret, hash_of)
@@ -57,6 +59,7 @@ def preview(settings: Settings) -> Settings:
     return completed(
         settings,
         srs=settings.srs_secret or SecretStr("generated-at-the-first-start"),
+        loops=SecretStr("the-marks-of-mail-loops-get-a-key-then"),
         demo_password=SecretStr("placeholder"),
         signing=first_keys(settings),
         hash_of=new_hash,

@@ -125,6 +125,7 @@ def complete(
     whole = completed(
         settings,
         srs=srs,
+        loops=_loop_key(data, say),
         demo_password=SecretStr(demo_password),
         signing=keys.signing(keys.load()),
         hash_of=hash_of,
@@ -211,6 +212,18 @@ def _arc_keys(settings: Settings, data: Path) -> list[SigningKey]:
 def demo_password(data: Path = DATA) -> str:
     """The one secret that is ever shown."""
     return (data / DEMO_PASSWORD_FILE).read_text("ascii").strip()
+
+
+def _loop_key(data: Path, say: Say | None) -> SecretStr | None:
+    """None where the disk takes nothing: mail goes on without the marks of mail loops."""
+    try:
+        return SecretStr(_kept(data / "secrets/loops", 40))
+    except OSError as error:
+        if not takes_nothing(error):
+            raise
+        if say is not None:
+            say(LogLine("warning", f"mail loops are not recognized: {explained(error)}"))
+        return None
 
 
 def _kept(path: Path, length: int) -> str:

@@ -9,23 +9,27 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from pydantic import SecretStr
 
 from entrypoint.accounts.login_spellings import spellings
+from entrypoint.config.expansion import LISTS, Expansions
 from entrypoint.config.ports import served_ports, to_text
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.routes import routes_of
 from entrypoint.config.settings import Settings
 from entrypoint.files import write_file
 from entrypoint.paths import DKIM_KEYS, LOGINS, PORTS, RUN, WEB
+from entrypoint.web import setup_page
 from entrypoint.web.published import site_of
 from filters.credentials import LoginTable
 
 MASK = "********"
+VIRTUALS = "tables/virtuals"
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,14 @@ _TEMPLATES = (
     ("supervisord.conf.j2", "supervisord.conf", "root", "root", 0o600),
     ("mailname.j2", "mailname", "root", "root", 0o644),
     ("domains.j2", "tables/domains", "root", "opensmtpd", 0o640),
-    ("virtuals.j2", "tables/virtuals", "root", "opensmtpd", 0o640),
+    ("virtuals.j2", VIRTUALS, "root", "opensmtpd", 0o640),
     # Whoever delivers as vmail reads it; it holds no secret.
     ("mailboxes.j2", "mailboxes", "root", "root", 0o644),
     ("relaysecrets.j2", "tables/relaysecrets", "root", "opensmtpd", 0o640),
     ("dkim-keys.j2", DKIM_KEYS, "root", "signer", 0o640),
 )
+# Who delivers, and the two filters: each has the key in a file of its own.
+_KNOW_LOOPS = ("vmail", "verifier", "signer")
 _DOVECOT = (
     ("dovecot-users.j2", "dovecot/users", "root", "dovecot", 0o640),
     ("dovecot-spellings.j2", "dovecot/spellings", "root", "dovecot", 0o640),
@@ -80,7 +86,8 @@ def _environment(reveal: Callable[[SecretStr], str]) -> Environment:
     environment = Environment(
         loader=PackageLoader("templates", ""),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 -- no HTML; `quoted` is the escape of smtpd.conf
+        # What is not HTML: `quoted` is the escape of smtpd.conf.
+        autoescape=select_autoescape(("html.j2",), default=False),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -97,26 +104,44 @@ def _environment(reveal: Callable[[SecretStr], str]) -> Environment:
 
 def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[RenderedFile]:
     environment = _environment(reveal)
+    expansions = Expansions(routes_of(settings))
+    environment.filters["virtuals"] = lambda _settings: expansions.table
 
     def text(template: str) -> str:
         return environment.get_template(template).render(settings=settings)
 
-    # Dovecot's first: smtpd knows nobody whom it does not know.
     files = [
+        RenderedFile(RUN / name, content, "root", "opensmtpd", 0o640)
+        for name, content in expansions.files.items()
+    ]
+    # Dovecot's first: smtpd knows nobody whom it does not know.
+    files += [
         RenderedFile(RUN / name, text(template), owner, group, mode)
         for template, name, owner, group, mode in (
             *(_DOVECOT if settings.enable_imap else ()),
             *_TEMPLATES,
         )
     ]
-    addresses = json.dumps(address_table(settings), indent=1) + "\n"
+    addresses = json.dumps(address_table(settings, expansions), indent=1) + "\n"
     # Both filters read it; it holds addresses and no secret.
     files.append(RenderedFile(RUN / "addresses.json", addresses, "root", "root", 0o644))
+    if settings.srs_secret is not None:
+        # It finds the senders that smtpd has rewritten with it.
+        secret = f"{reveal(settings.srs_secret)}\n"
+        files.append(RenderedFile(RUN / "srs-secret", secret, "root", "verifier", 0o640))
     ports = to_text(served_ports(imap=settings.enable_imap, pop3=settings.enable_pop3))
     files.append(RenderedFile(RUN / PORTS, ports, "root", "root", 0o644))
     if settings.serves_web:
         site = site_of(settings).to_json()
         files.append(RenderedFile(WEB / "site.json", site, "root", "root", 0o644))
+        if settings.enable_autoconfig:
+            page = text("client-setup.html.j2")
+            files.append(RenderedFile(WEB / setup_page.NAME, page, "root", "root", 0o644))
+    if settings.loop_key is not None:
+        key = reveal(settings.loop_key) + "\n"
+        files += [
+            RenderedFile(RUN / f"marks/{user}", key, user, user, 0o400) for user in _KNOW_LOOPS
+        ]
     logins = json.dumps(login_table(settings, reveal), indent=1) + "\n"
     files.append(RenderedFile(RUN / LOGINS, logins, "root", "logins", 0o640))
     if settings.doctor_every is not None:
@@ -149,19 +174,17 @@ def relay_url(settings: Settings) -> str:
     return f"{protocol}://{label}{f'[{host}]' if ':' in host else host}:{settings.relay_port}"
 
 
-def address_table(settings: Settings) -> dict[str, object]:
-    """What `filters.addresses` reads: every address, the logins that its mail reaches, and
+def address_table(settings: Settings, expansions: Expansions) -> dict[str, object]:
+    """What `filters.addresses` reads: every address, the logins that it belongs to, and
     the addresses whose mail goes to other domains, too.
     """
-    routes = routes_of(settings)
-    owners = {account.address: [account.address] for account in settings.accounts}
-    for alias in settings.all_aliases:
-        owners[alias.address] = sorted(routes.accounts_behind(_probe(alias.address)))
+    found = expansions.by_entry
     return {
         "delimiter": settings.recipient_delimiter,
         "domains": list(settings.mail_names),
-        "owners": owners,
-        "forwards": sorted(entry for entry in owners if routes.leaves(_probe(entry))),
+        "owners": {entry: sorted(each.owners) for entry, each in found.items()},
+        "forwards": sorted(entry for entry, each in found.items() if each.leaves),
+        "senders": {each.account: list(each.addresses) for each in settings.send_as},
     }
 
 
@@ -197,11 +220,6 @@ def rendered_hashes(run: Path = RUN) -> dict[str, str]:
     }
 
 
-def _probe(entry: str) -> str:
-    """An address that the entry takes; nothing else takes that of a catch-all."""
-    return f"*{entry}" if entry.startswith("@") else entry
-
-
 def write(files: Iterable[RenderedFile], run: Path = RUN) -> None:
     """Replace every file atomically; a directory lets nobody but its owner list it."""
     for file in files:
@@ -210,6 +228,15 @@ def write(files: Iterable[RenderedFile], run: Path = RUN) -> None:
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
             directory.chmod(0o711)
         write_file(path, file.content.encode(), file.owner, file.group, file.mode)
+
+
+def remove_unused_lists(run: Path = RUN) -> None:
+    """Remove the lists that smtpd's table names no longer, once smtpd has the table."""
+    with suppress(OSError):  # it takes some room, no more
+        table = (run / VIRTUALS).read_text("utf-8")
+        for path in (run / LISTS).glob("*"):
+            if path.name not in table:
+                path.unlink()
 
 
 def write_certificate(run: Path, certificate: bytes, key: bytes) -> None:

@@ -2,17 +2,19 @@
 
     {"delimiter": "+", "domains": ["example.org"],
      "owners": {"alice@example.org": ["alice@example.org"], "@example.org": ["bob@example.org"]},
-     "forwards": ["@example.org"]}
+     "forwards": ["@example.org"],
+     "senders": {"alice@example.org": ["news@example.net", "@example.com"]}}
 
-`owners` maps an address, or `@domain` for its catch-all, to the logins that its mail reaches;
-`forwards` are those of them whose mail goes to other domains, too.
+`owners` maps an address, or `@domain` for its catch-all, to the logins that it belongs to;
+`forwards` are those of them whose mail goes to other domains, too. `senders` has what else a login
+may send as: addresses, and `@domain` for those of a domain that are nobody's.
 All of it is lower case with domains as A-labels. It knows neither smtpd nor the engine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ class LocalAddresses:
     owners: Mapping[str, frozenset[str]]
     delimiter: str = ""
     forwards: frozenset[str] = frozenset()
+    senders: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, text: str) -> LocalAddresses:
@@ -44,6 +47,10 @@ class LocalAddresses:
             },
             delimiter=str(data.get("delimiter", "")),
             forwards=frozenset(str(address).lower() for address in data.get("forwards", ())),
+            senders={
+                str(login).lower(): frozenset(str(address).lower() for address in addresses)
+                for login, addresses in data.get("senders", {}).items()
+            },
         )
 
     def is_ours(self, domain: str) -> bool:
@@ -58,14 +65,16 @@ class LocalAddresses:
         if address in self.owners:
             return address
         local, _, domain = address.rpartition("@")
-        untagged = local.partition(self.delimiter)[0] if self.delimiter else local
+        untagged, _, tag = local.partition(self.delimiter) if self.delimiter else (local, "", "")
+        if tag == "~" or tag.startswith("~="):
+            return None  # names in smtpd's table (entrypoint/config/expansion.py), for nobody else
         for key in (f"{untagged}@{domain}", f"@{domain}"):
             if key in self.owners:
                 return key
         return None
 
     def logins_of(self, address: str) -> frozenset[str]:
-        """The logins that mail for this address reaches; an alias may have other domains only."""
+        """The logins that this address belongs to; an alias may have other domains only."""
         entry = self.entry(address)
         return self.owners[entry] if entry is not None else frozenset()
 
@@ -79,7 +88,19 @@ class LocalAddresses:
 
     def may_use(self, login: str, address: str) -> bool:
         """Whether a login may send as this address."""
-        return login.lower() in self.logins_of(address)
+        login, address = login.lower(), address.lower()
+        if login in self.logins_of(address):
+            return True
+        extra = self.senders.get(login)
+        if not extra:
+            return False
+        local, _, domain = address.rpartition("@")
+        untagged = local.partition(self.delimiter)[0] if self.delimiter else local
+        spellings = {address, f"{untagged}@{domain}"}
+        if not extra.isdisjoint(spellings):
+            return True
+        nobodys = {None, f"@{domain}"}
+        return f"@{domain}" in extra and all(self.entry(each) in nobodys for each in spellings)
 
 
 class AddressFile(LastGood[LocalAddresses]):

@@ -24,6 +24,7 @@ from filters.guard.greylist import WAIT
 from filters.guard.greylisting import Greylisting
 from filters.inbound_access import BlocklistAccess, GreylistAccess
 from filters.keyring import KeyRing, KeySpec
+from filters.loops import add_loop_option, read_loops
 from filters.mailauth.dns.resolver import DnsResolver, Resolver
 from filters.mailauth.spf import check as spf_check
 from filters.program import read_addresses, refuse_to_start, start_logging
@@ -31,6 +32,7 @@ from filters.quota_status import QuotaStatus
 from filters.recipients import InboundRecipients
 from filters.smtpd import FilterServer
 from filters.spam_fields import SpamFields, add_option
+from filters.srs import RewrittenSenders
 from filters.verifier import InboundPolicy, Verifier
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ def restrict(
     if queue is not None:
         server.register_handler("filter", "mail-from", queue.reject_insufficient_storage)
     if recipients is not None:
+        server.register_handler("filter", "rcpt-to", recipients.restore_recipient)
         server.register_handler("filter", "rcpt-to", recipients.disconnect_guessing_client)
         server.register_handler("filter", "rcpt-to", recipients.reject_unauth_destination)
         server.register_handler("filter", "rcpt-to", recipients.reject_unlisted_recipient)
@@ -70,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     errors: list[str] = []
     addresses = read_addresses(options.addresses, errors)
     forwarding = _forwarding(options.arc_seal, addresses, errors)
+    senders = _rewritten_senders(options.srs_secret_file, errors)
+    loops = read_loops(options.loop_key, addresses, errors)
     if errors:
         refuse_to_start(errors)
     policy, resolver = _policy(options), DnsResolver(options.nameserver or None)
@@ -83,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         forwarding=forwarding,
         counts=counts,
         spam_fields=SpamFields(options.spam_field, renamed=options.renamed_spam_fields),
+        loops=loops,
     )
     server.on_ready(verifier.ready)
     quotas = QuotaStatus(options.quota_status) if options.quota_status else None
@@ -91,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         server,
         blocklists=_blocklists(options.dnsbl, resolver, policy),
         queue=QueueRoom(options.spool) if options.spool else None,
-        recipients=InboundRecipients(addresses, quotas) if addresses is not None else None,
+        recipients=InboundRecipients(addresses, quotas, senders) if addresses else None,
         greylist=greylist,
         verifier=verifier,
     )
@@ -131,6 +137,19 @@ def _forwarding(
     return Forwarding(ring, addresses)
 
 
+def _rewritten_senders(path: Path | None, errors: list[str]) -> RewrittenSenders | None:
+    if path is None:
+        return None
+    try:
+        secret = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        errors.append(f"{path}: {error}")
+        return None
+    if not secret:
+        errors.append(f"{path}: no secret in it")
+    return RewrittenSenders(secret)
+
+
 def _blocklists(
     zones: Sequence[str], resolver: Resolver, policy: InboundPolicy
 ) -> BlocklistAccess | None:
@@ -156,6 +175,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("filters.inbound", description=__doc__.splitlines()[0])
     parser.add_argument("authserv_id", nargs="?", help="default: smtpd's admd, its host name")
     parser.add_argument("--addresses", type=Path, help="our recipients (JSON)")
+    parser.add_argument(
+        "--srs-secret-file",
+        type=Path,
+        metavar="FILE",
+        help="smtpd's `srs key`, to take bounces to rewritten senders in small letters",
+    )
     parser.add_argument(
         "--quota-status",
         type=Path,
@@ -185,6 +210,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--arc-seal", metavar="DOMAIN:SELECTOR:KEYFILE", help="seal what aliases send elsewhere"
     )
+    add_loop_option(parser)
     parser.add_argument(
         "--unknown-client",
         action="append",

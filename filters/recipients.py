@@ -12,8 +12,8 @@ from filters.addresses import AddressFile, LocalAddresses
 from filters.mailauth.envelope import ROLES
 from filters.mailauth.names import may_align
 from filters.quota_status import QuotaStatus
-from filters.smtpd import Disconnect, Reject, Request, Session
-from filters.srs import can_rewrite
+from filters.smtpd import Disconnect, Reject, Request, Rewrite, Session
+from filters.srs import RewrittenSenders, can_rewrite, is_rewritten
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,9 @@ _UNKNOWN, _KNOWN = "recipients: unknown ones", "recipients: known ones"
 class Recipients:
     """The restrictions that both filters have. `quotas` None: nobody's mailbox is full."""
 
+    # None: which of them take bounces is smtpd's to say.
+    rewritten_senders: RewrittenSenders | None = None
+
     def __init__(self, addresses: AddressFile, quotas: QuotaStatus | None = None) -> None:
         self.addresses = addresses
         self.quotas = quotas
@@ -40,14 +43,31 @@ class Recipients:
     def reject_unlisted_recipient(self, session: Session, request: Request) -> Reject | None:
         """An address in a domain of ours that nobody has, or that smtpd could not deliver to."""
         ours, address = self.addresses.content, self._address(session, request)
-        local, _, domain = address.rpartition("@")
+        if not ours.is_ours(address.rpartition("@")[2]):
+            return None
+        # Whom smtpd delivers it to: what is not looked at here nobody looks at.
+        meant = self._rewritten_sender(session, address) or address
+        local, _, domain = meant.rpartition("@")
         if not ours.is_ours(domain):
             return None
+        known = self.rewritten_senders is None and address.lower().startswith(SRS_PREFIXES)
         if "/" in local or ".." in local:
             return Reject(550, f"5.1.3 <{address}>: no `/` or `..` in a local part here")
-        if local.lower().startswith(SRS_PREFIXES) or ours.entry(address) is not None:
+        if known or ours.entry(meant) is not None:
             return None
+        if is_rewritten(address):
+            why = "bounces only, to a sender that was rewritten here (SRS) and is not too old"
+            return Reject(550, f"5.1.1 <{address}>: {why}")
         return Reject(550, f"5.1.1 <{address}>: no such user here")
+
+    def _rewritten_sender(self, session: Session, address: str) -> str | None:
+        """The sender that smtpd gives this message to, if it has rewritten one so (SRS).
+
+        Whether it has, only bounces learn: so all who guess are counted alike.
+        """
+        if self.rewritten_senders is None or not _is_bounce(session):
+            return None
+        return self.rewritten_senders.sender(address)
 
     def reject_unrewritable_sender(self, session: Session, request: Request) -> Reject | None:
         """An address whose mail is forwarded, if that leaves no room for the sender (SRS)."""
@@ -55,16 +75,18 @@ class Recipients:
 
     def reject_unrewritable_message(self, session: Session, request: Request) -> Reject | None:
         """At the end, the same again: the filters before may have had the last word at RCPT."""
-        recipients = session.transaction.recipients if session.transaction is not None else ()
-        refusals = (self._unrewritable(session, address) for address in recipients)
+        refusals = (self._unrewritable(session, address) for address in session.recipients)
         return next(filter(None, refusals), None)
 
     def _unrewritable(self, session: Session, recipient: str) -> Reject | None:
         address = _completed(recipient, session)
         if session.transaction is None or not self.addresses.content.leaves(address):
             return None
-        sender = session.transaction.sender
-        if not sender or can_rewrite(_completed(sender, session), address.rpartition("@")[2]):
+        sender, domain = session.transaction.sender, address.rpartition("@")[2]
+        if sender == "":
+            return None
+        # None: smtpd has not said, because the path is too long, and a filter before let it pass.
+        if sender is not None and can_rewrite(_completed(sender, session), domain):
             return None
         return Reject(
             550, f"5.1.7 <{address}> is forwarded, and the sender cannot be rewritten for that"
@@ -87,6 +109,42 @@ class Recipients:
 class InboundRecipients(Recipients):
     """Whom anyone may write to: addresses of ours."""
 
+    def __init__(
+        self,
+        addresses: AddressFile,
+        quotas: QuotaStatus | None = None,
+        rewritten_senders: RewrittenSenders | None = None,
+    ) -> None:
+        super().__init__(addresses, quotas)
+        self.rewritten_senders = rewritten_senders
+
+    def restore_recipient(self, session: Session, request: Request) -> Rewrite | None:
+        """Before all others: the address as it must be for smtpd to find the sender of what was
+        forwarded (SRS), whose bounces some servers send to small letters.
+        """
+        address = request.address
+        local, _, domain = address.rpartition("@")
+        if self.rewritten_senders is None or not self.addresses.content.is_ours(domain):
+            return None
+        if is_rewritten(address):
+            wanted = self._restored(session, address)
+            return Rewrite(wanted) if wanted not in (None, address) else None
+        # The rewritten sender of what is forwarded has the domain as it is written here.
+        if domain != domain.lower() and self.addresses.content.leaves(address):
+            return Rewrite(f"{local}@{domain.lower()}")
+        return None
+
+    def _restored(self, session: Session, address: str) -> str | None:
+        if self.rewritten_senders is None or not _is_bounce(session):
+            return None
+        sender = self.rewritten_senders.sender(address)
+        if sender is None:
+            restored = self.rewritten_senders.restored(address)
+            return None if restored is None else self._restored(session, restored)
+        # What was forwarded from here twice (SRS1) smtpd would give back once.
+        twice = is_rewritten(sender) and self.addresses.content.is_ours(sender.rpartition("@")[2])
+        return sender if twice else address
+
     def disconnect_guessing_client(self, session: Session, request: Request) -> Disconnect | None:
         """A client that has named many unknown recipients, and hardly any known one.
 
@@ -101,7 +159,8 @@ class InboundRecipients(Recipients):
             log.info("client=%s refused: it named %d unknown recipients", client, count)
             return Disconnect(421, "4.7.0 too many unknown recipients, try the others again")
         if self.reject_unlisted_recipient(session, request) is not None:
-            unknown.add(address.lower())
+            # With other capitals a rewritten sender is another guess.
+            unknown.add(address if is_rewritten(address) else address.lower())
         elif ours.entry(address) is not None:
             known.add(ours.entry(address))
         return None
@@ -164,14 +223,24 @@ class SubmissionRecipients(Recipients):
         return _completed(request.address, session)
 
 
+def _is_bounce(session: Session) -> bool:
+    return session.transaction is not None and session.transaction.sender == ""
+
+
 def _completed(address: str, session: Session) -> str:
     """With the domain that smtpd puts where there is none."""
     return address if "@" in address else f"{address}@{session.hostname}"
 
 
 def mailboxes(ours: LocalAddresses, address: str) -> frozenset[str]:
-    """The accounts that mail for an address of ours is all for; none if it goes elsewhere, too."""
-    if address.lower().startswith(SRS_PREFIXES) or ours.leaves(address):
+    """The accounts that mail for an address of ours is all for; none if it goes elsewhere, too.
+
+    For an account's own address it is that account, whoever gets copies.
+    """
+    if address.lower().startswith(SRS_PREFIXES):
+        return frozenset()
+    entry = ours.entry(address)
+    if ours.leaves(address) and entry not in ours.logins_of(address):
         return frozenset()
     return ours.logins_of(address)
 

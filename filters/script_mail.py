@@ -9,7 +9,8 @@ at once (Dovecot's mail-send.c). What stands further down, a script may have wri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,6 +81,25 @@ def _not_to_be_written(fields: Iterable[Field]) -> Iterator[Field]:
         if not known or field.key in seen:
             yield field
         seen.add(field.key)
+
+
+# SRS0=HHHH=TT=DOMAIN=LOCAL, as smtpd makes it.
+_REWRITTEN = re.compile(r"(?i:srs0)[-=+]([^=]+)=([^=]+)=([^=]+)=(.+)@[^@]+", re.DOTALL)
+
+
+def addressed(message: Message, recipients: Sequence[str]) -> Message:
+    """A mail of Pigeonhole's own; in To, the sender for whom a rewritten one (SRS) stands.
+
+    smtpd has taken the recipients. So one in a domain of ours is an address that it has made.
+    """
+    if len(recipients) != 1 or (found := _REWRITTEN.fullmatch(recipients[0])) is None:
+        return message
+    sender = f"{found[4]}@{found[3]}".encode("ascii", "backslashreplace")
+    fields = message.named(b"to")
+    if len(fields) != 1 or fields[0].value.strip(b" \t\r\n<>") != recipients[0].encode():
+        return message
+    (to,) = fields
+    return Message(message.raw[: to.start] + b"To: <%s>\r\n" % sender + message.raw[to.end :])
 
 
 def dmarc_result(message: Message, *, authserv_id: str) -> str | None:

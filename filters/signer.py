@@ -11,17 +11,19 @@ import time
 from collections.abc import Sequence
 
 from filters import script_mail
-from filters.addresses import AddressFile
+from filters.addresses import AddressFile, LocalAddresses
 from filters.bare_addresses import add_domains
 from filters.bare_cr import without_bare_cr
 from filters.keyring import KeyRing
+from filters.loops import Loops, reject_many_hops
 from filters.mailauth.auth_results import forged
 from filters.mailauth.dkim.sign import SigningKey, sign
 from filters.mailauth.message import Author, Message, author, quote_author, remove
 from filters.mailauth.names import may_align
 from filters.missing_fields import with_missing_fields
 from filters.quoting import quoted
-from filters.script_mail import SCRIPT_OF, ScriptMail, dmarc_result
+from filters.recipients import mailboxes
+from filters.script_mail import SCRIPT_OF, ScriptMail, addressed, dmarc_result
 from filters.smtpd import Reject, Request, Session
 from filters.smtpd.connection import Handshake
 from filters.unsigned_counts import UnsignedCounts
@@ -41,11 +43,13 @@ class Signer:
         *,
         required: bool,
         unsigned: UnsignedCounts | None = None,
+        loops: Loops | None = None,
     ) -> None:
         self.keys = keys
         self.addresses = addresses
         self.required = required
         self.unsigned = unsigned or UnsignedCounts(None)
+        self.loops = loops
         self.authserv_id = "localhost"
 
     def ready(self, handshake: Handshake) -> None:
@@ -71,8 +75,24 @@ class Signer:
             session.state[_NULL_SENDER] = not request.parameter
 
     def sign(self, session: Session, message: bytes) -> bytes | Reject:
-        """At the end of DATA: the message with its signatures in front, or the refusal."""
+        """At the end of DATA: the message with its signatures in front, or the refusal.
+
+        What a mail loop brings back is refused first, and counts for nobody.
+        """
+        if self.loops is None:
+            return self._sign_or_refuse(session, message)
+        returned = self.loops.reject_sent_again(session, message)
+        if returned is not None:
+            log.info("session=%s refused: a mail loop", session.id)
+            return returned
+        signed = self._sign_or_refuse(session, message)
+        return signed if isinstance(signed, Reject) else self.loops.marked(session, signed)
+
+    def _sign_or_refuse(self, session: Session, message: bytes) -> bytes | Reject:
         parsed = add_domains(quote_author(self._clean(message)), session.hostname)
+        refusal = reject_many_hops(parsed)
+        if refusal is not None:
+            return refusal
         script = script_mail.read(parsed) if session.user is None else None
         if script is not None:
             return self._sign_for_script(session, script, Message(message))
@@ -99,7 +119,8 @@ class Signer:
         session.state[SCRIPT_OF] = script.account
         if script.kind == "redirect":
             return script.message.raw
-        return self._sign_for_author(session, script.message)
+        ours = [to for to in session.recipients if self._is_ours(to.rpartition("@")[2])]
+        return self._sign_for_author(session, addressed(script.message, ours))
 
     def _reject_script(self, session: Session, script: ScriptMail, came: Message) -> Reject | None:
         if self.addresses is None:
@@ -108,6 +129,8 @@ class Signer:
             return Reject(550, f"5.7.1 {script.account or 'nobody'} has no address to send from")
         if script.kind == "redirect":
             return self._reject_redirect(session, script, came)
+        if script.kind == "answer" and _reach_only(script.account, session, self.addresses.content):
+            return Reject(550, f"5.7.1 {script.account} answers nobody but others")
         daemon = f"mailer-daemon@{session.hostname}".lower()
         writer = author(script.message)
         authors = [address.lower() for address in writer.addresses]
@@ -227,6 +250,13 @@ class Signer:
     def _refuse(login: str, address: str) -> Reject:
         log.warning("login=%s may not send as %s", login, quoted(address))
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
+
+
+def _reach_only(account: str, session: Session, ours: LocalAddresses) -> bool:
+    """Dovecot knows one address of an account, and would answer what comes from another."""
+    return {mailboxes(ours, address) for address in session.recipients} == {
+        frozenset({account.lower()})
+    }
 
 
 def _is_bounce(session: Session, writer: Author) -> bool:

@@ -19,6 +19,7 @@ from filters.disk_room import QueueRoom
 from filters.guard.client import GuardClient
 from filters.guard.sending_limit import BY_SCRIPTS, WARN_SCRIPTS_EVERY, SendingLimit
 from filters.keyring import KeyRing, KeySpec
+from filters.loops import add_loop_option, read_loops
 from filters.program import read_addresses, refuse_to_start, start_logging
 from filters.quota_status import QuotaStatus
 from filters.recipients import SubmissionRecipients
@@ -75,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     errors: list[str] = []
     ring = _key_ring(options, errors)
     addresses = read_addresses(options.addresses, errors)
+    loops = read_loops(options.loop_key, addresses, errors)
     if options.local_only and options.addresses is None:
         errors.append("--local-only needs --addresses")
     if errors or ring is None:
@@ -84,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server.register_handler("report", "link-auth", name_account)
     unsigned = UnsignedCounts(options.unsigned)
     server.on_ready(lambda handshake: unsigned.start())
-    signer = Signer(ring, addresses, required=options.required, unsigned=unsigned)
+    signer = Signer(ring, addresses, required=options.required, unsigned=unsigned, loops=loops)
     server.on_ready(signer.ready)
     sending = _sending(options)
     restrict(
@@ -166,6 +168,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--unsigned", type=Path, metavar="FILE", help="where to write what had to leave unsigned"
     )
+    add_loop_option(parser)
     parser.add_argument("--spool", type=Path, help="where large messages wait, on a disk")
     parser.add_argument(
         "--guard", type=Path, metavar="SOCKET", help="who counts failed logins: filters.logins"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from filters.bare_cr import begins_a_header_line, without_bare_cr
 from filters.client_counts import ClientCounts
 from filters.forwarding import Forwarding
+from filters.loops import Loops, reject_many_hops
 from filters.mailauth.authenticate import MessageResult, authenticate, stamp
 from filters.mailauth.dns.resolver import Lookup, Resolver
 from filters.mailauth.envelope import Envelope
@@ -31,7 +32,7 @@ def envelope_of(session: Session, unknown_clients: frozenset[str]) -> Envelope:
         client_address=session.client_address,
         helo=session.helo,
         sender=(transaction.sender if transaction is not None else None) or "",
-        recipients=tuple(transaction.recipients) if transaction is not None else (),
+        recipients=tuple(session.recipients),
         user=session.user,
         client_unknown=session.client_address in unknown_clients,
         client_name=session.rdns,
@@ -61,7 +62,9 @@ class InboundPolicy:
 
 
 class Verifier:
-    """The decisions about one message. `forwarding` and `counts` may be None: neither is done."""
+    """The decisions about one message. `forwarding`, `counts` and `loops` may be None: that is not
+    done.
+    """
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class Verifier:
         forwarding: Forwarding | None = None,
         counts: ClientCounts | None = None,
         spam_fields: SpamFields | None = None,
+        loops: Loops | None = None,
     ) -> None:
         self.authserv_id = authserv_id
         self.resolver = resolver
@@ -79,6 +83,7 @@ class Verifier:
         self.forwarding = forwarding
         self.counts = counts
         self.spam_fields = spam_fields or SpamFields()
+        self.loops = loops
 
     def ready(self, handshake: Handshake) -> None:
         """Take the authserv-id from smtpd's `admd` unless the operator named one."""
@@ -92,6 +97,12 @@ class Verifier:
         if clean is not message and begins_a_header_line(parsed):
             log.info("session=%s refused: a header line begins with a bare CR", session.id)
             return Reject(550, "5.6.0 a header line begins with a bare CR (RFC 5321, 2.3.8)")
+        returned = reject_many_hops(parsed)
+        if returned is None and self.loops is not None:
+            returned = self.loops.reject_returned(session, message)
+        if returned is not None:
+            log.info("session=%s refused: a mail loop", session.id)
+            return returned
         envelope = envelope_of(session, policy.unknown_clients)
         if self.counts is not None:
             self.counts.note(envelope.client_address, unknown=envelope.client_unknown)
@@ -115,8 +126,8 @@ class Verifier:
         if decision.disposition == "quarantine":
             stamped = SPAM + stamped
         if self.forwarding is not None and self.forwarding.concerns(envelope.recipients):
-            return await self.forwarding.seal(stamped, verdict, authserv_id, session.hostname)
-        return stamped
+            stamped = await self.forwarding.seal(stamped, verdict, authserv_id, session.hostname)
+        return stamped if self.loops is None else self.loops.marked(session, stamped)
 
 
 def _refusal(verdict: MessageResult, decision: Decision) -> Reject | None:

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # A Docker engine for `make up` and `make test`, on a machine that may have none.
 #
-#   tests/engine.sh ensure        an engine, the compose and buildx plugins, the base image
-#   tests/engine.sh run COMMAND   the same, then COMMAND; an engine started for it ends with it
-#   tests/engine.sh base SUITE    the base image of another Debian release, in an engine that runs
-#   tests/engine.sh stop          ends the engine that `ensure` started; touches no other
+#   tests/engine.sh ensure COMMAND  an engine, the compose and buildx plugins, the base image; then
+#                                   COMMAND, if any. The engine goes on until `stop`
+#   tests/engine.sh run COMMAND     the same; an engine that was started for it ends with it
+#   tests/engine.sh base SUITE      the base image of another Debian release; the engine has to run
+#   tests/engine.sh stop            ends the engine that was started here, and no other
 #
 # An engine that answers is used as it is. Only where none does, and only on Debian as root,
-# one is installed and started here. Nothing is printed unless something had to be done.
+# one is installed and started here. It never ends under another COMMAND or under containers that
+# run. Nothing is printed unless something had to be done.
 set -euo pipefail
 
 readonly SUITE=trixie
@@ -56,11 +58,11 @@ apt_install() {
     [[ -e ${lists[0]} ]] || apt-get update -qq >&2
     say "apt-get install $*"
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" \
-        >"$STATE/apt.log" 2>&1 && return
+        >"$STATE/apt.log" 2>&1 8>&- 9>&- && return
     # Lists that are too old name files that the mirror no longer has.
     apt-get update -qq >&2
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" \
-        >"$STATE/apt.log" 2>&1 || {
+        >"$STATE/apt.log" 2>&1 8>&- 9>&- || {
         tail -n 20 "$STATE/apt.log" >&2
         fail "could not install $*"
     }
@@ -72,6 +74,33 @@ remove_stale_pid_file() { # FILE NAME
     local pid
     pid=$(cat "$1" 2>/dev/null) || return 0
     [[ $(cat "/proc/$pid/comm" 2>/dev/null) == "$2" ]] || rm -f "$1"
+}
+
+# Only root starts an engine here, and only on Debian, which has flock.
+may_start() { [[ $(id -u) == 0 && -e /etc/debian_version ]]; }
+
+# Who uses the engine holds a lock together with others (descriptor 9); who ends it needs it alone.
+use_engine() {
+    may_start || return 0
+    mkdir -p "$STATE"
+    exec 9>"$STATE/users"
+    flock --shared --wait 120 9 || fail "another make has been ending the engine for two minutes"
+}
+
+# One after the other: two that begin at once would start two engines.
+in_turn() { # COMMAND...
+    may_start || {
+        "$@"
+        return
+    }
+    mkdir -p "$STATE"
+    exec 8>"$STATE/setup"
+    flock --nonblock 8 || {
+        say "waiting for another make that sets up the engine"
+        flock --wait 900 8 || fail "another make has been setting up the engine for 15 minutes"
+    }
+    "$@"
+    exec 8>&-
 }
 
 start_engine() {
@@ -89,7 +118,7 @@ start_engine() {
     remove_stale_pid_file /run/docker.pid dockerd
     remove_stale_pid_file /run/docker/containerd/containerd.pid containerd
     say "starting dockerd"
-    setsid dockerd </dev/null >"$STATE/dockerd.log" 2>&1 &
+    setsid dockerd </dev/null >"$STATE/dockerd.log" 2>&1 8>&- 9>&- & # without our locks
     local pid=$!
     echo "$pid $(started_at "$pid")" >"$STATE/engine"
     # Ready, or dead: whichever comes first.
@@ -110,6 +139,30 @@ stop_engine() {
     kill -TERM "$pid"
     wait_for 60 gone "$pid" || fail "dockerd ($pid) does not stop"
     rm -f "$STATE/engine"
+}
+
+# What runs in the engine that was started here, wherever DOCKER_HOST points to.
+containers() {
+    env -u DOCKER_HOST -u DOCKER_CONTEXT timeout 20 \
+        docker --host unix:///var/run/docker.sock ps --format '{{.Names}}' 2>/dev/null
+}
+
+# Ends the engine that was started here. Where somebody uses it, it goes on, and this prints who.
+end_engine() {
+    local names
+    may_start && ours >/dev/null || return 0
+    if ! flock --exclusive --nonblock 9; then
+        touch "$STATE/temporary" # `run` ends it then; `ensure` does not
+        echo 'another make uses it'
+        return
+    fi
+    names=$(containers | paste -s -d ' ') || true # an engine that does not answer has none
+    if [[ -n $names ]]; then
+        echo "containers run in it: $names"
+        return
+    fi
+    stop_engine
+    rm -f "$STATE/temporary"
 }
 
 ensure_base() { # SUITE
@@ -166,28 +219,46 @@ ensure_plugin() { # NAME AT_LEAST: `docker NAME`, from Debian's package docker-N
 }
 
 ensure() {
-    answers || start_engine
+    if ! answers; then
+        start_engine
+        touch "$STATE/temporary"
+    fi
     ensure_base "$SUITE"
     ensure_plugin compose "$COMPOSE_AT_LEAST"
     ensure_plugin buildx "$BUILDX_AT_LEAST"
 }
 
+keep_engine() { rm -f "$STATE/temporary" 2>/dev/null || true; }
+
+end_temporary_engine() { [[ ! -e $STATE/temporary ]] || end_engine >/dev/null; }
+
 case ${1:-} in
-ensure) ensure ;;
-stop) stop_engine ;;
+ensure)
+    shift
+    use_engine
+    trap keep_engine EXIT
+    in_turn ensure
+    (($# == 0)) || "$@" 9>&-
+    ;;
+run)
+    shift
+    use_engine
+    # An engine that stays, or that others use, goes on after this call.
+    trap end_temporary_engine EXIT
+    in_turn ensure
+    "$@" 9>&-
+    ;;
+stop)
+    use_engine
+    users=$(end_engine)
+    [[ -z $users ]] || say "the Docker engine goes on: $users"
+    ;;
 base)
     answers || fail "no Docker engine answers"
     ensure_base "${2:?a Debian release, such as bookworm}"
     ;;
-run)
-    shift
-    # An engine that ran before this call goes on after it.
-    answers || trap stop_engine EXIT
-    ensure
-    "$@"
-    ;;
 *)
-    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
     exit 64
     ;;
 esac

@@ -7,11 +7,16 @@ crypt(3)'s.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from entrypoint.accounts.merge import app_password_name, from_environment, merged
+from entrypoint.accounts.merge import (
+    accounts_from_environment,
+    aliases_from_environment,
+    app_password_name,
+    merged,
+)
 from entrypoint.accounts.stored import Stored, StoredAccount, StoredPassword
 from entrypoint.config.accounts import account_rules
 from entrypoint.config.aliases import alias_rules
@@ -39,14 +44,15 @@ class Change:
 
 def check_new_account(settings: Settings, stored: Stored, address: str) -> None:
     """Refuse what can be refused before there is a password."""
-    _ours_to_change(settings, address)
+    _ours_to_change(address, accounts_from_environment(settings))
     if address in stored.accounts:
         _refuse(address, "a duplicate account", "signpost account passwd changes it")
     problems = Problems()
     for rule in account_rules(address, settings.domains, settings.recipient_delimiter):
         problems.broken(address, rule)
     if address in stored.aliases:
-        for rule in alias_rules(address, settings.domains, [address]):
+        targets = stored.aliases[address]
+        for rule in alias_rules(address, settings.domains, [address], targets):
             problems.broken(address, rule)
     if problems.lines:
         raise ChangeRefusedError(problems.lines)
@@ -54,7 +60,7 @@ def check_new_account(settings: Settings, stored: Stored, address: str) -> None:
 
 def check_account(settings: Settings, stored: Stored, address: str) -> StoredAccount:
     """The account, if commands may change it."""
-    _ours_to_change(settings, address)
+    _ours_to_change(address, accounts_from_environment(settings))
     if address not in stored.accounts:
         _refuse(address, "no such account", "signpost account list shows those there are")
     return stored.accounts[address]
@@ -91,7 +97,7 @@ def remove_account(settings: Settings, stored: Stored, address: str) -> Change:
 
 def add_alias(settings: Settings, stored: Stored, address: str, targets: Sequence[str]) -> Change:
     """A new alias, or further targets of one."""
-    _ours_to_change(settings, address)
+    _ours_to_change(address, aliases_from_environment(settings))
     before = stored.aliases.get(address, ())
     if there := next((target for target in targets if target in before), None):
         _refuse(address, "a duplicate target", "leave it out", there)
@@ -102,7 +108,7 @@ def remove_alias(
     settings: Settings, stored: Stored, address: str, targets: Sequence[str]
 ) -> Change:
     """No such alias any more; or, where targets are named, without these."""
-    _ours_to_change(settings, address)
+    _ours_to_change(address, aliases_from_environment(settings))
     if address not in stored.aliases:
         _refuse(address, "no such alias", "signpost alias list shows those there are")
     before = stored.aliases[address]
@@ -153,8 +159,8 @@ def checked(settings: Settings, change: Change) -> tuple[Settings, list[str]]:
     return whole, unfit
 
 
-def _ours_to_change(settings: Settings, address: str) -> None:
-    if (error := from_environment(settings).get(address)) is not None:
+def _ours_to_change(address: str, taken: Mapping[str, BrokenRuleError]) -> None:
+    if (error := taken.get(address)) is not None:
         _refuse(address, error.rule, error.cure)
 
 

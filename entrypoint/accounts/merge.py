@@ -7,14 +7,21 @@ target is stored and ignored. It must not know files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pydantic import SecretStr
 
 from entrypoint.accounts.stored import Stored, StoredAccount, StoredPassword
 from entrypoint.config.accounts import account_rules
-from entrypoint.config.addresses import foreign_address, own_address
-from entrypoint.config.aliases import alias_address, alias_rules, check_loops, check_targets
+from entrypoint.config.addresses import own_address
+from entrypoint.config.aliases import (
+    alias_address,
+    alias_rules,
+    alias_target,
+    check_loops,
+    check_targets,
+    takes_mail,
+)
 from entrypoint.config.passwords import well_formed
 from entrypoint.config.problems import BrokenRuleError, Problems
 from entrypoint.config.routes import Routes, routes_of
@@ -40,7 +47,7 @@ def with_aliases(settings: Settings, aliases: Mapping[str, Alias], problems: Pro
         routes = routes_of(whole)
         places = {f"ALIASES: {address}": alias for address, alias in written.items()}
         check_targets(places | left, routes, problems)
-        check_loops("aliases", left, routes, problems)
+        check_loops("ALIASES", left, routes, problems)
         # The environment has no loop by itself.
         broken = {next((entry for entry in loop if entry in left), "") for loop in routes.loops()}
         after = (
@@ -63,7 +70,8 @@ def _with_recipients(aliases: Mapping[str, Alias], routes: Routes) -> dict[str, 
         address: tuple(
             target
             for target in alias.targets
-            if not routes.is_ours(target) or routes.entry(target) is not None
+            if takes_mail(target, routes)
+            and (target != address or target.startswith("@") or target in routes.accounts)
         )
         for address, alias in aliases.items()
     }
@@ -114,13 +122,21 @@ def merged(settings: Settings, stored: Stored) -> tuple[Settings, list[str]]:
     return with_aliases(whole, _aliases(whole, stored, problems), problems), problems.lines
 
 
-def from_environment(settings: Settings) -> dict[str, BrokenRuleError]:
-    """The addresses that cannot be changed here, and why: the environment says what they are."""
-    return {
-        each.address: BrokenRuleError(f"{variable} has this address, and wins", "change it there")
-        for variable, taken in (("ALIASES", settings.aliases), ("ACCOUNTS", settings.accounts))
-        for each in taken
-    }
+def aliases_from_environment(settings: Settings) -> dict[str, BrokenRuleError]:
+    """The aliases that cannot be changed here, and why: the environment says what they are."""
+    return _taken("ALIASES", (alias.address for alias in settings.aliases))
+
+
+def accounts_from_environment(settings: Settings) -> dict[str, BrokenRuleError]:
+    """The same of accounts. An alias that names its own address among its targets wants one."""
+    wants = (each.address for each in settings.aliases if each.address not in each.targets)
+    accounts = (account.address for account in settings.accounts)
+    return _taken("ALIASES", wants) | _taken("ACCOUNTS", accounts)
+
+
+def _taken(variable: str, addresses: Iterable[str]) -> dict[str, BrokenRuleError]:
+    error = BrokenRuleError(f"{variable} has this address, and wins", "change it there")
+    return dict.fromkeys(addresses, error)
 
 
 def app_password_name(text: str) -> str:
@@ -136,7 +152,7 @@ def app_password_name(text: str) -> str:
 
 
 def _accounts(settings: Settings, stored: Stored, problems: Problems) -> tuple[Account, ...]:
-    found, taken = [], from_environment(settings)
+    found, taken = [], accounts_from_environment(settings)
     for address, kept in stored.accounts.items():
         rules = list(_account_rules(settings, taken.get(address), address, kept))
         for rule in rules:
@@ -199,18 +215,18 @@ def _app_passwords(
 def _aliases(settings: Settings, stored: Stored, problems: Problems) -> dict[str, Alias]:
     """The aliases that could be, each looked at by itself; by their addresses."""
     accounts = {account.address for account in settings.accounts}
-    found, taken = {}, from_environment(settings)
+    found, taken = {}, aliases_from_environment(settings)
     for address, targets in stored.aliases.items():
-        never = _malformed(address, alias_address) or taken.get(address)
-        rules = [never] if never else list(alias_rules(address, settings.domains, accounts))
-        for rule in rules:
-            problems.broken(address, rule)
         kept = []
         for target in dict.fromkeys(targets):
-            if malformed := _malformed(target, foreign_address):
+            if malformed := _malformed(target, alias_target):
                 problems.broken(address, malformed, target)
             else:
                 kept.append(target)
+        never = _malformed(address, alias_address) or taken.get(address)
+        rules = [never] if never else list(alias_rules(address, settings.domains, accounts, kept))
+        for rule in rules:
+            problems.broken(address, rule)
         if kept and not rules:
             found[address] = Alias(address=address, targets=tuple(kept))
     return found

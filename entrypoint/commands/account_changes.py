@@ -21,8 +21,8 @@ from entrypoint.accounts.merge import merged
 from entrypoint.accounts.store import AccountStore
 from entrypoint.accounts.stored import Stored
 from entrypoint.config import environ, values
-from entrypoint.config.addresses import foreign_address, own_address
-from entrypoint.config.aliases import alias_address
+from entrypoint.config.addresses import own_address
+from entrypoint.config.aliases import alias_address, alias_target
 from entrypoint.config.ineffective import ineffective_settings
 from entrypoint.config.problems import BrokenRuleError, ConfigurationError, shown
 from entrypoint.config.settings import Settings
@@ -128,7 +128,7 @@ def _quota(text: str) -> int:
 
 address = _written(own_address)
 alias = _written(alias_address)
-target = _written(foreign_address)
+target = _written(alias_target)
 quota = _written(_quota)
 
 

@@ -52,7 +52,12 @@ def list_aliases(ctx: click.Context, machine: bool) -> None:
 )
 @click.pass_context
 def add(ctx: click.Context, address: str, targets: tuple[str, ...]) -> None:
-    """Send mail for ADDRESS to each TARGET, and to those that it has; `@domain` is a catch-all."""
+    """Send mail for ADDRESS to each TARGET, and to those that it has.
+
+    `@domain` takes what nobody else in that domain does. With `@other` as its TARGET it is an alias
+    domain: each address of the other domain is one here, too. An account that is among its own
+    targets has its mail, and the others get copies.
+    """
     distinct = tuple(dict.fromkeys(targets))
     change(
         ctx,

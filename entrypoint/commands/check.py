@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from entrypoint import paths, render
+from entrypoint import mounted_files, paths, render
 from entrypoint.accounts.merge import merged
 from entrypoint.accounts.store import AccountStore
 from entrypoint.completion import preview
@@ -30,6 +30,7 @@ def command() -> None:
         *(f"passed over: {line}" for line in unfit),
         *doubtful,
         *ineffective_settings(settings),
+        *mounted_files.problems(),
     ):
         click.echo(f"warning: {problem}", err=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -10,9 +10,9 @@ import click
 
 from entrypoint.config import environ
 from entrypoint.doctor.examine import examine
-from entrypoint.doctor.finding import STATUSES, Finding, table, worst
+from entrypoint.doctor.finding import EXIT_STATUS, Finding, table, worst
 
-_PAINT = {"ok": "green", "warn": "yellow", "fail": "red"}
+_PAINT = {"ok": "green", "skipped": "cyan", "warn": "yellow", "fail": "red"}
 
 
 @click.command
@@ -30,7 +30,7 @@ _PAINT = {"ok": "green", "warn": "yellow", "fail": "red"}
 def command(as_json: bool, no_color: str) -> None:
     """Check what the world sees of this server, domain by domain, and say how to cure it.
 
-    Exit status 0 where all is well, 1 for warnings, 2 for failures.
+    Exit status 0 where all is well (or was skipped), 1 for warnings, 2 for failures.
     """
     settings = environ.load()
     findings = examine(settings)
@@ -38,7 +38,7 @@ def command(as_json: bool, no_color: str) -> None:
         click.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
     else:
         _print(settings.mail_hostname, findings, coloured=not no_color and sys.stdout.isatty())
-    sys.exit(STATUSES.index(worst(findings)))
+    sys.exit(EXIT_STATUS[worst(findings)])
 
 
 def _print(host: str, findings: Sequence[Finding], *, coloured: bool) -> None:

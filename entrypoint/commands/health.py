@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 import click
 
-from entrypoint import disks
+from entrypoint import disks, mounted_files
 from entrypoint.config.ports import port_numbers, rendered_ports
 from entrypoint.health.examine import examine
 from entrypoint.health.judge import judge
+from entrypoint.health.left_mail import left_mail
 from entrypoint.health.unsigned import check_unsigned
 from entrypoint.paths import PORTS, RUN, WEB
 from entrypoint.text import printable
@@ -45,6 +46,8 @@ def command() -> None:
     # What looks at files and disks comes here: each has its time, for a disk may hang.
     problems += _in_time("mail that left unsigned", lambda: check_unsigned(time.time()))
     problems += _in_time("the disks", disks.problems)
+    problems += _in_time("the mounted files", mounted_files.problems)
+    problems += _in_time("mail that is not vmail's", left_mail)
     for problem in problems:
         click.echo(f"unhealthy: {printable(problem)}")
     if problems:

@@ -168,8 +168,12 @@ def _status(key: Key) -> str:
         case "next":
             return f"next: waits for DNS{f' ({heard})' if heard else ''}"
         case "signing":
-            served = key.dns is not None and key.dns.answer == "served"
-            dns = "DNS serves it" if served else f"NOT IN DNS: {heard}" if heard else "DNS unknown"
+            answer = "unknown" if key.dns is None else key.dns.answer
+            if answer == "unknown":
+                why = f" ({heard})" if heard else ""
+                dns = f"whether DNS serves it is not known{why}"
+            else:
+                dns = "DNS serves it" if answer == "served" else f"NOT IN DNS: {heard}"
             return f"signs since {day(key.since)}; {dns}"
         case "old":
             return f"old: its record has to stay until {day(key.until or 0)}"

@@ -81,7 +81,8 @@ def _act(action: str, identifier: str, done: str) -> None:
     if count:
         click.echo(f"{counted(count, 'envelope')} {done}")
     elif identifier == "all":
-        click.echo("nothing waits in the queue")
+        # What is being tried at this moment is in the queue, too.
+        click.echo("nothing in the queue waits for another attempt")
     else:
         _fail(_unknown(identifier))
 

@@ -15,9 +15,10 @@ from typing import NoReturn
 
 import click
 
-from entrypoint import data, paths, render
+from entrypoint import data, mounted_files, paths, render
 from entrypoint.accounts.store import AccountStore
 from entrypoint.config import environ
+from entrypoint.config.named_files import named_files
 from entrypoint.config.problems import ConfigurationError, DiskError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
@@ -25,6 +26,7 @@ from entrypoint.dns_records import records
 from entrypoint.files import claim_tree, own_folder
 from entrypoint.log import start_logging, write_lines
 from entrypoint.log_line import LogLine
+from entrypoint.mail_owner import claim_mail
 from entrypoint.maintenance.environment import keep
 from entrypoint.maintenance.known_hashes import KnownHashes
 from entrypoint.maintenance.reload import all_told
@@ -33,6 +35,7 @@ from entrypoint.paths import DOVECOT_RUN, SERVER_LOCK, SPOOL
 from entrypoint.probe.new_login import make_probe_login
 from entrypoint.queued_senders import clear_unrewritable
 from entrypoint.render import check_syntax
+from entrypoint.supervise.denied_mail import note_denied
 from entrypoint.tls import sources
 from entrypoint.web.readiness import readiness
 
@@ -123,6 +126,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         _make_logins_folder()
         make_probe_login(imap=settings.enable_imap)
         keep(os.environ, written, settings)
+        mounted_files.note(named_files(os.environ, settings))
         render.write_certificate(
             paths.RUN, served.certificate.read_bytes(), served.key.read_bytes()
         )
@@ -138,12 +142,18 @@ def _claim_volumes() -> None:
         *((SPOOL / name, "opensmtpq", "root") for name in _QUEUE_FOLDERS),
         (SPOOL / "offline", "root", "opensmtpq"),
         *((SPOOL / "filters" / user, user, user) for user in (*FILTER_USERS, "logins")),
-        (paths.DATA / "mail", "vmail", "vmail"),
         (paths.DATA / "accounts/logins", "logins", "logins"),
     ]
     for path, user, group in trees:
         if claim_tree(path, user, group):
             log.warning("%s: was another user's; it is %s's again", path, user)
+    own_folder(paths.DENIED, "root", "root", 0o700)
+    if (paths.DATA / "mail").is_dir():
+        claimed = claim_mail(alone=True)
+        write_lines(log, claimed.lines())
+        for mailbox in claimed.left:  # maintenance looks again, and says so
+            domain, _, local = mailbox.partition("/")
+            note_denied(f"{local}@{domain}")
 
 
 def _make_filter_spool(user: str) -> None:

@@ -1,4 +1,4 @@
-"""DOMAINS, ACCOUNTS, ALIASES and POSTMASTER_ADDRESS, each of which is checked by the others.
+"""DOMAINS, ACCOUNTS, ALIASES, SEND_AS and POSTMASTER_ADDRESS, checked by each other.
 
 It must not know how the mail travels.
 """
@@ -15,6 +15,7 @@ from entrypoint.config.domain_names import domain_name
 from entrypoint.config.entries import words
 from entrypoint.config.reading import Reading
 from entrypoint.config.routes import Routes
+from entrypoint.config.senders import read_senders
 from entrypoint.config.settings import ROLE_LOCAL_PARTS, Account, Alias
 
 DEMO_DOMAIN = "signpost.test"
@@ -53,7 +54,9 @@ def read_mail_domains(
     if known and domains is not None and delimiter is not None:
         table = {alias.address: alias.targets for alias in aliases.values()}
         # What commands have stored counts as it is: accounts/merge checks it, and ends no start.
-        there = accounts.addresses | (frozenset(kept or ()) - table.keys())
+        # An alias of one of them that names it among its targets is an account's.
+        own = {address for address, targets in table.items() if address in targets}
+        there = accounts.addresses | (own if kept is None else set(kept) - (table.keys() - own))
         routes = Routes(domains, there, table, delimiter)
     postmaster = accounts.accounts[0].address if accounts.accounts else ""
     if (asked := reading.raw("postmaster_address")) is not None:
@@ -65,17 +68,21 @@ def read_mail_domains(
             check_targets(aliases, routes_with_roles, reading.problems)
         where = given.name if given else "POSTMASTER_ADDRESS"
         check_loops(where, aliases, routes_with_roles, reading.problems)
+    senders = reading.raw("send_as")
     return {
         "demo": False,
         "domains": domains or (),
         "accounts": accounts.accounts,
         "aliases": tuple(aliases.values()),
+        "send_as": ()
+        if senders is None
+        else read_senders(senders.name, senders.text, domains, reading.problems),
         "postmaster_address": postmaster,
     }
 
 
 def _demo(reading: Reading) -> dict[str, object]:
-    for field in ("accounts", "aliases", "postmaster_address"):
+    for field in ("accounts", "aliases", "send_as", "postmaster_address"):
         if reading.is_set(field):
             reading.note(
                 field, "set without DOMAINS", "set DOMAINS to your domains, or leave this out"
@@ -109,7 +116,12 @@ def _accounts(
 
 def _with_roles(routes: Routes, postmaster: str) -> Routes:
     """The routes with those of postmaster@ and abuse@ (see implied_aliases)."""
-    roles = (f"{local}@{domain}" for domain in routes.domains for local in ROLE_LOCAL_PARTS)
+    roles = (
+        f"{local}@{domain}"
+        for domain in routes.domains
+        if domain not in routes.alias_domains
+        for local in ROLE_LOCAL_PARTS
+    )
     implied = {
         role: (postmaster,)
         for role in roles

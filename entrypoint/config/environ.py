@@ -26,7 +26,7 @@ from entrypoint.config.reading import Reading, gather, note_unknown
 from entrypoint.config.relay import read_relay
 from entrypoint.config.settings import HostFacts, LogFormat, LogLevel, MtaSts, Settings
 from entrypoint.config.tls import check_tls_files, read_acme, read_tls_files
-from entrypoint.config.values import greylist, rate
+from entrypoint.config.values import greylist, probe_domain, rate
 from entrypoint.config.variables import VARIABLES
 
 __all__ = ["ConfigurationError", "host_facts", "load", "load_to_start"]
@@ -50,7 +50,7 @@ _SINGLE: Mapping[str, Callable[[str], object]] = {
     "message_ratelimit": rate,
     "public_ipv4": partial(scalars.ip_address_of, version=4),
     "public_ipv6": partial(scalars.ip_address_of, version=6),
-    "doctor_probe_domain": domain_name,
+    "doctor_probe_domain": probe_domain,
     "doctor_every": partial(scalars.duration, least=300, most=7 * 86_400),
     "log_level": partial(scalars.choice, allowed=get_args(LogLevel)),
     "log_format": partial(scalars.choice, allowed=get_args(LogFormat)),

@@ -17,6 +17,10 @@ def ineffective_settings(settings: Settings) -> Iterator[str]:
     """A line each, for warnings. settings: with the accounts that commands stored."""
     for account in settings.accounts:
         yield from _slow_hashes(account)
+    accounts = {account.address for account in settings.accounts}
+    for each in settings.send_as:
+        if each.account not in accounts:
+            yield f"SEND_AS: {each.account} is no account; add it, or leave this out"
     if settings.enable_imap:
         return
     # Dovecot is who counts.

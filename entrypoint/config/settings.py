@@ -7,6 +7,7 @@ environ.py. Templates receive a Settings and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, get_args
@@ -66,10 +67,21 @@ class Account(RenderSafe):
 
 
 class Alias(RenderSafe):
-    """An address whose mail goes to others. The address `@domain` is that domain's catch-all."""
+    """An address whose mail goes to others. The address `@domain` is that domain's catch-all; with
+    `@other` as its target the domain is an alias domain. An account may be among its own targets.
+    """
 
     address: str
     targets: tuple[str, ...]
+
+
+class SendAs(RenderSafe):
+    """What an account may send as, beside what is its own: addresses, and `@domain` for those of a
+    domain that nobody else has.
+    """
+
+    account: str
+    addresses: tuple[str, ...]
 
 
 class DomainSelector(RenderSafe):
@@ -145,7 +157,14 @@ class Settings(RenderSafe):
     aliases: Annotated[tuple[Alias, ...], Variable(("ALIASES",), "none")] = Field(
         default=(),
         description="`address: target, target`, one a line (or by comma on one line); the address "
-        "`@domain` takes what nobody else does.",
+        "`@domain` takes what nobody else does, and `@domain: @other` is an alias domain. See "
+        "[docs/aliases.md](docs/aliases.md).",
+    )
+    send_as: Annotated[tuple[SendAs, ...], Variable(("SEND_AS",), "none")] = Field(
+        default=(),
+        description="What accounts may send as beside their own addresses and aliases: `account: "
+        "address, @domain`, one a line (or by comma on one line). `@domain` is every address of "
+        "that domain which no other account or alias has, for a program that sends as many.",
     )
     postmaster_address: Annotated[str, Variable(("POSTMASTER_ADDRESS",), "the first account")] = (
         Field(description="Who reads the mail to `postmaster@` and `abuse@` of every domain.")
@@ -203,7 +222,8 @@ class Settings(RenderSafe):
     enable_autoconfig: Annotated[bool, Variable(("ENABLE_AUTOCONFIG",), "`no`")] = Field(
         default=False,
         description="`yes`: mail programs find their settings by themselves, on the ports 80 and "
-        "443: Mozilla's autoconfig, Outlook's autodiscover, Apple's profile.",
+        "443: Mozilla's autoconfig, classic Outlook's autodiscover, Apple's profile. "
+        "`https://MAIL_HOSTNAME/` is a page that helps people.",
     )
     mta_sts: Annotated[MtaSts, Variable(("MTA_STS",), "`no`")] = Field(
         default="no",
@@ -319,10 +339,11 @@ class Settings(RenderSafe):
     public_ipv6: Annotated[
         str | None, Variable(("PUBLIC_IPV6",), "the AAAA record of `MAIL_HOSTNAME`")
     ] = Field(default=None, description="The same for IPv6.")
-    doctor_probe_domain: Annotated[str | None, Variable(("DOCTOR_PROBE_DOMAIN",), "none")] = Field(
-        default=None,
-        description="A domain whose mail server `signpost doctor` connects to, to see whether "
-        "port 25 is open on the way out. Nothing is sent.",
+    doctor_probe_domain: Annotated[str, Variable(("DOCTOR_PROBE_DOMAIN",), "`gmail.com`")] = Field(
+        default="gmail.com",
+        description="The domain whose mail server `signpost doctor` connects to, to see whether "
+        "port 25 is open on the way out: it reads the greeting and leaves, and nothing is sent. "
+        "`no`: it connects to nobody.",
     )
     doctor_every: Annotated[int | None, Variable(("DOCTOR_EVERY",), "off")] = Field(
         default=None,
@@ -358,6 +379,9 @@ class Settings(RenderSafe):
     signing: tuple[KeyFile, ...] = Field(
         default=(), description="The DKIM keys that sign, as the state in /data has it."
     )
+    loop_key: SecretStr | None = Field(
+        default=None, description="What mail loops are known by, as the state in /data has it."
+    )
 
     @property
     def mail_names(self) -> tuple[str, ...]:
@@ -386,10 +410,19 @@ class Settings(RenderSafe):
 
     @property
     def implied_aliases(self) -> tuple[Alias, ...]:
-        """postmaster@ and abuse@ of every name that neither an account nor an alias takes."""
+        """postmaster@ and abuse@ of every name that neither an account nor an alias takes.
+
+        An alias domain has those of the other domain.
+        """
         taken = {account.address for account in self.accounts}
         taken |= {alias.address for alias in self.aliases} | {self.postmaster_address}
-        roles = (f"{local}@{domain}" for domain in self.mail_names for local in ROLE_LOCAL_PARTS)
+        others = alias_domains((alias.address, alias.targets) for alias in self.aliases)
+        roles = (
+            f"{local}@{domain}"
+            for domain in self.mail_names
+            if domain not in others
+            for local in ROLE_LOCAL_PARTS
+        )
         return tuple(
             Alias(address=role, targets=(self.postmaster_address,))
             for role in roles
@@ -420,6 +453,15 @@ class Settings(RenderSafe):
 def home_of(host: str, domains: tuple[str, ...]) -> str | None:
     """The first of the domains that the host is, or is below."""
     return next((name for name in domains if f".{host}".endswith(f".{name}")), None)
+
+
+def alias_domains(aliases: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, str]:
+    """Of aliases and their targets the alias domains: which domain is the same as which."""
+    return {
+        address[1:]: targets[0][1:]
+        for address, targets in aliases
+        if address.startswith("@") and targets and targets[0].startswith("@")
+    }
 
 
 def signing_domains(domains: tuple[str, ...], host: str) -> tuple[str, ...]:

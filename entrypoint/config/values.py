@@ -11,6 +11,7 @@ import re
 import zoneinfo
 from pathlib import Path
 
+from entrypoint.config.domain_names import domain_name
 from entrypoint.config.problems import BrokenRuleError
 from entrypoint.text import listed
 
@@ -256,6 +257,11 @@ def rate(text: str) -> dict[str, int]:
     if not 1 <= int(match[1]) <= _MOST:
         raise BrokenRuleError(f"a rate out of the range 1 to {_MOST}", "write it like 300/h, or no")
     return {"recipients": int(match[1]), "seconds": _PERIODS[match[2]]}
+
+
+def probe_domain(text: str) -> str:
+    """A domain name, or "" for no."""
+    return "" if text.lower() in _FALSE else domain_name(text)
 
 
 def greylist(text: str) -> int:

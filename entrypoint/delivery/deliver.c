@@ -10,9 +10,14 @@
  * only while dispatcher and parent live, and until then nothing is done that could store the
  * message: LMTP's last dot is not sent, the command is not started.
  *
+ * What stands on top of a stored message (RFC 5321, 4.4) stands there once, and is written here or by
+ * Dovecot, not by smtpd as well. A mark is among it, by which this delivery is known if the message
+ * comes back (mark.c): it is stored then if it is not there yet, and no script sends it on again.
+ *
  * smtpd bounces at once for every exit status but 71 and 75, so nothing but 0, 69 and 75 leaves
  * here: 69 where a recipient is gone or Dovecot refuses for good, 75 where it may go well later.
  */
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -27,12 +32,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
+#include "mailbox.h"
+
 #define MAILBOXES "/run/signpost/mailboxes"
+#define MARK_KEY "/run/signpost/marks/vmail"
+#define MAIL "/data/mail"
 #define LMTP "/run/dovecot/lmtp"
 /* argv[0] of smtpd's process that writes the message. */
 #define FEEDER "smtpd: dispatcher"
+
+/* Tells Sieve that the message has come back (templates/dovecot/returned.sieve). */
+#define RETURNED "X-Signpost-Returned"
+
+/* What is longer is no header section to anybody; the rest of it passes as it is. */
+#define LONGEST_HEADER (8 << 20)
 
 /* For all of it: smtpd kills its agents after 300 seconds, and then nobody learns the cause. */
 #define DELIVERED_WITHIN 280
@@ -80,23 +96,90 @@ too_late(int number)
 
 /* --- the recipient ------------------------------------------------------------------------- */
 
+/* Where the tag of an address begins, with its delimiter; where there is none, at the @. */
+static const char *
+tag_of(const char *address, const char *delimiter)
+{
+	const char *at = strrchr(address, '@');
+	const char *end = at ? at : address + strlen(address);
+	const char *tag = memmem(address, (size_t)(end - address), delimiter, strlen(delimiter));
+
+	return tag ? tag : end;
+}
+
 /* The mailbox of an address: in lower case, without its sub-address. */
 static char *
 mailbox_of(const char *recipient, const char *delimiter)
 {
 	const char *at = strrchr(recipient, '@');
-	const char *domain = at ? at + 1 : recipient;
-	size_t length = at ? (size_t)(at - recipient) : strlen(recipient);
-	const char *tag = memmem(recipient, length, delimiter, strlen(delimiter));
 	char *address;
 
-	if (tag)
-		length = (size_t)(tag - recipient);
-	if (asprintf(&address, "%.*s@%s", (int)length, recipient, domain) == -1)
+	if (asprintf(&address, "%.*s@%s", (int)(tag_of(recipient, delimiter) - recipient), recipient,
+	        at ? at + 1 : recipient) == -1)
 		end(LATER, "out of memory");
 	for (char *c = address; *c; c++)
 		if (*c >= 'A' && *c <= 'Z')
 			*c += 'a' - 'A';
+	return address;
+}
+
+/* Of smtpd's making (SRS): what stands in it is no tag. */
+static bool
+is_rewritten(const char *address)
+{
+	return strncasecmp(address, "SRS0", 4) == 0 || strncasecmp(address, "SRS1", 4) == 0;
+}
+
+/*
+ * The address in a mailbox's, with its tag. On the way through an alias smtpd drops the tag of the
+ * address that the mail was written to (ORIGINAL_RECIPIENT), so it is taken from there. A tag that
+ * begins with ~ is of the table of aliases (entrypoint/config/expansion.py): "~" is none, and
+ * "~=TAG" is TAG, whatever stands in the other. An SRS address has no tag.
+ */
+static const char *
+with_tag(const char *recipient, const char *original, const char *delimiter)
+{
+	const char *at = strrchr(recipient, '@'), *last = original ? strrchr(original, '@') : NULL;
+	const char *own, *tag = NULL;
+	char *address;
+	int length, size = 0;
+
+	if (!at)
+		return recipient;
+	own = tag_of(recipient, delimiter);
+	length = (int)(own - recipient);
+	if (own < at && (own += strlen(delimiter)) < at) {
+		if (strncmp(own, "~=", 2) == 0) {
+			tag = own + 2;
+			size = (int)(at - tag);
+		} else if (own[0] != '~' || own + 1 != at)
+			return recipient;
+	}
+	if (!tag && last && !is_rewritten(original) && (tag = tag_of(original, delimiter)) < last) {
+		tag += strlen(delimiter);
+		size = (int)(last - tag);
+	}
+	if (asprintf(&address, "%.*s%s%.*s%s", length, recipient, size ? delimiter : "", size,
+	        size ? tag : "", at) == -1)
+		end(LATER, "out of memory");
+	return address;
+}
+
+/*
+ * The address that the mail was written to, with the tag that counts for the mailbox: so Sieve sees
+ * both (RFC 5228, 5.4), and an alias may take a tag off or give one.
+ */
+static const char *
+written_to(const char *original, const char *recipient, const char *delimiter)
+{
+	const char *at = strrchr(original, '@'), *tag = tag_of(recipient, delimiter);
+	char *address;
+
+	if (is_rewritten(original))
+		return original;
+	if (asprintf(&address, "%.*s%.*s%s", (int)(tag_of(original, delimiter) - original), original,
+	        (int)strcspn(tag, "@"), tag, at ? at : "") == -1)
+		end(LATER, "out of memory");
 	return address;
 }
 
@@ -105,9 +188,9 @@ mailbox_of(const char *recipient, const char *delimiter)
  * an account that is removed meanwhile comes here.
  */
 static void
-check_recipient(const char *recipient, const char *delimiter)
+check_recipient(const char *address)
 {
-	char *address = mailbox_of(recipient, delimiter), *line = NULL;
+	char *line = NULL;
 	size_t size = 0;
 	ssize_t length;
 	bool failed;
@@ -121,7 +204,6 @@ check_recipient(const char *recipient, const char *delimiter)
 		if (strcmp(line, address) == 0) {
 			fclose(list);
 			free(line);
-			free(address);
 			return;
 		}
 	}
@@ -130,7 +212,6 @@ check_recipient(const char *recipient, const char *delimiter)
 	free(line);
 	if (!failed)
 		end(REFUSED, "550 5.1.1 <%s>: there is no such account any more", address);
-	free(address);
 }
 
 /* --- who writes the message ---------------------------------------------------------------- */
@@ -297,6 +378,159 @@ write_all(int fd, const char *content, size_t size, const char *what)
 	}
 }
 
+/* --- its header ---------------------------------------------------------------------------- */
+
+/* The header section, and what was read with it, until `read_part` has handed it on. */
+static struct header header;
+
+/* Room for `size` more bytes. */
+static void
+grow(size_t size)
+{
+	char *grown = realloc(header.text, header.filled + size);
+
+	if (!grown)
+		end(LATER, "out of memory");
+	header.text = grown;
+}
+
+static void
+read_header(void)
+{
+	const size_t step = 65536;
+	size_t size;
+
+	do {
+		size_t from = header.filled;
+
+		grow(step);
+		size = read_message(header.text + from, step);
+		header.filled += size;
+		header.size = header_end(header.text, header.filled, from);
+	} while (size && !header.size && header.filled < LONGEST_HEADER);
+	if (!header.size)
+		header.size = header.filled;
+}
+
+/* In front of the header: one field. */
+__attribute__((format(printf, 1, 2))) static void
+put_on_top(const char *format, ...)
+{
+	va_list arguments;
+	char *line;
+	int length;
+
+	va_start(arguments, format);
+	length = vasprintf(&line, format, arguments);
+	va_end(arguments);
+	if (length == -1)
+		end(LATER, "out of memory");
+	if (strcspn(line, "\r\n") != (size_t)length - 1)
+		end(LATER, "an address with a line's end in it");
+	grow((size_t)length);
+	memmove(header.text + length, header.text, header.filled);
+	memcpy(header.text, line, (size_t)length);
+	header.size += (size_t)length;
+	header.filled += (size_t)length;
+	free(line);
+}
+
+/* Some of the message as it is stored; 0 at its end. */
+static size_t
+read_part(char *content, size_t size)
+{
+	static size_t read;
+
+	if (read == header.filled)
+		return read_message(content, size);
+	if (size > header.filled - read)
+		size = header.filled - read;
+	memcpy(content, header.text + read, size);
+	read += size;
+	return size;
+}
+
+/*
+ * One after the other, so that of two branches of a loop the second finds what the first stored. The
+ * command that this becomes keeps the lock until it has ended.
+ */
+static void
+lock_home(const char *home)
+{
+	char *path;
+	int fd;
+
+	if (asprintf(&path, "%s/.deliver.lock", home) == -1)
+		end(LATER, "out of memory");
+	if ((fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600)) != -1)
+		while (flock(fd, LOCK_EX) == -1 && errno == EINTR)
+			;
+	free(path);
+}
+
+/* The message was delivered here before: once is enough. */
+static void
+end_if_stored(const char *mailbox, const struct mark marks[], int count)
+{
+	static char rest[65536];
+	const char *at = strrchr(mailbox, '@');
+	char *home, *maildir;
+
+	if (!at || strchr(mailbox, '/'))
+		return;
+	if (asprintf(&home, MAIL "/%s/%.*s", at + 1, (int)(at - mailbox), mailbox) == -1 ||
+	    asprintf(&maildir, "%s/Maildir", home) == -1)
+		end(LATER, "out of memory");
+	lock_home(home);
+	if (holds(maildir, marks, count)) {
+		while (read_part(rest, sizeof rest))
+			;
+		_exit(DELIVERED);
+	}
+	free(maildir);
+	free(home);
+}
+
+/*
+ * The marks by which the message has been here before; how many. What an alias sends elsewhere, too,
+ * is marked each time: by the second mark it has come back to the alias, and was delivered then.
+ */
+static int
+find_earlier(const char *mailbox, const char *alias, struct mark marks[MOST_MARKS])
+{
+	int count = find_marks(&header, DELIVERED_FIELD, mailbox, marks);
+
+	if (count == 0 && (count = find_marks(&header, FORWARDED_FIELD, alias, marks)))
+		memmove(marks, marks + 1, (size_t)--count * sizeof *marks);
+	return count;
+}
+
+/* What stands on top is ours; `original` is the recipient before aliases. */
+static void
+write_header(const char *mailbox, const char *alias, const char *recipient, const char *original)
+{
+	struct mark marks[MOST_MARKS];
+	int count;
+
+	read_header();
+	/* smtpd's own two; then of strangers what only the last server writes (RFC 5321, 4.4), and us. */
+	drop_first(&header, "Return-Path");
+	drop_first(&header, "Delivered-To");
+	drop_fields(&header, "Return-Path");
+	drop_fields(&header, RETURNED);
+	if (read_key(MARK_KEY)) {
+		if ((count = find_earlier(mailbox, alias, marks))) {
+			end_if_stored(mailbox, marks, count);
+			put_on_top(RETURNED ": yes\n");
+		} else {
+			new_mark(&header, mailbox, &marks[0]);
+			put_on_top(DELIVERED_FIELD ": %s %s\n", marks[0].time, marks[0].hmac);
+		}
+	}
+	if (strcasecmp(original, recipient) != 0)
+		put_on_top("X-Original-To: %s\n", original);
+}
+
 /* --- LMTP (RFC 2033) ----------------------------------------------------------------------- */
 
 static void
@@ -403,7 +637,7 @@ send_message(int lmtp)
 	bool begins = true;
 	size_t size, length;
 
-	while ((size = read_message(in, sizeof in))) {
+	while ((size = read_part(in, sizeof in))) {
 		length = 0;
 		for (size_t i = 0; i < size; i++) {
 			if (begins && in[i] == '.')
@@ -419,8 +653,41 @@ send_message(int lmtp)
 		write_all(lmtp, "\r\n", 2, "LMTP");
 }
 
+/*
+ * Whom it was for (RFC 3461): an alias that points here is an address of the account, which vacation
+ * knows by this. Dovecot refuses the whole mail for an ORCPT that it cannot read, so an address in
+ * other than plain letters goes without.
+ */
+static void
+say_recipient(int lmtp, const char *recipient, const char *original)
+{
+	const char *at = strrchr(original, '@');
+	char *both, *text = calloc(3, strlen(original) + 1);
+	size_t length = 0;
+
+	if (!text)
+		end(LATER, "out of memory");
+	for (const char *c = original; at && *c; c++) {
+		bool dot = *c == '.' && c != original && !strchr(".@", c[-1]) && c[1] && !strchr(".@", c[1]);
+
+		if (!isalnum((unsigned char)*c) && !dot && c != at &&
+		    !(c < at && strchr("!#$%&'*+-/=?^_`{|}~", *c)) && !(c > at && *c == '-'))
+			at = NULL;
+		length += (size_t)sprintf(text + length, *c == '+' || *c == '=' ? "+%02X" : "%c", *c);
+	}
+	if (!at || at == original || !at[1])
+		say(lmtp, "RCPT TO:<%s>\r\n", recipient);
+	else {
+		if (asprintf(&both, "%s> ORCPT=rfc822;%s", recipient, text) == -1)
+			end(LATER, "out of memory");
+		say(lmtp, "RCPT TO:<%s\r\n", both);
+		free(both);
+	}
+	free(text);
+}
+
 __attribute__((noreturn)) static void
-deliver_to_dovecot(const char *sender, const char *recipient)
+deliver_to_dovecot(const char *sender, const char *recipient, const char *original)
 {
 	int lmtp = connect_lmtp();
 
@@ -429,7 +696,7 @@ deliver_to_dovecot(const char *sender, const char *recipient)
 	expect(lmtp, '2');
 	say(lmtp, "MAIL FROM:<%s>\r\n", sender);
 	expect(lmtp, '2');
-	say(lmtp, "RCPT TO:<%s>\r\n", recipient);
+	say_recipient(lmtp, recipient, original);
 	expect(lmtp, '2');
 	say(lmtp, "DATA%s\r\n", "");
 	expect(lmtp, '3');
@@ -468,7 +735,7 @@ deliver_to(const char *folder, char **command)
 	int message = file_without_name(folder);
 	size_t size;
 
-	while ((size = read_message(content, sizeof content)))
+	while ((size = read_part(content, sizeof content)))
 		write_all(message, content, size, folder);
 	/* From here on the message is whole, whoever dies. The command keeps smtpd's alarm. */
 	if (lseek(message, 0, SEEK_SET) == -1 || dup2(message, STDIN_FILENO) == -1)
@@ -483,6 +750,8 @@ int
 main(int argc, char **argv)
 {
 	const char *sender = getenv("SENDER"), *recipient = getenv("RECIPIENT");
+	const char *original = getenv("ORIGINAL_RECIPIENT");
+	char *mailbox;
 
 	if ((argc != 2 && argc < 4) || !*argv[1] || !sender || !recipient)
 		end(LATER, "usage: SENDER=... RECIPIENT=... deliver DELIMITER [FOLDER COMMAND...]");
@@ -490,8 +759,15 @@ main(int argc, char **argv)
 	signal(SIGALRM, too_late);
 	alarm(DELIVERED_WITHIN);
 	find_feeder();
-	check_recipient(recipient, argv[1]);
+	recipient = with_tag(recipient, original, argv[1]);
+	mailbox = mailbox_of(recipient, argv[1]);
+	check_recipient(mailbox);
+	if (!original || !*original)
+		original = recipient;
+	write_header(mailbox, mailbox_of(original, argv[1]), recipient, original);
 	if (argc == 2)
-		deliver_to_dovecot(sender, recipient);
+		deliver_to_dovecot(sender, recipient, written_to(original, recipient, argv[1]));
+	put_on_top("Delivered-To: %s\n", recipient);
+	put_on_top("Return-Path: <%s>\n", sender);
 	deliver_to(argv[2], argv + 3);
 }

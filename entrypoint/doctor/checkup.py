@@ -15,13 +15,14 @@ from entrypoint.config.ports import Port
 from entrypoint.config.settings import Settings
 from entrypoint.doctor import client_addresses, clock, disk, outbound
 from entrypoint.doctor.addresses import check_addresses, check_ptr, families
-from entrypoint.doctor.certificate import judge_certificate
+from entrypoint.doctor.certificate import judge_certificates
+from entrypoint.doctor.chain import IssuedBy
 from entrypoint.doctor.dkim import check_dkim
 from entrypoint.doctor.dmarc import check_dmarc
-from entrypoint.doctor.finding import Finding
+from entrypoint.doctor.finding import NO_ADDRESS, Finding, skipped
 from entrypoint.doctor.mx import check_mx
 from entrypoint.doctor.outbound import check_outbound, check_relay_host
-from entrypoint.doctor.ports import judge_local, judge_public
+from entrypoint.doctor.ports import is_ours, judge_local, judge_public
 from entrypoint.doctor.probes import Probes
 from entrypoint.doctor.relaying import check_relaying
 from entrypoint.doctor.spf import check_spf
@@ -65,7 +66,7 @@ class Checkup:
         # The names of the web service are compared with the certificate that it shows.
         web = await self._many("port", None, self._web.look(ours))
         names = [self._name(name, owner, ours) for name, owner in self._server.names]
-        host = [*(self._ptr(address) for address in ours), self._outside(ours, web), self._here()]
+        host = [self._ptrs(ours), self._outside(ours, web), self._here()]
         of_names, of_host = await asyncio.gather(asyncio.gather(*names), asyncio.gather(*host))
         owned = zip(self._server.names, of_names, strict=True)
         both = [(owner, findings) for (_, owner), findings in owned]
@@ -91,11 +92,10 @@ class Checkup:
             if owner is not None:
                 checks.append(self._one("mx", owner, check_mx(name, server, ours, lookup)))
             checks.append(self._many("spf", owner, check_spf(name, server, ours, lookup)))
-            checks += [
-                self._one("dkim", owner, check_dkim(key, server, lookup))
-                for key in server.keys
-                if key.domain == name
-            ]
+            keys = [key for key in server.keys if key.domain == name]
+            checks += [self._one("dkim", owner, check_dkim(key, server, lookup)) for key in keys]
+            if not keys and name in server.signing_domains:
+                checks.append(_ready([skipped("dkim", owner, "no key of it can be used")]))
             checks.append(self._many("dmarc", owner, check_dmarc(name, server, lookup)))
             if owner is not None:
                 checks += [
@@ -104,8 +104,12 @@ class Checkup:
                 ]
             return _flat(await asyncio.gather(*checks))
 
-    async def _ptr(self, address: str) -> list[Finding]:
-        return await self._one("ptr", None, check_ptr(self._server, address, self._lookup()))
+    async def _ptrs(self, ours: Sequence[str]) -> list[Finding]:
+        made = (
+            self._one("ptr", None, check_ptr(self._server, address, self._lookup()))
+            for address in ours
+        )
+        return _flat(await asyncio.gather(*made)) or [skipped("ptr", None, NO_ADDRESS)]
 
     def _lookup(self) -> Lookup:
         return Lookup(self._resolver, seconds=_DNS_SECONDS, queries=_DNS_QUESTIONS)
@@ -114,28 +118,35 @@ class Checkup:
 
     async def _outside(self, ours: Sequence[str], web: list[Finding]) -> list[Finding]:
         """web: the findings about the web service, which stand beside those of the other ports."""
-        settings, probes = self._settings, self._probes
-        host, domains = settings.mail_hostname, settings.domains
         return _flat(
             await asyncio.gather(
-                self._many("port", None, self._ports(ours)),
-                _ready(web),
-                *(
-                    self._one(
-                        "open-relay",
-                        None,
-                        check_relaying(
-                            address, host, domains, at=probes.at(address), port=probes.smtp_port
-                        ),
-                    )
-                    for address in ours
-                ),
+                self._many("port", None, self._ports(ours, web)),
+                self._relaying(ours),
                 self._one("outbound", None, self._outbound()),
             )
         )
 
-    async def _ports(self, ours: Sequence[str]) -> list[Finding]:
-        """The ports here and at our addresses, and the certificates that they show."""
+    async def _relaying(self, ours: Sequence[str]) -> list[Finding]:
+        probes, host = self._probes, self._settings.mail_hostname
+        made = (
+            self._one(
+                "open-relay",
+                None,
+                check_relaying(
+                    *(address, host, self._settings.domains),
+                    at=probes.at(address),
+                    port=probes.smtp_port,
+                ),
+            )
+            for address in ours
+        )
+        return _flat(await asyncio.gather(*made)) or [skipped("open-relay", None, NO_ADDRESS)]
+
+    async def _ports(self, ours: Sequence[str], web: list[Finding]) -> list[Finding]:
+        """The ports here and at our addresses, and the certificates that they show.
+
+        web: the findings about the ports of the web service.
+        """
         host = self._settings.mail_hostname
         imaps, local, *public = await asyncio.gather(
             self._imaps(),
@@ -145,14 +156,20 @@ class Checkup:
             ),
         )
         reached = [judge_public(ip, seen, host) for ip, seen in zip(ours, public, strict=True)]
-        greeting = [each for seen in (local, *public, imaps) for each in seen if not each.error]
-        now = datetime.fromtimestamp(self._probes.time(), UTC)
-        certificates = [
-            judge_certificate(seen, host, now)
-            for port in (*self._probes.smtp, *self._probes.imaps)
-            if (seen := [each for each in greeting if each.port == port])
-        ]
-        return [*judge_local([*local, *imaps]), *reached, *certificates]
+        if not ours:
+            reached = [skipped("reach", None, NO_ADDRESS)]
+        certificates = judge_certificates(
+            [*local, *imaps, *self._web.looks.local],
+            # What another server shows there is not ours to renew.
+            [
+                *(each for seen in public for each in seen if is_ours(each, host)),
+                *(each for seen in self._web.looks.public.values() for each in seen),
+            ],
+            host,
+            datetime.fromtimestamp(self._probes.time(), UTC),
+            IssuedBy.of(self._settings),
+        )
+        return [*judge_local([*local, *imaps]), *reached, *web, *certificates]
 
     async def _local(self) -> list[Finding]:
         return await self._many("port", None, self._local_ports())
@@ -228,10 +245,9 @@ class Checkup:
         return [Finding(check, domain, "warn", why, cure)]
 
 
-_DEMO = Finding(
+_DEMO = skipped(
     "demo",
     None,
-    "ok",
     "this is a demo that nobody outside sends mail to: only what is local is checked",
     "set DOMAINS and ACCOUNTS for a server of your own",
 )

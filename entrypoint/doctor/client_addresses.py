@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pydantic import NonNegativeInt
 
-from entrypoint.doctor.finding import Finding, Status
+from entrypoint.doctor.finding import Finding, Status, skipped
 from entrypoint.json_model import JsonModel, read_json
 from entrypoint.text import counted
 
@@ -87,7 +87,7 @@ def check_clients(path: Path) -> Finding:
         "IPv6 enabled in the container's network, or network_mode: host"
     )
     if total < _ENOUGH:
-        return _finding("ok", f"{counted(total, 'message')} so far: too few to tell")
+        return skipped("clients", None, f"{counted(total, 'message')} so far: too few to tell")
     if clients.gateway and not clients.other:
         where = f"the gateway {clients.only}" if clients.only else "gateways"
         return _finding(

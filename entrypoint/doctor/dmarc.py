@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entrypoint.doctor.finding import Finding, Status, not_checked, quote
+from entrypoint.doctor.finding import Finding, Status, not_checked, quote, skipped
 from entrypoint.doctor.this_server import ThisServer
 from filters.mailauth.dmarc.alignment import Alignment, Identifier
 from filters.mailauth.dmarc.discovery import Discovery, discover
@@ -16,9 +16,12 @@ async def check_dmarc(name: str, server: ThisServer, resolver: Resolver) -> list
         found = await discover(name, resolver)
         texts = (await resolver.query(f"_dmarc.{name}", "TXT")).texts
     except DnsTemporaryError as error:
-        return [not_checked("dmarc", domain, error.reason)]
+        unknown = skipped("alignment", domain, "DNS does not say what the DMARC record is")
+        return [not_checked("dmarc", domain, error.reason), unknown]
     findings = [] if domain is None else [_policy(domain, found, texts, server)]
-    if found.record is not None:
+    if found.record is None:
+        findings.append(skipped("alignment", domain, f"no DMARC record for {name} is known"))
+    else:
         findings.append(await _alignment(name, found, server, resolver))
     return findings
 

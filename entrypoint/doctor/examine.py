@@ -9,6 +9,7 @@ from entrypoint import data
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.settings import Settings
 from entrypoint.doctor.checkup import Checkup
+from entrypoint.doctor.container import check_container
 from entrypoint.doctor.finding import Finding
 from entrypoint.doctor.probes import Probes
 from filters.mailauth.dkim.sign import SigningKey
@@ -37,6 +38,9 @@ def examine(settings: Settings) -> list[Finding]:
 async def _run(settings: Settings, keys: list[SigningKey]) -> list[Finding]:
     resolver = DnsResolver(settings.dns_servers or None)
     try:
-        return await Checkup(settings, keys, resolver, Probes()).run()
+        found, here = await asyncio.gather(
+            Checkup(settings, keys, resolver, Probes()).run(), check_container()
+        )
+        return [*found, *here]
     finally:
         await resolver.close()

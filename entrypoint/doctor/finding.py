@@ -5,17 +5,18 @@ A finding holds printable ASCII only, whoever wrote the text in it. It must not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal, get_args
 
 from entrypoint.text import aligned, counted, printable
 
-Status = Literal["ok", "warn", "fail"]
+Status = Literal["ok", "skipped", "warn", "fail"]
 
-# From the best to the worst; the place of the worst one found is the command's exit status.
+# From the best to the worst; what was not looked at is no worse than what is well.
 STATUSES: tuple[Status, ...] = get_args(Status)
+EXIT_STATUS: Mapping[Status, int] = {"ok": 0, "skipped": 0, "warn": 1, "fail": 2}
 
 _LONGEST_DETAIL = 800  # characters
 _LONGEST_QUOTE = 120
@@ -73,6 +74,16 @@ def not_checked(check: str, domain: str | None, reason: str, subject: str = "") 
     )
 
 
+def skipped(
+    check: str, domain: str | None, reason: str, cure: str = "", subject: str = ""
+) -> Finding:
+    """Not looked at: a setting turns it off, or it depends on what another finding tells."""
+    return Finding(check, domain, "skipped", reason, cure, subject)
+
+
+NO_ADDRESS = "no public address of this server is known"
+
+
 def quote(text: str | bytes) -> str:
     """A stranger's text in double quotes, cut to a readable length."""
     if isinstance(text, bytes):
@@ -112,7 +123,9 @@ def table(host: str, findings: Sequence[Finding]) -> Iterator[Line]:
             if finding.cure:
                 yield Line(f"{' ' * (wide + _STATUS + 6)}-> {finding.cure}")
         yield Line("")
-    yield Line(", ".join(_counted(findings, status) for status in STATUSES))
+    found = {finding.status for finding in findings}
+    counts = (_counted(findings, each) for each in STATUSES if each != "skipped" or each in found)
+    yield Line(", ".join(counts))
 
 
 def _counted(findings: Sequence[Finding], status: Status) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from entrypoint.doctor.certificate import has_name
-from entrypoint.doctor.finding import Finding, Status, not_checked, quote
+from entrypoint.doctor.finding import Finding, Status, not_checked, quote, skipped
 from entrypoint.doctor.this_server import ThisServer
 from entrypoint.probe.addresses import addresses_of
 from entrypoint.probe.dialog import reason
@@ -24,6 +24,10 @@ from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 SECONDS = 15.0  # for one address; §3.3 gives senders a minute
 _PATH = "/.well-known/mta-sts.txt"
 _MOST_ADDRESSES = 4
+_UNTRUSTED = (
+    "senders want one that a public authority has issued, with its full chain: see what is said of "
+    "the certificate below"
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ async def _page(name: str, address: str, server: ThisServer, sender: Sender) -> 
             page = await get(sender.at(address), sender.port, name, _PATH, sender.trust)
     except ssl.SSLCertVerificationError as error:
         why = f"the certificate does not verify: {error.verify_message}"
-        return Fetched(trouble=f"{where}: {why}", cure=server.name_cure)
+        return Fetched(trouble=f"{where}: {why}", cure=_UNTRUSTED)
     except TimeoutError:
         return _unreached(where, f"no answer within {SECONDS:g} s")
     except (OSError, PageError) as error:
@@ -106,7 +110,9 @@ async def check_mta_sts(
         exchanges = [host for _, host in (await resolver.query(domain, "MX")).exchanges]
         fetched = await fetch(domain, server, resolver, sender)
     except DnsTemporaryError as error:
-        return [not_checked("mta-sts", domain, error.reason)]
+        others = ("mta-sts-policy", "tls-rpt")
+        unknown = [skipped(each, domain, "DNS does not answer for all of it") for each in others]
+        return [not_checked("mta-sts", domain, error.reason), *unknown]
     found = _policy(domain, fetched, policy, exchanges, known=bool(texts))
     early = found.status != "ok" and not fetched.inside
 

@@ -10,7 +10,14 @@ from collections.abc import Callable, Sequence
 
 from entrypoint import smtpctl
 from entrypoint.config.ports import Port
-from entrypoint.doctor.finding import NOT_RUNNING, Finding, Status, not_checked, quote
+from entrypoint.doctor.finding import (
+    NOT_RUNNING,
+    Finding,
+    Status,
+    not_checked,
+    quote,
+    skipped,
+)
 from entrypoint.probe.addresses import addresses_of
 from entrypoint.probe.dialog import DialogError, dialog, reason
 from entrypoint.probe.look import look
@@ -19,7 +26,7 @@ from entrypoint.text import counted, hours
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 SECONDS = 10.0
-_MOST_HOSTS, _MOST_ADDRESSES = 3, 6
+_MOST_HOSTS, _MOST_ADDRESSES, _AT_FIRST = 3, 6, 2
 
 
 def _finding(status: Status, detail: str, cure: str = "") -> Finding:
@@ -40,13 +47,12 @@ async def check_relay_host(host: str, port: Port) -> Finding:
 
 
 async def check_outbound(
-    probe: str | None, resolver: Resolver, port: int, at: Callable[[str], str]
+    probe: str, resolver: Resolver, port: int, at: Callable[[str], str]
 ) -> Finding:
     """probe: DOCTOR_PROBE_DOMAIN. at: where to connect to for an address."""
-    if probe is None:
-        # Nothing is wrong, and nobody is to get used to a warning: so this is ok.
-        return _finding(
-            "ok", "skipped: DOCTOR_PROBE_DOMAIN is not set, so no other server is connected to"
+    if not probe:
+        return skipped(
+            "outbound", None, "DOCTOR_PROBE_DOMAIN=no, so no other server is connected to"
         )
     try:
         addresses = await _exchangers(probe, resolver)
@@ -56,22 +62,25 @@ async def check_outbound(
         return _finding(
             "warn",
             f"not tested: {probe} has no mail server",
-            "set DOCTOR_PROBE_DOMAIN to a domain that accepts mail",
+            "set DOCTOR_PROBE_DOMAIN to a domain that accepts mail, or to no; if this one does, "
+            "check DNS_SERVERS",
         )
-    tried = await asyncio.gather(*(_greeting(at(address), port) for address in addresses))
-    for address, (code, _) in zip(addresses, tried, strict=True):
-        if code == 220:
-            return _finding("ok", f"the MX of {probe} ({address}) answers on port {port}")
-    for address, (code, text) in zip(addresses, tried, strict=True):
+    tried: dict[str, tuple[int, str]] = {}
+    # The others are left alone where one of the first choice answers.
+    for some in (addresses[:_AT_FIRST], addresses[_AT_FIRST:]):
+        greetings = await asyncio.gather(*(_greeting(at(address), port) for address in some))
+        tried |= zip(some, greetings, strict=True)
+        for address, (code, _) in tried.items():
+            if code == 220:
+                return _finding("ok", f"the MX of {probe} ({address}) answers on port {port}")
+    for address, (code, text) in tried.items():
         if code:
             return _finding(
                 "warn",
                 f"the MX of {probe} ({address}) refuses this server: {code} {quote(text)}",
                 "its text says why; the address may be on a blocklist",
             )
-    said = ", ".join(
-        f"{address} ({text})" for address, (_, text) in zip(addresses, tried, strict=True)
-    )
+    said = ", ".join(f"{address} ({text})" for address, (_, text) in tried.items())
     return _finding(
         "fail",
         f"no MX of {probe} answers on port {port}: {said}",

@@ -28,7 +28,7 @@ def judge_local(looks: Iterable[Look]) -> list[Finding]:
 def judge_public(address: str, looks: Sequence[Look], host: str) -> Finding:
     """One finding for a public address and all its ports."""
 
-    others = [each for each in looks if not each.error and not _is_ours(each, host)]
+    others = [each for each in looks if not each.error and not is_ours(each, host)]
     if others:
         return Finding(
             "reach",
@@ -57,7 +57,7 @@ def judge_reached(address: str, looks: Sequence[Look]) -> Finding:
     return Finding("reach", None, "ok", f"{address} answers on {ports_of(looks)}", subject=address)
 
 
-def _is_ours(seen: Look, host: str) -> bool:
+def is_ours(seen: Look, host: str) -> bool:
     """Does the greeting name us (RFC 5321 §4.2)?"""
     return seen.greeting.split(" ", 1)[0].lower() == host
 

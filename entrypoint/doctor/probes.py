@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from entrypoint import paths
@@ -46,7 +46,8 @@ class Probes:
     async def look(self, address: str, ports: Sequence[Port], host: str) -> list[Look]:
         """What the ports of an address show, all at once. host: the name to ask for."""
         at = self.at(address)
-        return await asyncio.gather(*(look(at, port, host, self.trust) for port in ports))
+        seen = await asyncio.gather(*(look(at, port, host, self.trust) for port in ports))
+        return [replace(each, address=address) for each in seen]
 
     def time(self) -> float:
         """Unix time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from entrypoint.doctor.finding import Finding, Status, quote
+from entrypoint.doctor.finding import Finding, Status, quote, skipped
 from entrypoint.probe.dialog import Dialog, DialogError, SmtpReply, dialog, reason
 from entrypoint.probe.look import greeting
 
@@ -52,11 +52,10 @@ async def check_relaying(
 
 
 def _unreached(address: str, why: str) -> Finding:
-    return Finding(
+    return skipped(
         "open-relay",
         None,
-        "warn",
-        f"{address}: not tested, it cannot be reached from inside ({why})",
+        f"{address}: it cannot be reached from inside ({why})",
         "test it from another network",
         address,
     )

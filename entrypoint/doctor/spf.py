@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from entrypoint.doctor.finding import Finding, not_checked
+from entrypoint.doctor.finding import NO_ADDRESS, Finding, not_checked, skipped
 from entrypoint.doctor.this_server import ThisServer
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 from filters.mailauth.envelope import Envelope
@@ -94,9 +94,14 @@ async def check_spf(
     try:
         terms = await terms_of(name, resolver)
     except DnsTemporaryError as error:
-        return [not_checked("spf", domain, error.reason)]
+        unknown = skipped("spf-lookups", domain, "DNS does not say what the record is")
+        return [not_checked("spf", domain, error.reason), unknown]
     found = [await _passes(name, domain, terms, server, ours, resolver)]
-    if terms is not None:
+    if terms is None:
+        found.append(
+            skipped("spf-lookups", domain, "there is no single SPF record to count them in")
+        )
+    else:
         found.append(_within_bounds(domain, terms))
     return found
 
@@ -111,13 +116,8 @@ async def _passes(
 ) -> Finding:
     cure = server.publish(name, "TXT")
     if not ours:
-        return Finding(
-            "spf",
-            domain,
-            "warn",
-            "not checked: no public address of this server is known",
-            f"give {server.host} an address in DNS first",
-        )
+        cure = f"give {server.host} an address in DNS first"
+        return skipped("spf", domain, NO_ADDRESS, cure)
     if not spf_check.available():
         return Finding("spf", domain, "warn", "not checked: pyspf is not installed", "install it")
     results = [(address, await _evaluate(name, address, server, resolver)) for address in ours]
@@ -138,10 +138,9 @@ async def _passes(
             f'end it with "-all"; {cure}',
         )
     if server.relay_host is not None:
-        return Finding(
+        return skipped(
             "spf",
             domain,
-            "ok",
             f"there is a record; mail leaves through {server.relay_host}, and its operator says "
             "what the record needs",
         )

@@ -27,7 +27,13 @@ log = logging.getLogger(__name__)
 # smtpd needs a moment; and what dies five times within a minute ends the container.
 _FIRST_AFTER = 15.0  # seconds
 _LOOK_WITHIN = 120.0
-_LEVEL: Mapping[str, Level] = {"ok": "info", "warn": "warning", "fail": "error"}
+_LEVEL: Mapping[str, Level] = {
+    "ok": "info",
+    "skipped": "info",
+    "warn": "warning",
+    "fail": "error",
+}
+_QUIET = ("ok", "skipped")  # nothing to tell, unless it was worse before
 
 _Finding = Mapping[str, Any]
 _Key = tuple[str, str | None, int]
@@ -49,16 +55,18 @@ class LastFindings:
         before = last or {}
         for key, finding in now.items():
             old = before.get(key)
-            if finding["status"] == "ok" and (old is None or old["status"] == "ok"):
+            if finding["status"] in _QUIET and (old is None or old["status"] in _QUIET):
                 continue
             if old is None or _essence(old) != _essence(finding):
                 yield LogLine(_LEVEL[finding["status"]], _line(finding))
         for key, old in before.items():
-            if key not in now and old["status"] != "ok":
+            if key not in now and old["status"] not in _QUIET:
                 yield LogLine("info", f"{_name(old)}: no longer checked")
         if last is None:
-            well = sum(finding["status"] == "ok" for finding in now.values())
-            yield LogLine("info", f"{well} of {len(now)} checks are ok")
+            count = Counter(finding["status"] for finding in now.values())
+            made = len(now) - count["skipped"]
+            left_out = f", {count['skipped']} skipped" if count["skipped"] else ""
+            yield LogLine("info", f"{count['ok']} of {made} checks are ok{left_out}")
 
 
 def _by_key(findings: Sequence[_Finding]) -> dict[_Key, _Finding]:
@@ -81,7 +89,7 @@ def _name(finding: _Finding) -> str:
 
 
 def _line(finding: _Finding) -> str:
-    well = "recovered: " if finding["status"] == "ok" else ""
+    well = {"ok": "recovered: ", "skipped": "skipped: "}.get(finding["status"], "")
     cure = f"; {finding['cure']}" if finding["cure"] else ""
     return f"{_name(finding)}: {well}{finding['detail']}{cure}"
 

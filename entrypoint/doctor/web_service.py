@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from entrypoint.config.settings import Settings
-from entrypoint.doctor.certificate import has_name, judge_certificate
-from entrypoint.doctor.finding import Finding, Status, not_checked
+from entrypoint.doctor.certificate import has_name
+from entrypoint.doctor.finding import NO_ADDRESS, Finding, Status, not_checked, skipped
 from entrypoint.doctor.mta_sts import Sender, check_mta_sts
 from entrypoint.doctor.ports import judge_local, judge_reached, ports_of
 from entrypoint.doctor.probes import Probes
@@ -35,14 +34,11 @@ class WebLooks:
         return next((each.certificate for each in self.local if each.certificate), b"")
 
 
-def judge_web(looks: WebLooks, host: str, now: datetime) -> list[Finding]:
-    """The ports here, those at each public address, and the certificate on 443."""
-    every = [each for seen in (looks.local, *looks.public.values()) for each in seen]
-    secure = [each for each in every if each.port.implicit_tls and not each.error]
+def judge_web(looks: WebLooks) -> list[Finding]:
+    """The ports here, and those at each public address."""
     return [
         *judge_local(looks.local),
         *(_reached(ip, seen, looks.certificate) for ip, seen in looks.public.items()),
-        *([judge_certificate(secure, host, now)] if secure else []),
     ]
 
 
@@ -84,12 +80,13 @@ async def check_name(
     if not found.known:
         return finding("warn", "no such name: mail programs cannot find their settings", publish)
     if not ours:
-        return finding("warn", "not checked: no public address of this server is known", publish)
+        return skipped("autoconfig", domain, f"{name}: {NO_ADDRESS}", subject=name)
     strangers = [address for address in found.known if address not in ours]
     if strangers:
         return finding("warn", f"it points to {', '.join(strangers)}, not here", publish)
     if not certificate:  # the port's own finding says so
-        return finding("ok", "it points here")
+        seen = f"{name}: it points here; its certificate is not seen while port 443 does not answer"
+        return skipped("autoconfig", domain, seen, subject=name)
     if not has_name(certificate, name):
         return finding(
             "warn",
@@ -104,18 +101,17 @@ class WebService:
 
     def __init__(self, settings: Settings, server: ThisServer, probes: Probes) -> None:
         self._settings, self._server, self._probes = settings, server, probes
-        self._looks = WebLooks()
+        self.looks = WebLooks()
 
     async def look(self, ours: Sequence[str]) -> list[Finding]:
-        """The ports here and at our public addresses, and the certificate."""
+        """The ports here and at our public addresses; what was seen is in `looks` from then on."""
         if not self._settings.serves_web:
             return []
         here, *public = await asyncio.gather(
             self.look_here(), *(self._look(address) for address in ours)
         )
-        self._looks = WebLooks(here, dict(zip(ours, public, strict=True)))
-        now = datetime.fromtimestamp(self._probes.time(), UTC)
-        return judge_web(self._looks, self._settings.mail_hostname, now)
+        self.looks = WebLooks(here, dict(zip(ours, public, strict=True)))
+        return judge_web(self.looks)
 
     async def look_here(self) -> Sequence[Look]:
         """The ports as they are seen on the loopback address."""
@@ -138,7 +134,7 @@ class WebService:
         names = (f"{label}.{domain}" for label in ("autoconfig", "autodiscover"))
         return await asyncio.gather(
             *(
-                check_name(name, domain, self._server, ours, self._looks.certificate, resolver)
+                check_name(name, domain, self._server, ours, self.looks.certificate, resolver)
                 for name in names
             )
         )

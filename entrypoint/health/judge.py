@@ -232,7 +232,8 @@ def _reported(seen: Seen) -> list[Fault]:
         found.append(
             Fault(
                 f"DNS: no name server answers within {seen.seconds:g} s "
-                f"({', '.join(seen.name_servers)}); clients wait a minute for smtpd's greeting"
+                f"({', '.join(seen.name_servers)}); clients wait some seconds for the greeting, "
+                "mail cannot be verified, and mail to other servers waits"
             )
         )
     if seen.control.longest > LONGEST_DELIVERY:

@@ -26,6 +26,7 @@ from entrypoint.config.settings import Settings
 from entrypoint.dkim_keys.ticker import KeyTicker
 from entrypoint.log import start_logging, write_lines
 from entrypoint.log_line import LEVELS, Say
+from entrypoint.maintenance import mail_owners, sieve_notices
 from entrypoint.maintenance.applier import Applier
 from entrypoint.maintenance.apply import Prepared, prepare, sync_keys
 from entrypoint.maintenance.control_server import listen
@@ -33,7 +34,9 @@ from entrypoint.maintenance.control_socket import Outcome
 from entrypoint.maintenance.disks import DiskTicker
 from entrypoint.maintenance.duties import Duty, repeat
 from entrypoint.maintenance.environment import read_environment
+from entrypoint.maintenance.mounted_files import MountedFilesTicker
 from entrypoint.maintenance.mta_sts import MtaStsTicker
+from entrypoint.maintenance.name_servers import NameServerTicker
 from entrypoint.maintenance.progress import Progress
 from entrypoint.maintenance.reload import RunningServers, reload
 from entrypoint.maintenance.watch import WatchedFiles
@@ -42,7 +45,7 @@ from entrypoint.tls.ticker import CertificateTicker
 
 log = logging.getLogger(__name__)
 
-_FILES = ("ACCOUNTS_FILE", "ALIASES_FILE", "DOMAINS_FILE")
+_FILES = ("ACCOUNTS_FILE", "ALIASES_FILE", "DOMAINS_FILE", "SEND_AS_FILE")
 # A thousand plain passwords of ACCOUNTS_FILE are hashed in seconds.
 _PREPARE_SECONDS = 120.0
 _KEYS_SECONDS = 30.0
@@ -60,8 +63,12 @@ class Maintenance:
             # DNS has 25 seconds of these.
             Duty("DKIM keys", 60.0, self._keys.tick, 100.0),
             Duty("disks", 5.0, DiskTicker().tick, 120.0),
+            Duty("owners of mail", mail_owners.EVERY, mail_owners.MailOwnersTicker().tick, 700.0),
+            Duty("Sieve", sieve_notices.EVERY, sieve_notices.SieveNoticesTicker().tick, 90.0),
             Duty("certificate", 2.0, CertificateTicker(paths.DATA).tick, 300.0),
             Duty("MTA-STS", 5.0, MtaStsTicker().tick, 150.0),
+            Duty("name servers", 5.0, NameServerTicker().tick, 30.0),
+            Duty("mounted files", 5.0, MountedFilesTicker().tick, 30.0),
         )
 
     async def run(self) -> None:

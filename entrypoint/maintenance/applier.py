@@ -184,7 +184,7 @@ Value = TypeVar("Value")
 
 
 def differences(old: Settings, new: Settings) -> Iterator[str]:
-    """Domains, accounts and aliases: nothing else changes while the server runs."""
+    """Domains, accounts, aliases and senders: nothing else changes while the server runs."""
     for name, before, after in _changed(
         dict.fromkeys(old.domains, 1), dict.fromkeys(new.domains, 1)
     ):
@@ -207,6 +207,11 @@ def differences(old: Settings, new: Settings) -> Iterator[str]:
             yield f"alias {name} removed"
         else:
             yield f"alias {name} {'added' if source is None else 'changed'}: {', '.join(goal)}"
+    for name, _, goal in _changed(
+        {each.account: each.addresses for each in old.send_as},
+        {each.account: each.addresses for each in new.send_as},
+    ):
+        yield f"account {name} may also send as: {', '.join(goal or ()) or 'nobody else'}"
 
 
 def _account(old: Account, new: Account) -> Iterator[str]:

@@ -22,6 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import Field
+
 from entrypoint.disks import explained
 from entrypoint.json_model import JsonModel, read_json
 from entrypoint.log_line import LogLine, Say
@@ -29,7 +31,7 @@ from entrypoint.maintenance.progress import Progress
 from entrypoint.maintenance.sessions import SessionsToEnd
 from entrypoint.paths import LOGINS, RUN
 from entrypoint.processes import in_child, run_program
-from entrypoint.render import RenderedFile, write
+from entrypoint.render import RenderedFile, remove_unused_lists, write
 from entrypoint.smtpctl import SMTPCTL
 from entrypoint.text import counted
 
@@ -90,6 +92,7 @@ class _Addresses(JsonModel):
     domains: list[str]
     owners: dict[str, list[str]]
     forwards: list[str]
+    senders: dict[str, list[str]] = Field(default_factory=dict)
 
 
 def _without_removed(addresses: RenderedFile, run: Path) -> RenderedFile | None:
@@ -107,6 +110,7 @@ def _without_removed(addresses: RenderedFile, run: Path) -> RenderedFile | None:
         # What smtpd still forwards, and what it will: neither may come with a sender that it cannot
         # rewrite.
         forwards=sorted({*old.forwards, *new.forwards} & owners.keys()),
+        senders=new.senders,
     )
     text = json.dumps(both.model_dump(), indent=1) + "\n"
     return None if both == old else replace(addresses, content=text)
@@ -231,6 +235,7 @@ async def _mail(
             for table in new.tables:
                 await _update(table, servers, progress)
                 _mark(table, run).unlink(missing_ok=True)
+            remove_unused_lists(run)
             progress.done(_SMTPD)
         if addresses:
             await _write([addresses], (), progress, run)
@@ -294,6 +299,7 @@ def all_told(run: Path = RUN) -> None:
     """smtpd is about to start, and reads everything then."""
     for table in _TABLES:
         _mark(table, run).unlink(missing_ok=True)
+    remove_unused_lists(run)
 
 
 def _name(file: RenderedFile) -> str:

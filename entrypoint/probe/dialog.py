@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.files import acting_as
+from entrypoint.probe.tls_contexts import shown_chain
 
 _LONGEST_LINE = 4_096  # octets; RFC 5321 §4.5.3.1.5 has 512
 _MOST_LINES = 100
@@ -113,10 +114,9 @@ class Dialog:
         """Go on in TLS. Raises OSError or ssl.SSLError."""
         await self._writer.start_tls(context, server_hostname=name)
 
-    def certificate(self) -> bytes:
-        """The certificate that the server showed, DER; b"" where there is no TLS."""
-        tls = self._writer.get_extra_info("ssl_object")
-        return (tls.getpeercert(binary_form=True) if tls is not None else None) or b""
+    def chain(self) -> tuple[bytes, ...]:
+        """The certificates that the server sent, DER, its own first; none where there is no TLS."""
+        return shown_chain(self._writer.get_extra_info("ssl_object"))
 
 
 @asynccontextmanager

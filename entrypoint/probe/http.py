@@ -12,6 +12,8 @@ import io
 import ssl
 from dataclasses import dataclass
 
+from entrypoint.probe.tls_contexts import shown_chain
+
 _MOST = 65_536  # octets of head and body
 _BEGIN = b"HTTP/"
 
@@ -22,12 +24,19 @@ class PageError(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """type: the media type without its parameters. certificate: DER, b"" without TLS."""
+    """type: the media type without its parameters. chain: DER, the server's own certificate
+    first, none without TLS.
+    """
 
     status: int
     type: str
     body: bytes
-    certificate: bytes
+    chain: tuple[bytes, ...] = ()
+
+    @property
+    def certificate(self) -> bytes:
+        """The server's own, DER, b"" without TLS."""
+        return self.chain[0] if self.chain else b""
 
 
 async def get(
@@ -38,8 +47,7 @@ async def get(
         address, port, ssl=tls, server_hostname=name if tls else None
     )
     try:
-        link = writer.get_extra_info("ssl_object")
-        shown = (link.getpeercert(binary_form=True) if link is not None else None) or b""
+        shown = shown_chain(writer.get_extra_info("ssl_object"))
         lines = (f"GET {path} HTTP/1.1", f"Host: {name}", "Connection: close", "", "")
         writer.write("\r\n".join(lines).encode("ascii"))
         await writer.drain()
@@ -64,11 +72,11 @@ class _Heard:
         return io.BytesIO(self._said)
 
 
-def _parsed(said: bytes, certificate: bytes) -> Page:
+def _parsed(said: bytes, chain: tuple[bytes, ...]) -> Page:
     answer = http.client.HTTPResponse(_Heard(said))  # type: ignore[arg-type]
     try:
         answer.begin()
         body = answer.read()
     except (http.client.HTTPException, ValueError, OSError):
         raise PageError("no HTTP server" if said else "the connection was closed") from None
-    return Page(answer.status, answer.headers.get_content_type(), body, certificate)
+    return Page(answer.status, answer.headers.get_content_type(), body, chain)

@@ -33,17 +33,24 @@ _STARTTLS: Mapping[Protocol, tuple[str, str, str]] = {
 class Look:
     """What there was to see at an address and a port.
 
-    error: why there is no greeting. greeting: its text, a stranger's. certificate: DER, b"" where
-    there is none, and then tls_error says why. distrust: why its chain does not verify.
+    error: why there is no greeting. greeting: its text, a stranger's. chain: DER, the server's own
+    certificate first; none where there is no TLS, and then tls_error says why. distrust: why the
+    chain does not verify, and distrust_code: X509_V_ERR_… of that.
     """
 
     address: str
     port: Port
     error: str = ""
     greeting: str = ""
-    certificate: bytes = b""
+    chain: tuple[bytes, ...] = ()
     tls_error: str = ""
     distrust: str = ""
+    distrust_code: int = 0
+
+    @property
+    def certificate(self) -> bytes:
+        """The server's own, DER, b"" where there is none."""
+        return self.chain[0] if self.chain else b""
 
 
 async def look(address: str, port: Port, host: str, trust: ssl.SSLContext) -> Look:
@@ -52,7 +59,8 @@ async def look(address: str, port: Port, host: str, trust: ssl.SSLContext) -> Lo
     try:
         return await _bounded(seen, host, trust)
     except ssl.SSLCertVerificationError as error:
-        return replace(await _bounded(seen, host, unverified()), distrust=error.verify_message)
+        seen = await _bounded(seen, host, unverified())
+        return replace(seen, distrust=error.verify_message, distrust_code=error.verify_code)
 
 
 async def _bounded(seen: Look, host: str, context: ssl.SSLContext) -> Look:
@@ -80,13 +88,13 @@ async def _look(seen: Look, host: str, context: ssl.SSLContext) -> Look:
                 raise
             except (OSError, DialogError) as error:
                 return replace(seen, tls_error=reason(error))
-        return replace(seen, certificate=said.certificate())
+        return replace(seen, chain=said.chain())
 
 
 async def _look_http(seen: Look, host: str, context: ssl.SSLContext) -> Look:
     tls = context if seen.port.implicit_tls else None
     page = await get(seen.address, seen.port.number, host, "/", tls)
-    return replace(seen, greeting=f"HTTP {page.status}", certificate=page.certificate)
+    return replace(seen, greeting=f"HTTP {page.status}", chain=page.chain)
 
 
 def _connected(
@@ -140,14 +148,14 @@ async def fingerprints(
     there is none.
     """
     ports = tuple(ports)
-    shown = await asyncio.gather(*(_certificate(address, port, host) for port in ports))
+    shown = await asyncio.gather(*(_chain(address, port, host) for port in ports))
     return {
-        port.number: hashlib.sha256(certificate).hexdigest() if certificate else ""
-        for port, certificate in zip(ports, shown, strict=True)
+        port.number: hashlib.sha256(chain[0]).hexdigest() if chain else ""
+        for port, chain in zip(ports, shown, strict=True)
     }
 
 
-async def _certificate(address: str, port: Port, host: str) -> bytes:
+async def _chain(address: str, port: Port, host: str) -> tuple[bytes, ...]:
     """Where TLS comes first, no greeting is waited for: a server may be slow to greet."""
     try:
         async with (
@@ -157,6 +165,6 @@ async def _certificate(address: str, port: Port, host: str) -> bytes:
             if not port.implicit_tls:
                 await greeting(said, port.protocol)
                 await _start_tls(said, port.protocol, host, unverified())
-            return said.certificate()
+            return said.chain()
     except (OSError, DialogError):  # TimeoutError is an OSError
-        return b""
+        return ()

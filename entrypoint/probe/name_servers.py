@@ -6,10 +6,11 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from entrypoint.probe.dialog import reason
-from entrypoint.probe.questions import Probe
+from entrypoint.probe.questions import Probe, ask_all
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 _AGAIN = 2.0  # seconds
@@ -68,6 +69,25 @@ async def ask(servers: Sequence[str], probe: Probe, port: int = 53) -> None:
         for each in asked:
             each.cancel()
     raise OSError(", ".join(refusals))
+
+
+async def unanswering(
+    servers: Sequence[str], seconds: float, port: int = 53
+) -> dict[str, str] | None:
+    """Why each that does not answer within so long does not, by its address; all are asked at once.
+
+    None where nothing can be said, for this process itself was held up. Nothing is raised.
+    """
+    questions = {server: partial(ask, [server], port=port) for server in servers}
+    answers = await ask_all(questions, seconds)
+    if not answers.conclusive:
+        return None
+    late = f"nothing within {seconds:g} s"
+    return {
+        server: probe.said.removeprefix("question: ") or late
+        for server, probe in answers.probes.items()
+        if not probe.answered
+    }
 
 
 async def _ask(server: str, port: int) -> None:

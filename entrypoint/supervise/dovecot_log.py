@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 # `imap-login: Info: text`, `lmtp(alice@example.org)<71><id>: Error: text`
-_LINE = re.compile(r"([^\s:]+): (Debug|Info|Warning|Error|Fatal|Panic): ")
+_LINE = re.compile(r"(?:([^\s:]+): )?(Debug|Info|Warning|Error|Fatal|Panic): ")
+_UNNAMED = "master"  # while it starts it writes its errors to stderr, too
 _LEVEL = {
     "Debug": "debug",
     "Info": "info",
@@ -31,6 +32,6 @@ def classify(line: str) -> tuple[str, str]:
     match = _LINE.match(line)
     if match is None:
         return "warning", line
-    text = f"{match[1]}: {line[match.end() :]}"
+    text = f"{match[1] or _UNNAMED}: {line[match.end() :]}"
     level = _LEVEL[match[2]]
     return ("debug" if _ORDINARY.match(text) else level), text

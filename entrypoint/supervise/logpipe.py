@@ -26,6 +26,7 @@ from entrypoint.log_line import LEVELS, write_log
 from entrypoint.paths import RUN
 from entrypoint.probe.quiet_log import QuietLog
 from entrypoint.supervise import dovecot_log, smtpd_log
+from entrypoint.supervise.denied_mail import denied, note_denied
 from entrypoint.supervise.descendants import (
     RunningProcess,
     descendants,
@@ -35,6 +36,7 @@ from entrypoint.supervise.descendants import (
     wait_for_end,
 )
 from entrypoint.supervise.orderly_stop import finish
+from entrypoint.supervise.repeated_errors import RepeatedErrors
 
 _LONGEST = 8192  # bytes of one event; what is longer goes on in the next, which is so marked
 _CONTINUED = "(continued) "
@@ -63,8 +65,16 @@ def classify(program: str, line: str) -> tuple[str, str, str]:
 class Reader:
     """Logs what the program writes, and remembers what may be the cause of its end."""
 
-    def __init__(self, name: str, output: IO[bytes], emit: Callable[[str, str, str], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        output: IO[bytes],
+        emit: Callable[[str, str, str], None],
+        repeated: RepeatedErrors | None = None,
+    ) -> None:
+        """repeated: what was said before, of a program whose errors are many for one cause."""
         self.last = ""
+        self._repeated = repeated
         self._name, self._output, self._emit = name, output, emit
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -86,8 +96,12 @@ class Reader:
                     self._emit(level, program, f"{_CONTINUED}{line}")
             else:
                 level, program, message = classify(self._name, line)
+                if self._name == "dovecot" and (account := denied(line)):
+                    note_denied(account)
                 if line:
                     self._note(level, message)
+                    if self._repeated is not None:
+                        level = self._repeated.level(level, message)
                     for each in quiet.sort((level, program, message)):
                         self._emit(*each)
             goes_on = None if raw.endswith(b"\n") else (level, program)
@@ -200,9 +214,15 @@ def main() -> None:
     cause.unlink(missing_ok=True)
     end_leftovers([name for name in options.only_here.split(",") if name], say)
     program = Program(options.name, options.command, options.user)
-    reader = Reader(options.name, program.output, emit)
+    repeated = RepeatedErrors() if options.name == "dovecot" else None
+    said = RUN / f"{options.name}.said"
+    if repeated is not None:
+        repeated.load(said)
+    reader = Reader(options.name, program.output, emit, repeated)
     status = program.run(say)
     reader.finish()
+    if repeated is not None:
+        repeated.save(said)
     if status is None:
         leave(0)
     how = f"killed by signal {-status}" if status < 0 else f"exited with status {status}"

@@ -3,7 +3,8 @@
     python -m entrypoint.web FOLDER CHALLENGES
 
 FOLDER has `site.json` and `pair.pem`; both are looked at again when a connection comes, so a new
-certificate counts from the next one on. CHALLENGES is where the ACME client lays its answers.
+certificate counts from the next one on. Where mail programs are answered, it has `setup.html`, too.
+CHALLENGES is where the ACME client lays its answers.
 It runs as a user of its own. The standard library and h11 only: it is in memory as long as the
 server runs.
 """
@@ -19,6 +20,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from entrypoint.web import setup_page
 from entrypoint.web.answer import respond
 from entrypoint.web.http import HttpRequest, HttpResponse
 from entrypoint.web.server import Server
@@ -52,6 +54,14 @@ def challenge(folder: Path, token: str) -> bytes | None:
         return None
 
 
+def page(folder: Path) -> bytes | None:
+    """The page for a person who sets up a mail program."""
+    try:
+        return (folder / setup_page.NAME).read_bytes()
+    except OSError:
+        return None
+
+
 async def listening(port: int) -> socket.socket:
     """A socket that listens on all addresses. Mail goes on without it, so it is tried for ever."""
     wait, failing = 1.0, LogThrottle(log)
@@ -79,7 +89,7 @@ async def run(folder: Path, challenges: Path) -> None:
     context = LastGood(pair, lambda _: server_context(pair))
 
     def answer(request: HttpRequest) -> HttpResponse:
-        return respond(site.content, request, partial(challenge, challenges))
+        return respond(site.content, request, partial(challenge, challenges), partial(page, folder))
 
     server = Server(answer, lambda: context.content)
 

@@ -13,11 +13,14 @@ from entrypoint.config.problems import BrokenRuleError
 from entrypoint.web import apple, autoconfig
 from entrypoint.web.http import HttpRequest, HttpResponse, plain
 from entrypoint.web.mta_sts import policy_host
+from entrypoint.web.setup_page import setup_page
 from entrypoint.web.site import Site
 from filters.login_name import login_name
 
 # token: RFC 8555 §8.1, base64url. Returns what the ACME client has laid ready, or None.
 Challenge = Callable[[str], bytes | None]
+# Returns the page for a person, or None where there is none.
+Page = Callable[[], bytes | None]
 
 _CHALLENGE = re.compile(r"/\.well-known/acme-challenge/([A-Za-z0-9_-]{1,128})")
 _MOZILLA = frozenset({"/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"})
@@ -25,9 +28,17 @@ _MICROSOFT = "/autodiscover/autodiscover.xml"
 _APPLE = "/apple.mobileconfig"
 _POLICY = "/.well-known/mta-sts.txt"
 
+# A person may have typed it; what was typed is not in the answer.
+_NO_ADDRESS = b"This is no mail address, or no name. Please go back and correct it.\n"
+_NOT_HERE = b"This server has no mail for that domain. Please go back and correct the address.\n"
 
-def respond(site: Site, request: HttpRequest, challenge: Challenge) -> HttpResponse:
+
+def respond(
+    site: Site, request: HttpRequest, challenge: Challenge, page: Page = lambda: None
+) -> HttpResponse:
     """What is answered to any request."""
+    if request.path == "/":
+        return setup_page(site, request, page())
     if request.path.lower() == _MICROSOFT:  # Outlook writes it in upper and lower case
         return _microsoft(site, request) if site.services else plain(404)
     if request.method == "POST":
@@ -88,12 +99,14 @@ def _apple(site: Site, request: HttpRequest) -> HttpResponse:
         return plain(404)
     try:
         address = own_address(login_name(request.query.get("email", "")))
+        person = apple.full_name(request.query.get("name", ""))
     except BrokenRuleError:
-        return plain(400)
+        return HttpResponse(400, _NO_ADDRESS)
     if _of(address) not in site.domains:
-        return plain(404)
+        return HttpResponse(404, _NOT_HERE)
+    profile = apple.profile(site, address, person)
     name = ("Content-Disposition", 'attachment; filename="mail.mobileconfig"')
-    return HttpResponse(200, apple.profile(site, address), apple.TYPE, (name,))
+    return HttpResponse(200, profile, apple.TYPE, (name,))
 
 
 def _is_ours(site: Site, host: str, prefix: str) -> bool:

@@ -8,14 +8,27 @@ from __future__ import annotations
 import plistlib
 import uuid
 
+from entrypoint.config.problems import BrokenRuleError
 from entrypoint.web.site import Site
 
 TYPE = "application/x-apple-aspen-config"
 
 
-def profile(site: Site, address: str) -> bytes:
+_LONGEST_NAME = 100  # characters
+
+
+def full_name(text: str) -> str:
+    """A person's name as it was typed, "" for none. Raises BrokenRuleError."""
+    name = " ".join(text.split())
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise BrokenRuleError("not a name", f"use {_LONGEST_NAME} printable characters at most")
+    return name
+
+
+def profile(site: Site, address: str, name: str = "") -> bytes:
     """The profile of an address; the device asks for the password itself.
 
+    name: the person's, which stands in From; the local part if it is not known.
     The same address has the same identifiers, so a profile that comes again replaces the first.
     Raises ValueError where no server keeps mail.
     """
@@ -23,14 +36,15 @@ def profile(site: Site, address: str) -> bytes:
     if imap is None or smtp is None:
         raise ValueError("no server for a profile")
     local, _, domain = address.partition("@")
-    name = ".".join([*reversed(domain.split(".")), "mail"])
+    place = ".".join([*reversed(domain.split(".")), "mail"])
     account = {
         "PayloadType": "com.apple.mail.managed",
         "PayloadVersion": 1,
-        "PayloadIdentifier": f"{name}.{local}.account",
+        "PayloadIdentifier": f"{place}.{local}.account",
         "PayloadUUID": _uuid("account", address),
         "PayloadDisplayName": address,
         "EmailAccountDescription": address,
+        "EmailAccountName": name or local,
         "EmailAccountType": "EmailTypeIMAP",
         "EmailAddress": address,
         "IncomingMailServerAuthentication": "EmailAuthPassword",
@@ -49,7 +63,7 @@ def profile(site: Site, address: str) -> bytes:
         {
             "PayloadType": "Configuration",
             "PayloadVersion": 1,
-            "PayloadIdentifier": f"{name}.{local}",
+            "PayloadIdentifier": f"{place}.{local}",
             "PayloadUUID": _uuid("profile", address),
             "PayloadDisplayName": f"Mail for {address}",
             "PayloadOrganization": domain,

@@ -40,7 +40,7 @@ class HttpRequest:
     """A request that could be understood.
 
     host: lower case, without a port or a final dot. path: as it was sent, up to the `?`.
-    query: decoded; "+" is itself. secure: it came by TLS.
+    query: decoded; "+" is itself, but in `name`. secure: it came by TLS.
     """
 
     method: str
@@ -136,10 +136,15 @@ def _length(method: str, fields: Mapping[str, str]) -> int:
 
 
 def _query(text: str) -> dict[str, str]:
-    """The first value of each name; "+" is no space, for what is asked with are addresses."""
+    """The first value of each name; "+" is no space, for what is asked with are addresses.
+
+    Only in a person's name it is: that comes from a form.
+    """
     found: dict[str, str] = {}
     for pair in text.split("&"):
         name, _, value = pair.partition("=")
+        if name == "name":
+            value = value.replace("+", " ")
         try:
             found.setdefault(unquote(name, errors="strict"), unquote(value, errors="strict"))
         except UnicodeDecodeError:

@@ -61,7 +61,7 @@ def web_records(settings: Settings, domain: str, passing: Collection[str]) -> It
             if name != host:
                 yield name, "CNAME", host, "mail programs find their settings here"
         service = f"_autodiscover._tcp.{domain}"
-        yield service, "SRV", f"0 1 443 {host}", "Outlook finds its settings here"
+        yield service, "SRV", f"0 1 443 {host}", "classic Outlook finds its settings here"
     mode = mta_sts_mode(settings)
     if mode is None:
         return

@@ -9,15 +9,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from filters.smtpd.connection import Connection, Handshake
-from filters.smtpd.handlers import UNAVAILABLE, Handler, OutgoingHandler, express
+from filters.smtpd.handlers import (
+    REWRITABLE,
+    TOO_LONG,
+    UNAVAILABLE,
+    Handler,
+    OutgoingHandler,
+    express,
+)
 from filters.smtpd.link import Outlet
 from filters.smtpd.message_filter import MessageFilter
+from filters.smtpd.path import LONGEST_PATH
 from filters.smtpd.session import Session
 from filters.smtpd.sessions import Sessions
-from filters.smtpd.verdict import PROCEED, Proceed, Verdict
+from filters.smtpd.verdict import PROCEED, Proceed, Rewrite, Verdict
 from filters.smtpd.wire import Config, DataLines, Line, Report, Request
 
 log = logging.getLogger(__name__)
@@ -106,70 +115,86 @@ class Dispatcher:
     # -- filter phases -----------------------------------------------------------------------
 
     def _filter(self, request: Request) -> None:
+        handlers = self.filters.get(request.phase, ())
+        asked = Asked(request, self._context(request.session) if handlers else None)
         if request.phase == "commit" and self.message_filter is not None:
             refusal = self.message_filter.take_verdict(request.session)
             if refusal is not None:
-                self._answer(request, refusal)
+                asked.verdict = refusal
+                self._answer(asked)
                 return
-        verdict: Verdict | None = None
-        handlers = self.filters.get(request.phase, ())
+        if request.phase in TOO_LONG and len(request.parameter) > LONGEST_PATH:
+            asked.verdict = TOO_LONG[request.phase]
+            self._answer(asked)
+            return
         try:
-            context = self._context(request.session) if handlers else None
             for number, handler in enumerate(handlers, 1):
-                result = handler(context, request)
-                if _goes_on(result):
-                    continue
+                result = handler(asked.context, asked.request)
                 if isinstance(result, Awaitable):
-                    later = self._answer_later(request, context, result, handlers[number:])
+                    later = self._answer_later(asked, result, handlers[number:])
                     self.sessions.spawn(request.session, later)
                     return
-                verdict = result
-                break
+                if not asked.goes_on(result):
+                    break
         except Exception:
             log.exception("the handler of phase %s failed", request.phase)
-            verdict = UNAVAILABLE
-        self._answer(request, verdict or PROCEED)
+            asked.verdict = UNAVAILABLE
+        self._answer(asked)
 
     async def _answer_later(
-        self,
-        request: Request,
-        context: Session | None,
-        result: Awaitable[Verdict | None],
-        others: Sequence[Handler],
+        self, asked: Asked, result: Awaitable[Verdict | None], others: Sequence[Handler]
     ) -> None:
         """Await what one handler began, then ask the others; one deadline is for all of them."""
-        verdict: Verdict | None = UNAVAILABLE
+        phase = asked.request.phase
         try:
             async with asyncio.timeout(self._deadline):
-                verdict = await _first_refusal(context, request, result, others)
+                await _ask(asked, result, others)
         except TimeoutError:
-            log.error("phase %s took more than %g s", request.phase, self._deadline)
+            log.error("phase %s took more than %g s", phase, self._deadline)
+            asked.verdict = UNAVAILABLE
         except Exception:
-            log.exception("the handler of phase %s failed", request.phase)
-        self._answer(request, verdict or PROCEED)
+            log.exception("the handler of phase %s failed", phase)
+            asked.verdict = UNAVAILABLE
+        self._answer(asked)
         self._outlet.flush()
 
-    def _answer(self, request: Request, verdict: Verdict) -> None:
+    def _answer(self, asked: Asked) -> None:
+        request, verdict = asked.request, asked.verdict
+        if asked.context is not None:
+            asked.context.rewritten.pop(request.phase, None)
+            if isinstance(verdict, Rewrite):
+                asked.context.rewritten[request.phase] = (asked.written, verdict.parameter)
         answer = self._connection.answer(request, express(request.phase, verdict))
         if answer:
             self._outlet.hold(answer)
 
 
-async def _first_refusal(
-    context: Session | None,
-    request: Request,
-    result: Awaitable[Verdict | None],
-    others: Sequence[Handler],
-) -> Verdict | None:
-    verdict = await result
+class Asked:
+    """One request on its way through the handlers of its phase, and the answer so far."""
+
+    def __init__(self, request: Request, context: Session | None) -> None:
+        self.request = request
+        self.written = request.address
+        self.context = context
+        self.verdict: Verdict = PROCEED
+
+    def goes_on(self, answer: Verdict | None) -> bool:
+        """Take in a handler's answer; whether the next one is asked: not after a refusal, nor
+        after nonsense. After a rewrite it is, of what it was rewritten to.
+        """
+        if not answer or isinstance(answer, Proceed):
+            return True
+        self.verdict = answer
+        if not isinstance(answer, Rewrite) or self.request.phase not in REWRITABLE:
+            return False
+        self.request = replace(self.request, parameter=answer.parameter.encode("ascii"))
+        return True
+
+
+async def _ask(asked: Asked, result: Awaitable[Verdict | None], others: Sequence[Handler]) -> None:
+    goes_on = asked.goes_on(await result)
     for handler in others:
-        if not _goes_on(verdict):
+        if not goes_on:
             break
-        answer = handler(context, request)
-        verdict = await answer if isinstance(answer, Awaitable) else answer
-    return verdict
-
-
-def _goes_on(answer: object) -> bool:
-    """Whether the next handler is asked: not after a refusal, nor after nonsense."""
-    return not answer or isinstance(answer, Proceed)
+        answer = handler(asked.context, asked.request)
+        goes_on = asked.goes_on(await answer if isinstance(answer, Awaitable) else answer)

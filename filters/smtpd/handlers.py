@@ -34,6 +34,11 @@ REWRITABLE = frozenset({"helo", "ehlo", "mail-from", "rcpt-to"})
 NEVER_REFUSED = frozenset({"rset", "quit", "noop"})
 
 UNAVAILABLE = Reject(451, "4.3.0 the mail filter could not do its work, please try again later")
+# RFC 5321 §4.5.3.1.10.
+TOO_LONG = {
+    "mail-from": Reject(501, "5.1.7 the path is too long"),
+    "rcpt-to": Reject(501, "5.1.3 the path is too long"),
+}
 NO_ROOM = Reject(452, "4.3.1 there is no room for the message, please try again later")
 
 

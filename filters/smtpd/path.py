@@ -6,6 +6,10 @@ smtpd does.
 
 from __future__ import annotations
 
+# RFC 5321 §4.5.3.1.3, without the angle brackets. smtpd takes longer ones, and then reports neither
+# tx-mail nor tx-rcpt: no Session would know of the address.
+LONGEST_PATH = 254
+
 
 def address_of(path: str) -> str:
     """The address without angle brackets, which some versions leave on, and source route.

@@ -61,8 +61,9 @@ class FilterServer:
         is the Session (None without `track_context`); the second argument a Report or Request.
         A filter handler returns a Verdict, None for proceed, or an awaitable of either. Several
         handlers of a phase are asked in the order of their registration, and the first refusal
-        (whatever is not proceed) is the answer; they share the deadline. Raises ValueError for a
-        name whose registration would kill smtpd.
+        (whatever is neither proceed nor a rewrite) is the answer; after a Rewrite the others are
+        asked of what it says. They share the deadline. Raises ValueError for a name whose
+        registration would kill smtpd.
         """
         if event == "report" and phase in REPORT_EVENTS:
             self._dispatcher.reports.setdefault(phase, []).append(handler)

@@ -7,6 +7,7 @@ Pure state; knows no I/O and no handlers. Text from the client is kept as printa
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,8 @@ class Session:
     """One SMTP session, from link-connect to link-disconnect.
 
     `client_address` is an IP address, or None for a client on the local socket (`local`).
-    `state` is the handlers' own, freed with the session.
+    `state` is the handlers' own, freed with the session. `rewritten` has, by phase, what the client
+    wrote and what this filter has made of it: smtpd goes on with that, and reports the other.
     """
 
     id: str
@@ -44,6 +46,12 @@ class Session:
     user: str | None = None
     transaction: Transaction | None = None
     state: dict[str, Any] = field(default_factory=dict)
+    rewritten: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def recipients(self) -> Sequence[str]:
+        """Those of the transaction so far; none where there is no transaction."""
+        return self.transaction.recipients if self.transaction is not None else ()
 
     def apply(self, report: Report) -> None:
         """Take in one event; an unknown one, or one with too few fields, changes nothing."""
@@ -101,15 +109,29 @@ def _begin(session: Session, fields: list[str]) -> None:
 
 def _mail(session: Session, fields: list[str]) -> None:
     # A refused MAIL may come with no transaction at all (msgid 00000000).
-    if len(fields) == 3 and fields[1] == "ok" and fields[0] != NO_MESSAGE:
+    address = _address(session, "mail-from", fields)
+    if address is not None and fields[0] != NO_MESSAGE:
         if session.transaction is None or session.transaction.msgid != fields[0]:
             session.transaction = Transaction(fields[0])
-        session.transaction.sender = address_of(fields[2])
+        session.transaction.sender = address
 
 
 def _rcpt(session: Session, fields: list[str]) -> None:
-    if len(fields) == 3 and fields[1] == "ok" and session.transaction is not None:
-        session.transaction.recipients.append(address_of(fields[2]))
+    address = _address(session, "rcpt-to", fields)
+    if address is not None and session.transaction is not None:
+        session.transaction.recipients.append(address)
+
+
+def _address(session: Session, phase: str, fields: list[str]) -> str | None:
+    """The address that smtpd goes on with; None if it was refused."""
+    if len(fields) != 3:
+        return None
+    address = address_of(fields[2])
+    # Another filter may have ended the phase of a later command before this one was asked.
+    written, made = session.rewritten.pop(phase, (address, address))
+    if fields[1] != "ok":
+        return None
+    return made if written == address else address
 
 
 def _reset(session: Session, fields: list[str]) -> None:

@@ -94,6 +94,15 @@ class TestIssue:
         assert {line[:5] for line in found.splitlines()} <= {"600 0", "400 0"}
         assert issued.files("stat", "-c", "%a %u", "/data/tls/acme").split() == ["700", "0"]
 
+    def test_the_doctor_knows_a_private_authority(self, issued: Signpost) -> None:
+        found = json.loads(issued.attempt("signpost", "doctor", "--json").stdout)
+        (certificate,) = [each for each in found if each["check"] == "certificate"]
+        assert certificate["status"] == "warn"
+        assert certificate["detail"].startswith(
+            'ports 25, 465, 587, 993: issued by "Pebble Root CA'
+        )
+        assert "leave ACME_SERVER out" in certificate["cure"]
+
     def test_a_restart_serves_it_at_once_and_asks_for_no_other(
         self, world: World, issued: Signpost
     ) -> None:
@@ -181,7 +190,7 @@ def test_by_dns_with_a_hook(world: World, image: None, authority: Path) -> None:
             said = server.attempt("cat", "/tmp/hook").stdout.decode()
             return re.search(rf"(?m)^{step} (\S+) (\S+)$", said)
 
-        present = wait_until(lambda: called("present"), "the hook to be called", 60)
+        present = wait_until(lambda: called("present"), "the hook to be called", 180)
         assert present is not None
         assert present[1] == f"_acme-challenge.{name}."
         # certbot would let the server look now; it waits for the name servers.

@@ -151,14 +151,35 @@ def test_outlook_and_apple_are_served_by_tls(browser: Browser) -> None:
     assert (told.status, told.body.count(b"<Protocol>")) == (200, 2)
     bomb = b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]>'
     assert browser(url, *post, stdin=bomb + QUESTION.format("&b;").encode()).status == 400
-    profile = browser(f"https://{HOST}/apple.mobileconfig?email={ALICE[0]}")
+    # As the page's form asks for it.
+    profile = browser(f"https://{HOST}/apple.mobileconfig?email={ALICE[0]}&name=Alice+Liddell")
     (account,) = plistlib.loads(profile.body)["PayloadContent"]
     assert account["IncomingMailServerHostName"] == HOST
+    assert account["EmailAccountName"] == "Alice Liddell"
+
+
+def test_a_person_gets_a_page(browser: Browser) -> None:
+    page = browser(f"https://{HOST}/", "--include")
+    head, _, content = page.body.partition(b"\r\n\r\n")
+    assert page.status == 200
+    assert b"\r\nContent-Security-Policy: default-src 'none'; style-src 'sha256-" in head
+    assert content.startswith(b"<!DOCTYPE html>")
+    assert content.count(f"<code>{HOST}</code>".encode()) == 2  # IMAP and SMTP
+    assert browser(f"https://{HOST}/", "--head").body.startswith(b"HTTP/1.1 200 OK\r\n")
+    plain = browser(f"http://{HOST}/", "--header", "X-Forwarded-Host: evil.example", "--include")
+    assert plain.status == 302
+    assert f"\r\nLocation: https://{HOST}/\r\n".encode() in plain.body
+    # Whatever a client calls the server, it is not led there.
+    for host in ("evil.example", f"{HOST}.evil.example", f"{HOST}@evil.example", '"><script>'):
+        for scheme in ("http", "https"):
+            found = browser(f"{scheme}://{HOST}/", "--header", f"Host: {host}", "--include")
+            assert found.status in (400, 404)
+            assert host.encode() not in found.body
 
 
 def test_everything_else_is_404(browser: Browser) -> None:
     for scheme in ("http", "https"):
-        for path in ("", ".git/config", "..%2f..%2fetc/passwd", "a" * 2000):
+        for path in ("index.html", ".git/config", "..%2f..%2fetc/passwd", "a" * 2000):
             assert browser(f"{scheme}://{HOST}/{path}", "--path-as-is").status == 404
         traversal = f"{scheme}://{HOST}/.well-known/acme-challenge/../../site.json"
         assert browser(traversal, "--path-as-is").status == 404

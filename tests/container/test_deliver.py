@@ -5,19 +5,25 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from filters.delivery_marks import MarksOf
+from filters.mailauth.message import Message
 
 from .harness.shell import fresh, run
 from .harness.signpost import IMAGE
 
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "SYS_CHROOT")
 # More than a pipe takes: its other end is still being written when the agent reads.
-LONG = b"Delivered-To: alice@example.org\nSubject: long\n\n" + b".a line\n" * 40000
-SHORT = b"Delivered-To: alice@example.org\nSubject: short\n\nHello.\n"
+# smtpd puts the first two lines on top; without the first for the null sender.
+SMTPD = b"Return-Path: <someone@outside.test>\nDelivered-To: alice@example.org\n"
+LONG = b"Subject: long\n\n" + b".a line\n" * 40000
+SHORT = b"Subject: short\n\nHello.\n"
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Bench:
         """See stand_in.py."""
         printed = run(
             *("docker", "exec", "-i", self.name, "python", "/test/stand_in.py", json.dumps(how)),
-            stdin=message,
+            stdin=SMTPD + message,
             timeout=120,
         )
         found = json.loads(printed)
@@ -113,7 +119,7 @@ class TestAWholeMessage:
     def test_is_stored_once(self, bench: Bench, maildir: bool) -> None:
         done = bench.deliver(LONG, maildir=maildir, rounds=5)
         assert (done.statuses, done.written) == ([0] * 5, "")
-        assert done.stored == [LONG if maildir else on_the_wire(LONG)] * 5
+        assert done.stored == [SMTPD + LONG if maildir else on_the_wire(LONG)] * 5
 
     @pytest.mark.parametrize(
         "body",
@@ -136,15 +142,179 @@ class TestAWholeMessage:
         assert bench.deliver(message).stored == [on_the_wire(message)]
 
     def test_its_first_line_may_begin_with_a_dot(self, bench: Bench) -> None:
-        assert bench.deliver(b".\n").stored == [b"..\r\n"]
+        assert bench.deliver(b".\n\n").stored == [b"..\r\n\r\n"]
 
     def test_the_envelope_is_smtpds(self, bench: Bench) -> None:
         done = bench.deliver(sender="", recipient="Alice+Tag@Example.ORG")
         assert done.commands[:3] == [
             "LHLO localhost",
             "MAIL FROM:<>",
-            "RCPT TO:<Alice+Tag@Example.ORG>",
+            "RCPT TO:<Alice+Tag@Example.ORG> ORCPT=rfc822;Alice+2BTag@Example.ORG",
         ]
+
+
+class TestWhatStandsOnTop:
+    """RFC 5321 §4.4: once each, and by whoever delivers."""
+
+    @both
+    @pytest.mark.parametrize("sender", ["someone@outside.test", ""])
+    def test_is_ours(self, bench: Bench, sender: str, maildir: bool) -> None:
+        strange = (
+            b"Received: x\nreturn-path: <x@y>\n folded\nDelivered-To: alice@example.org\n"
+            b"X-Signpost-Returned: yes\nReturn-Path: <z@y>\nX-Signpost-Delivered: 0 0\n"
+        )
+        left = b"Received: x\nDelivered-To: alice@example.org\nX-Signpost-Delivered: 0 0\n"
+        original = "Info+x@example.org"
+        done = bench.deliver(
+            strange + SHORT, sender=sender, original=original, maildir=maildir, key="k"
+        )
+        top, _, rest = re.split(
+            rb"(X-Signpost-Delivered: [0-9a-f]+ [0-9a-f]{32}\r?\n)", done.stored[0]
+        )
+        assert rest == (left + SHORT if maildir else on_the_wire(left + SHORT))
+        expected = (
+            f"Return-Path: <{sender}>\nDelivered-To: alice+x@example.org\n" if maildir else ""
+        )
+        expected += f"X-Original-To: {original}\n"
+        assert top.replace(b"\r", b"").decode() == expected
+
+    def test_without_a_key_it_has_no_mark(self, bench: Bench) -> None:
+        assert bench.deliver().stored == [on_the_wire(SHORT)]
+
+    @pytest.mark.parametrize(
+        ("original", "said"),
+        [
+            ("a.b@x-y.example", " ORCPT=rfc822;a.b@x-y.example"),
+            ("a+b=c@example.org", " ORCPT=rfc822;a+2Bb+3Dc@example.org"),
+            ("a%s%n@example.org", " ORCPT=rfc822;a%s%n@example.org"),
+            *(
+                (odd, "")
+                for odd in ("a", "@b", "a@", "a..b@c", ".a@b", "a.@b", "a@b.", 'x"y@b', "a@b@c")
+            ),
+        ],
+    )
+    def test_dovecot_hears_whom_it_was_for(self, bench: Bench, original: str, said: str) -> None:
+        done = bench.deliver(original=original)
+        assert done.commands[2].partition(">")[2] == said
+
+    @pytest.mark.parametrize(
+        ("recipient", "original", "said"),
+        [
+            ("alice@example.org", "info+lists@example.net", "info+2Blists@example.net"),
+            ("alice+lists@example.org", "info@example.net", "info+2Blists@example.net"),
+            ("alice+~@example.org", "info@example.net", "info@example.net"),
+            ("alice+~=@example.org", "exact+lists@example.net", "exact@example.net"),
+            ("alice+~=own@example.org", "exact+lists@example.net", "exact+2Bown@example.net"),
+            (
+                "alice@example.org",
+                "srs1+AA=far.test==x@b.test",
+                "srs1+2BAA+3Dfar.test+3D+3Dx@b.test",
+            ),
+        ],
+    )
+    def test_with_the_tag_that_counts(
+        self, bench: Bench, recipient: str, original: str, said: str
+    ) -> None:
+        done = bench.deliver(recipient=recipient, original=original)
+        assert done.commands[2].endswith(f"> ORCPT=rfc822;{said}")
+
+
+FIELDS = "Message-ID: <1@far.example>\nDate: Wed, 25 Nov 2026 04:00:00 +0000\n"
+KEY = b"a key of forty letters and digits 012345"
+
+
+def marked(
+    fields: str = FIELDS, address: str = "alice@example.org", *, before: str | None = None
+) -> str:
+    """The header section with the mark of an earlier delivery, in which it was `before`."""
+    of = Message((fields if before is None else before).replace("\n", "\r\n").encode())
+    return (
+        MarksOf(KEY, of).new("delivered", address, time.time()).decode().replace("\r", "") + fields
+    )
+
+
+def back(bench: Bench, header: str, mailbox: dict[str, str], **how: object) -> str | None:
+    """What becomes of a message with this header: it is "stored", as "returned", or None."""
+    message = header.encode() + SHORT
+    how |= {"key": KEY.decode(), "mailbox": mailbox}
+    done = bench.deliver(message, **how)
+    assert (done.statuses, done.written) == ([0], "")
+    if not done.stored:
+        return None
+    return "returned" if done.stored[0].count(b"X-Signpost-Returned: yes") else "stored"
+
+
+def file(name: str, header: str, age: float = 0) -> dict[str, str]:
+    return {name.format(f"{int(time.time() - age)}.M1.x"): f"{header}\nHello.\n"}
+
+
+class TestAMessageThatComesBack:
+    """It is stored if it is not there yet, and Dovecot hears of it."""
+
+    @both
+    @pytest.mark.parametrize(
+        "where", ["new/{}", "cur/{}:2,S", "tmp/{}", ".Filed/cur/{}:2,", ".A.B/new/{}", "A/B/cur/{}"]
+    )
+    def test_is_not_stored_again(self, bench: Bench, where: str, maildir: bool) -> None:
+        header = marked()
+        assert back(bench, header, file(where, header), maildir=maildir) is None
+
+    @pytest.mark.parametrize("where", ["cur/{}:2,ST", ".Trash/cur/{}:2,S", "new/.{}", "other/{}"])
+    def test_is_stored_where_it_was_deleted(self, bench: Bench, where: str) -> None:
+        header = marked()
+        assert back(bench, header, file(where, header)) == "returned"
+
+    def test_is_stored_where_only_a_bounce_tells_of_it(self, bench: Bench) -> None:
+        header = marked()
+        assert back(bench, header, file("new/{}", f"Subject: a bounce\n\n{header}")) == "returned"
+        assert back(bench, header, file("new/{}", header, age=86400)) == "returned"
+
+    @pytest.mark.parametrize(
+        ("header", "becomes"),
+        [
+            (lambda: marked(), "returned"),
+            (lambda: "Received: x\n" * 90 + marked().replace("Date: ", "DATE:\n\t"), "returned"),
+            # What a server on the way has added.
+            (lambda: marked(before=FIELDS.splitlines(True)[0]), "returned"),
+            (lambda: marked(before=FIELDS.splitlines(True)[1]), "returned"),
+            (lambda: marked(before=""), "returned"),
+            # Of another message, or for another; or a person has sent it again.
+            (lambda: marked(before=FIELDS.replace("1@", "2@")), "stored"),
+            (lambda: marked(before=FIELDS + "Resent-From: x\n"), "stored"),
+            (lambda: "Resent-From: bob@x\n" + marked(), "stored"),
+            (lambda: "Resent-From: bob@x\nResent-Message-ID: <3@x>\n" + marked(), "stored"),
+            (lambda: marked(address="bob@example.org"), "stored"),
+            (lambda: marked().replace("Delivered: ", "Delivered: 1"), "stored"),
+            (lambda: marked().replace("Delivered", "Forwarded"), "stored"),
+            (lambda: "X-Signpost-Delivered: 0 0\n" * 60 + marked(), "stored"),
+            (lambda: "X-Signpost-Delivered: 0 0\n" * 49 + marked(), "returned"),
+        ],
+    )
+    def test_is_known_by_the_mark_alone(
+        self, bench: Bench, header: Callable[[], str], becomes: str
+    ) -> None:
+        assert back(bench, header(), {}) == becomes
+
+    @pytest.mark.parametrize("recipient", ["ALICE@Example.ORG", "alice+x@example.org"])
+    def test_may_come_to_another_spelling(self, bench: Bench, recipient: str) -> None:
+        assert back(bench, marked(), {}, recipient=recipient) == "returned"
+
+    def test_of_an_alias_that_sends_it_elsewhere_too(self, bench: Bench) -> None:
+        """Each time it passes there it gets a mark: the second is of its return."""
+        of = MarksOf(KEY, Message(FIELDS.replace("\n", "\r\n").encode()))
+        first, second = (
+            of.new("forwarded", "info@example.org", time.time() + n).decode().replace("\r", "")
+            for n in range(2)
+        )
+        how = {"original": "Info+x@example.org"}
+        there = file("new/{}", first + FIELDS)
+        assert back(bench, first + FIELDS, {}, **how) == "stored"
+        assert back(bench, second + first + FIELDS, there, **how) is None
+        assert back(bench, second + first + FIELDS, {}, **how) == "returned"
+
+    def test_in_several_branches_is_stored_once(self, bench: Bench) -> None:
+        done = bench.deliver(marked().encode() + SHORT, key=KEY.decode(), maildir=True, rounds=3)
+        assert (done.statuses, len(done.stored)) == ([0] * 3, 1)
 
 
 class TestARecipient:
@@ -159,6 +329,35 @@ class TestARecipient:
     )
     def test_who_has_a_mailbox_gets_it(self, bench: Bench, recipient: str, delimiter: str) -> None:
         assert bench.deliver(recipient=recipient, delimiter=delimiter).statuses == [0]
+
+    @pytest.mark.parametrize(
+        ("recipient", "original", "delivered"),
+        [
+            ("alice@example.org", "info+Lists@example.net", "alice+Lists@example.org"),
+            ("alice@example.org", "info@example.net", "alice@example.org"),
+            ("alice@example.org", "info+@example.net", "alice@example.org"),
+            ("alice+own@example.org", "info+lists@example.net", "alice+own@example.org"),
+            ("alice+@example.org", "info+lists@example.net", "alice+lists@example.org"),
+            # Of the table of aliases.
+            ("alice+~@example.org", "info+a+b@example.net", "alice+a+b@example.org"),
+            ("alice+~@example.org", "info@example.net", "alice@example.org"),
+            ("alice+~=@example.org", "info+lists@example.net", "alice@example.org"),
+            ("alice+~=own@example.org", "info+Lists@example.net", "alice+own@example.org"),
+            # Of somebody else.
+            ("alice+~x@example.org", "info+lists@example.net", "alice+~x@example.org"),
+            ("alice@example.org", "SRS0=AAAA=BB=far.test=a+b@example.org", "alice@example.org"),
+            ("alice@example.org", "srs1+AAAA=far.test==x+b@example.org", "alice@example.org"),
+        ],
+    )
+    def test_the_tag_that_the_mail_was_written_to(
+        self, bench: Bench, recipient: str, original: str, delivered: str
+    ) -> None:
+        every = {"alice@example.org", "alice+~=own@example.org"}
+        for delimiter in "+-_=." if recipient in every and "Lists" in original else "+":
+            texts = (text.replace("+", delimiter) for text in (recipient, original, delivered))
+            ends_in, written_to, expected = texts
+            done = bench.deliver(recipient=ends_in, original=written_to, delimiter=delimiter)
+            assert done.commands[2].startswith(f"RCPT TO:<{expected}>")
 
     @both
     @pytest.mark.parametrize("recipient", ["bob@example.org", "Bob+x@example.org", "ob@example.or"])

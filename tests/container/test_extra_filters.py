@@ -78,7 +78,7 @@ def test_what_a_client_marks_is_not(world: World, server: Signpost) -> None:
     message = letter(token=token, fields=fields)
     world.swaks(server.v4, to=ALICE[0], message=message).accepted()
     stored = server.wait_for_mail(ALICE[0], token).partition(b"\n\n")[0]
-    assert re.findall(rb"(?mi)^x-(?:s.*|other.*)", stored) == [
+    assert re.findall(rb"(?mi)^x-(?:s(?!ignpost).*|other.*)", stored) == [
         *[b"X-Seen: by my filter"] * 2,
         fields[2],
     ]
@@ -92,6 +92,18 @@ def test_no_filter_has_the_last_word_on_what_srs_has_no_room_for(
     said = world.swaks(server.v4, sender=sender, to="away@example.org", message=letter())
     assert said.reply_to("RCPT").code == 250
     assert (said.code, said.outcome.text[:5]) == (550, "5.1.7")
+
+
+def test_ours_is_the_one_that_restores_whom_a_bounce_is_for(world: World, server: Signpost) -> None:
+    """It stands last: its rewrite ends the phase for nobody."""
+    token, sender = fresh("forwarded"), fresh("sender") + "@far.test"
+    message = letter(token=token)
+    world.swaks(server.v4, sender=sender, to="away@example.org", message=message).accepted()
+    rewritten = world.outside.wait_for_mail("reader@far.test", token).sender
+    bounce = letter("MAILER-DAEMON@outside.test", token=token)
+    said = world.swaks(server.v4, sender="", to=rewritten.lower(), message=bounce)
+    said.accepted()
+    assert world.outside.wait_for_mail(sender, token).sender == ""
 
 
 def test_what_it_refuses_is_refused_with_its_own_words(world: World, server: Signpost) -> None:

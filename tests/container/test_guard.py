@@ -139,7 +139,7 @@ for number in range(50):
 
 
 @pytest.fixture(scope="module")
-def forwarder(world: World) -> str:
+def forwarder(world: World) -> Iterator[str]:
     """A name server that one zone's questions are lost at."""
     address, client = world.client[0], world.swaks.container
     run(
@@ -149,7 +149,9 @@ def forwarder(world: World) -> str:
     for public in PUBLIC:
         length = "128" if ":" in public else "32"
         world.exec_client("ip", "address", "replace", f"{public}/{length}", "dev", "eth0")
-    return address
+    yield address
+    # Others of this client's tests are name servers, too.
+    world.exec_client("pkill", "--full", "silent.*test")
 
 
 def find_the_way(signpost: Signpost) -> None:

@@ -145,6 +145,8 @@ def test_a_part_that_hangs_and_is_not_stopped_is_named_by_what_does_not_answer(
     program.chmod(0o755)
     environment = {**STANDARD, "EXTRA_FILTERS_INBOUND": "/opt/hang"}
     with world.signpost(environment, place=131, mounts={"/opt/hang": program}) as signpost:
+        # On a slow machine what begins last is not there yet.
+        wait_until(lambda: "maintenance" not in health(signpost)[1], "maintenance", 30)
         status, said, seconds = health(signpost)
     assert status == 1
     assert said == (
@@ -160,21 +162,6 @@ echo "register|filter|smtp-in|rcpt-to"
 echo "register|ready"
 while read -r line; do :; done
 """
-
-
-def test_a_name_server_that_is_silent_is_called_so_and_smtpd_is_not_blamed(
-    world: World, image: None
-) -> None:
-    silent = world.address(54)[0]
-    with (
-        world.ns2.silent(),
-        world.signpost({**STANDARD, "DNS_SERVERS": silent}, place=131) as signpost,
-    ):
-        status, said, seconds = health(signpost)
-    assert status == 1
-    expected = rf"unhealthy: DNS: no name server answers .*\({re.escape(silent)}\).*\n"
-    assert re.fullmatch(expected, said)
-    assert seconds < 10
 
 
 def test_it_is_quick_where_all_is_well(server: Signpost) -> None:

@@ -14,11 +14,11 @@ import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from .harness.imap import any_certificate, mailbox
+from .harness.imap import Mailbox, any_certificate, mailbox
 from .harness.managesieve import ManageSieve, SieveError
 from .harness.messages import letter
 from .harness.shell import fresh, wait_until
@@ -416,19 +416,78 @@ def test_a_broken_script_is_refused_with_its_line(server: Signpost) -> None:
         session.activate('require "fileinto";\nfileinto;', "broken")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        'require "fileinto"; fileinto "No such folder";',
-        "".join(f'redirect "r{n}@far.test";' for n in range(20)),
-    ],
-    ids=["no folder", "too many redirects"],
+# What cannot be done: whose script it is, the script, and why. Each can be uploaded.
+FAILING = (
+    (ALICE, 'require "fileinto"; fileinto "Nope";', b"Mailbox doesn't exist"),
+    (
+        BOB,
+        "".join(f'redirect "r{n}@far.test";' for n in range(101)),
+        b"number of redirect actions exceeds policy limit (101 > 100)",
+    ),
+    (CAROL, 'require "include"; include "other";', b"script 'other' does not exist"),
+    (DAN, 'redirect "nobody@example.org";', b"550 5.1.1 <nobody@example.org>: no such user here"),
+    (
+        ERIN,
+        'require "vacation"; vacation :from "ceo@bank.test" "Away.";',
+        b"550 5.7.1 <ceo@bank.test> is not an address of",
+    ),
 )
-def test_a_script_that_fails_keeps_the_mail(world: World, server: Signpost, text: str) -> None:
-    with script(server, ALICE, text), mailbox(server.v4, ALICE) as box:
-        token, said = send(world, server, ALICE[0])
+
+
+def test_a_script_that_fails_keeps_the_mail_and_its_owner_reads_why_once(
+    world: World, server: Signpost
+) -> None:
+    with ExitStack() as opened:
+        boxes = {login: opened.enter_context(mailbox(server.v4, login)) for login, *_ in FAILING}
+        before = {login: len(notices(box)) for login, box in boxes.items()}
+        for number, changed in enumerate(("", "", "# Another.\n")):
+            for login, text, _ in FAILING:
+                if not number or changed:
+                    upload(server, login, changed + text.replace("Away.", f"Away{changed[2:8]}."))
+                token, said = send(world, server, login[0])
+                said.accepted()
+                boxes[login].wait_for(token)
+            for login, _, why in FAILING:
+                told = wait_for_notices(boxes[login], before[login])
+                assert len(told) == 1, (login, number)
+                assert why in told[0]
+            if changed:
+                break
+            before = {login: count + bool(number) for login, count in before.items()}
+        for login, *_ in FAILING:
+            upload(server, login, "keep;")
+
+
+def upload(server: Signpost, login: tuple[str, str], text: str) -> None:
+    """Activate it; the script that it may include is removed afterwards."""
+    with sieve(server, login) as session:
+        session.say(b'PUTSCRIPT "other" {5+}\r\nkeep;')
+        session.activate(text)
+        session.say(b'DELETESCRIPT "other"')
+
+
+def test_a_script_that_includes_none_is_not_activated(server: Signpost) -> None:
+    with sieve(server, ALICE) as session, pytest.raises(SieveError, match="does not exist"):
+        session.activate('require "include"; include "nowhere";', "broken")
+
+
+def notices(box: Mailbox) -> list[bytes]:
+    """What the server has written about the script."""
+    return box.find("sieve.")
+
+
+def wait_for_notices(box: Mailbox, after: int) -> list[bytes]:
+    """Those that come after so many."""
+    return wait_until(lambda: notices(box)[after:], "a notice")
+
+
+def test_ten_redirects_are_ten(world: World, server: Signpost) -> None:
+    readers = [f"{fresh('reader')}@far.test" for _ in range(10)]
+    with script(server, DAN, "".join(f'redirect "{each}";' for each in readers)):
+        token, said = send(world, server, DAN[0])
         said.accepted()
-        box.wait_for(token)
+        for reader in readers:
+            world.outside.wait_for_mail(reader, token)
 
 
 def test_what_cannot_be_redirected_is_kept(world: World, server: Signpost) -> None:
@@ -495,7 +554,7 @@ def test_a_redirect_has_the_account_as_its_sender_and_is_not_signed(
             box.wait_for(token)
         assert received.sender == ALICE[0]
         assert world.verify(received.message) == []
-        assert b"X-Signpost" not in received.message
+        assert b"X-Signpost-Account" not in received.message
         _, said = send(world, server, ALICE[0], sender="", author="a@outside.test")
         said.accepted()
         senders = lambda: {each.sender for each in world.outside.received(reader)}  # noqa: E731

@@ -212,10 +212,13 @@ def test_each_reads_its_own_secrets_and_nobody_elses(server: Signpost) -> None:
     lines = server.exec("python3", "-c", READABLE, *users).splitlines()
     assert dict(map(json.loads, lines)) == {
         "web": ["/run/signpost/web"],
-        "verifier": ["/data/arc/mail.example.org", "/var/spool/smtpd/filters/verifier"],
+        "verifier": [
+            *("/data/arc/mail.example.org", "/run/signpost/marks", "/run/signpost/srs-secret"),
+            "/var/spool/smtpd/filters/verifier",
+        ],
         "signer": [
             *("/data/dkim/example.net", "/data/dkim/example.org"),
-            *("/run/signpost/dkim-keys", "/run/signpost/guard"),
+            *("/run/signpost/dkim-keys", "/run/signpost/guard", "/run/signpost/marks"),
             "/var/spool/smtpd/filters/signer",
         ],
         "logins": [
@@ -225,7 +228,7 @@ def test_each_reads_its_own_secrets_and_nobody_elses(server: Signpost) -> None:
         ],
         "extra": [],
         "nobody": [],
-        "vmail": ["/data/mail", "/run/signpost/probe-home"],
+        "vmail": ["/data/mail", "/run/signpost/marks", "/run/signpost/probe-home"],
         "opensmtpd": ["/run/signpost/tables"],
         "dovecot": ["/run/signpost/dovecot"],
         "opensmtpq": [

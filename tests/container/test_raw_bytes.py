@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import smtplib
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
@@ -186,6 +187,24 @@ def test_a_sender_that_was_rewritten_before(
         assert (code, text[:5]) == (550, "5.1.7")
 
 
+def test_a_source_route_hides_no_sender(server: Signpost, out: Sink) -> None:
+    """smtpd tells no filter of an address whose path has more than 254 octets, when it is taken."""
+    for sender, said in (
+        (f"@r.test:{sender_of(235)}", "550 5.1.7"),
+        (f"@{'r' * 30}.test:{sender_of(235)}", "501 5.1.7"),
+    ):
+        code, text = hand_in(server, letter(), to="away@example.org", sender=sender)
+        assert f"{code} {text[:5]}" == said, sender
+    route = "@" + "r" * 240 + ".test:"
+    for login in (None, ALICE):
+        sender = login[0] if login else "someone@outside.test"
+        message = letter(sender)
+        code, text = hand_in(
+            server, message, to=f"{route}away@example.org", sender=sender, login=login
+        )
+        assert (code, text[:5]) == (501, "5.1.3")
+
+
 def test_the_other_recipients_get_it(server: Signpost, out: Sink) -> None:
     token = fresh("both")
     with connected(server) as session:
@@ -223,6 +242,102 @@ def test_a_login_and_the_local_socket(server: Signpost, out: Sink) -> None:
     code, _ = hand_in(server, letter(token=token), to="away@example.org", sender="")
     assert code == 250
     assert out.wait_for(token).sender == b""
+
+
+# -- bounces to rewritten senders --------------------------------------------------------------
+
+
+def forwarded(server: Signpost, out: Sink, sender: str, to: str = "away@example.org") -> str:
+    """The sender with which it has left."""
+    token = fresh("forwarded")
+    assert hand_in(server, letter(token=token), to=to, sender=sender)[0] == 250
+    return out.wait_for(token).sender.decode()
+
+
+def bounced(server: Signpost, to: str, sender: str = "") -> tuple[int, str, str]:
+    """What is said to a bounce, and a word that is in it."""
+    token = fresh("bounced")
+    message = letter("MAILER-DAEMON@far.test", token=token)
+    return *hand_in(server, message, to=to, sender=sender), token
+
+
+def timestamp(ago: int) -> str:
+    """SRS's, of so many days ago."""
+    day = int(time.time()) // 86_400 - ago
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+    return alphabet[day % 1024 >> 5] + alphabet[day & 31]
+
+
+# A sender, whom it writes to, and to whom the bounce goes (None: the sender).
+FORWARDED = [
+    ("some.one+x=y@outside.test", "away@example.org", None),
+    # smtpd takes the domain as it is written, and its capitals would be lost.
+    ("some.one@outside.test", "AWAY+x@Example.ORG", None),
+    # A catch-all, which would take what is no rewritten sender.
+    ("some.one@outside.test", "anyone@Catch.Example", None),
+    # Rewritten before, elsewhere: SRS1.
+    (f"SRS0=aB/c={timestamp(2)}=start.test=x-1@outside.test", "away@example.org", None),
+    (
+        f"SRS1=aBcD=hop.test==Zz9+={timestamp(2)}=start.test=x@outside.test",
+        "away@example.org",
+        f"SRS0=Zz9+={timestamp(2)}=start.test=x@hop.test",
+    ),
+    # Forwarded from here before.
+    ("", "away@example.org", "some.one@outside.test"),
+]
+
+
+def test_a_bounce_reaches_the_sender_whatever_became_of_the_capitals(
+    server: Signpost, out: Sink
+) -> None:
+    sent: dict[str, str] = {}
+    before = forwarded(server, out, "some.one@outside.test")
+    for sender, to, behind in FORWARDED:
+        rewritten = forwarded(server, out, sender or before, to)
+        local, _, domain = rewritten.rpartition("@")
+        assert domain == domain.lower()
+        for spelled in (
+            rewritten,
+            rewritten.lower(),
+            rewritten.upper(),
+            f"{local.lower()}@{domain.upper()}",
+            f"{local}@{domain.upper()}",
+            f"srs{local[3:]}@{domain}",
+            f"@relay.test:{rewritten.lower()}",
+        ):
+            code, text, token = bounced(server, spelled)
+            assert code == 250, (spelled, text)
+            sent[token] = behind or sender
+        code, _, _ = bounced(server, rewritten.lower().replace(".test=", ".test=a"))
+        assert code == (250 if "catch" in domain else 550)
+    for token, reached in sent.items():
+        assert out.wait_for(token).commands[1].decode() == f"RCPT TO:<{reached}>"
+
+
+def test_the_capitals_of_a_sender_are_not_known_again(server: Signpost, out: Sink) -> None:
+    sender = "Some.One@Outside.test"
+    rewritten = forwarded(server, out, sender)
+    code, text, _ = bounced(server, rewritten.lower())
+    assert (code, text[:5]) == (550, "5.1.1")
+    code, _, token = bounced(server, rewritten)
+    assert code == 250
+    assert out.wait_for(token).commands[1].decode() == f"RCPT TO:<{sender}>"
+
+
+def test_a_rewritten_sender_takes_bounces_only(server: Signpost, out: Sink) -> None:
+    rewritten = forwarded(server, out, "someone@outside.test")
+    for spelled in (rewritten, rewritten.lower()):
+        code, text, _ = bounced(server, spelled, sender="a@outside.test")
+        assert (code, text[:5]) == (550, "5.1.1")
+
+
+def test_who_guesses_rewritten_senders_is_disconnected(server: Signpost, out: Sink) -> None:
+    rewritten = forwarded(server, out, "someone@outside.test").lower()
+    with connected(server) as session:
+        session.docmd("MAIL FROM:<>")
+        guesses = [f"srs0=a{number:03}{rewritten[9:]}" for number in range(21)]
+        said = [session.docmd(f"RCPT TO:<{guess}>")[0] for guess in guesses]
+    assert said == [550] * 20 + [421]
 
 
 # -- bare CR -----------------------------------------------------------------------------------

@@ -1,20 +1,26 @@
-"""Every command of the README, in its order, as a newcomer types it in a fresh copy."""
+"""Every command of the README, in its order, as a newcomer types it in a fresh copy.
+
+Another copy runs on the machine meanwhile, as somebody has started it with `make up`.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
-import shutil
+import secrets
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from .harness.shell import fresh, wait_until
+from .harness.copy import Copy
+from .harness.shell import wait_until
 from .harness.signpost import ROOT
-from .harness.world import World
 
 README = (ROOT / "README.md").read_text()
 PROSE = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
@@ -22,6 +28,7 @@ COMMANDS = re.findall(r"^    (\S.*)$", PROSE, re.MULTILINE)
 (ENV,) = re.findall(r"```env\n(.*?)```", README, re.DOTALL)
 FOREGROUND = "docker compose up"
 STARTS = {FOREGROUND, "make up", "make test"}
+ELSEWHERE = {"git pull"}  # test_own_settings.py
 # The doctor finds no record of a domain that is nobody's, and says so by its status.
 STATUS = {"docker compose exec signpost signpost doctor": 2}
 # What a person types when asked.
@@ -29,50 +36,35 @@ HASH = "docker compose run --rm signpost hash"
 TYPED = {HASH: b"foo #bar pa$word\n"}
 
 
-class Newcomer:
-    """A fresh copy of what is in the repository, and a shell in it."""
+@pytest.fixture(scope="module")
+def subnet() -> str:
+    """What stands in both copies' compose.yaml; nobody else's network has it."""
+    return f"fd5a:9e38:{secrets.token_hex(2)}:{secrets.token_hex(2)}::/64"
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        # Nobody's running Signpost is touched: the project has a name of its own.
-        self.environ = {**os.environ, "COMPOSE_PROJECT_NAME": fresh("newcomer")}
 
-    def type(self, command: str) -> str:
-        done = subprocess.run(
-            command,
-            shell=True,
-            cwd=self.folder,
-            env=self.environ,
-            input=TYPED.get(command, b""),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=600,
-            check=False,
-        )
-        printed = done.stdout.decode(errors="replace")
-        expected = STATUS.get(command, 0)
-        assert done.returncode == expected, f"{command}: exit {done.returncode}\n{printed}"
-        return printed
+@pytest.fixture(scope="module")
+def another(image: None, subnet: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    """A copy that runs."""
+    copy = Copy(tmp_path_factory.mktemp("another"), subnet)
+    try:
+        assert "signpost ready" in copy.type("make up")
+        yield copy
+    finally:
+        copy.remove()
 
 
 @pytest.fixture(scope="module")
 def newcomer(
-    world: World, image: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Newcomer]:
-    folder = tmp_path_factory.mktemp("newcomer") / "signpost"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
-    for name in filter(None, tracked.stdout.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    newcomer = Newcomer(folder)
+    another: Copy, subnet: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Copy]:
+    copy = Copy(tmp_path_factory.mktemp("newcomer"), subnet)
     try:
-        yield newcomer
+        yield copy
     finally:
-        newcomer.type("docker compose down --volumes --timeout 5")
+        copy.remove()
 
 
-def test_docker_compose_up_runs_a_demo_until_it_is_stopped(newcomer: Newcomer) -> None:
+def test_docker_compose_up_runs_a_demo_until_it_is_stopped(newcomer: Copy) -> None:
     assert FOREGROUND in COMMANDS
     log = newcomer.folder / "log"
     with log.open("wb") as stream:
@@ -98,15 +90,21 @@ def test_docker_compose_up_runs_a_demo_until_it_is_stopped(newcomer: Newcomer) -
     assert re.search(r"demo account postmaster@signpost\.test password: \w{20}\n", said), said
 
 
-def test_make_up_then_every_command_with_a_domain_of_ones_own(newcomer: Newcomer) -> None:
-    (newcomer.folder / ".env").write_text(ENV)
-    try:
-        assert "signpost ready" in newcomer.type("make up")
-        rest = [command for command in COMMANDS if command not in STARTS]
-        assert len(rest) >= 7
-        printed = {command: newcomer.type(command) for command in rest}
-    finally:
-        newcomer.type("docker compose down --timeout 10")
+def test_make_up_then_every_command_with_a_domain_of_ones_own(
+    newcomer: Copy, another: Copy, subnet: str
+) -> None:
+    since = another.inspect("{{.State.StartedAt}} {{.Image}}")
+    # The doctor of a test connects to nobody outside.
+    (newcomer.folder / ".env").write_text(f"{ENV}DOCTOR_PROBE_DOMAIN=no\n")
+    assert "signpost ready" in newcomer.type("make up")
+    # It is the one that `docker compose up` has made.
+    assert newcomer.subnet() == subnet
+    rest = [command for command in COMMANDS if command not in STARTS | ELSEWHERE]
+    assert len(rest) >= 7
+    printed = {
+        command: newcomer.type(command, TYPED.get(command, b""), STATUS.get(command, 0))
+        for command in rest
+    }
     together = "\n".join(printed.values())
     assert "the configuration is good: mail.example.org, 1 domain, 2 accounts" in together
     assert re.search(r"^\$6\$\S+$", printed[HASH], re.MULTILINE), printed[HASH]
@@ -115,6 +113,93 @@ def test_make_up_then_every_command_with_a_domain_of_ones_own(newcomer: Newcomer
     assert STATUS.keys() <= printed.keys()
     assert "-> publish" in together
     assert "a long passphrase" not in together
+    assert another.inspect("{{.State.StartedAt}} {{.Image}}") == since
+
+
+def test_make_up_gives_each_copy_a_subnet_of_its_own(another: Copy, subnet: str) -> None:
+    assert another.subnet() != subnet
+    assert another.inspect("{{.Config.Image}}") == f"signpost:{another.name}"
+    own = ipaddress.ip_network(another.subnet())
+    assert own.subnet_of(ipaddress.ip_network("fd00::/8"))
+    address = another.inspect("{{range .NetworkSettings.Networks}}{{.GlobalIPv6Address}}{{end}}")
+    assert ipaddress.ip_address(address) in own
+    # Compose takes the network for its own, and nothing that is typed next changes it.
+    since = another.inspect("{{.State.StartedAt}}")
+    another.type("docker compose run --rm signpost check")
+    printed = another.type("docker compose up --detach")
+    assert "WARN" not in printed
+    assert another.inspect("{{.State.StartedAt}}") == since
+
+
+def test_ports_in_use_are_named_with_the_cure(another: Copy, newcomer: Copy) -> None:
+    port = another.type("docker compose port signpost 25").strip().rpartition(":")[2]
+    override = newcomer.folder / "compose.override.yaml"
+    before = override.read_text()
+    with socket.create_server(("0.0.0.0", 0)) as program:
+        theirs = str(program.getsockname()[1])
+        taken = before.replace('"25"', f'"{port}:25"').replace('"143"', f'"{theirs}:143"')
+        override.write_text(taken)
+        try:
+            printed = newcomer.type("make up", status=2)
+            override.write_text(printed[printed.index("services:\n") :].partition("\n\n")[0])
+            config = yaml.safe_load(newcomer.type("docker compose config"))
+        finally:
+            override.write_text(before)
+    assert f"\n  container {another.container} has {port}\n" in printed
+    assert f"\n  another program has {theirs}\n" in printed
+    ports = {
+        port["target"]: port.get("published") for port in config["services"]["signpost"]["ports"]
+    }
+    assert list(ports) == [25, 143, 465, 587, 993, 4190]
+    assert ports[25] not in {None, port}
+    assert ports[143] not in {None, theirs, ports[25]}
+    assert ports[465] is None
+
+
+def test_a_subnet_of_another_network_is_named_with_the_cure(
+    another: Copy, subnet: str, tmp_path: Path
+) -> None:
+    copy = Copy(tmp_path, subnet)
+    (copy.folder / ".env").write_text(f"IPV6_SUBNET={another.subnet()}\n")
+    try:
+        printed = copy.type("make up", status=2)
+    finally:
+        copy.remove()
+    assert f"the network {another.network} has the subnet {another.subnet()} already." in printed
+    assert re.search(
+        r"into the file \.env beside .* such as IPV6_SUBNET=fd[0-9a-f:]*::/64\n", printed
+    )
+
+
+def test_a_folder_of_the_same_name_does_not_take_over_the_server(
+    another: Copy, subnet: str, tmp_path: Path
+) -> None:
+    same = Copy(tmp_path, subnet, another.name)
+    since = another.inspect("{{.Id}} {{.State.StartedAt}}")
+    for command in ("make up", "make down"):
+        printed = same.type(command, status=2)
+        assert f"the copy of Signpost in {another.folder} has the name" in printed
+        assert f"COMPOSE_PROJECT_NAME={another.name}2 in a file .env" in printed
+    assert another.inspect("{{.Id}} {{.State.StartedAt}}") == since
+
+
+def test_make_down_leaves_the_engine_to_the_containers_of_others(
+    newcomer: Copy, another: Copy
+) -> None:
+    with subprocess.Popen(["sleep", "60"]) as engine:  # stands for the one that `make up` started
+        try:
+            start = Path(f"/proc/{engine.pid}/stat").read_text().split()[21]
+            newcomer.state.mkdir(exist_ok=True)
+            (newcomer.state / "engine").write_text(f"{engine.pid} {start}\n")
+            printed = newcomer.type("make down")
+            assert engine.poll() is None
+        finally:
+            engine.kill()
+    if os.getuid() == 0:
+        said = re.search(r"^engine: the Docker engine goes on: (.*)$", printed, re.MULTILINE)
+        assert said, printed
+        assert another.container in said[1].split()
+    assert another.inspect("{{.State.Running}}") == "true"
 
 
 def test_make_test_is_what_ci_runs() -> None:

@@ -15,6 +15,8 @@ from pydantic import SecretStr
 from entrypoint import files, paths, render
 from entrypoint.completion import preview
 from entrypoint.config import environ
+from entrypoint.config.expansion import Expansions
+from entrypoint.config.routes import routes_of
 from entrypoint.config.settings import AppPassword, HostFacts, Settings
 from filters.addresses import LocalAddresses
 from filters.credentials import LoginTable
@@ -57,7 +59,8 @@ def test_secrets_are_in_private_files_only_and_masked_for_people(case: Path) -> 
 
 def test_the_address_book_is_what_the_filters_read() -> None:
     settings = settings_of(GOLDEN / "two-domains")
-    book = LocalAddresses.from_json(json.dumps(render.address_table(settings)))
+    table = render.address_table(settings, Expansions(routes_of(settings)))
+    book = LocalAddresses.from_json(json.dumps(table))
     assert book.may_use("alice@example.org", "ALICE+tag@Example.org")
     assert book.may_use("alice@example.org", "info@example.org")
     assert book.may_use("bob@example.net", "anything@example.net")

@@ -42,6 +42,7 @@ def test_restrictions_are_asked_in_the_order_of_the_program(tmp_path: Path) -> N
         "connect": ["reject_listed_client"],
         "mail-from": ["reject_insufficient_storage"],
         "rcpt-to": [
+            "restore_recipient",
             "disconnect_guessing_client",
             "reject_unauth_destination",
             "reject_unlisted_recipient",
@@ -66,6 +67,8 @@ def test_what_is_not_wanted_is_not_asked() -> None:
         (["--arc-seal", "a:b:/nowhere/key.pem", "--addresses", "{addresses}"], "/nowhere/key.pem"),
         (["--arc-seal", "nonsense", "--addresses", "{addresses}"], "DOMAIN:SELECTOR:KEYFILE"),
         (["--addresses", "/nowhere/addresses.json"], "/nowhere/addresses.json"),
+        (["--srs-secret-file", "/nowhere/secret"], "/nowhere/secret: "),
+        (["--srs-secret-file", "/dev/null"], "/dev/null: no secret in it"),
     ],
 )
 def test_it_does_not_start_with_what_it_cannot_use(

@@ -20,9 +20,11 @@ from filters.recipients import (
     SubmissionRecipients,
     mailboxes,
 )
-from filters.smtpd import Reject, Report, Request, Session, Transaction
+from filters.smtpd import Reject, Report, Request, Rewrite, Session, Transaction
+from filters.srs import RewrittenSenders
 
 from .quota_server import asking, listening, run
+from .test_srs import TODAY, srs0, srs1, stamp
 
 BOOK: dict[str, Any] = {
     "delimiter": "+",
@@ -33,11 +35,12 @@ BOOK: dict[str, Any] = {
         "carol@example.org": ["carol@example.org"],
         "some@example.org": ["alice@example.org", "bob@example.org"],
         "full@example.org": ["alice@example.org", "carol@example.org"],
+        "copied@example.org": ["copied@example.org"],
         "copy@example.org": ["alice@example.org"],
         "away@example.org": [],
         "@all.example": ["alice@example.org"],
     },
-    "forwards": ["copy@example.org", "away@example.org"],
+    "forwards": ["copied@example.org", "copy@example.org", "away@example.org"],
 }
 
 
@@ -110,6 +113,8 @@ def test_whom_anyone_may_write_to(addresses: AddressFile, address: str, code: st
         ("alice+tag@example.org", {"alice@example.org"}),
         ("some@example.org", {"alice@example.org", "bob@example.org"}),
         ("anyone@all.example", {"alice@example.org"}),
+        # An account's own address is, whoever gets copies.
+        ("copied+x@example.org", {"copied@example.org"}),
         # What leaves, too, is not for the mailbox alone.
         ("copy@example.org", set()),
         ("away@example.org", set()),
@@ -191,6 +196,112 @@ class TestWhoGuessesAddresses:
             refused = recipients.reject_unauth_destination(session, named)
             assert refused is not None
             assert refused.code == 550
+
+
+SENDERS = RewrittenSenders("0123456789abcdef", lambda: TODAY * 86_400)
+BOUNCES = srs0("someone@outside.test")
+BOUNCES_NOT = BOUNCES.replace("someone", "victim")
+CAPITALS = srs0("Some.One@outside.test")
+EXPIRED = srs0("someone@outside.test", day=TODAY - 60)
+SLASH = srs1(f"SRS0=aB/c={stamp(TODAY)}=start.test=x@outside.test")
+TAKEN_BY_ALL = srs0("someone@outside.test", "all.example")
+
+
+class TestBouncesToRewrittenSenders:
+    """`reject_unlisted_recipient` and `restore_recipient`, with the secret."""
+
+    @pytest.mark.parametrize(
+        ("sender", "address", "restored", "taken"),
+        [
+            ("", BOUNCES, None, True),
+            ("", BOUNCES.lower(), BOUNCES, True),
+            ("", BOUNCES.upper(), BOUNCES, True),
+            ("", f"@a.test,@b.test:{BOUNCES.lower()}", BOUNCES, True),
+            ("", CAPITALS, None, True),
+            ("", CAPITALS.lower(), None, False),
+            ("", EXPIRED, None, False),
+            ("", EXPIRED.lower(), None, False),
+            ("", BOUNCES.replace("someone", "victim").lower(), None, False),
+            ("", "srs0@example.org", None, False),
+            ("", "srs1+x@example.org", None, False),
+            ("", SLASH, None, True),
+            ("", SLASH.lower(), SLASH, True),
+            ("", srs0("a/../b@outside.test"), None, True),
+            # One of ours: only if it is one.
+            ("", srs0("alice@example.org"), None, True),
+            ("", srs0("alice+x@example.org").lower(), srs0("alice+x@example.org"), True),
+            ("", srs0("nobody@example.org"), None, False),
+            ("", srs0("a/../b@all.example"), None, None),
+            ("", srs0("alice+a/b@example.org").lower(), srs0("alice+a/b@example.org"), None),
+            # Forwarded from here twice.
+            ("", srs1(BOUNCES), BOUNCES, True),
+            ("", srs1(BOUNCES).lower(), BOUNCES, True),
+            ("", srs1(CAPITALS), CAPITALS, True),
+            ("", srs1(EXPIRED), None, False),
+            ("", srs1(BOUNCES.replace("someone", "victim")), BOUNCES_NOT, False),
+            # smtpd restores the sender for bounces only.
+            ("a@b.test", BOUNCES, None, False),
+            ("a@b.test", BOUNCES.lower(), None, False),
+            # A catch-all has what is no such sender, and all that is not a bounce.
+            ("", TAKEN_BY_ALL.lower(), TAKEN_BY_ALL, True),
+            ("", TAKEN_BY_ALL.replace("someone", "victim"), None, True),
+            ("a@b.test", TAKEN_BY_ALL.lower(), None, True),
+            # Of what is forwarded smtpd takes the domain as it is written.
+            ("a@b.test", "Away@Example.ORG", "Away@example.org", True),
+            ("", "away+x@EXAMPLE.ORG", "away+x@example.org", True),
+            ("a@b.test", "away@example.org", None, True),
+            ("a@b.test", "Alice@Example.ORG", None, True),
+            ("a@b.test", "nobody@Example.ORG", None, False),
+            ("", BOUNCES.replace("example.org", "far.example").lower(), None, True),
+        ],
+    )
+    def test_by_address(
+        self,
+        addresses: AddressFile,
+        sender: str,
+        address: str,
+        restored: str | None,
+        taken: bool | None,
+    ) -> None:
+        recipients = InboundRecipients(addresses, rewritten_senders=SENDERS)
+        session = Session("s", transaction=Transaction("1", sender))
+        rewrite = recipients.restore_recipient(session, request(address))
+        assert rewrite == (None if restored is None else Rewrite(restored))
+        named = request(address) if restored is None else request(restored)
+        refused = recipients.reject_unlisted_recipient(session, named)
+        said = None if refused is None else refused.reply[:9]
+        assert said == {True: None, False: "550 5.1.1", None: "550 5.1.3"}[taken]
+
+    @pytest.mark.parametrize("sender", ["", "a@b.test"])
+    def test_who_guesses_is_counted(self, addresses: AddressFile, sender: str) -> None:
+        recipients = InboundRecipients(addresses, rewritten_senders=SENDERS)
+        session = Session("s", transaction=Transaction("1", sender))
+        said = []
+        for number in range(100):
+            # The hash is over the capitals, which make no other address.
+            capitals = "".join(
+                char.upper() if number >> place & 1 else char
+                for place, char in enumerate("outside")
+            )
+            rest = BOUNCES[10:].lower().replace("outside", capitals)
+            guess = request(f"srs0=aaaa={rest}")
+            assert recipients.restore_recipient(session, guess) is None
+            ended = recipients.disconnect_guessing_client(session, guess)
+            said.append(ended.code if ended else 550)
+        assert said == [550] * MOST_UNKNOWN + [421] * (100 - MOST_UNKNOWN)
+
+    def test_without_the_secret_smtpd_decides(self, addresses: AddressFile) -> None:
+        for recipients in (InboundRecipients(addresses), SubmissionRecipients(addresses)):
+            session = Session("s", transaction=Transaction("1", ""))
+            named = request(BOUNCES.replace("someone", "a/b"))
+            refused = recipients.reject_unlisted_recipient(session, named)
+            assert refused is not None
+            assert refused.text.startswith("5.1.3 ")
+            for address in (BOUNCES, BOUNCES.lower(), EXPIRED):
+                named = request(address)
+                assert recipients.reject_unlisted_recipient(session, named) is None
+                if isinstance(recipients, InboundRecipients):
+                    assert recipients.restore_recipient(session, named) is None
 
 
 RESULTS = [
@@ -343,3 +454,12 @@ def test_no_alias_lends_its_domain_to_an_author_in_quarantine(
     answer = recipients.reject_impersonating_forward(session, commit)
     assert isinstance(answer, Reject) == refused
     assert answer is None or (answer.code, answer.text[:8]) == (550, "5.7.26 <")
+
+
+def test_no_sender_that_smtpd_has_not_told_of_is_forwarded(addresses: AddressFile) -> None:
+    """Its path is too long, and a filter before ours had the last word on it."""
+    recipients, session = InboundRecipients(addresses), Session("s", hostname="example.org")
+    session.apply(Report((0, 7), "smtp-in", "tx-begin", "s", (b"01234567",)))
+    for address, refused in (("away@example.org", True), ("alice@example.org", False)):
+        answer = recipients.reject_unrewritable_sender(session, request(address))
+        assert (answer is not None) is refused

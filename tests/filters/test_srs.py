@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
+import random
+from pathlib import Path
 
 import pytest
 
-from filters.srs import can_rewrite
+from filters.srs import DAYS, RewrittenSenders, can_rewrite
 
 SIZE = 256
 
@@ -89,3 +93,132 @@ def test_an_srs1_sender_without_a_hash(rest: str) -> None:
 
 def test_the_null_sender_is_never_rewritten() -> None:
     assert all(can_rewrite("", "o" * size) for size in itertools.chain((0, 253), (255, 400)))
+
+
+# -- bounces to rewritten senders --------------------------------------------------------------
+
+SECRET = "0123456789abcdef"
+TODAY = 20_780
+BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+OURS = "example.org"
+
+
+def stamp(day: int) -> str:
+    return BASE32[day % 1024 >> 5] + BASE32[day & 31]
+
+
+def hash_of(text: str, secret: str = SECRET) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha1((secret + text).encode()).digest())[:4].decode()
+
+
+def srs0(sender: str, ours: str = OURS, *, day: int = TODAY, secret: str = SECRET) -> str:
+    """srs0_encode of OpenSMTPD 7.6.0p1."""
+    local, _, domain = sender.rpartition("@")
+    text = f"{stamp(day)}={domain}={local}@{ours}"
+    return f"SRS0={hash_of(text, secret)}={text}"
+
+
+def srs1(sender: str, ours: str = OURS) -> str:
+    """srs1_encode_srs0 and srs1_encode_srs1."""
+    local, _, domain = sender[5:].rpartition("@")
+    text = f"{domain}=={local}@{ours}" if sender[3] == "0" else f"{local[5:]}@{ours}"
+    return f"SRS1={hash_of(text)}={text}"
+
+
+def senders(today: int = TODAY, secret: str = SECRET) -> RewrittenSenders:
+    return RewrittenSenders(secret, lambda: today * 86_400 + 3_600)
+
+
+OUT = "someone@outside.test"
+FAR = "SRS0=aB3/=" + stamp(TODAY - 1) + "=start.test=x-1@mid.test"
+FURTHER = "SRS1=zZz+=mid.test==aB3/=" + stamp(TODAY) + "=start.test=x@third.test"
+OTHER_SEPARATORS = "SRS0=Q9q8+" + stamp(TODAY) + "-start.test=x=y@mid.test"
+
+
+@pytest.mark.parametrize(
+    ("made", "sender"),
+    [
+        *((srs0(each), each) for each in (OUT, "a=b+c-d@outside.test", "1@xn--bcher-kva.test")),
+        *((srs1(each), each) for each in (FAR, OTHER_SEPARATORS)),
+        (srs1(FURTHER), f"SRS0=aB3/={stamp(TODAY)}=start.test=x@mid.test"),
+    ],
+)
+def test_an_address_that_was_sent_in_small_letters_is_restored(made: str, sender: str) -> None:
+    local, _, domain = made.rpartition("@")
+    told = senders()
+    assert told.sender(made) == sender
+    assert told.sender(made) is not None
+    assert told.restored(made) == made
+    for spelled in (
+        made.lower(),
+        made.upper(),
+        f"{local.lower()}@{domain}",
+        f"{local}@{domain.upper()}",
+        f"{local}@Example.Org",
+        made.lower().replace("srs", "Srs"),
+        f"{local.lower()}@{domain.upper()}",
+    ):
+        assert told.restored(spelled) == made, spelled
+        assert spelled == made or told.sender(spelled) is None
+    # smtpd takes no notice of the tag's capitals, nor of the separator behind the hash.
+    assert told.sender("srs" + made[3:]) == told.sender(made)
+    assert told.restored(made[:9] + "+" + made[10:]) == made
+    assert told.sender(made[:9] + "-" + made[10:]) == told.sender(made)
+
+
+@pytest.mark.parametrize("sender", ["Some.One@outside.test", "someone@Outside.test"])
+def test_the_capitals_of_the_sender_are_lost(sender: str) -> None:
+    made, told = srs0(sender), senders()
+    assert told.sender(made) is not None
+    assert told.restored(made.replace("@example.org", "@EXAMPLE.ORG")) == made
+    assert told.restored(made.lower()) is None
+    assert told.restored(made.upper()) is None
+
+
+def test_what_never_was_a_rewritten_sender_here() -> None:
+    told = senders()
+    good = srs0(OUT)
+    for wrong in (
+        *("", "someone@outside.test", "srs0@example.org", "SRS0=@example.org", "srs0=abcd=@x"),
+        srs0(OUT, secret="another-secret"),
+        good.replace("someone", "victim"),
+        good.replace("outside.test", "victim.test"),
+        good.replace("example.org", "example.net"),
+        good.replace("SRS0=", "SRS1="),
+        good.replace("SRS0=", "SRS2="),
+        good.replace("SRS0=", "SRS0+"),
+        good.replace("SRS0=", "SRS0=="),
+        f'"{good}"',
+        srs1(FAR).replace("mid.test", "victim.test"),
+        srs1("SRS0=abcdef=" + stamp(TODAY) + "=a.test=x@mid.test"),
+        srs1("SRS0=abcd=a.test=x@mid.test"),
+        f"SRS0={hash_of('x@example.org')}=x@example.org",
+        f"SRS0={hash_of('')}=",
+        "SRS0=\u0130\u0131\u017f\u212a=" + good[10:],
+    ):
+        assert told.sender(wrong) is None, wrong
+        assert told.restored(wrong) is None, wrong
+        assert told.restored(wrong.lower()) is None, wrong
+
+
+@pytest.mark.parametrize("today", [TODAY, 1024 * 20, 1024 * 20 + 5, 1024 * 21 - 1])
+def test_how_long_a_rewritten_sender_takes_bounces(today: int) -> None:
+    told = senders(today)
+    for age in range(-40, 60):
+        for made in (srs0(OUT, day=today - age), srs1(FAR.replace(FAR[10:12], stamp(today - age)))):
+            assert (told.sender(made) is not None) is (-1 <= age <= DAYS), age
+            assert (told.restored(made.lower()) == made) is (-1 <= age <= DAYS), age
+
+
+def test_smtpd_has_the_same_days() -> None:
+    template = Path(__file__).parents[2] / "templates/smtpd.conf.j2"
+    assert f"\nsrs ttl {DAYS}d\n" in template.read_text("utf-8")
+
+
+def test_any_capitals_of_the_hash_are_found() -> None:
+    """Among many senders every spelling of a hash occurs."""
+    told, chooser = senders(), random.Random(1)
+    for number in range(500):
+        made = srs0(f"user{number}@outside.test")
+        spelled = "".join(chooser.choice((char.lower(), char.upper())) for char in made)
+        assert told.restored(spelled) == made

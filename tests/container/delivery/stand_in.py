@@ -28,6 +28,7 @@ from pathlib import Path
 FEEDER = "smtpd: dispatcher"
 LMTP = Path("/run/dovecot/lmtp")
 MAILBOXES = Path("/run/signpost/mailboxes")
+KEY = Path("/run/signpost/marks/vmail")
 MAILDIR = Path("/data/mail/example.org/alice/Maildir")
 MESSAGE, STORED, COMMANDS = Path("/tmp/message"), Path("/tmp/stored"), Path("/tmp/commands")
 PR_SET_CHILD_SUBREAPER = 36
@@ -40,6 +41,11 @@ class Delivery:
         self.feed = str(given.get("feed", "whole"))
         self.rounds = int(str(given.get("rounds", 1)))
         self.recipient = str(given.get("recipient", "alice@example.org"))
+        # As smtpd's RCPT was, before aliases.
+        self.original = str(given.get("original", self.recipient))
+        # The key of the marks; the files in the mailbox, by their paths in the Maildir.
+        self.key = given.get("key")
+        self.mailbox = dict(given.get("mailbox", {}))  # type: ignore[call-overload]
         self.sender = str(given.get("sender", "someone@outside.test"))
         self.delimiter = str(given.get("delimiter", "+"))
         self.maildir = bool(given.get("maildir"))
@@ -182,7 +188,12 @@ def be_agent(delivery: Delivery, pipe: int, output: int) -> None:
     command = ["/usr/local/libexec/deliver", delivery.delimiter]
     if delivery.maildir:
         command += ["/data/mail", "/usr/libexec/opensmtpd/mail.maildir", "-j", str(MAILDIR)]
-    environment = {"RECIPIENT": delivery.recipient, "SENDER": delivery.sender, "HOME": "/data"}
+    environment = {
+        "RECIPIENT": delivery.recipient,
+        "ORIGINAL_RECIPIENT": delivery.original,
+        "SENDER": delivery.sender,
+        "HOME": "/data",
+    }
     os.execve(command[0], command, environment)
 
 
@@ -268,12 +279,25 @@ def main() -> None:
         MAILBOXES.write_text(str(delivery.mailboxes))
     shutil.rmtree("/data/mail", ignore_errors=True)
     subprocess.run(["install", "-d", "-o", "vmail", "-g", "vmail", "-m", "700", "/data/mail"])
+    KEY.unlink(missing_ok=True)
+    if delivery.key is not None:
+        KEY.parent.mkdir(exist_ok=True)
+        KEY.write_text(str(delivery.key))
+        KEY.chmod(0o444)
+    for name, content in delivery.mailbox.items():
+        file = MAILDIR / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    if delivery.mailbox:
+        subprocess.run(["chown", "-R", "vmail:vmail", "/data/mail"])
     lmtp = start_lmtp(list(delivery.answers))  # type: ignore[call-overload]
     ended = [once(delivery) for _ in range(delivery.rounds)]
     os.kill(lmtp, signal.SIGKILL)
     stored = [file.read_bytes() for file in STORED.iterdir()]
     if delivery.maildir:
-        stored += [file.read_bytes() for file in Path("/data/mail").rglob("*") if file.is_file()]
+        there = (MAILDIR / name for name in delivery.mailbox)
+        files = {file for file in MAILDIR.rglob("*") if file.is_file()} - set(there)
+        stored += [file.read_bytes() for file in files]
     print(
         json.dumps(
             {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -154,6 +155,11 @@ class Outside:
                 found.append(Received(sender.decode()[1:-1], message.replace(b"\n", b"\r\n")))
         return found
 
+    def all_received(self, token: str) -> list[str]:
+        """Who has got messages with the token in them, as often as that is so."""
+        found = attempt("docker", "exec", self._container, "grep", "-rlaF", token, "/mail")
+        return [path.split("/")[2] for path in found.stdout.decode().splitlines()]
+
     def wait_for_mail(self, address: str, token: str = "", timeout: float = 20) -> Received:
         """The first message for an address that has `token` in it, envelope sender included."""
 
@@ -184,6 +190,39 @@ class Outside:
             yield
         finally:
             self._restrict("smtpd_client_restrictions=", 250)
+
+    @contextmanager
+    def forwarding(self, addresses: Mapping[str, str], domain: str, host: str) -> Iterator[None]:
+        """Inside, it forwards mail for these addresses of its own, as aliases do, each to what is
+        named with it; mail to `domain`, and to what is below it, goes to `host`.
+        """
+        lines = [f"{address} {target}" for address, target in addresses.items()]
+        self._write("/etc/postfix/forwards", "\n".join(lines))
+        self._write("/etc/postfix/own", f"/[@.]{re.escape(domain)}$/ smtp:[{host}]")
+        usual = "regexp:/etc/postfix/transport"
+        self._set("virtual_alias_maps=texthash:/etc/postfix/forwards")
+        self._set(f"transport_maps=regexp:/etc/postfix/own {usual}")
+        try:
+            yield
+        finally:
+            self._set("virtual_alias_maps=")
+            self._set(f"transport_maps={usual}")
+
+    def wait_until_idle(self, timeout: float = 20) -> None:
+        """Back when nothing waits in its queue."""
+        wait_until(
+            lambda: b"is empty" in run("docker", "exec", self._container, "mailq"),
+            "postfix's queue to be empty",
+            timeout,
+        )
+
+    def _write(self, path: str, text: str) -> None:
+        command = ("docker", "exec", "-i", self._container, "sh", "-c", f"cat >{path}")
+        run(*command, stdin=f"{text}\n".encode())
+
+    def _set(self, setting: str) -> None:
+        run("docker", "exec", self._container, "postconf", "-e", setting)
+        run("docker", "exec", self._container, "postfix", "reload")
 
     def _restrict(self, setting: str, answer: int) -> None:
         run("docker", "exec", self._container, "postconf", "-e", setting)

@@ -218,7 +218,6 @@ def test_accounts_and_aliases_of_the_environment_are_not_changed_here(shell: She
         "account passwd alice@example.org",
         "account quota alice@example.org 1G",
         "account remove alice@example.org",
-        "alias add alice@example.org x@far.example",
     ):
         said = shell.refusal(line, "a secret")
         assert (
@@ -280,6 +279,46 @@ def test_aliases_gain_and_lose_targets(shell: Shell) -> None:
 def test_a_catch_all_is_an_alias(shell: Shell) -> None:
     shell.do("alias add @example.org alice@example.org")
     assert shell.stored().aliases == {"@example.org": ("alice@example.org",)}
+
+
+def test_an_alias_domain_is_an_alias(shell: Shell) -> None:
+    shell.environment["DOMAINS"] = "example.org, example.net, example.com"
+    shell.do("alias add @Example.COM @example.org")
+    assert shell.stored().aliases == {"@example.com": ("@example.org",)}
+    assert "an alias domain has one target" in shell.refusal("alias add @example.com x@far.example")
+    assert "alias loop" in shell.refusal("alias add @example.org @example.com")
+    assert "not in DOMAINS" in shell.refusal("alias add @example.net @far.example")
+    assert "a whole domain" in shell.refusal("alias add a@example.org @example.com")
+    listed = {row["address"]: row for row in json.loads(shell.do("alias list --json"))}
+    assert listed["@example.com"]["targets"] == ["@example.org"]
+    assert "abuse@example.com" not in listed
+    shell.do("alias remove @example.com")
+    assert not shell.stored().aliases
+
+
+@pytest.mark.parametrize("account", ["alice@example.org", "dave@example.org"])
+def test_an_account_of_either_kind_has_its_mail_copied(shell: Shell, account: str) -> None:
+    if account != "alice@example.org":
+        shell.do(f"account add {account}", "a secret")
+    said = shell.refusal(f"alias add {account} copy@far.example")
+    assert "an alias that is an account too" in said
+    assert f"have {account} among its targets" in said
+    shell.do(f"alias add {account} {account} copy@far.example")
+    assert "an account too" in shell.refusal(f"alias remove {account} {account}")
+    if account != "alice@example.org":
+        assert "add it as an account" in shell.refusal(f"account remove {account}")
+    shell.do(f"alias remove {account}")
+
+
+def test_an_account_may_be_added_whose_copies_the_environment_has(shell: Shell) -> None:
+    written = "dave@example.org: dave@example.org, copy@far.example\n"
+    shell.environment["ALIASES"] = written
+    shell.do("account add dave@example.org", "a secret")
+    said = shell.refusal("account remove dave@example.org")
+    assert "dave@example.org of ALIASES points here" in said
+    assert "copy@far.example" in shell.do("alias list")
+    shell.environment["ALIASES"] = written.replace("dave@example.org,", "alice@example.org,")
+    assert "ALIASES has this address" in shell.refusal("account quota dave@example.org 1G")
 
 
 def test_nothing_is_left_that_reaches_nobody_or_loops(shell: Shell) -> None:

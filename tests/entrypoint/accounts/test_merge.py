@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from entrypoint.accounts.merge import MOST_APP_PASSWORDS, merged
 from entrypoint.accounts.stored import Stored, StoredAccount, StoredPassword
 from entrypoint.config.environ import load
+from entrypoint.config.expansion import expand
 from entrypoint.config.passwords import hash_generated
 from entrypoint.config.routes import routes_of
 from entrypoint.config.settings import HostFacts, Settings
@@ -96,7 +97,8 @@ def test_what_fits_comes_after_the_environment_s() -> None:
         ),
         (
             aliases(alice="bob@example.net"),
-            "alice@example.org: ACCOUNTS has this address, and wins; change it there",
+            "alice@example.org: an alias that is an account too; take one of the two, or have "
+            "alice@example.org among its targets: then it has the mail, and the others get copies",
         ),
         (
             Stored(aliases={"team@gone.example": ("alice@example.org",)}),
@@ -163,7 +165,9 @@ def test_an_alias_of_the_environment_leads_to_an_account_that_is_kept() -> None:
     assert not unfit
     routes = routes_of(whole)
     for address in ("info@example.org", "postmaster@example.net"):
-        assert routes.accounts_behind(address) == {"dave@example.org"}
+        entry = routes.entry(address)
+        assert entry is not None
+        assert expand(routes, entry).owners == {"dave@example.org"}
 
 
 @pytest.mark.parametrize(
@@ -188,7 +192,7 @@ def test_where_what_is_kept_does_not_fit_the_environment_s_way_to_it_is_left_out
     assert [(each.address, each.targets) for each in whole.aliases] == [
         ("info@example.org", ("alice@example.org",))
     ]
-    assert routes_of(whole).accounts_behind("postmaster@example.org") == {"alice@example.org"}
+    assert expand(routes_of(whole), "postmaster@example.org").owners == {"alice@example.org"}
     assert unfit[-3:] == [
         f"ALIASES: {alias}@example.org: an alias without a recipient: nobody takes mail for its "
         'target; "dave@example.org"; add that account, or correct the target'
@@ -197,6 +201,16 @@ def test_where_what_is_kept_does_not_fit_the_environment_s_way_to_it_is_left_out
         "POSTMASTER_ADDRESS: nobody takes mail for this address, so alice@example.org has it; "
         '"dave@example.org"; add that account or alias, or correct this'
     ]
+
+
+def test_copies_of_an_account_that_is_passed_over_go_on() -> None:
+    environment = settings(ALIASES="dave@example.org: dave@example.org, copy@far.example")
+    whole, unfit = merged(environment, accounts("dave@example.org", hashed="$6$short"))
+    assert [each.targets for each in whole.aliases] == [("copy@far.example",)]
+    assert unfit[-1].startswith('ALIASES: alias loop; "dave@example.org -> dave@example.org"')
+    whole, unfit = merged(environment, accounts("dave@example.org"))
+    assert not unfit
+    assert [each.targets for each in whole.aliases] == [("dave@example.org", "copy@far.example")]
 
 
 def test_no_account_has_more_or_double_app_passwords_than_a_book_of_logins_takes() -> None:
@@ -253,7 +267,14 @@ def test_whatever_is_kept_the_result_is_a_configuration(
     )
     if not written:
         assert whole.aliases[:2] == environment.aliases
-    assert routes.reached("postmaster@example.org")
-    addresses = [each.address for each in (*whole.accounts, *whole.aliases)]
-    assert len(set(addresses)) == len(addresses)
+    assert expand(routes, "postmaster@example.org").ends
+    accounts, aliases = (
+        [each.address for each in found] for found in (whole.accounts, whole.aliases)
+    )
+    assert len(set(accounts)) == len(accounts)
+    assert len(set(aliases)) == len(aliases)
+    assert all(
+        each.address in each.targets for each in whole.aliases if each.address in set(accounts)
+    )
+    addresses = [*accounts, *aliases]
     assert {address.rpartition("@")[2] for address in addresses} <= set(environment.domains)

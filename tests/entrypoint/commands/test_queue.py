@@ -70,7 +70,7 @@ def test_what_was_done_is_said(says: Path, number: str) -> None:
 def test_all_of_an_empty_queue_is_no_error(says: Path, action: str) -> None:
     says.write_text("echo 0 envelopes done")
     done = typed(action, "all")
-    assert (done.exit_code, done.output) == (0, "nothing waits in the queue\n")
+    assert (done.exit_code, done.output) == (0, "nothing in the queue waits for another attempt\n")
 
 
 @pytest.mark.parametrize(

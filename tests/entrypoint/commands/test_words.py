@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from entrypoint.cli import COMMANDS, signpost
-from entrypoint.commands import blocked
+from entrypoint.commands import blocked, keys
 from entrypoint.config.passwords import well_formed
+from entrypoint.dkim_keys.model import DomainKeys, Key, Observation
 from entrypoint.doctor.finding import Finding, Status, table
 from filters.credentials import matches
 
@@ -109,6 +110,7 @@ def test_who_is_blocked_where_no_server_runs(
     ("statuses", "line"),
     [
         (["ok"], "1 ok, 0 warnings, 0 failures"),
+        (["skipped", "ok", "skipped"], "1 ok, 2 skipped, 0 warnings, 0 failures"),
         (["warn", "fail"], "0 ok, 1 warning, 1 failure"),
         (["warn", "warn", "fail", "fail"], "0 ok, 2 warnings, 2 failures"),
     ],
@@ -116,3 +118,18 @@ def test_who_is_blocked_where_no_server_runs(
 def test_the_doctor_counts_in_words(statuses: list[Status], line: str) -> None:
     findings = [Finding("port", None, status, "x") for status in statuses]
     assert list(table("mail.example.org", findings))[-1].before == line
+
+
+@pytest.mark.parametrize(
+    ("dns", "said"),
+    [
+        (None, "whether DNS serves it is not known"),
+        (Observation("unknown", "SERVFAIL"), "whether DNS serves it is not known (SERVFAIL)"),
+        (Observation("missing", "no server has it"), "NOT IN DNS: no server has it"),
+        (Observation("served"), "DNS serves it"),
+    ],
+)
+def test_what_dns_says_of_a_key(dns: Observation | None, said: str) -> None:
+    key = Key("mail", "rsa", "signing", created=0, since=0, dns=dns)
+    (_, line) = keys.as_text({"a.example": DomainKeys(keys=(key,))}, ["a.example"])
+    assert line == f"  mail  rsa      signs since 1970-01-01; {said}"

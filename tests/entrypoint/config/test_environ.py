@@ -351,8 +351,11 @@ def test_an_alias_may_lead_to_what_the_commands_keep() -> None:
         "POSTMASTER_ADDRESS",
         "ALIASES",
     ]
-    with pytest.raises(ConfigurationError, match="alias loop"):
-        load({**written, "ALIASES": "a@example.org: a@example.org"}, host=HOST)
+    itself = "a@example.org: a@example.org\n"
+    for loop, kept in ((f"{itself}", []), (f"a@example.org: b@example.org\nb@{itself[2:]}", None)):
+        with pytest.raises(ConfigurationError, match="alias loop"):
+            load({**written, "ALIASES": loop, "POSTMASTER_ADDRESS": ""}, host=HOST, kept=kept)
+    load({**written, "ALIASES": itself}, host=HOST)  # it may be the alias of an account
 
 
 HASH_2Y = "$2y$05$abcdefghijklmnopqrstuuP7pP7pP7pP7pP7pP7pP7pP7pP7pP7pO"

@@ -34,6 +34,17 @@ def test_quotas_that_nobody_counts(environ: dict[str, str], lines: list[str]) ->
     )
 
 
+def test_a_sender_that_is_no_account() -> None:
+    environ = {
+        "DOMAINS": "example.org",
+        "ACCOUNTS": "a@example.org:a long passphrase",
+        "SEND_AS": "a@example.org: @example.org\nb@example.org: x@example.org",
+    }
+    assert list(ineffective_settings(load(environ, host=HostFacts(ipv6=False)))) == [
+        "SEND_AS: b@example.org is no account; add it, or leave this out"
+    ]
+
+
 TAIL = "abcdefghijklmnopqrstuu" + "a" * 31
 QUICKER = "and other logins wait meanwhile; a $6$ hash with the usual rounds is quicker"
 CANNOT = "a@example.org: it cannot log in, for checking its hash takes too long"

@@ -38,6 +38,7 @@ PROMISED = [
     "RELAY_USER",
     "RELAY_PASSWORD",
     "RELAY_TLS",
+    "SEND_AS",
     "SRS_SECRET",
     "DNS_SERVERS",
     "DNS_TIMEOUT",
@@ -65,7 +66,7 @@ def test_the_variables_are_those_promised() -> None:
 
 
 def test_every_field_comes_from_a_variable_of_its_name_or_from_none_at_all() -> None:
-    assert set(Settings.model_fields) - set(VARIABLES) == {"demo", "host", "signing"}
+    assert set(Settings.model_fields) - set(VARIABLES) == {"demo", "host", "loop_key", "signing"}
     assert all(field.upper() == variable.names[0] for field, variable in VARIABLES.items())
 
 

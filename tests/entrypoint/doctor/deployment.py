@@ -34,6 +34,8 @@ from filters.mailauth.dkim.sign import SigningKey, public_record
 from filters.mailauth.dns.resolver import StaticResolver
 
 from ..certificates import Authority, server_context
+from .chains import chain
+from .chains import serving as serving_chain
 from .smtp_servers import Manner, free_ports, serving
 from .web_servers import web_serving
 
@@ -119,7 +121,10 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
         async def serve(name: str, address: str, changes: Mapping[str, Any]) -> None:
             if changes.get("silent"):
                 return
-            manner = Manner(tls=tls, implicit_tls=name in ("465", "993"))
+            shown = (
+                _tls(changes["certificate"], authority, ends) if "certificate" in changes else tls
+            )
+            manner = Manner(tls=shown, implicit_tls=name in ("465", "993"))
             given = {key: value for key, value in changes.items() if key in ("greeting", "rcpt")}
             manner = Manner(**{**manner.__dict__, **given})
             if changes.get("no_tls"):
@@ -180,6 +185,7 @@ async def _look(case: Mapping[str, Any], folder: Path) -> Seen:
     words |= {f"port {name}": str(at[name]) for name in at}
     words["in ten years"] = f"{datetime.now(UTC) + timedelta(days=3650):%Y-%m-%d}"
     words["ends"] = f"{ends:%Y-%m-%d}"
+    words["three days ago"] = f"{datetime.now(UTC) - timedelta(days=3):%Y-%m-%d}"
     words["now"] = _utc(probes.time())
     words["built"] = _utc(now)
     words["later"] = _utc(now + case.get("written_in", 0))
@@ -192,6 +198,9 @@ def _utc(seconds: float) -> str:
 
 
 def _tls(kind: str, authority: Authority, ends: datetime) -> Any:
+    if kind.startswith("chain: "):
+        pem = chain(kind.removeprefix("chain: "), authority, HOST, MORE, ends)
+        return serving_chain(authority, pem)
     if kind == "self-signed":
         return server_context(authority.folder, *self_signed(HOST))
     if kind == "unknown authority":

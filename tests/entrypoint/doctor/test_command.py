@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from entrypoint import render
+from entrypoint.commands.doctor import _PAINT
 from entrypoint.completion import preview
 from entrypoint.config import environ
 from entrypoint.config.settings import HostFacts, Settings
+from entrypoint.doctor.finding import EXIT_STATUS, STATUSES
 from entrypoint.doctor.watch import LastFindings, look
 
 ROOT = Path(__file__).parents[3]
@@ -44,9 +46,10 @@ def run(*options: str, terminal: bool, **environment: str) -> tuple[int, str]:
 class TestOutput:
     def test_a_terminal_has_colour(self) -> None:
         status, said = run(terminal=True)
-        assert "  \x1b[32mok\x1b[0m    demo" in said
+        assert "  \x1b[36mskipped\x1b[0m  demo" in said
+        assert "  \x1b[32mok\x1b[0m       clock" in said
         # No smtpd runs here.
-        assert "  \x1b[31m\x1b[1mfail\x1b[0m  queue" in said
+        assert "  \x1b[31m\x1b[1mfail\x1b[0m     queue" in said
         assert status == 2
 
     @pytest.mark.parametrize(
@@ -70,6 +73,10 @@ class TestOutput:
     def test_an_empty_no_color_is_none(self) -> None:
         assert "\x1b[32m" in run(terminal=True, NO_COLOR="")[1]
 
+    def test_what_is_skipped_is_no_failure(self) -> None:
+        assert list(EXIT_STATUS.items()) == [("ok", 0), ("skipped", 0), ("warn", 1), ("fail", 2)]
+        assert tuple(EXIT_STATUS) == STATUSES == tuple(_PAINT)
+
     def test_json(self) -> None:
         _, said = run("--json", terminal=False)
         findings = json.loads(said)
@@ -79,7 +86,7 @@ class TestOutput:
         assert findings[0] == {
             "check": "demo",
             "domain": None,
-            "status": "ok",
+            "status": "skipped",
             "detail": "this is a demo that nobody outside sends mail to: only what is local is "
             "checked",
             "cure": "set DOMAINS and ACCOUNTS for a server of your own",
@@ -123,6 +130,19 @@ class TestChanges:
             ),
             ([finding("fail", "gone")], [], [("info", "mx of a.example: no longer checked")]),
             ([finding("ok", "there")], [], []),
+            ([finding("ok", "there")], [finding("skipped", "no address")], []),
+            ([finding("skipped", "no address")], [finding("ok", "there")], []),
+            ([finding("skipped", "no address")], [], []),
+            (
+                [finding("fail", "gone")],
+                [finding("skipped", "no address")],
+                [("info", "mx of a.example: skipped: no address; mend it")],
+            ),
+            (
+                [finding("skipped", "no address")],
+                [finding("warn", "gone")],
+                [("warning", "mx of a.example: gone; mend it")],
+            ),
             (
                 [],
                 [finding("warn", "full", "disk", None)],
@@ -153,6 +173,12 @@ class TestChanges:
             ("error", "ptr: y; mend it"),
             ("warning", "dkim of a.example: z; mend it"),
             ("info", "1 of 3 checks are ok"),
+        ]
+
+    def test_what_was_skipped_is_none_of_the_checks(self) -> None:
+        found = [finding("ok", "x"), finding("skipped", "y", "outbound", None)]
+        assert list(LastFindings().since_last(found)) == [
+            ("info", "1 of 1 checks are ok, 1 skipped"),
         ]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -17,12 +19,14 @@ from entrypoint.doctor.checkup import Checkup
 from entrypoint.doctor.client_addresses import Clients, ClientsError, read_clients
 from entrypoint.doctor.disk import judge_room
 from entrypoint.doctor.finding import Finding, quote, worst
+from entrypoint.doctor.outbound import check_outbound
 from entrypoint.doctor.probes import Probes
 from entrypoint.doctor.spf import MOST_COUNTED, terms_of
 from filters.disk_room import Room, room_of
 from filters.mailauth.dns.resolver import Answer, StaticResolver
 
 from .deployment import KEYS, good
+from .smtp_servers import Manner, free_ports, serving
 
 MIB, GIB = 1024**2, 1024**3
 
@@ -49,7 +53,8 @@ class TestFindings:
         [
             ([], "ok"),
             (["ok", "ok"], "ok"),
-            (["ok", "warn", "ok"], "warn"),
+            (["ok", "skipped"], "skipped"),
+            (["skipped", "warn", "ok"], "warn"),
             (["warn", "fail", "ok"], "fail"),
         ],
     )
@@ -189,6 +194,40 @@ class Wrong:
         raise ZeroDivisionError("\x1b[31m")
 
 
+class TestOutbound:
+    """Which of a foreign domain's servers are connected to."""
+
+    ZONE: ClassVar[dict[str, Any]] = {
+        "far.example": {"MX": [[10, "mx.far.example"]]},
+        "mx.far.example": {"A": ["127.0.0.11", "127.0.0.12", "127.0.0.13"]},
+    }
+
+    @pytest.mark.parametrize(
+        ("answering", "connected"),
+        [
+            ((11, 12, 13), {11, 12}),
+            ((12, 13), {12}),
+            ((13,), {13}),
+        ],
+    )
+    def test_no_more_than_it_takes(self, answering: tuple[int, ...], connected: set[int]) -> None:
+        found, heard = asyncio.run(self._outbound(answering))
+        assert found.status == "ok"
+        assert {place for place, said in heard.items() if said} == connected
+        assert {command for said in heard.values() for command in said} == {"QUIT"}
+
+    async def _outbound(self, answering: tuple[int, ...]) -> tuple[Finding, dict[int, list[str]]]:
+        (port,) = free_ports(1)
+        heard: dict[int, list[str]] = {}
+        async with AsyncExitStack() as stack:
+            for place in answering:
+                server = serving(f"127.0.0.{place}", port, Manner())
+                _, heard[place] = await stack.enter_async_context(server)
+            zone = StaticResolver(self.ZONE)
+            found = await check_outbound("far.example", zone, port, lambda address: address)
+        return found, heard
+
+
 def test_what_hangs_is_told_in_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(checkup, "SECONDS", 0.2)
     found = asyncio.run(Checkup(_settings(), KEYS, Stuck(), _probes(tmp_path)).run())
@@ -212,4 +251,4 @@ def test_a_demo_is_looked_at_from_inside_only(tmp_path: Path) -> None:
     found = asyncio.run(Checkup(settings, [], zone, _probes(tmp_path)).run())
     assert zone.asked == []
     assert [each.check for each in found] == ["demo", "clock", "disk", "disk", "queue"]
-    assert (found[0].status, found[0].domain) == ("ok", None)
+    assert (found[0].status, found[0].domain) == ("skipped", None)

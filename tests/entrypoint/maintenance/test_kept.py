@@ -43,6 +43,7 @@ def complete(settings: Settings, hash_of: HashOf = new_hash) -> Settings:
     return completed(
         settings,
         srs=SecretStr("0123456789abcdef"),
+        loops=None,
         demo_password=SecretStr("demo"),
         signing=first_keys(settings),
         hash_of=hash_of,

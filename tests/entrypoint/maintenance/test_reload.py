@@ -136,6 +136,39 @@ def test_smtpd_knows_an_address_before_the_filters_do_and_forgets_it_after_them(
     assert place.read("addresses.json") == book("b@example.org", "c@example.org")
 
 
+def test_a_right_to_send_ends_before_smtpd_is_told(place: Place) -> None:
+    def rights(address: str) -> str:
+        return json.dumps(
+            json.loads(book("a@example.org")) | {"senders": {"a@example.org": [address]}}
+        )
+
+    place.reload(virtuals="b", book=rights("@example.org"))
+    place.servers.away = True
+    with pytest.raises(NotLiveYetError):
+        place.reload(virtuals="c", book=rights("@example.net"))
+    assert (
+        "@example.org" not in json.loads(place.read("addresses.json"))["senders"]["a@example.org"]
+    )
+
+
+def test_a_list_is_there_as_long_as_smtpd_may_look_for_it(place: Place) -> None:
+    lists = place.run / "tables/lists"
+
+    def names() -> list[str]:
+        return sorted(path.name for path in lists.iterdir())
+
+    place.reload(virtuals="a :include:/run/signpost/tables/lists/one", **{"lists/one": "x"})
+    assert names() == ["one"]
+    new = {"virtuals": "a :include:/run/signpost/tables/lists/two", "lists/two": "y"}
+    place.servers.away = True
+    with pytest.raises(NotLiveYetError):
+        place.reload(**new)
+    assert names() == ["one", "two"]
+    place.servers.away = False
+    place.reload(**new)
+    assert names() == ["two"]
+
+
 def test_dovecot_has_seen_who_lives_here_before_smtpd_delivers_to_them(place: Place) -> None:
     """It looks once a second: mail or a login would else meet an account that it does not know."""
     place.reload(mailboxes="a", virtuals="a", domains="a")

@@ -43,18 +43,18 @@ def ask(said: bytes, *, repeat: int = 1, leaves: bool = True) -> tuple[Page, byt
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        (b"HTTP/1.1 200 OK\r\n\r\nbody", Page(200, "text/plain", b"body", b"")),
+        (b"HTTP/1.1 200 OK\r\n\r\nbody", Page(200, "text/plain", b"body")),
         (
             b"HTTP/1.0 200 OK\r\nContent-Type: Text/HTML; a=b\r\nContent-Length: 2\r\n\r\nbody",
-            Page(200, "text/html", b"bo", b""),
+            Page(200, "text/html", b"bo"),
         ),
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
-            Page(200, "text/plain", b"abc", b""),
+            Page(200, "text/plain", b"abc"),
         ),
         (
             b"HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1/\r\n\r\n",
-            Page(301, "text/plain", b"", b""),
+            Page(301, "text/plain", b""),
         ),
     ],
 )

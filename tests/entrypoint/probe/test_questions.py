@@ -185,6 +185,14 @@ class TestNameServers:
         probe = ask(partial(name_servers.ask, ["127.0.0.1"], port=free))
         assert probe.said
 
+    def test_each_that_does_not_answer_is_told_with_its_reason(self) -> None:
+        with self.server(b"\x81\x80") as port:
+            asked = name_servers.unanswering(["127.0.0.1", "127.0.0.2"], 0.5, port=port)
+            assert asyncio.run(asked) == {"127.0.0.2": "Connection refused"}
+        with self.server(None) as port:
+            asked = name_servers.unanswering(["127.0.0.1"], 0.5, port=port)
+            assert asyncio.run(asked) == {"127.0.0.1": "nothing within 0.5 s"}
+
     def test_the_first_three_of_the_file_are_asked(self, tmp_path: Path) -> None:
         file = tmp_path / "resolv.conf"
         file.write_text("# x\nsearch a\n" + "".join(f"nameserver 192.0.2.{n}\n" for n in range(5)))

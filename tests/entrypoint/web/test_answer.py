@@ -77,7 +77,6 @@ def test_a_domain_in_u_labels_is_the_one_in_a_labels(domain: str, written: str) 
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/index.html",
         "/.env",
         "/mail/config-v1.1.xml/",
@@ -300,6 +299,7 @@ def test_apples_profile_has_one_account() -> None:
         assert account[f"{way}MailServerUsername"] == "alice@example.org"
         assert account[f"{way}MailServerAuthentication"] == "EmailAuthPassword"
     assert account["PayloadUUID"] != profile["PayloadUUID"]
+    assert account["EmailAccountName"] == "alice"
     again = answered("example.org", "/apple.mobileconfig", email="alice@example.org")
     assert again.content == response.content
 
@@ -321,7 +321,7 @@ def test_apples_profile_has_one_account() -> None:
 def test_a_profile_is_for_a_plain_address_here_only(address: str, status: int) -> None:
     response = answered("example.org", "/apple.mobileconfig", email=address)
     assert response.status == status
-    assert re.fullmatch(rb"[A-Za-z0-9 \n]+", response.content)
+    assert re.fullmatch(rb"[A-Za-z0-9 ,.\n]+", response.content)
 
 
 def test_an_unsigned_profile_does_not_go_in_clear() -> None:

@@ -532,7 +532,8 @@ def handlers(*answers: object) -> tuple[FilterServer, list[int]]:
             return None if answer == "later" else answer
 
         def ask(context: object, request: Request) -> object:
-            assert request.text == "a@b.test"
+            before = [each.parameter for each in answers[: number - 1] if isinstance(each, Rewrite)]
+            assert request.text == ["a@b.test", *before][-1]
             asked.append(number)
             if answer == "raise":
                 raise RuntimeError("a bug")
@@ -560,7 +561,13 @@ NOW, LATER = Reject(550, "now"), Reject(550, "later")
         (("later", PROCEED, "later", NOW, None), b"reject|550 now", 4),
         ((PROCEED, "later", LATER, NOW), b"reject|550 later", 3),
         (("later", None, "later"), b"proceed", 3),
-        ((None, Rewrite("c@d.test"), NOW), b"rewrite|<c@d.test>", 2),
+        ((None, Rewrite("c@d.test"), None), b"rewrite|<c@d.test>", 3),
+        ((Rewrite("c@d.test"), "later", None), b"rewrite|<c@d.test>", 3),
+        (("later", Rewrite("c@d.test"), PROCEED), b"rewrite|<c@d.test>", 3),
+        ((Rewrite("c@d.test"), Rewrite("e@f.test"), "later"), b"rewrite|<e@f.test>", 3),
+        ((Rewrite("c@d.test"), NOW, LATER), b"reject|550 now", 2),
+        ((Rewrite("c@d.test"), LATER, NOW), b"reject|550 later", 2),
+        ((Rewrite("c@d.test"), "later hang", NOW), b"reject|451", 2),
         ((None, Disconnect(421, "now"), NOW), b"disconnect|421 now", 2),
         ((None, {"no": "verdict"}, NOW), b"reject|451", 2),
         ((None, "raise", NOW), b"reject|451", 2),
@@ -583,6 +590,24 @@ def test_the_handlers_of_a_phase_are_asked_in_order_until_one_refuses(
             head = b"filter-result|" + SESSION.encode() + b"|" + token + b"|"
             assert line.startswith(head + verdict), line
         assert sorted(asked) == sorted([*range(1, last + 1)] * 2)
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize(("phase", "code"), [("mail-from", b"5.1.7"), ("rcpt-to", b"5.1.3")])
+def test_a_path_that_smtpd_would_not_report_is_refused(phase: str, code: bytes) -> None:
+    """254 octets fit SMTPD_MAXMAILADDRSIZE with the bracket at their end."""
+
+    async def work() -> None:
+        server = FilterServer()
+        server.register_handler("filter", phase, lambda context, request: PROCEED)
+        server.register_handler("filter", "helo", lambda context, request: PROCEED)
+        async with running(server) as smtpd:
+            for size, said in ((254, b"proceed"), (255, b"reject|501 " + code)):
+                smtpd.request(phase.encode(), b"t1", b"@" + b"r" * (size - 7) + b":a@b.c")
+                assert (await smtpd.line()).startswith(result(b"t1", said).rstrip(b"\n"))
+            smtpd.request(b"helo", b"t1", b"r" * 300)
+            assert await smtpd.line() == result(b"t1", b"proceed")
 
     asyncio.run(work())
 

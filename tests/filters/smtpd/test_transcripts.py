@@ -72,6 +72,21 @@ def hostile_verdicts(server: FilterServer) -> None:
         server.register_handler("filter", phase, lambda context, request, v=verdict: v)
 
 
+def rewriting(server: FilterServer) -> None:
+    """Capitals go, and the handlers behind see that."""
+
+    def lower(session: Session, request: Request) -> Rewrite | None:
+        return Rewrite(request.address.lower()) if request.address.isupper() else None
+
+    def refuse_no(session: Session, request: Request) -> Reject | None:
+        return Reject(550, request.text) if request.text.startswith("no") else None
+
+    for phase in ("mail-from", "rcpt-to"):
+        server.register_handler("filter", phase, lower)
+        server.register_handler("filter", phase, refuse_no)
+    describe(server)
+
+
 FILTERS: dict[str, Callable[[FilterServer], None]] = {
     "nothing": nothing,
     "echo": echo,
@@ -80,6 +95,7 @@ FILTERS: dict[str, Callable[[FilterServer], None]] = {
     "mail-from-reject": mail_from_reject,
     "hostile-verdicts": hostile_verdicts,
     "describe": describe,
+    "rewriting": rewriting,
     "outgoing": outgoing,
 }
 

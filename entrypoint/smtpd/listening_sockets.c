@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "in_smtpd.h"
+
 #define LISTENING_SOCKETS "/run/signpost/listening.socket"
 /* As listening_sockets.py: listen() with smtpd's 5 would shorten the queue of the waiting. */
 #define BACKLOG 128
@@ -33,17 +35,6 @@
 
 typedef int bind_function(int, const struct sockaddr *, socklen_t);
 typedef int listen_function(int, int);
-
-static bool in_smtpd;
-
-/* Later the name is gone: smtpd writes its title over it. */
-__attribute__((constructor)) static void
-look_where_we_are(void)
-{
-	in_smtpd = strcmp(program_invocation_short_name, "smtpd") == 0;
-	if (!in_smtpd)
-		unsetenv("LD_PRELOAD"); /* what a filter starts does not need it */
-}
 
 static int
 option(int fd, int name)

@@ -24,6 +24,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "in_smtpd.h"
+
 #define REPLY "521 5.5.2 a message ends in <CR><LF>.<CR><LF>, without a bare <LF> or a NUL\r\n"
 
 /* Of OpenSSL, without its headers: its ABI names them so since 1.1.0. */
@@ -45,7 +47,6 @@ struct client {
 static struct client *clients;
 static size_t room;
 
-static bool in_smtpd;
 static int (*real_accept)(int, struct sockaddr *, socklen_t *);
 static int (*real_close)(int);
 static ssize_t (*real_read)(int, void *, size_t);
@@ -67,18 +68,6 @@ find_real(void)
 	*(void **)&real_SSL_read = dlsym(RTLD_NEXT, "SSL_read");
 	*(void **)&real_SSL_write = dlsym(RTLD_NEXT, "SSL_write");
 	*(void **)&real_SSL_set_shutdown = dlsym(RTLD_NEXT, "SSL_set_shutdown");
-}
-
-#define FIND_REAL(function) do { if (real_##function == NULL) find_real(); } while (0)
-
-/* Later the name is gone: smtpd writes its title over it. */
-__attribute__((constructor)) static void
-look_where_we_are(void)
-{
-	find_real();
-	in_smtpd = strcmp(program_invocation_short_name, "smtpd") == 0;
-	if (!in_smtpd)
-		unsetenv("LD_PRELOAD"); /* what a filter starts does not need it */
 }
 
 static bool
