@@ -50,9 +50,9 @@ class TargetSettings(JsonModel):
     logins: str | None = None
     delimiter: str = "+"
     zone_file: str | None = None
-    http_hosts: list[str] = []
-    http_cors: list[str] = []
-    ui_logins: dict[str, str] = {}
+    http_hosts: tuple[str, ...] = ()
+    http_cors: tuple[str, ...] = ()
+    ui_logins: dict[str, str] = Field(default_factory=dict)
     send_logins: dict[str, str] | None = None
     webhook_url: str | None = None
     webhook_limit: Annotated[float, Field(ge=0)] = 0.0
