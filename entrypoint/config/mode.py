@@ -50,5 +50,7 @@ def note_test_variables(environ: Mapping[str, str], problems: Problems) -> None:
     for name in sorted(environ):
         if environ[name].strip() and (name in names or name.startswith(MAILPIT_FAMILIES)):
             problems.add(
-                name, "a variable of the test target, without MODE=test", "set MODE=test, or unset it"
+                name,
+                "a variable of the test target, without MODE=test",
+                "set MODE=test, or unset it",
             )
