@@ -42,8 +42,6 @@ _SINGLE: Mapping[str, Callable[[str], object]] = {
     "enable_imap": scalars.boolean,
     "ssl_cert_path": scalars.file_path,
     "ssl_key_path": scalars.file_path,
-    "dns_timeout": partial(scalars.number, least=1, most=120),
-    "spf": scalars.boolean,
     "dmarc_enforce": scalars.enforcement,
     "log_level": partial(scalars.choice, allowed=get_args(LogLevel)),
     "log_format": partial(scalars.choice, allowed=get_args(LogFormat)),
@@ -122,7 +120,6 @@ def _lists(reading: Reading) -> dict[str, object]:
     for field, parse in (
         ("http_hosts", _host_name),
         ("http_cors", _origin),
-        ("arc_trusted_sealers", domain_name),
     ):
         given = reading.raw(field)
         found[field] = reading.each(field, words(given.text), parse) if given else ()

@@ -140,25 +140,10 @@ class TestSettings(RenderSafe):
     ssl_key_path: Annotated[Path | None, Variable(("SSL_KEY_PATH", "MP_SMTP_TLS_KEY"), "none")] = (
         Field(default=None, description="The PEM file of its private key.")
     )
-    dns_timeout: Annotated[int, Variable(("DNS_TIMEOUT",), "`20`")] = Field(
-        default=20,
-        description="The seconds that all DNS questions about one message may take (1 to 120): how "
-        "long a name that the zone lets time out holds up its message at most.",
-    )
-    spf: Annotated[bool, Variable(("SPF",), "`yes`")] = Field(
-        default=True, description="`no`: do not check SPF."
-    )
     dmarc_enforce: Annotated[DmarcEnforce, Variable(("DMARC_ENFORCE",), "`no`")] = Field(
         default="no",
         description="`no`: the verdict says what production would do, and the mail is accepted; "
         "`yes` or `quarantine`: it is done.",
-    )
-    arc_trusted_sealers: Annotated[tuple[str, ...], Variable(("ARC_TRUSTED_SEALERS",), "none")] = (
-        Field(
-            default=(),
-            description="The sealing domains of forwarders whose word that a message passed DMARC "
-            "counts.",
-        )
     )
     log_level: Annotated[LogLevel, Variable(("LOG_LEVEL",), "`info`")] = Field(
         default="info", description="`debug`, `info`, `warning` or `error`."

@@ -38,7 +38,7 @@ def start(environ: Mapping[str, str]) -> NoReturn:
     os.environ["TZ"] = settings.tz
     start_logging("signpost", settings.log_format, settings.log_level)
     log.warning(
-        "signpost %s: TEST target %s: it accepts all mail, sends nothing out, and is for tests only",
+        "signpost %s: TEST target %s: accepts all mail, sends nothing out, is for tests only",
         number,
         settings.mail_hostname,
     )
