@@ -14,26 +14,41 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from filters.credentials import LoginChecker, LoginTable
+from filters.credentials import LoginChecker, LoginTable, search
 from filters.login_name import login_bytes
-from filters.login_server import ANSWERED_WITHIN, LONGEST_QUESTION, RIGHT, WRONG
 from filters.watched_file import LastGood
 
 log = logging.getLogger(__name__)
 
-_AT_A_TIME = 2  # hashes
+_RIGHT, _WRONG = b"right\n", b"wrong\n"
+_LONGEST_QUESTION = 2_048  # bytes: what smtpd and Dovecot take is less
+_ANSWERED_WITHIN = 2.0  # seconds; who asks waits no longer
+
+
+def login_socket(path: Path) -> socket.socket:
+    """A listening socket in the place of an old one; raises OSError."""
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        if path.is_socket():
+            path.unlink()
+        listener.bind(str(path))
+        # Who asks are smtpd's parent and Dovecot; the folder keeps others out.
+        path.chmod(0o666)
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 class Credentials:
-    """logins: the accounts' file; None: any login and password are right, unless one is empty."""
+    """logins: the accounts' file; None: any login is right with any password."""
 
     def __init__(self, logins: Path | None) -> None:
         """Raises OSError, and ValueError for a file that is none."""
-        self._checker: LoginChecker | None = None
-        if logins is not None:
-            table = LastGood(logins, LoginTable.from_json)
-            self._checker = LoginChecker(lambda: table.content)
-        self._hashing = ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="logins")
+        self._table = LastGood(logins, LoginTable.from_json) if logins is not None else None
+        self._checker = LoginChecker(self._content)
+        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="logins")
 
     async def are_right(self, login: str, password: str) -> bool:
         """Whether they may log in."""
@@ -41,17 +56,20 @@ class Credentials:
 
     async def bytes_are_right(self, login: bytes, password: bytes) -> bool:
         """The same, of what stood on the wire."""
-        if not login or not password:
-            return False
-        checker = self._checker
-        if checker is None:
-            return True
+        if self._table is None:
+            return bool(login)
         name = login_bytes(login)
-        known = checker.recall(name, password)
+        known = self._checker.recall(name, password)
         if known is not None:
             return known.password is not None
+        table = self._content()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._hashing, checker.check, name, password) is not None
+        found = await loop.run_in_executor(self._hashing, search, table, name, password)
+        self._checker.remember(name, password, table, found)
+        return found is not None
+
+    def _content(self) -> LoginTable:
+        return self._table.content if self._table is not None else LoginTable({})
 
     def close(self) -> None:
         """Nobody asks any more."""
@@ -70,13 +88,13 @@ class LoginServer:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(ANSWERED_WITHIN):
+            async with asyncio.timeout(_ANSWERED_WITHIN):
                 question = b""
-                while len(question) <= LONGEST_QUESTION and (
-                    part := await reader.read(LONGEST_QUESTION)
+                while len(question) <= _LONGEST_QUESTION and (
+                    part := await reader.read(_LONGEST_QUESTION)
                 ):
                     question += part
-                writer.write(RIGHT if await self._right(question) else WRONG)
+                writer.write(_RIGHT if await self._right(question) else _WRONG)
                 await writer.drain()
         except (TimeoutError, OSError):
             log.warning("a question about a login broke off")
@@ -87,6 +105,6 @@ class LoginServer:
 
     async def _right(self, question: bytes) -> bool:
         login, _, rest = question.partition(b"\0")
-        return len(question) <= LONGEST_QUESTION and await self._credentials.bytes_are_right(
+        return len(question) <= _LONGEST_QUESTION and await self._credentials.bytes_are_right(
             login, rest.partition(b"\0")[0]
         )

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from entrypoint.test_target.dsn import notification
-from entrypoint.test_target.fault_scripts import FaultScripts
-from entrypoint.test_target.faults import Command, Phase, Step
+from entrypoint.test_target.fault_table import FaultTable
+from entrypoint.test_target.faults import Command, FaultStep, Phase
 from entrypoint.test_target.front import Sessions
 from entrypoint.test_target.messages.received import Extra, ReceivedMessage, TlsSession
 from entrypoint.test_target.store.adding import StoreFullError
@@ -52,7 +52,7 @@ class Receiving:
     def __init__(
         self,
         storing: Storing,
-        faults: FaultScripts,
+        faults: FaultTable,
         sessions: Sessions,
         refused: Callable[[], None],
         *,
@@ -99,7 +99,7 @@ class Receiving:
             session.cut_after(step.delay)
         return {"delay": step.delay, "reply": step.reply, "disconnect": step.disconnect}
 
-    def _step(self, phase: str, header: dict[str, Any]) -> Step | None:
+    def _step(self, phase: str, header: dict[str, Any]) -> FaultStep | None:
         if not self._faults.present:
             return None
         command = Command(
@@ -179,7 +179,7 @@ class Receiving:
 
     # -- notifications -----------------------------------------------------------------------
 
-    def _notify(self, step: Step, header: dict[str, Any], raw: bytes) -> None:
+    def _notify(self, step: FaultStep, header: dict[str, Any], raw: bytes) -> None:
         if len(self._notifications) >= _MOST_NOTIFICATIONS:
             log.warning("%d notifications wait already; one is left out", _MOST_NOTIFICATIONS)
             return
@@ -187,7 +187,7 @@ class Receiving:
         self._notifications.add(task)
         task.add_done_callback(self._notifications.discard)
 
-    async def _notified(self, step: Step, header: dict[str, Any], raw: bytes) -> None:
+    async def _notified(self, step: FaultStep, header: dict[str, Any], raw: bytes) -> None:
         await asyncio.sleep(step.dsn_after)
         now = datetime.now(UTC)
         sender = header["sender"]

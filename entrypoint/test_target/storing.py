@@ -1,4 +1,4 @@
-"""Messages that arrive at the same time, put into the mailbox together: a commit for all of them."""
+"""Messages that arrive at the same time go into the mailbox together: one commit for all."""
 
 from __future__ import annotations
 
