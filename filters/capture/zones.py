@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from filters.mailauth.dns.types import Answer, DnsTemporaryError, Outcome, RecordData
-from filters.mailauth.dns.zone import Found, StaticResolver, Zone
+from filters.mailauth.dns.zone import StaticResolver, Zone, ZoneAnswer
 
 _LONGEST_RECORD = 2_000  # characters that are shown of one
 _MOST_RECORDS = 50  # of an answer
@@ -22,12 +22,12 @@ class LayeredZone(Zone):
     def __contains__(self, name: str) -> bool:
         return any(name in layer for layer in self._layers)
 
-    def find(self, name: str, rdtype: str) -> Found:
+    def find(self, name: str, rdtype: str) -> ZoneAnswer:
         """Look a name and a type up."""
         for layer in self._layers:
             if name in layer:
                 return layer.find(name, rdtype)
-        return Found(exists=False)
+        return ZoneAnswer(exists=False)
 
 
 class RunZones:
