@@ -127,7 +127,6 @@ class Front:
             writer.close()
             smtpd_writer.close()
 
-
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Waits as long as smtpd takes to start. Raises OSError."""
         until = asyncio.get_running_loop().time() + _PATIENCE
