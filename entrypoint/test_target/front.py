@@ -199,6 +199,7 @@ class _Dialog:
         self._client, self._writer = _Client(reader), writer
         self._smtpd_reader, self._smtpd_writer = smtpd_reader, smtpd_writer
         self._session = session
+        self._greeting = b""
 
     async def run(self, rules: FrontRules) -> None:
         tls = rules.tls
@@ -211,14 +212,26 @@ class _Dialog:
             elif verb == b"STARTTLS" and tls is not None and not self._session.tls:
                 await self._start_tls(tls, rules)
             else:
-                reply = await self._ask(_without_auth(line) if verb == b"MAIL" else line)
-                if verb == b"EHLO" and reply.startswith(b"250"):
-                    reply = self._offer(reply, tls is not None)
+                if verb == b"EHLO":
+                    reply = await self._greet(line, tls is not None)
+                else:
+                    reply = await self._ask(_without_auth(line) if verb == b"MAIL" else line)
                 await self._say(reply)
                 if verb == b"DATA" and reply.startswith(b"354"):
                     await self._pass_message()
                 if verb == b"QUIT" or reply.startswith(b"421"):
                     return
+
+    async def _greet(self, line: bytes, tls: bool) -> bytes:
+        """EHLO's reply. smtpd takes one in a session: of TLS that begins here it knows nothing."""
+        if self._greeting:
+            await self._ask(b"RSET\r\n")
+            return self._offer(self._greeting, tls)
+        reply = await self._ask(line)
+        if not reply.startswith(b"250"):
+            return reply
+        self._greeting = reply
+        return self._offer(reply, tls)
 
     def _offer(self, reply: bytes, tls: bool) -> bytes:
         lines = reply.removesuffix(b"\r\n").split(b"\r\n")
