@@ -99,7 +99,7 @@ def test_only_environ_reads_the_environment() -> None:
 def room(module: str) -> str:
     """The folder that a module lies in; a module beside such folders stands for itself."""
     folder = module.rpartition(".")[0]
-    beside = {"entrypoint", "filters", "filters.mailauth", ""}
+    beside = {"entrypoint", "entrypoint.test_target", "filters", "filters.mailauth", ""}
     return module if folder in beside else folder
 
 
