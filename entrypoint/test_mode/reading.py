@@ -26,7 +26,7 @@ from entrypoint.config.reading import Reading, gather, note_unknown
 from entrypoint.config.settings import Account, HostFacts, LogFormat, LogLevel
 from entrypoint.test_mode.mailpit import note_mailpit
 from entrypoint.test_mode.settings import VARIABLES, Accept, PlainLogin, TestSettings
-from entrypoint.test_target.webhook_url import check_url
+from entrypoint.test_target.api.webhook_url import check_url
 
 # The fields that are one value and depend on no other.
 _SINGLE: Mapping[str, Callable[[str], object]] = {

@@ -82,6 +82,8 @@ def target_settings(
         http_port=TEST_HTTP_PORT,
         smtp_address=any_address,
         smtp_port=TEST_SMTP_PORT,
+        smtp_tls=settings.smtp_tls,
+        smtp_login_required=bool(settings.smtp_logins and not settings.smtp_accept_any),
         backend=BACKEND,
         database=str(DATABASE),
         keep_bytes=settings.keep,

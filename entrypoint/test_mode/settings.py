@@ -164,6 +164,13 @@ class TestSettings(RenderSafe):
         return () if self.smtp_accept_any else self.smtp_logins
 
     @property
+    def smtp_tls(self) -> Literal["offered", "required", "implicit"]:
+        """How port 1025 has TLS."""
+        if self.smtp_require_tls:
+            return "implicit"
+        return "required" if self.smtp_require_starttls else "offered"
+
+    @property
     def account_domains(self) -> tuple[str, ...]:
         """Whose mail is accepted with `TEST_ACCEPT=accounts`."""
         return tuple(dict.fromkeys(account.domain for account in self.accounts))

@@ -16,6 +16,7 @@ from entrypoint.config.problems import ConfigurationError, DiskError
 from entrypoint.disks import explained
 from entrypoint.files import claim_tree, own_folder, write_file
 from entrypoint.log import start_logging
+from entrypoint.probe.new_login import make_probe_login
 from entrypoint.supervise.become import become_supervisor
 from entrypoint.test_mode import render as test_render
 from entrypoint.test_mode.passwords import hashed
@@ -68,6 +69,7 @@ def _prepare(settings: TestSettings, number: str) -> None:
     if settings.zone_file is not None:
         zone = settings.zone_file.read_bytes()
         write_file(test_render.TARGET_ZONE, zone, "root", USER, 0o640)
+    make_probe_login(imap=False)
     certificate, key = _pair(settings)
     render.write_certificate(paths.RUN, certificate, key)
     for name, content in (("cert.pem", certificate), ("key.pem", key)):

@@ -77,10 +77,17 @@ async def _no_fault(session: FrontSession, login: str) -> str | None:
 
 @dataclass(frozen=True)
 class FrontRules:
-    """accepts: whether a login is right. tls: for STARTTLS, unless None."""
+    """accepts: whether a login is right. tls: for STARTTLS, unless None.
+
+    implicit_tls: it begins with the first byte. needs_tls, needs_login: before MAIL, of clients
+    from outside the container.
+    """
 
     accepts: Accepts
     tls: ssl.SSLContext | None = None
+    implicit_tls: bool = False
+    needs_tls: bool = False
+    needs_login: bool = False
     changed: Changed = _nobody_knows
     ended: Ended = _nobody_cares
     auth_fault: AuthFault = _no_fault
@@ -99,7 +106,8 @@ class Front:
 
     async def start(self, listener: socket.socket) -> asyncio.Server:
         """Serve who connects; takes the socket over."""
-        return await asyncio.start_server(self._serve, sock=listener, backlog=_BACKLOG)
+        tls = self._rules.tls if self._rules.implicit_tls else None
+        return await asyncio.start_server(self._serve, sock=listener, backlog=_BACKLOG, ssl=tls)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
@@ -126,7 +134,6 @@ class Front:
                 self._rules.ended(session)
             writer.close()
             smtpd_writer.close()
-
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Waits as long as smtpd takes to start. Raises OSError."""
@@ -204,6 +211,8 @@ class _Dialog:
 
     async def run(self, rules: FrontRules) -> None:
         tls = rules.tls
+        if rules.implicit_tls:
+            await self._note_tls(rules)
         await self._say(await self._smtpd_reply())
         while True:
             line = await self._client.line()
@@ -212,6 +221,8 @@ class _Dialog:
                 await self._authenticate(line, rules)
             elif verb == b"STARTTLS" and tls is not None and not self._session.tls:
                 await self._start_tls(tls, rules)
+            elif verb == b"MAIL" and (lacking := self._lacking(rules)):
+                await self._say(lacking)
             else:
                 if verb == b"EHLO":
                     reply = await self._greet(line, tls is not None)
@@ -234,6 +245,16 @@ class _Dialog:
         self._greeting = reply
         return self._offer(reply, tls)
 
+    def _lacking(self, rules: FrontRules) -> bytes:
+        """What the client is answered that lacks what it needs to send mail."""
+        if ipaddress.ip_address(self._session.client[0]).is_loopback:
+            return b""
+        if rules.needs_tls and not self._session.tls:
+            return b"530 5.7.0 begin TLS first, by STARTTLS (RFC 3207, 4)\r\n"
+        if rules.needs_login and not self._session.login:
+            return b"530 5.7.0 log in first (RFC 4954, 6)\r\n"
+        return b""
+
     def _offer(self, reply: bytes, tls: bool) -> bytes:
         lines = reply.removesuffix(b"\r\n").split(b"\r\n")
         if tls and not self._session.tls:
@@ -249,12 +270,15 @@ class _Dialog:
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
         await self._client.forget()
         await self._writer.start_tls(tls, ssl_handshake_timeout=_HANDSHAKE)
-        link = self._writer.get_extra_info("ssl_object")
-        self._session.tls, self._session.cipher = link.version(), link.cipher()[0]
         self._session.login = ""
         self._session.cut = self._writer.transport.abort
-        await rules.changed(self._session)
+        await self._note_tls(rules)
         await self._ask(b"RSET\r\n")
+
+    async def _note_tls(self, rules: FrontRules) -> None:
+        link = self._writer.get_extra_info("ssl_object")
+        self._session.tls, self._session.cipher = link.version(), link.cipher()[0]
+        await rules.changed(self._session)
 
     async def _authenticate(self, line: bytes, rules: FrontRules) -> None:
         words = line.split()

@@ -58,6 +58,9 @@ class TargetProcess:
         rules = FrontRules(
             accepts=self._credentials.are_right,
             tls=_tls(settings),
+            implicit_tls=settings.smtp_tls == "implicit",
+            needs_tls=settings.smtp_tls == "required",
+            needs_login=settings.smtp_login_required,
             changed=self._client_changed,
             ended=self._client_ended,
             auth_fault=self._auth_fault,
@@ -70,7 +73,9 @@ class TargetProcess:
         self._ready = False
         self.target = Target(
             self._mailbox,
-            SmtpSubmission(self._mailbox, "127.0.0.1", self.smtp_port),
+            SmtpSubmission(
+                self._mailbox, "127.0.0.1", self.smtp_port, tls=settings.smtp_tls == "implicit"
+            ),
             self._faults,
             self._zones,
             settings.version,

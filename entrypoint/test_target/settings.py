@@ -28,7 +28,8 @@ class TlsPair(JsonModel):
 class TargetSettings(JsonModel):
     """All of it; what has a default may be left out.
 
-    backend: smtpd's listener with `proxy-v2`. keep_bytes: of stored messages; 0 is no bound.
+    smtp_tls, smtp_login_required: of clients of the front; by implicit TLS begins with the first
+    byte. backend: smtpd's listener with `proxy-v2`. keep_bytes: of stored messages; 0 is no bound.
     accept: whether any credentials are right, or the accounts' alone, which then stand in `logins`.
     zone_file: DNS in the format of `signpost verify`. ui_logins: names and passwords, in clear, for
     the page and the API; send_logins: those of /api/v1/send where they are others.
@@ -43,6 +44,8 @@ class TargetSettings(JsonModel):
     http_port: Port = 8025
     smtp_address: str = "::"
     smtp_port: Port = 1025
+    smtp_tls: Literal["offered", "required", "implicit"] = "offered"
+    smtp_login_required: bool = False
     backend: tuple[str, Port] = ("127.0.0.1", 10025)
     database: str
     keep_bytes: Annotated[int, Field(ge=0)] = 10_000_000_000

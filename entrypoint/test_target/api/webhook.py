@@ -11,9 +11,9 @@ import logging
 import ssl
 from urllib.parse import urlsplit
 
+from entrypoint.test_target.api.webhook_url import check_url, is_near
 from entrypoint.test_target.store.changes import Change, MessageAdded
 from entrypoint.test_target.store.mailbox import Mailbox
-from entrypoint.test_target.webhook_url import check_url, is_near
 
 log = logging.getLogger(__name__)
 

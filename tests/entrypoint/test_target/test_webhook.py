@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from entrypoint.test_target.api.webhook import Webhook
+from entrypoint.test_target.api.webhook_url import is_near
 from entrypoint.test_target.store.mailbox import Mailbox
-from entrypoint.test_target.webhook_url import is_near
 from tests.entrypoint.test_target.mails import mail
 
 
