@@ -101,3 +101,8 @@ def forget_deliveries(connection: sqlite3.Connection, seqs: Sequence[int]) -> No
 def count_deliveries(connection: sqlite3.Connection) -> int:
     """How many messages wait."""
     return int(connection.execute("SELECT count(*) FROM deliveries").fetchone()[0])
+
+
+def last_delivery(connection: sqlite3.Connection) -> int:
+    """seq of the newest; 0 where there is none."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM deliveries").fetchone()[0])
