@@ -1,8 +1,6 @@
 """One Maildir: its files made, listed, flagged and removed. It knows no store.
 
-Dovecot works on the same files as the user `vmail`, in whose group this process is: so directories
-are the group's to write, and what is made in them is of that group (set-gid). A file is the group's
-to write because Dovecot files copies as hard links, which the kernel allows for such files only.
+Dovecot works on the same files as the same user, as its `mail_uid` says.
 """
 
 from __future__ import annotations
@@ -12,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_DIRECTORY_MODE = 0o2770
-_FILE_MODE = 0o660
+_DIRECTORY_MODE = 0o700
+_FILE_MODE = 0o600
 _PARTS = ("cur", "new", "tmp")  # a Maildir with `cur` is one to Dovecot, so all the rest is earlier
 _FLAGS = ":2,"
 SEEN = "S"
@@ -89,7 +87,6 @@ class Maildir:
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
         try:
             _write_all(file, content)
-            os.fchmod(file, _FILE_MODE)
             os.utime(file, ns=(mtime, mtime))
             status = os.fstat(file)
             temporary.rename(folder / "new" / name)
@@ -176,10 +173,9 @@ def _names(path: Path, *, hidden: bool = False) -> list[str]:
 
 def _make_directory(path: Path) -> None:
     try:
-        path.mkdir()
+        path.mkdir(_DIRECTORY_MODE)
     except FileExistsError:
         return
-    path.chmod(_DIRECTORY_MODE)
 
 
 def _make_file(path: Path) -> None:

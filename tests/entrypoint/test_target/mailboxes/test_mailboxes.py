@@ -34,8 +34,8 @@ def test_each_recipient_has_a_copy_as_production_delivers_it(tmp_path: Path) -> 
             lines = text.count(b"\n")
             assert f",S={len(text)},W={len(text) + lines}" in bob.name
             assert b"Delivered-To: carol@b.example\n" in carol.read_bytes()
-            assert bob.stat().st_mode & 0o777 == 0o660
-            assert bob.parent.stat().st_mode & 0o7777 == 0o2770
+            assert bob.stat().st_mode & 0o777 == 0o600
+            assert bob.parent.stat().st_mode & 0o777 == 0o700
             assert kept.mailboxes.undeliverable == 1
             # Nothing else, and nothing outside.
             assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"mail"}
