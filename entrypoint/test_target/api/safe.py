@@ -29,9 +29,9 @@ _ACTIVE = re.compile(r"html|xml|xsl|script|css|flash|multipart|message")
 _CID = re.compile(r"""cid:([^"'\s<>;)]+)""", re.IGNORECASE)
 
 
-def json_response(value: Any) -> Response:
+def json_response(value: Any, *, ascii_only: bool = False) -> Response:
     """application/json, as Go writes it: signs that HTML knows are escaped."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"))
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Response(text, media_type="application/json")
