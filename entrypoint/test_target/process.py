@@ -9,10 +9,9 @@ import signal
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from starlette.routing import BaseRoute
 
 from entrypoint.test_target.api.access import AccessRules, host_names
 from entrypoint.test_target.api.app import ApiServer, make_app
@@ -26,6 +25,7 @@ from entrypoint.test_target.faults import Command
 from entrypoint.test_target.front import Front, FrontRules, FrontSession
 from entrypoint.test_target.listening import listen
 from entrypoint.test_target.login_server import Credentials, LoginServer, login_socket
+from entrypoint.test_target.page.routes import page_routes
 from entrypoint.test_target.receiving import Receiving
 from entrypoint.test_target.settings import TargetSettings
 from entrypoint.test_target.store.mailbox import Mailbox
@@ -102,8 +102,10 @@ class TargetProcess:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        api = ApiServer(make_app(self.target, _access(settings), _pages(self.target)))
-        background = [asyncio.create_task(self._become_ready())]
+        api = ApiServer(make_app(self.target, _access(settings), page_routes()))
+        background: list[asyncio.Task[None]] = [asyncio.create_task(self._become_ready())]
+        if settings.mail_root is not None:
+            background.append(asyncio.create_task(self._deliver(Path(settings.mail_root))))
         if settings.webhook_url:
             background.append(
                 asyncio.create_task(Webhook(self._mailbox, settings.webhook_url).run())
@@ -128,6 +130,7 @@ class TargetProcess:
         finally:
             for task in background:
                 task.cancel()
+            await asyncio.wait(background)
             self._close()
 
     def _close(self) -> None:
@@ -136,6 +139,15 @@ class TargetProcess:
             self._names.close()
         self._credentials.close()
         self._mailbox.close()
+
+    async def _deliver(self, root: Path) -> None:
+        # Only here: it needs more libraries than the rest.
+        from entrypoint.test_target.mailboxes.mailboxes import Mailboxes
+        from entrypoint.test_target.mailboxes.metrics import mailbox_metrics
+
+        mailboxes = Mailboxes(root, self._mailbox, self._settings.delimiter)
+        self.target.collectors.append(partial(mailbox_metrics, mailboxes))
+        await mailboxes.run()
 
     async def _serve_names(self, place: str) -> None:
         address, _, port = place.rpartition(":")
@@ -245,8 +257,3 @@ def _zone_file(name: str | None) -> Mapping[str, Any]:
         return read_zone(Path(name).read_text("utf-8"))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
-
-
-def _pages(target: Target) -> list[BaseRoute]:
-    """The page's, where this is an image that has one."""
-    return []

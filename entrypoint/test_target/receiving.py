@@ -6,8 +6,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -23,24 +22,6 @@ log = logging.getLogger(__name__)
 
 _MOST_NOTIFICATIONS = 10_000  # that wait for their time
 _CLOSING = "421 4.3.2 the connection ends here, as the test wants it"
-
-
-@dataclass(frozen=True)
-class StoredCopy:
-    """A message as production would deliver it to one of its recipients. junk: to the folder."""
-
-    identity: str
-    recipient: str
-    sender: str
-    stamped: bytes
-    junk: bool
-
-
-Deliver = Callable[[Sequence[StoredCopy]], Awaitable[None]]
-
-
-async def _nobody(copies: Sequence[StoredCopy]) -> None:
-    """There are no mailboxes."""
 
 
 class Receiving:
@@ -59,7 +40,6 @@ class Receiving:
         hostname: str,
         backend: int,
         front: int,
-        deliver: Deliver = _nobody,
     ) -> None:
         self._storing = storing
         self._faults = faults
@@ -67,7 +47,6 @@ class Receiving:
         self._refused = refused
         self._hostname = hostname
         self._backend, self._front = backend, front
-        self._deliver = deliver
         self._notifications: set[asyncio.Task[None]] = set()
 
     async def answer(self, header: dict[str, Any], body: bytes) -> Mapping[str, Any] | None:
@@ -127,7 +106,10 @@ class Receiving:
                 return self._refuse(_CLOSING)
         raw, head = body[: header["message"]], body[header["message"] :]
         received = datetime.now(UTC)
-        message = ReceivedMessage(raw, self._extra(header, received))
+        stamped = head + raw if header["below"] else head
+        message = ReceivedMessage(
+            raw, self._extra(header, received), delivered=stamped, junk=header["junk"]
+        )
         try:
             identity = await self._storing.store(message)
         except StoreFullError as error:
@@ -135,7 +117,6 @@ class Receiving:
         except sqlite3.Error as error:
             log.error("a message cannot be stored: %s", error)
             return self._refuse("451 4.3.0 the message cannot be stored, please try again later")
-        await self._deliver_copies(identity, header, head + raw if header["below"] else head)
         if step is not None and step.dsn is not None and header["sender"]:
             self._notify(step, header, raw)
         return await self._accepted(identity, header)
@@ -170,13 +151,6 @@ class Receiving:
             verdict=header["verdict"],
         )
 
-    async def _deliver_copies(self, identity: str, header: dict[str, Any], stamped: bytes) -> None:
-        copies = [
-            StoredCopy(identity, recipient, header["sender"], stamped, header["junk"])
-            for recipient in dict.fromkeys(header["recipients"])
-        ]
-        await self._deliver(copies)
-
     # -- notifications -----------------------------------------------------------------------
 
     def _notify(self, step: FaultStep, header: dict[str, Any], raw: bytes) -> None:
@@ -204,8 +178,6 @@ class Receiving:
             run=header["run"],
         )
         try:
-            identity = await self._storing.store(ReceivedMessage(text, extra))
+            await self._storing.store(ReceivedMessage(text, extra, delivered=text))
         except (StoreFullError, sqlite3.Error) as error:
             log.warning("a notification cannot be stored: %s", error)
-            return
-        await self._deliver([StoredCopy(identity, sender, "", text, junk=False)])

@@ -34,7 +34,7 @@ class TargetSettings(JsonModel):
     zone_file: DNS in the format of `signpost verify`. ui_logins: names and passwords, in clear, for
     the page and the API; send_logins: those of /api/v1/send where they are others.
     webhook_limit: calls a second, 0 for no bound. name_server: address and port, where smtpd asks.
-    http_hosts, http_cors: "*" is any.
+    http_hosts, http_cors: "*" is any. mail_root: of all Maildirs; None: there are none.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -59,7 +59,7 @@ class TargetSettings(JsonModel):
     send_logins: dict[str, str] | None = None
     webhook_url: str | None = None
     webhook_limit: Annotated[float, Field(ge=0)] = 0.0
-    mail_root: str = "/data/mail"
+    mail_root: str | None = "/data/mail"
     tls: TlsPair | None = None
     capture_socket: str = "/run/signpost/target/capture"
     logins_socket: str = "/run/signpost/logins/socket"

@@ -124,6 +124,15 @@ class Capture:
 
     async def message(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA."""
+        try:
+            # Before it is verified: by which DNS, the other end says.
+            await self._target.connected()
+            return await self._captured(session, message)
+        except TargetGoneError:
+            return _GONE
+
+    async def _captured(self, session: Session, message: bytes) -> bytes | Reject:
+        """Raises TargetGoneError."""
         tls, cipher = self._take_login(session)
         raw = without_received(message)
         refused = self._refused_unread(message, raw)
@@ -159,10 +168,7 @@ class Capture:
             "below": len(head) < len(stamped),
             "verdict": self._verdict(judged, resolver),
         }
-        try:
-            answer = await self._target.ask(handed_over, raw + head)
-        except TargetGoneError:
-            return _GONE
+        answer = await self._target.ask(handed_over, raw + head)
         outcome = await _carried_out(answer)
         return _STORED if outcome is None else Reject(outcome.code, outcome.text)
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from filters.smtpd import Reject
 
 _BEGIN = b"Received: "
-_DATE = b";\r\n\t"  # a semicolon ends no other line of the field, whoever logged in by whatever name
+_DATE = (
+    b";\r\n\t"  # a semicolon ends no other line of the field, whoever logged in by whatever name
+)
 _LONGEST_NAME = 1_022  # of a field, in smtpd's parser
 # What smtpd can take back from a filter; production refuses what is longer.
 _LONGEST_LINE = 65_485

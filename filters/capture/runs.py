@@ -18,7 +18,10 @@ def run_field(message: bytes) -> str:
     """What the message's own X-Test-Run says, the first; "" where that is no name."""
     end = message.find(b"\r\n\r\n", 0, _FIRST_HEADERS)
     found = _FIELD.search(message, 0, end if end >= 0 else min(len(message), _FIRST_HEADERS))
-    return _name(found[1].decode("utf-8", "replace").strip()) if found else ""
+    try:
+        return _name(found[1].decode().strip()) if found else ""
+    except UnicodeDecodeError:
+        return ""
 
 
 def run_of(field: str, recipients: Sequence[str], delimiter: str) -> str:

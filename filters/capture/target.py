@@ -53,14 +53,17 @@ class TargetLink:
         self._connected = asyncio.Event()
         self._waiting: dict[int, asyncio.Future[Header]] = {}
 
-    async def ask(self, header: Mapping[str, Any], body: bytes = b"") -> Header:
-        """The answer. Raises TargetGoneError."""
+    async def connected(self) -> None:
+        """Returns once the state is the other end's. Raises TargetGoneError."""
         if self._writer is None:
             try:
                 async with asyncio.timeout(_PATIENCE):
                     await self._connected.wait()
             except TimeoutError:
                 raise TargetGoneError from None
+
+    async def ask(self, header: Mapping[str, Any], body: bytes = b"") -> Header:
+        """The answer. Raises TargetGoneError, at once where nobody is there."""
         writer = self._writer
         if writer is None:
             raise TargetGoneError
@@ -93,8 +96,10 @@ class TargetLink:
                 await self._converse(reader, writer)
             except (OSError, EOFError):
                 pass
-            except (FrameError, ValueError, KeyError, TypeError) as error:
-                log.error("the process that stores messages says what is none: %s", error)
+            except FrameError as error:
+                log.error("the process that stores messages says what is no frame: %s", error)
+            except Exception:  # whatever it says, there must be a next connection
+                log.exception("what the process that stores messages says cannot be taken in")
             finally:
                 self._gone()
                 with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ from entrypoint.test_target.store.tagging import Parameters, forget_unused_tags
 
 # What the index holds of a message: it forgets it only when told the same again.
 INDEXED_TEXT = "t.text || char(10) || f.message_id || char(10) || f.subject"
-_TABLES = ("summaries", "bodies", "recipients", "message_tags")
+_TABLES = ("summaries", "bodies", "recipients", "message_tags", "deliveries")
 _PAGES = 256  # that go back to the file system in one step: 2 MB
 
 

@@ -17,6 +17,7 @@ from entrypoint.test_target.api.app import ApiServer, make_app
 from entrypoint.test_target.api.smtp_submission import SmtpSubmission
 from entrypoint.test_target.api.target import Target
 from entrypoint.test_target.fault_table import FaultTable
+from entrypoint.test_target.page.routes import page_routes
 from entrypoint.test_target.store.mailbox import KEEP, Mailbox
 from entrypoint.test_target.zone_table import ZoneTable
 from tests.entrypoint.test_target.smtp_server import SmtpServer
@@ -38,7 +39,7 @@ async def main(path: str, options: dict[str, str]) -> None:
     )
     ports = {"http": listener.getsockname()[1], "smtp": smtp_port}
     print(json.dumps(ports), flush=True)
-    server = ApiServer(make_app(target, rules))
+    server = ApiServer(make_app(target, rules, page_routes()))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
     await server.serve(listener)
     smtp.close()

@@ -74,6 +74,7 @@ def whole_target(folder: Path, **settings: Any) -> Iterator[WholeTarget]:
         "capture_socket": str(folder / "capture"),
         "logins_socket": str(folder / "logins"),
         "name_server": f"127.0.0.1:{names}",
+        "mail_root": None,
         **settings,
     }
     path = folder / "target.json"
