@@ -19,8 +19,6 @@ _OF_THE_TARGET = (
     "starlette",
     "uvicorn",
     "wsproto",
-    "h11",
-    "anyio",
 )
 
 
