@@ -43,6 +43,16 @@ class WholeTarget(Running):
             time.sleep(0.005)
         raise AssertionError(f"{text!r} is not in {self.log}")
 
+    def wait_until_it_answers(self) -> None:
+        """Or has ended."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                self.get("/livez")
+                return
+            except OSError:
+                time.sleep(0.01)
+
     def extra(self, run: str = "") -> dict[str, Any]:
         """Of the newest message."""
         query = {"query": f"run:{run}"} if run else {}
@@ -89,6 +99,7 @@ def whole_target(folder: Path, **settings: Any) -> Iterator[WholeTarget]:
     reader = threading.Thread(target=_read, args=(process, target.log), daemon=True)
     reader.start()
     try:
+        target.wait_until_it_answers()
         yield target
     finally:
         if process.poll() is None:
