@@ -356,6 +356,36 @@ class TestRefusals:
             target.remove()
 
 
+def test_accounts_alone(target_image: None) -> None:
+    """In a container with the rights that compose.yaml leaves it, and a read-only disk."""
+    rights = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID", "SYS_CHROOT")
+    folders = ("/run", "/tmp", "/data", "/var/spool/smtpd")
+    options = ["--read-only", "--dns", "127.0.0.1", "--cap-drop", "ALL"]
+    options += [part for right in rights for part in ("--cap-add", right)]
+    options += [part for folder in folders for part in ("--tmpfs", folder)]
+    environment = {"TEST_ACCEPT": "accounts", "ACCOUNTS": "alice@one.example:alice-secret"}
+    with TestTarget(environment, options=options) as target:
+        with target.smtp(25) as smtp:
+            smtp.ehlo()
+            smtp.mail("a@sender.example")
+            assert smtp.rcpt("Alice+tag@one.example")[0] == 250
+            assert smtp.rcpt("bob@one.example") == (
+                550,
+                b"5.1.1 <bob@one.example>: no such user here",
+            )
+            assert smtp.rcpt("x@two.example")[0] == 550
+        for port in (587, SMTP):
+            with submission(target, port) as smtp:
+                with pytest.raises(smtplib.SMTPAuthenticationError):
+                    smtp.login("alice@one.example", "another")
+                smtp.login("alice@one.example", "alice-secret")
+        with imaplib.IMAP4(HOST, target.port(143), timeout=30) as imap:
+            with pytest.raises(imaplib.IMAP4.error):
+                imap.login("alice@one.example", "another")
+            imap.login("alice@one.example", "alice-secret")
+        assert target.exec("signpost", "health").startswith("healthy: ")
+
+
 def test_what_mailpit_s_containers_set(
     target_image: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
