@@ -374,8 +374,8 @@ def test_accounts_alone(target_image: None) -> None:
                 b"5.1.1 <bob@one.example>: no such user here",
             )
             assert smtp.rcpt("x@two.example")[0] == 550
-        for port in (587, SMTP):
-            with submission(target, port) as smtp:
+        for smtp in (submission(target, 587), target.smtp()):
+            with smtp:
                 with pytest.raises(smtplib.SMTPAuthenticationError):
                     smtp.login("alice@one.example", "another")
                 smtp.login("alice@one.example", "alice-secret")
