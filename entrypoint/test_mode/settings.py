@@ -181,7 +181,8 @@ VARIABLES = marked(TestSettings.model_fields)
 
 def variable_table() -> str:
     """MODE, and what a test target reads."""
-    return table(iter([(MODE, MEANING), *described(TestSettings.model_fields)]))
+    meaning = MEANING.replace("(docs/testing.md)", "(testing.md)")
+    return table(iter([(MODE, meaning), *described(TestSettings.model_fields)]))
 
 
 if __name__ == "__main__":
