@@ -8,10 +8,13 @@ message. `Bits` say which messages are meant: bit 0 is the first of the block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 SPAN = 1_024  # messages of a block at most
+_FEW = 16  # words
+_MANY = 40  # places: from so many on each line is looked at, which costs the same for any number
 
 Bits = int
 
@@ -70,16 +73,21 @@ def build(messages: Iterable[tuple[int, str, str]]) -> WordBlock:
 
 def lines_with(needle: bytes, lines: bytes) -> Bits:
     """The lines that hold it; the first is bit 0."""
-    found: list[int] = []
+    if lines.count(needle) <= _MANY:
+        return to_bits(_numbers(needle, lines))
+    digits = ["1" if needle in line else "0" for line in lines.split(b"\n")]
+    return int("".join(reversed(digits)), 2)
+
+
+def _numbers(needle: bytes, lines: bytes) -> Iterator[int]:
     line = start = 0
     at = lines.find(needle)
     while at >= 0:
         line += lines.count(b"\n", start, at)
-        found.append(line)
+        yield line
         start = lines.find(b"\n", at) + 1
         line += 1
         at = lines.find(needle, start) if start else -1
-    return to_bits(found)
 
 
 def to_bits(numbers: Iterable[int]) -> Bits:
@@ -112,17 +120,17 @@ def with_word(
     masks_of: Callable[[list[int]], Iterable[Bits]],
 ) -> Bits:
     """Whose text has a word that holds it. masks_of: given numbers of words, who has these."""
-    numbers = numbers_of(lines_with(needle, words))
+    numbers = _numbers(needle, words)
     bits = 0
     # The most frequent come first: when everybody has one of them, the rest can add nothing.
-    for some in (numbers[:_FEW], numbers[_FEW:]):
-        if some and bits != members:
+    for size in (_FEW, None):
+        some = list(itertools.islice(numbers, size))
+        if some:
             for mask in masks_of(some):
                 bits |= mask
-    return bits if bits == members else bits | lines_with(needle, own)
-
-
-_FEW = 16
+        if bits == members:
+            return bits
+    return bits | lines_with(needle, own)
 
 
 def _lines(lines: Iterable[Iterable[str]]) -> bytes:

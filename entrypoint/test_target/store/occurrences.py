@@ -28,6 +28,7 @@ from entrypoint.test_target.search.word_block import (
 
 _MOST_REMEMBERED = 2_000  # texts
 _MOST_BLOCKS = 50_000  # with a match, of all of them: 15 MB
+_NOTHING = "x''"
 _MANY = 10_000  # messages: from so many on it may be shorter to name the others
 
 
@@ -81,26 +82,25 @@ def _in_blocks(connection: sqlite3.Connection, wanted: Contains, known: _Known) 
     (upto,) = connection.execute("SELECT coalesce(max(first), -1) FROM word_blocks").fetchone()
     if upto <= known.upto:
         return known
+    # The longest first: it is in the fewest.
     pieces = sorted((piece.encode() for piece in wanted.needle.split()), key=len, reverse=True)
     is_text = wanted.field == "text"
-    rarest = pieces[0] if pieces else b""
-    columns = ("words", "own") if is_text else ("words", "own", "further")
     rows = connection.execute(
-        "SELECT first, members, words, own, further FROM word_blocks WHERE first > ?"
-        f" AND ({' OR '.join(f'instr({column}, ?)' for column in columns)})",
-        (known.upto, *[rarest] * len(columns)),
+        f"SELECT first, last, members, words, own, {_NOTHING if is_text else 'further'}"
+        " FROM word_blocks WHERE first > ?",
+        (known.upto,),
     )
     found = dict(known.blocks)
-    for first, members, words, own, further in rows:
+    for first, last, members, words, own, further in rows:
         everybody = bits = int.from_bytes(members, "little")
         for piece in pieces:
-            of_piece = with_word(
-                *(piece, everybody, words, own),
-                lambda numbers, first=first: _masks(connection, first, numbers),  # type: ignore[misc]
-            )
-            bits &= of_piece if is_text else of_piece | lines_with(piece, further)
+            if bits:
+                bits &= lines_with(piece, further) | with_word(
+                    *(piece, everybody, words, own),
+                    lambda numbers, first=first: _masks(connection, first, numbers),  # type: ignore[misc]
+                )
         if bits and not (is_text and pieces == [wanted.needle.encode()]):
-            bits = _verified(connection, wanted, first, bits)
+            bits = _verified(connection, wanted, first, last, bits)
         if bits:
             found[first] = bits
     return _Known(upto, found)
@@ -114,13 +114,20 @@ def _masks(connection: sqlite3.Connection, block: int, numbers: list[int]) -> It
     return [int.from_bytes(mask, "little") for (mask,) in rows]
 
 
-def _verified(connection: sqlite3.Connection, wanted: Contains, first: int, bits: Bits) -> Bits:
+def _verified(
+    connection: sqlite3.Connection, wanted: Contains, first: int, last: int, bits: Bits
+) -> Bits:
     """Those that hold it, of those that hold its pieces, anywhere."""
     table, column = table_and_column(wanted.field)
+    seqs = [first + number for number in numbers_of(bits)]
+    parameters: tuple[int | str, ...]
+    if 2 * len(seqs) > last - first:
+        which, parameters = "x.seq BETWEEN ? AND ?", (first, last)
+    else:
+        which, parameters = "x.seq IN (SELECT value FROM json_each(?))", (json.dumps(seqs),)
     rows = connection.execute(
-        f"SELECT x.seq FROM {table} x WHERE x.seq IN (SELECT value FROM json_each(?))"
-        f" AND instr({column}, ?)",
-        (json.dumps([first + number for number in numbers_of(bits)]), wanted.needle),
+        f"SELECT x.seq FROM {table} x WHERE {which} AND instr({column}, ?)",
+        (*parameters, wanted.needle),
     )
     return to_bits(seq - first for (seq,) in rows)
 
@@ -147,10 +154,11 @@ def _sql(connection: sqlite3.Connection, blocks: dict[int, Bits], tail: _Tail) -
         everybody = {first: int.from_bytes(members, "little") for first, members in rows}
         if 2 * count > sum(members.bit_count() for members in everybody.values()):
             others = {first: bits & ~blocks.get(first, 0) for first, bits in everybody.items()}
+            numbers = _seqs(others)
+            but = "AND m.seq NOT IN (SELECT value FROM json_each(?))" if numbers else ""
             return SqlCondition(
-                "m.seq <= ? AND m.seq NOT IN (SELECT value FROM json_each(?))"
-                " OR m.seq IN (SELECT value FROM json_each(?))",
-                (tail.behind, json.dumps(_seqs(others)), json.dumps(tail.seqs)),
+                f"m.seq <= ? {but} OR m.seq IN (SELECT value FROM json_each(?))",
+                (tail.behind, *([json.dumps(numbers)] if numbers else []), json.dumps(tail.seqs)),
             )
     seqs = [*_seqs(blocks), *tail.seqs]
     return SqlCondition("m.seq IN (SELECT value FROM json_each(?))", (json.dumps(seqs),))

@@ -37,7 +37,9 @@ class Selection:
     def where(self, containing: Containing) -> tuple[str, Parameters]:
         """What holds for `messages m`."""
         condition = to_sql(self.query, containing)
-        before = min(self.before, _LARGEST) if self.before is not None else _LARGEST
+        if self.before is None:
+            return condition.text, condition.parameters
+        before = min(self.before, _LARGEST)
         return f"{condition.text} AND m.created < ?", (*condition.parameters, before)
 
     def seqs(self, containing: Containing) -> tuple[str, Parameters]:
@@ -76,16 +78,6 @@ def find(
     page = (min(limit, _LARGEST), min(start, _LARGEST))
     if selection.is_everything:  # Mailbox knows how many there are
         return FoundMessages(_items(connection, _page(connection, "1", (), page)), -1, -1)
-    if selection.query.looks_into_texts and limit:
-        # One pass: the list of what matches can be long.
-        matching, unread, text = connection.execute(
-            "WITH hits (seq, read) AS MATERIALIZED ("
-            f" SELECT m.seq, m.read FROM messages m WHERE {where} ORDER BY m.seq DESC)"
-            " SELECT count(*), coalesce(sum(read = 0), 0), (SELECT json_group_array(seq)"
-            " FROM (SELECT seq FROM hits LIMIT ? OFFSET ?)) FROM hits",
-            (*parameters, *page),
-        ).fetchone()
-        return FoundMessages(_items(connection, json.loads(text)), matching, unread)
     matching, unread = connection.execute(
         f"SELECT count(*), coalesce(sum(m.read = 0), 0) FROM messages m WHERE {where}", parameters
     ).fetchone()
