@@ -33,14 +33,16 @@ def test_a_kill_loses_and_doubles_no_copy(tmp_path: Path, copies: int) -> None:
 
 
 def _send_until_killed(database: Path, root: Path, copies: int, answered: list[int]) -> None:
-    with running(database, mail=str(root)) as server:
-        with smtplib.SMTP("127.0.0.1", server.smtp_port, timeout=30) as smtp:
-            while len(_files(root)) < copies:
-                smtp.sendmail("a@a.example", RECIPIENTS, b"Subject: a\r\n\r\nx\r\n")
-                answered.append(1)
-            os.kill(server.process.pid, signal.SIGKILL)
-            server.process.wait()
-            smtp.close()
+    with (
+        running(database, mail=str(root)) as server,
+        smtplib.SMTP("127.0.0.1", server.smtp_port, timeout=30) as smtp,
+    ):
+        while len(_files(root)) < copies:
+            smtp.sendmail("a@a.example", RECIPIENTS, b"Subject: a\r\n\r\nx\r\n")
+            answered.append(1)
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+        smtp.close()
 
 
 def _files(root: Path) -> list[Path]:
