@@ -64,8 +64,8 @@ describe("the shop", { concurrency: true }, () => {
     await shop.signUp(mailbox.address());
 
     const { Verdict } = (await mailbox.wait()).Extra;
-    assert.deepEqual([Verdict.spf.result, Verdict.dmarc.result], ["fail", "fail"]);
-    assert.equal(Verdict.dmarc.disposition, "reject");
+    assert.deepEqual([Verdict.SPF.Result, Verdict.DMARC.Result], ["fail", "fail"]);
+    assert.equal(Verdict.Disposition, "reject");
   }));
 
   test("has a message that is not there named", withMailbox(async (mailbox, shop) => {

@@ -25,12 +25,11 @@ def start(image: str, name: str) -> Server:
     host = _host()
     bind = "127.0.0.1" if host == "127.0.0.1" else "0.0.0.0"  # noqa: S104
     done = _docker(
-        *("run", "--detach", "--rm", "--name", name, "--label", LABEL),
+        *("run", "--detach", "--name", name, "--label", LABEL),
         *("--env", "MODE=test"),
         *(f"--publish={bind}::{port}" for port in PORTS),
         image,
     )
-    # Docker creates before it starts: another worker's container may have no ports yet.
     if done.returncode and "is already in use" not in done.stderr:
         raise SignpostError(f"docker run {image}: {done.stderr.strip()}")
     deadline = time.monotonic() + _PATIENCE
@@ -44,7 +43,7 @@ def start(image: str, name: str) -> Server:
             except SignpostError as error:
                 said = str(error)
         else:
-            said = "it has no ports"
+            said = "it has not begun"  # another worker creates it
         if time.monotonic() > deadline:
             raise SignpostError(f"{image} is not ready after {_PATIENCE:g} s: {said}")
         time.sleep(0.05)
@@ -56,12 +55,15 @@ def remove(name: str) -> None:
 
 
 def _ports(name: str) -> dict[int, int]:
+    """Those that are published; none where it is not there yet."""
     done = _docker("inspect", "--format", "{{json .}}", name)
     if done.returncode:
-        raise SignpostError(
-            f"the container {name} has ended; `docker run -e MODE=test IMAGE` shows why"
-        )
-    published = json.loads(done.stdout)["NetworkSettings"]["Ports"] or {}
+        return {}
+    container = json.loads(done.stdout)
+    if container["State"]["Status"] in {"exited", "dead"}:
+        logs = _docker("logs", "--tail", "20", name)
+        raise SignpostError(f"the container has ended:\n{logs.stdout}{logs.stderr}".strip())
+    published = container["NetworkSettings"]["Ports"] or {}
     return {
         int(port.partition("/")[0]): int(places[0]["HostPort"])
         for port, places in published.items()

@@ -211,8 +211,8 @@ class Mailbox:
         return terms
 
     def _missed(self, count: int, timeout: float, wanted: Mapping[str, str]) -> str:
-        number = "" if count == 1 else f"{count} times "
-        lines = [f"{number}{_said(wanted)} did not come to the run {self.run} in {timeout:g} s."]
+        said = _said(wanted, count)
+        lines = [f"{said} did not come to the run {self.run} in {timeout:g} s."]
         here = self._api.json("GET", "/api/v1/messages", run=self.run, limit=10)
         if here["messages"]:
             lines += [f"The run has {here['messages_count']}, the newest first:"]
@@ -232,9 +232,10 @@ def new_run(name: str) -> str:
     return f"{slug or 'test'}-{secrets.token_hex(4)}.example"
 
 
-def _said(wanted: Mapping[str, str]) -> str:
+def _said(wanted: Mapping[str, str], count: int = 1) -> str:
     fields = ", ".join(f"{name} {value!r}" for name, value in wanted.items())
-    return f"a message with {fields}" if fields else "a message"
+    what = "a message" if count == 1 else f"{count} messages"
+    return f"{what} with {fields}" if fields else what
 
 
 def _listing(items: Sequence[dict[str, Any]]) -> str:

@@ -62,36 +62,42 @@ class Verdict:
     @property
     def spf(self) -> str:
         """pass, fail, softfail, neutral, none, temperror or permerror."""
-        return self._result("spf")
+        return self._result("SPF")
 
     @property
     def dkim(self) -> list[str]:
         """The result of each signature, in the order of the message; [] without any."""
-        return [signature["result"] for signature in self.json.get("dkim") or ()]
+        return [str(signature["Result"]) for signature in self.json.get("DKIM") or ()]
 
     @property
     def dmarc(self) -> str:
         """pass, fail, none, temperror or permerror."""
-        return self._result("dmarc")
+        return self._result("DMARC")
 
     @property
     def arc(self) -> str:
         """pass, fail or none."""
-        return self._result("arc")
+        return self._result("ARC")
 
     @property
     def disposition(self) -> str:
-        """What becomes of it in production: none, quarantine or reject."""
-        found = self.json.get("disposition") or (self.json.get("dmarc") or {}).get("disposition")
-        return str(found or "none")
+        """What production would do with it: none (deliver it), quarantine or reject."""
+        return str(self.json.get("Disposition") or "none")
 
     @property
     def reason(self) -> str:
-        """Of DMARC's result."""
-        return str((self.json.get("dmarc") or {}).get("reason") or "")
+        """Of the disposition."""
+        return str(self.json.get("Reason") or "")
+
+    @property
+    def dns(self) -> dict[tuple[str, str], list[str]]:
+        """The records that decided, by name and type; none where there were none."""
+        return {
+            (each["Name"], each["Type"]): each["Records"] for each in self.json.get("DNS") or ()
+        }
 
     def _result(self, standard: str) -> str:
-        return str((self.json.get(standard) or {}).get("result") or "none")
+        return str((self.json.get(standard) or {}).get("Result") or "none")
 
     def __repr__(self) -> str:
         return (

@@ -62,17 +62,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def signpost_server(pytestconfig: pytest.Config) -> Server:
     """The server, for what is set up once in a session (Django's settings, an application)."""
-    url, image = _url(pytestconfig), _image(pytestconfig)
     try:
-        if url:
-            api = Api(url)
-            api.bytes("GET", "/readyz")
-            return Server(api, _smtp(pytestconfig, api.host))
-        if image:
-            return container.start(image, pytestconfig.stash[_CONTAINER])
+        return _server(pytestconfig)
     except SignpostError as error:
-        pytest.fail(str(error), pytrace=False)
-    pytest.fail(_NO_SERVER, pytrace=False)
+        said = str(error)
+    pytest.fail(said, pytrace=False)
 
 
 @pytest.fixture
@@ -98,6 +92,17 @@ def pytest_runtest_makereport(
             text = str(error)
         report.sections.append((f"mail of the run {mailbox.run}", text))
     return report
+
+
+def _server(config: pytest.Config) -> Server:
+    url, image = _url(config), _image(config)
+    if url:
+        api = Api(url)
+        api.bytes("GET", "/readyz")
+        return Server(api, _smtp(config, api.host))
+    if image:
+        return container.start(image, config.stash[_CONTAINER])
+    raise SignpostError(_NO_SERVER)
 
 
 def _url(config: pytest.Config) -> str:
