@@ -155,6 +155,20 @@ def test_a_script_and_its_end(signpost: Mailbox) -> None:
     send(signpost, signpost.address())
 
 
+def test_a_fault_before_the_first_recipient_is_everyones(signpost: Mailbox) -> None:
+    with pytest.raises(ValueError, match="at 'mail-from' no recipient is known"):
+        signpost.fault("451 4.0.0 no", at="mail-from")
+    sender = f"shop@{signpost.run}"
+    fault = signpost.fault("451 4.0.0 no", at="mail-from", sender=sender, everyone=True)
+    with signpost.smtp.connect() as smtp, pytest.raises(smtplib.SMTPSenderRefused):
+        smtp.sendmail(sender, [signpost.address()], "Subject: x\r\n\r\n")
+    assert fault.hits == 1
+    signpost.close()
+    with pytest.raises(SignpostError, match="is gone"):
+        assert fault.hits
+    fault.clear()
+
+
 def test_what_cannot_be_a_fault_is_said(signpost: Mailbox) -> None:
     with pytest.raises(SignpostError, match="400"):
         signpost.fault("250 ok")

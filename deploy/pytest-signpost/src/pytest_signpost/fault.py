@@ -9,17 +9,21 @@ from pytest_signpost.api import Api, SignpostError
 Phase = Literal["connect", "helo", "auth", "mail-from", "rcpt-to", "data", "message", "accepted"]
 
 
-class Fault:
-    """One that the server has. Those of a run end with its test."""
+# From the first recipient on it is known whose message it is.
+OF_A_RUN: frozenset[Phase] = frozenset({"rcpt-to", "data", "message", "accepted"})
 
-    def __init__(self, api: Api, run: str, json: dict[str, Any]) -> None:
-        self._api, self._run = api, run
+
+class Fault:
+    """One that the server has. It ends with its test."""
+
+    def __init__(self, api: Api, json: dict[str, Any]) -> None:
+        self._api = api
         self.id: str = json["id"]
 
     @property
     def json(self) -> dict[str, Any]:
         """As the server lists it now. Raises SignpostError when it is gone."""
-        for fault in self._api.json("GET", "/api/v1/faults", run=self._run)["faults"]:
+        for fault in self._api.json("GET", "/api/v1/faults")["faults"]:
             if fault["id"] == self.id:
                 found: dict[str, Any] = fault
                 return found
@@ -31,8 +35,12 @@ class Fault:
         return int(self.json["hits"])
 
     def clear(self) -> None:
-        """It happens no more."""
-        self._api.bytes("DELETE", f"/api/v1/faults/{self.id}")
+        """It happens no more. Nothing is raised for one that is gone."""
+        try:
+            self._api.bytes("DELETE", f"/api/v1/faults/{self.id}")
+        except SignpostError as error:
+            if error.status != 404:
+                raise
 
 
 def step(**fields: Any) -> dict[str, Any]:

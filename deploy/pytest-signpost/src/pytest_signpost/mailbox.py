@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_signpost.api import Api, SignpostError
-from pytest_signpost.fault import Fault, Phase, step
+from pytest_signpost.fault import OF_A_RUN, Fault, Phase, step
 from pytest_signpost.message import Message
 from pytest_signpost.server import Server, Smtp
 
@@ -34,6 +34,7 @@ class Mailbox:
     def __init__(self, server: Server, run: str) -> None:
         self.server = server
         self.run = run
+        self._of_everyone: list[Fault] = []
 
     # -- where to send, and to whom ---------------------------------------------------------
 
@@ -115,15 +116,20 @@ class Mailbox:
         dsn_after: float = 0.0,
         script: Sequence[Mapping[str, Any]] = (),
         repeat: bool = False,
+        everyone: bool = False,
         **match: str,
     ) -> Fault:
         """Let the next commands of this run fail; afterwards they succeed again.
 
         reply: such as "451 4.7.1 try again later". at: the phase; "message" is the final dot,
         "accepted" is behind the 250. match: sender, recipient, client, login, with `*` and `?`.
-        script: several steps, with the names of the arguments before it. It holds when this
-        returns.
+        script: several steps, with the names of the arguments before it. everyone: of all runs,
+        until this test ends. It holds when this returns.
         """
+        if at not in OF_A_RUN and not everyone:
+            raise ValueError(
+                f"at {at!r} no recipient is known, so no run: use another phase, or everyone=True"
+            )
         steps = [dict(each) for each in script] or [
             step(
                 times=times,
@@ -138,12 +144,18 @@ class Mailbox:
         unknown = match.keys() - {"sender", "recipient", "client", "login"}
         if unknown:
             raise TypeError(f"a fault does not match {', '.join(sorted(unknown))}")
-        body = {"run": self.run, "match": {"phase": at, **match}, "script": steps, "repeat": repeat}
-        return Fault(self._api, self.run, self._api.json("POST", "/api/v1/faults", body=body))
+        run = None if everyone else self.run
+        body = {"run": run, "match": {"phase": at, **match}, "script": steps, "repeat": repeat}
+        fault = Fault(self._api, self._api.json("POST", "/api/v1/faults", body=body))
+        if everyone:
+            self._of_everyone.append(fault)
+        return fault
 
     def clear_faults(self) -> None:
-        """Nothing fails any more in this run."""
+        """What this test has asked for fails no more."""
         self._api.bytes("DELETE", "/api/v1/faults", run=self.run)
+        while self._of_everyone:
+            self._of_everyone.pop().clear()
 
     def close(self, *, keep: bool = False) -> None:
         """End faults and zone, and delete the messages, unless they are to be looked at."""
