@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pytest_signpost import Server
 
+PLUGIN = ("-p", "signpost")  # by itself, if plugins are not disabled
 FAILS = """
     def test_fails(signpost):
         with signpost.smtp.connect() as smtp:
@@ -37,7 +38,7 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_mail_of_a_run_is_shown_when_its_test_fails(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(FAILS)
-    result = pytester.runpytest_inprocess()
+    result = pytester.runpytest_inprocess(*PLUGIN)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
@@ -53,7 +54,7 @@ def test_messages_stay_where_they_are_to_be_looked_at(
     pytester: pytest.Pytester, signpost_server: Server, keep: bool
 ) -> None:
     pytester.makepyfile(FAILS)
-    printed = pytester.runpytest_inprocess(*["--signpost-keep"] * keep).stdout.str()
+    printed = pytester.runpytest_inprocess(*PLUGIN, *["--signpost-keep"] * keep).stdout.str()
     run = re.findall(r"mail of the run (\S+)", printed)[0]
     found = signpost_server.api.json("GET", "/api/v1/messages", run=run)
     assert found["messages_count"] == keep
@@ -63,7 +64,7 @@ def test_messages_stay_where_they_are_to_be_looked_at(
 @pytest.mark.usefixtures("no_server")
 def test_without_a_server_the_cure_is_named(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(FAILS)
-    result = pytester.runpytest_inprocess()
+    result = pytester.runpytest_inprocess(*PLUGIN)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*no server to test against*SIGNPOST_IMAGE*"])
 
@@ -77,7 +78,7 @@ def test_why_the_container_has_ended_is_said(pytester: pytest.Pytester, tmp_path
     image = f"pytest-signpost-ends-{secrets.token_hex(4)}"
     subprocess.run(["docker", "build", "--quiet", "--tag", image, str(tmp_path)], check=True)
     try:
-        result = pytester.runpytest_inprocess("--signpost-image", image)
+        result = pytester.runpytest_inprocess(*PLUGIN, "--signpost-image", image)
     finally:
         subprocess.run(["docker", "image", "rm", "--force", image], check=True)
     result.assert_outcomes(errors=1)
@@ -97,7 +98,7 @@ def test_a_server_that_cannot_be_had_is_named(
     pytester: pytest.Pytester, option: str, value: str, said: str
 ) -> None:
     pytester.makepyfile(FAILS)
-    result = pytester.runpytest_inprocess(option, value)
+    result = pytester.runpytest_inprocess(*PLUGIN, option, value)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"*{said}"])
 
@@ -109,7 +110,9 @@ def test_the_image_is_started_once_for_all_workers_and_removed(
     for name in ("SIGNPOST_URL", "SIGNPOST_SMTP"):
         monkeypatch.delenv(name, raising=False)
     pytester.makepyfile(URL)
-    result = pytester.runpytest_subprocess("-n", "2", "-rA", "--signpost-image", image)
+    result = pytester.runpytest_subprocess(
+        *PLUGIN, "-p", "xdist", "-n", "2", "-rA", "--signpost-image", image
+    )
     result.assert_outcomes(passed=4)
     shown = set(re.findall(r"URL \S+:(\d+) smtp://127\.0\.0\.1:(\d+) (\d+)", result.stdout.str()))
     assert len(shown) == 1

@@ -15,7 +15,7 @@ NODE = CLIENTS / "node"
 
 def test_pytest_mailpit(target: Server, tmp_path: Path) -> None:
     copied(CLIENTS, tmp_path, ["pytest_mailpit_suite.py"])
-    out = run_pytest(tmp_path, "pytest_mailpit_suite.py", **addresses(target))
+    out = run_pytest(tmp_path, "pytest_mailpit_suite.py", plugins=["mailpit"], **addresses(target))
     assert "6 passed" in out
 
 
@@ -32,7 +32,7 @@ def test_mailpit_api_client(target: Server, tmp_path: Path) -> None:
     identity = target.api.json("GET", "/api/v1/message/latest")["ID"]
     copied(CLIENTS, tmp_path, ["mailpit_api_client_suite.py"])
     suite = "mailpit_api_client_suite.py"
-    out = run_pytest(tmp_path, suite, MAILPIT_MESSAGE=identity, **addresses(target))
+    out = run_pytest(tmp_path, suite, plugins=[], MAILPIT_MESSAGE=identity, **addresses(target))
     assert "4 passed" in out
 
 
@@ -51,7 +51,8 @@ def test_node_packages(target: Server, packages: Path, suite: str, tests: int) -
 def test_testcontainers(target_image: str, tmp_path: Path) -> None:
     copied(CLIENTS, tmp_path, ["testcontainers_suite.py"])
     out = run_pytest(
-        *(tmp_path, "testcontainers_suite.py"),
+        *(tmp_path, "testcontainers_suite.py", "-n", "2"),
+        plugins=["xdist"],
         TARGET_IMAGE=target_image,
         TESTCONTAINERS_RYUK_DISABLED="true",  # its reaper is an image of a registry
     )

@@ -11,6 +11,6 @@ from .suites import PLUGIN, addresses, copied, run_pytest
 
 def test_its_own_suite(target: Server, target_image: str, plugin: str, tmp_path: Path) -> None:
     folder = copied(PLUGIN / "tests", tmp_path)
-    where = addresses(target)
-    run_pytest(folder, "-n", "2", PYTHONPATH=plugin, TARGET_IMAGE=target_image, **where)
+    where = {"PYTHONPATH": plugin, "TARGET_IMAGE": target_image, **addresses(target)}
+    run_pytest(folder, "-n", "2", plugins=["xdist", "signpost"], **where)
     assert target.api.json("GET", "/api/v1/messages")["total"] == 0
