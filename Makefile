@@ -57,7 +57,7 @@ $(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.complete
 	touch $@
 
 $(VENV)/.node: requirements/node.txt $(VENV)/.complete
-	{ npm --version && node -e 'process.exit(parseInt(process.versions.node) < 20)'; } >/dev/null 2>&1 || \
+	{ npm --version && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; } >/dev/null 2>&1 || \
 		$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
