@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from prometheus_client.core import Metric
+
 from entrypoint.test_target.api.events import EventHub
-from entrypoint.test_target.api.outside import Faults, Submission
+from entrypoint.test_target.api.outside import FaultScripts, Submission, Zones
 from entrypoint.test_target.api.waits import Waits
 from entrypoint.test_target.store.changes import Change, MessageAdded
 from entrypoint.test_target.store.mailbox import Mailbox
@@ -26,14 +28,16 @@ class SmtpCounters:
 
 @dataclass
 class Target:
-    """ready: whether mail is accepted. version: Signpost's."""
+    """ready: whether mail is accepted. version: Signpost's. collectors: more for /metrics."""
 
     mailbox: Mailbox
     submission: Submission
-    faults: Faults
+    faults: FaultScripts
+    zones: Zones
     version: str
     ready: Callable[[], bool] = lambda: True
     label: str = ""
+    collectors: list[Callable[[], Awaitable[list[Metric]]]] = field(default_factory=list)
     smtp: SmtpCounters = field(default_factory=SmtpCounters)
     started: float = field(default_factory=time.monotonic)
     waits: Waits = field(init=False)
