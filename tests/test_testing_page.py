@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from entrypoint.test_mode import mailpit
 from entrypoint.test_mode.settings import VARIABLES, variable_table
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from pytest_signpost.server import Server
 
+from tests.container.harness.signpost import IMAGE
+
 from .suites import PLUGIN, addresses, copied, run_pytest
 
 
-def test_its_own_suite(target: Server, target_image: str, plugin: str, tmp_path: Path) -> None:
+def test_its_own_suite(target: Server, plugin: str, tmp_path: Path) -> None:
     folder = copied(PLUGIN / "tests", tmp_path)
-    where = {"PYTHONPATH": plugin, "TARGET_IMAGE": target_image, **addresses(target)}
+    where = {"PYTHONPATH": plugin, "TARGET_IMAGE": IMAGE, **addresses(target)}
     run_pytest(folder, "-n", "2", plugins=["xdist", "signpost"], **where)
     assert target.api.json("GET", "/api/v1/messages")["total"] == 0
