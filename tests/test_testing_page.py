@@ -1,6 +1,6 @@
 """docs/testing.md tells the truth: the names, files and configuration in it exist.
 
-Its calls of the API are made by tests/container/testing/test_page.py.
+Its calls of the API are made by tests/container/testing/test_examples.py.
 """
 
 import re
