@@ -112,7 +112,9 @@ def target_settings(
         webhook_url=None if settings.webhook_url is None else reveal(settings.webhook_url),
         webhook_limit=settings.webhook_limit,
         mail_root=str(DATA / "mail"),
-        tls=TlsPair(cert=str(TARGET_TLS / "cert.pem"), key=str(TARGET_TLS / "key.pem")),
+        tls=TlsPair(cert=str(TARGET_TLS / "cert.pem"), key=str(TARGET_TLS / "key.pem"))
+        if settings.offers_starttls
+        else None,
         capture_socket=str(TARGET_FOLDER / "capture"),
         logins_socket=str(LOGINS_SOCKET),
         name_server=f"{NAME_SERVER}:53",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from entrypoint.test_target.mailboxes.maildir import Identity, Maildir, MailFile
+from entrypoint.test_target.mailboxes.maildir import FileIdentity, Maildir, MailFile
 from entrypoint.test_target.mailboxes.watches import ChangedFiles
 from entrypoint.test_target.store.copies import Copy
 
@@ -21,7 +21,7 @@ class Differences:
     that are no more. directories: of the folders, where all were looked at.
     """
 
-    came: list[tuple[MailFile, Identity]] = field(default_factory=list)
+    came: list[tuple[MailFile, FileIdentity]] = field(default_factory=list)
     went: list[str] = field(default_factory=list)
     directories: list[str] = field(default_factory=list)
 
@@ -60,7 +60,7 @@ def look_at_all(maildir: Maildir, known: set[str]) -> Differences:
 
 
 def moved_copies(
-    came: Iterable[tuple[MailFile, Identity]], known: Mapping[str, Copy]
+    came: Iterable[tuple[MailFile, FileIdentity]], known: Mapping[str, Copy]
 ) -> list[Copy]:
     """Copies that are elsewhere, or flagged otherwise, as they are now."""
     return [

@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,7 +50,7 @@ Result = TypeVar("Result")
 _MOST_MESSAGES = 200
 _MOST_BYTES = 8 * 1024 * 1024
 _MOST_COPIES = 1_000
-_MOST_MAILDIRS = 20
+_LISTING = 0.2  # seconds
 _ROUND = 0.05  # seconds from one to the next: what comes meanwhile is done together
 _LOOK = 2.0  # seconds between two looks at Maildirs that cannot be watched
 _TRY_AGAIN = 1.0  # seconds after a disk failed
@@ -137,7 +137,9 @@ class Mailboxes:
             self._unlisted |= dict.fromkeys(await self._do(self.watches.look))
         for maildir, files in self.watches.take().items():
             await self._compare(maildir, files)
-        for maildir in [*islice(self._unlisted, _MOST_MAILDIRS)]:
+        until = time.monotonic() + _LISTING
+        while self._unlisted and time.monotonic() < until:
+            maildir = next(iter(self._unlisted))
             await self._compare_all(maildir)
             del self._unlisted[maildir]
         await self._remove()

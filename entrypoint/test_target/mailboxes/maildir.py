@@ -47,7 +47,7 @@ class MailFile:
 
 
 @dataclass(frozen=True)
-class Identity:
+class FileIdentity:
     """What all names (hard links) of a file have in common."""
 
     inode: int
@@ -77,7 +77,7 @@ class Maildir:
         for part in reversed(_PARTS):
             _make_directory(folder / part)
 
-    def write(self, directory: str, name: str, content: bytes, mtime: int) -> Identity:
+    def write(self, directory: str, name: str, content: bytes, mtime: int) -> FileIdentity:
         """A message that nobody has seen a part of: it is in `new` when it is whole.
 
         Raises OSError, FileNotFoundError where the folder is not there.
@@ -95,7 +95,7 @@ class Maildir:
             raise
         finally:
             os.close(file)
-        return Identity(status.st_ino, status.st_mtime_ns)
+        return FileIdentity(status.st_ino, status.st_mtime_ns)
 
     def paths(self, directory: str | None = None) -> Iterator[str]:
         """Of all files, or of one folder's. None where it is not there."""
@@ -110,13 +110,13 @@ class Maildir:
         """Their directories, "" for INBOX. What Dovecot is about to remove is none."""
         return ["", *(name for name in _names(self.path, hidden=True) if name[:2] != "..")]
 
-    def identity(self, file: MailFile) -> Identity | None:
+    def identity(self, file: MailFile) -> FileIdentity | None:
         """None where it is not there, or is no file."""
         try:
             status = os.lstat(self.path / file.path)
         except OSError:
             return None
-        return Identity(status.st_ino, status.st_mtime_ns)
+        return FileIdentity(status.st_ino, status.st_mtime_ns)
 
     def rename(self, old: MailFile, new: MailFile) -> bool:
         """Whether the old one was there."""

@@ -61,8 +61,9 @@ function back() {
 }
 
 const filterBy = (change) => {
+  clearTimeout(typing);
   const narrow = matchMedia("(max-width: 820px)").matches;
-  go({ ...change, ...(narrow ? { view: "list", id: null } : {}) });
+  go({ query: byId("query").value.trim(), ...change, ...(narrow ? { view: "list", id: null } : {}) });
 };
 
 function arrive(next, first = false) {
@@ -70,7 +71,8 @@ function arrive(next, first = false) {
   const moved = first || next.view !== where.view || next.id !== where.id;
   Object.assign(where, next);
   if (filtered) {
-    byId("query").value = where.query;
+    const field = byId("query");
+    if (field.value.trim() !== where.query) field.value = where.query;
     byId("run").value = where.run;
     list.show({ query: where.query, run: where.run });
   }
@@ -107,6 +109,8 @@ const isEmpty = () => list.total === 0 && !isFiltered();
 
 function drawCounts() {
   if (list.total === null) return;
+  if (!("ready" in document.body.dataset)) performance.mark("first-rows");
+  document.body.dataset.ready = "";
   byId("title").textContent = where.query ? "Search" : where.run ? `Run ${visible(where.run)}` : "All messages";
   byId("counts").textContent = list.unread ? `${number(list.total)} · ${number(list.unread)} unread` : number(list.total);
   const empty = isEmpty();

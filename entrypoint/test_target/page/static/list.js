@@ -269,7 +269,13 @@ export class MessageList {
       }
     }
     const tabbable = this.cursor >= from && this.cursor < until ? this.cursor : first;
-    for (const [key, index] of wanted) this.place(key, index, index === tabbable);
+    // In the page's order as on the screen, for who has it read out; those that stay are not moved.
+    let next = this.spacer.firstChild;
+    for (const [key, index] of wanted) {
+      const element = this.place(key, index, index === tabbable);
+      if (element === next) next = next.nextSibling;
+      else this.spacer.insertBefore(element, next);
+    }
     if (this.element.scrollTop < this.rowHeight / 2 && this.arrivedAbove) {
       this.arrivedAbove = 0;
       this.onChange();
@@ -311,10 +317,9 @@ export class MessageList {
     if (!row) {
       row = emptyRow();
       this.rows.set(key, row);
-      this.spacer.append(row.element);
     }
     const look = [index, this.total, item?.version, item?.Read, this.openId === item?.ID, this.cursor === index, tabbable].join();
-    if (row.look === look && row.item === item) return;
+    if (row.look === look && row.item === item) return row.element;
     row.element.style.transform = `translateY(${index * this.rowHeight}px)`;
     row.element.setAttribute("aria-setsize", this.total);
     row.element.setAttribute("aria-posinset", index + 1);
@@ -329,6 +334,7 @@ export class MessageList {
     row.look = look;
     row.item = item;
     row.version = item?.version;
+    return row.element;
   }
 
   write(row, item) {

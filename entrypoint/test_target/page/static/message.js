@@ -166,7 +166,7 @@ export class MessagePane {
       toggle.setAttribute("aria-pressed", String(this.narrowPreview));
     });
     return [h("div", { class: "frame-bar" }, h("span", {}, "Scripts and the network are off"), toggle,
-      h("a", { class: "tool small", href: `/view/${encodeURIComponent(this.id)}.html`, target: "_blank", rel: "noopener" }, "Open alone")), wrap];
+      h("a", { class: "tool small", href: api.htmlUrl(this.id), target: "_blank", rel: "noopener" }, "Open alone")), wrap];
   }
 
   textPanel() {
