@@ -18,6 +18,8 @@ import dns.query
 import dns.rcode
 import pytest
 
+from filters.capture.frames import frame
+from filters.credentials import crypt
 from tests.entrypoint.test_target.whole_target import ROOT, WholeTarget, whole_target
 from tests.filters.program import SESSION, Program
 
@@ -217,13 +219,7 @@ def test_any_login_is_right(target: WholeTarget, question: bytes, answer: bytes)
 
 
 def test_only_the_accounts_logins_are_right(tmp_path: Path) -> None:
-    # "secret", by `openssl passwd -5`.
-    hashed = "$5$rounds=1000$saltsalt$"
-    hashed = (
-        __import__("filters.credentials", fromlist=["crypt"])
-        .crypt(b"secret", hashed.encode())
-        .decode()
-    )
+    hashed = (crypt(b"secret", b"$5$rounds=1000$saltsalt$") or b"").decode()
     logins = tmp_path / "logins.json"
     logins.write_text(
         json.dumps({"logins": {"me@x.example": {"hashes": [{"name": "", "hash": hashed}]}}})
