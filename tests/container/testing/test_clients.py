@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from pytest_signpost.server import Server
 
+from tests.container.harness.signpost import IMAGE
+
 from .suites import addresses, copied, run_node, run_pytest, with_packages
 
 CLIENTS = Path(__file__).parent / "clients"
@@ -48,12 +50,12 @@ def test_node_packages(target: Server, packages: Path, suite: str, tests: int) -
     assert f"# pass {tests}\n" in out
 
 
-def test_testcontainers(target_image: str, tmp_path: Path) -> None:
+def test_testcontainers(target_image: None, tmp_path: Path) -> None:
     copied(CLIENTS, tmp_path, ["testcontainers_suite.py"])
     out = run_pytest(
         *(tmp_path, "testcontainers_suite.py", "-n", "2"),
         plugins=["xdist"],
-        TARGET_IMAGE=target_image,
+        TARGET_IMAGE=IMAGE,
         TESTCONTAINERS_RYUK_DISABLED="true",  # its reaper is an image of a registry
     )
     assert "2 passed" in out

@@ -8,7 +8,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Frame, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Error,
+    Frame,
+    Page,
+    Request,
+    sync_playwright,
+)
 
 from tests.entrypoint.test_target.running import Running
 
@@ -85,7 +93,9 @@ class Tab:
 
 
 @contextmanager
-def tab(browser: Browser, target: Running, size: tuple[int, int] = WIDE, **more: Any) -> Iterator[Tab]:
+def tab(
+    browser: Browser, target: Running, size: tuple[int, int] = WIDE, **more: Any
+) -> Iterator[Tab]:
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]}, locale="en-GB", timezone_id="UTC", **more
     )
