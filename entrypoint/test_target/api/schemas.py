@@ -96,6 +96,7 @@ SCHEMAS: dict[str, Schema] = {
             Header=_STRING, Links=_list(_STRING), Errors=_STRING, HeaderPost=_STRING
         ),
         Date=_MOMENT,
+        Created=_MOMENT,
         Text=_STRING,
         HTML=_STRING,
         Inline=_list(_ref("Attachment")),

@@ -25,7 +25,9 @@ from entrypoint.test_target.store.changes import (
     MessagesDeleted,
     MessagesUpdated,
 )
+from entrypoint.test_target.store.copies import AppliedChanges
 from entrypoint.test_target.store.indexing import Indexer, due
+from entrypoint.test_target.store.mailbox_copies import MailboxCopies
 from entrypoint.test_target.store.occurrences import Occurrences
 from entrypoint.test_target.store.readers import Readers
 from entrypoint.test_target.store.reading import FoundMessages, Selection, StoredMessage
@@ -47,7 +49,9 @@ class Totals:
 
 
 class Mailbox:
-    """keep: how large the file may grow. changes: what has happened, after its commit."""
+    """keep: how large the file may grow. changes: what has happened, after its commit. copies:
+    those in Maildirs.
+    """
 
     def __init__(self, path: Path, keep: int = KEEP) -> None:
         """Raises StoreVersionError, and sqlite3.Error where it is no such file."""
@@ -61,6 +65,7 @@ class Mailbox:
         self._indexer = Indexer(path, self._writer)
         self._occurrences = Occurrences()
         self._parsers = ThreadPoolExecutor(1, thread_name_prefix="store-parser")
+        self.copies = MailboxCopies(self._writer, self._readers, self._after_seen)
 
     def close(self) -> None:
         """What was being stored is stored; waits for that."""
@@ -190,6 +195,12 @@ class Mailbox:
             self.changes.tell(ManyChanged())
         elif gone:
             self.changes.tell(MessagesDeleted(tuple(identity for identity, _ in gone)))
+
+    def _after_seen(self, applied: AppliedChanges) -> None:
+        self.totals.unread += len(applied.unread) - len(applied.read)
+        self._tell_updated(applied.read, {"Read": True})
+        self._tell_updated(applied.unread, {"Read": False})
+        self._after_delete(applied.deleted)
 
     def _containing(self, connection: sqlite3.Connection) -> reading.Containing:
         return lambda wanted: self._occurrences.condition(connection, wanted)

@@ -14,7 +14,7 @@ from typing import Any
 from entrypoint.test_target.search.sql import SqlCondition, to_sql
 from entrypoint.test_target.search.terms import Contains, Query
 from entrypoint.test_target.shapes.summary import with_state
-from entrypoint.test_target.store.adding import inflate
+from entrypoint.test_target.store.deflated import inflate
 from entrypoint.test_target.store.tagging import Parameters
 
 _LARGEST = 2**63 - 1

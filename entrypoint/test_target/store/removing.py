@@ -9,7 +9,7 @@ import sqlite3
 
 from entrypoint.test_target.store.tagging import Parameters, forget_unused_tags
 
-_TABLES = ("summaries", "bodies", "recipients", "message_tags", "fields", "texts")
+_TABLES = ("summaries", "bodies", "recipients", "message_tags", "fields", "texts", "deliveries")
 _PAGES = 256  # that go back to the file system in one step: 2 MB
 
 

@@ -42,7 +42,26 @@ CREATE TABLE word_masks (
     block INTEGER NOT NULL, word INTEGER NOT NULL, mask BLOB NOT NULL, PRIMARY KEY (block, word)
 ) WITHOUT ROWID;
 """
-MIGRATIONS = (_FIRST,)
+_MAILBOXES = """
+-- Messages that are not in their recipients' mailboxes yet: what stands before the raw bytes there,
+-- or all of it in their place.
+CREATE TABLE deliveries (
+    seq INTEGER PRIMARY KEY, junk INTEGER NOT NULL, head BLOB NOT NULL, deflated INTEGER NOT NULL,
+    body BLOB
+);
+-- Their copies in Maildirs. name: of the file, up to its flags, which is not changed. path: below
+-- the Maildir, when last seen. seen: whether it has that flag. read: whether the message had been
+-- read when both were last compared. inode and mtime: what a hard link has in common with it.
+-- A copy outlives its message until its file is gone, too.
+CREATE TABLE copies (
+    maildir TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, path TEXT NOT NULL,
+    seen INTEGER NOT NULL, read INTEGER NOT NULL, inode INTEGER NOT NULL, mtime INTEGER NOT NULL,
+    PRIMARY KEY (maildir, name)
+) WITHOUT ROWID;
+CREATE INDEX copies_by_message ON copies (id);
+CREATE INDEX copies_by_inode ON copies (inode);
+"""
+MIGRATIONS = (_FIRST, _MAILBOXES)
 _PAGE = 8192  # bytes: most messages' texts lie within one
 _CHECKPOINT = 2_000  # pages of the log (16 MB) that are written back together
 
