@@ -181,7 +181,7 @@ def test_the_page_can_be_in_no_frame(target: Running) -> None:
 
 
 def test_no_element_opens_a_connection_that_the_policy_does_not_know(target: Running) -> None:
-    html = '<p>x</p><link rel=preconnect href=//e.example><LINK\trel=dns-prefetch href=//e.example>'
+    html = "<p>x</p><link rel=preconnect href=//e.example><LINK\trel=dns-prefetch href=//e.example>"
     identity = target.deliver(html_mail(html))
     shown = target.get(f"/view/{identity}.html", embed=1)
     assert "<link" not in shown.text.lower()

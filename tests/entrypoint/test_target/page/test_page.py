@@ -36,6 +36,10 @@ Content-Disposition: attachment; filename=bill.pdf\r
 %PDF-1.7\r
 --x--\r
 """
+UNNAMED = """() => [...document.querySelectorAll("button, a, input, iframe, dialog")]
+  .filter((one) => !(one.innerText || "").trim() && !one.labels?.length && !one.title
+    && !one.getAttribute("aria-label") && !one.getAttribute("aria-labelledby"))
+  .map((one) => one.outerHTML)"""
 ZONE = b"""{"a.example": {"TXT": ["v=spf1 -all"]}, "broken.example": "SERVFAIL"}"""
 
 
@@ -242,7 +246,7 @@ def test_it_comes_back_when_the_connection_does(wide: Tab) -> None:
 
 
 def test_a_narrow_screen_has_one_pane(narrow: Tab) -> None:
-    (identity,) = deliver(narrow.target, "narrow")
+    deliver(narrow.target, "narrow")
     page = narrow.open()
     expect(page.locator("#detail")).to_be_hidden()
     page.locator(".row").click()
@@ -280,10 +284,6 @@ def test_names_and_roles(wide: Tab) -> None:
     wide.mail_frame("Your code")
     for role in ("banner", "main", "search", "navigation"):
         expect(page.get_by_role(role)).to_have_count(1)  # type: ignore[arg-type]
-    unnamed = page.evaluate(
-        """() => [...document.querySelectorAll("button, a, input, iframe, dialog")].filter((one) =>
-          !(one.innerText || "").trim() && !one.getAttribute("aria-label") && !one.title
-          && !one.labels?.length && !one.getAttribute("aria-labelledby")).map((one) => one.outerHTML)"""
-    )
+    unnamed = page.evaluate(UNNAMED)
     assert unnamed == []
     assert re.search(r"Unread|Shop", page.locator(".row").first.inner_text())
