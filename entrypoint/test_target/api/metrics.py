@@ -58,4 +58,5 @@ async def _collect(target: Target) -> list[Metric]:
         *(CounterMetricFamily(name, text, value) for name, (text, value) in counters.items()),
         *(GaugeMetricFamily(name, text, value) for name, (text, value) in gauges.items()),
         tags,
+        *[metric for collect in target.collectors for metric in await collect()],
     ]

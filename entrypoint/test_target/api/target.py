@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+from prometheus_client.core import Metric
 
 from entrypoint.test_target.api.events import EventHub
 from entrypoint.test_target.api.outside import FaultScripts, Submission, Zones
@@ -26,7 +28,7 @@ class SmtpCounters:
 
 @dataclass
 class Target:
-    """ready: whether mail is accepted. version: Signpost's."""
+    """ready: whether mail is accepted. version: Signpost's. collectors: more for /metrics."""
 
     mailbox: Mailbox
     submission: Submission
@@ -35,6 +37,7 @@ class Target:
     version: str
     ready: Callable[[], bool] = lambda: True
     label: str = ""
+    collectors: list[Callable[[], Awaitable[list[Metric]]]] = field(default_factory=list)
     smtp: SmtpCounters = field(default_factory=SmtpCounters)
     started: float = field(default_factory=time.monotonic)
     waits: Waits = field(init=False)

@@ -47,7 +47,13 @@ class Extra:
 
 @dataclass(frozen=True)
 class ReceivedMessage:
-    """raw: the bytes as the filter got them, dot-unstuffed, lines ended by CRLF or by LF."""
+    """raw: the bytes as the filter got them, dot-unstuffed, lines ended by CRLF or by LF.
+
+    delivered: what a mailbox gets, as the filter hands it on, its fields on top and no Return-Path
+    nor Delivered-To; lines end as raw's. None: nothing is put into mailboxes. junk: for the folder.
+    """
 
     raw: bytes
     extra: Extra
+    delivered: bytes | None = None
+    junk: bool = False

@@ -32,14 +32,36 @@ CREATE TABLE message_tags (
     seq INTEGER NOT NULL, tag INTEGER NOT NULL, PRIMARY KEY (seq, tag)
 ) WITHOUT ROWID;
 CREATE INDEX message_tags_by_tag ON message_tags (tag, seq);
--- Messages that are gone, and their texts not yet: the index needs them to forget them.
-CREATE TABLE removed (seq INTEGER PRIMARY KEY);
--- Which messages have a trigram, not where: a quarter of the size and half of the time.
-CREATE VIRTUAL TABLE trigrams USING fts5 (
-    text, content='', detail=none, tokenize='trigram case_sensitive 1'
+-- Which of a thousand messages have which words: see search/word_block.py. `indexed` is the last
+-- message that is in a block, or was.
+CREATE TABLE word_blocks (
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, members BLOB NOT NULL, words BLOB NOT NULL,
+    own BLOB NOT NULL, further BLOB NOT NULL
 );
+CREATE TABLE word_masks (
+    block INTEGER NOT NULL, word INTEGER NOT NULL, mask BLOB NOT NULL, PRIMARY KEY (block, word)
+) WITHOUT ROWID;
 """
-MIGRATIONS = (_FIRST,)
+_MAILBOXES = """
+-- Messages that are not in their recipients' mailboxes yet: what stands before the raw bytes there,
+-- or all of it in their place.
+CREATE TABLE deliveries (
+    seq INTEGER PRIMARY KEY, junk INTEGER NOT NULL, head BLOB NOT NULL, deflated INTEGER NOT NULL,
+    body BLOB
+);
+-- Their copies in Maildirs. name: of the file, up to its flags, which is not changed. path: below
+-- the Maildir, when last seen. seen: whether it has that flag. read: whether the message had been
+-- read when both were last compared. inode and mtime: what a hard link has in common with it.
+-- A copy outlives its message until its file is gone, too.
+CREATE TABLE copies (
+    maildir TEXT NOT NULL, name TEXT NOT NULL, id TEXT NOT NULL, path TEXT NOT NULL,
+    seen INTEGER NOT NULL, read INTEGER NOT NULL, inode INTEGER NOT NULL, mtime INTEGER NOT NULL,
+    PRIMARY KEY (maildir, name)
+) WITHOUT ROWID;
+CREATE INDEX copies_by_message ON copies (id);
+CREATE INDEX copies_by_inode ON copies (inode);
+"""
+MIGRATIONS = (_FIRST, _MAILBOXES)
 _PAGE = 8192  # bytes: most messages' texts lie within one
 _CHECKPOINT = 2_000  # pages of the log (16 MB) that are written back together
 

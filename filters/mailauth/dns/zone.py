@@ -67,13 +67,17 @@ class StaticResolver:
     Raises ValueError for a zone that is none. asked: every (name, type), in order.
     """
 
-    def __init__(self, zone: Mapping[str, object]) -> None:
-        self._zone = Zone(zone)
+    def __init__(self, zone: Mapping[str, object] | Zone) -> None:
+        self._zone = zone if isinstance(zone, Zone) else Zone(zone)
         self.asked: list[tuple[str, str]] = []
 
     async def query(self, name: str, rdtype: str) -> Answer:
         """Answer as a recursive resolver would, aliases followed."""
         self.asked.append((name, rdtype))
+        return self.answer(name, rdtype)
+
+    def answer(self, name: str, rdtype: str) -> Answer:
+        """The same at once, and not counted. Raises DnsTemporaryError."""
         at = name
         for _ in range(MOST_ALIASES):
             found = self._zone.find(at, rdtype)

@@ -13,10 +13,13 @@ _SUB_ADDRESS = re.compile(r"\+([\w-]+)@")
 
 
 class SmtpServer:
-    """run: the sub-address of the first recipient, as `user+run@`."""
+    """run: the sub-address of the first recipient, as `user+run@`. delivers: into mailboxes, too;
+    what has the field X-Spam as junk.
+    """
 
-    def __init__(self, mailbox: Mailbox) -> None:
+    def __init__(self, mailbox: Mailbox, delivers: bool = False) -> None:
         self._mailbox = mailbox
+        self._delivers = delivers
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         def say(text: str) -> None:
@@ -71,7 +74,8 @@ class SmtpServer:
             run=run[1] if run else "",
         )
         try:
-            await self._mailbox.add([ReceivedMessage(raw, extra)])
+            delivered = b"X-Stamp: yes\r\n" + raw if self._delivers else None
+            await self._mailbox.add([ReceivedMessage(raw, extra, delivered, b"\nX-Spam:" in raw)])
         except StoreFullError as error:
             return f"452 4.3.1 {error}"
         return "250 2.0.0 stored"

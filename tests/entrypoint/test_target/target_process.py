@@ -6,10 +6,12 @@ Prints its ports as JSON when it serves.
 """
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 from entrypoint.test_target.api.access import AccessRules, host_names, parse_logins
@@ -18,6 +20,8 @@ from entrypoint.test_target.api.smtp_submission import SmtpSubmission
 from entrypoint.test_target.api.target import Target
 from entrypoint.test_target.fault_table import FaultTable
 from entrypoint.test_target.page.routes import page_routes
+from entrypoint.test_target.mailboxes.mailboxes import Mailboxes
+from entrypoint.test_target.mailboxes.metrics import mailbox_metrics
 from entrypoint.test_target.store.mailbox import KEEP, Mailbox
 from entrypoint.test_target.zone_table import ZoneTable
 from tests.entrypoint.test_target.smtp_server import SmtpServer
@@ -25,12 +29,18 @@ from tests.entrypoint.test_target.smtp_server import SmtpServer
 
 async def main(path: str, options: dict[str, str]) -> None:
     mailbox = Mailbox(Path(path), int(options.get("keep", KEEP)))
-    smtp = await asyncio.start_server(SmtpServer(mailbox).serve, "127.0.0.1", 0, limit=2**24)
+    delivers = "mail" in options
+    smtp = await asyncio.start_server(
+        SmtpServer(mailbox, delivers).serve, "127.0.0.1", 0, limit=2**24
+    )
     smtp_port = smtp.sockets[0].getsockname()[1]
     listener = socket.create_server(("127.0.0.1", 0))
     target = Target(
         mailbox, SmtpSubmission(mailbox, "127.0.0.1", smtp_port), FaultTable(), ZoneTable(), "0.1.0"
     )
+    mailboxes = Mailboxes(Path(options["mail"]), mailbox) if delivers else None
+    if mailboxes is not None:
+        target.collectors.append(partial(mailbox_metrics, mailboxes))
     rules = AccessRules(
         hosts=host_names(options.get("hosts", "").split()),
         origins=frozenset(options.get("origins", "").split()),
@@ -41,8 +51,13 @@ async def main(path: str, options: dict[str, str]) -> None:
     print(json.dumps(ports), flush=True)
     server = ApiServer(make_app(target, rules, page_routes()))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+    delivering = asyncio.create_task(mailboxes.run()) if mailboxes is not None else None
     await server.serve(listener)
     smtp.close()
+    if delivering is not None:
+        delivering.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await delivering
     mailbox.close()
 
 
