@@ -19,13 +19,14 @@ from pathlib import Path
 
 from entrypoint.test_target.api.access import AccessRules
 from entrypoint.test_target.api.app import ApiServer, make_app
-from entrypoint.test_target.api.outside import FaultTriggers
 from entrypoint.test_target.api.smtp_submission import SmtpSubmission
 from entrypoint.test_target.api.target import Target
+from entrypoint.test_target.fault_table import FaultTable
 from entrypoint.test_target.messages.received import Extra, ReceivedMessage
 from entrypoint.test_target.search.parse import parse_query
 from entrypoint.test_target.store.mailbox import Mailbox
 from entrypoint.test_target.store.reading import Selection
+from entrypoint.test_target.zone_table import ZoneTable
 
 RATE = 300  # messages a second while the API is asked
 SENDERS = 10
@@ -127,7 +128,9 @@ def ask(
 
 async def serve_meanwhile(mailbox: Mailbox, first: int, seconds: float) -> None:
     """RATE messages a second come in while a client asks."""
-    target = Target(mailbox, SmtpSubmission(mailbox, "127.0.0.1", 9), FaultTriggers(), "bench")
+    target = Target(
+        mailbox, SmtpSubmission(mailbox, "127.0.0.1", 9), FaultTable(), ZoneTable(), "bench"
+    )
     listener = socket.create_server(("127.0.0.1", 0))
     server = ApiServer(make_app(target, AccessRules()))
     serving = asyncio.create_task(server.serve(listener))

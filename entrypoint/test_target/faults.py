@@ -3,8 +3,9 @@
 A fault is added as JSON, waits for what it matches, and plays its script: a step for each command
 that matches, then it lets everything pass (`"repeat": true`: from the first step again). So "refuse
 twice, then accept" is a script of one step with two times. Faults stand in the order in which they
-were added; the first that has a step for a command is the one. It decides nothing by chance and
-knows no protocol: the filter and the front say what happens, and do what they are told.
+were added; the first that has a step for a command is the one. Where none has, Mailpit's chaos may
+have an error. It knows no protocol: the filter and the front say what happens, and do what they are
+told.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+
+from entrypoint.test_target.chaos import Triggers
 
 Phase = Literal["connect", "helo", "auth", "mail-from", "rcpt-to", "data", "message", "accepted"]
 
@@ -47,7 +50,7 @@ class Match(_Strict):
     login: Pattern | None = None
 
 
-class Step(_Strict):
+class FaultStep(_Strict):
     """What becomes of a command. delay, greylist and dsn_after: seconds.
 
     reply: refused with this; disconnect: the connection ends without a word; greylist: refused with
@@ -65,7 +68,7 @@ class Step(_Strict):
     dsn_after: float = Field(default=0.0, ge=0.0, le=3_600.0)
 
     @model_validator(mode="after")
-    def _one_thing(self) -> Step:
+    def _one_thing(self) -> FaultStep:
         given = [self.reply is not None, self.disconnect, self.greylist is not None]
         if sum(given) + (self.dsn is not None) > 1:
             raise ValueError("a step is one of reply, disconnect, greylist and dsn")
@@ -74,12 +77,17 @@ class Step(_Strict):
         return self
 
 
+# What can be a sub-address, a recipient's domain or the value of a field.
+RUN = r"^[^\s\x00-\x1f\x7f]{1,255}$"
+Run = Annotated[str, StringConstraints(pattern=RUN, to_lower=True)]
+
+
 class FaultRequest(_Strict):
     """A fault as it is added. run: for that run's commands only; without it, for all."""
 
-    run: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    run: Run | None = None
     match: Match
-    script: list[Step] = Field(min_length=1, max_length=100)
+    script: list[FaultStep] = Field(min_length=1, max_length=100)
     repeat: bool = False
 
     @model_validator(mode="after")
@@ -99,7 +107,7 @@ REQUEST: TypeAdapter[FaultRequest] = TypeAdapter(FaultRequest)
 
 @dataclass(frozen=True)
 class Command:
-    """What a client is doing. runs: the runs that it can be of."""
+    """What a client is doing. runs: the runs that it can be of, in lower case."""
 
     phase: Phase
     client: str = ""
@@ -110,7 +118,7 @@ class Command:
 
 
 @dataclass
-class Fault:
+class FaultScript:
     """A fault and how far it is. hits: how many commands a step was taken for."""
 
     id: str
@@ -118,7 +126,12 @@ class Fault:
     hits: int = 0
     _seen: dict[tuple[str, str, str], float] = field(default_factory=dict)
 
-    def step_for(self, command: Command, now: float) -> Step | None:
+    @property
+    def done(self) -> bool:
+        """Whether its script has been played: it lets everything pass."""
+        return self._current() is None
+
+    def step_for(self, command: Command, now: float) -> FaultStep | None:
         """The step for a command, counted as taken; None where it is not for this one."""
         if not self._fits(command):
             return None
@@ -129,7 +142,7 @@ class Fault:
         self.hits += 1
         return step
 
-    def _current(self) -> Step | None:
+    def _current(self) -> FaultStep | None:
         script = self.request.script
         whole = sum(step.times for step in script)
         if self.hits >= whole and not self.request.repeat:
@@ -151,34 +164,42 @@ class Fault:
             and _like(match.recipient, command.recipients)
         )
 
-    def _greylisted(self, step: Step, command: Command, now: float) -> Step:
+    def _greylisted(self, step: FaultStep, command: Command, now: float) -> FaultStep:
         key = (command.client, command.sender, command.recipients[-1] if command.recipients else "")
         if len(self._seen) >= MOST_GREYLISTED:
             self._seen.pop(next(iter(self._seen)))
         since = self._seen.setdefault(key, now)
         if step.greylist is not None and now - since < step.greylist:
-            return Step(reply="451 4.7.1 greylisted by the test, try again later", delay=step.delay)
-        return Step(delay=step.delay)
+            return FaultStep(
+                reply="451 4.7.1 greylisted by the test, try again later", delay=step.delay
+            )
+        return FaultStep(delay=step.delay)
 
 
 class Faults:
-    """All faults, in the order in which they were added."""
+    """All faults, in the order in which they were added. triggers: chaos, behind them."""
 
     def __init__(self) -> None:
-        self._faults: dict[str, Fault] = {}
+        self.triggers = Triggers()
+        self._faults: dict[str, FaultScript] = {}
         self._ids = itertools.count(1)
 
-    def add(self, request: FaultRequest) -> Fault:
+    def __bool__(self) -> bool:
+        """Whether a command has to be looked at."""
+        return bool(self._faults) or self.triggers.any
+
+    def add(self, request: FaultRequest) -> FaultScript:
         """Raises ValueError where there are MOST_FAULTS."""
         if len(self._faults) >= MOST_FAULTS:
-            raise ValueError(f"there are {MOST_FAULTS} faults already; clear some")
-        fault = Fault(f"f{next(self._ids)}", request)
+            raise ValueError(f"there are {MOST_FAULTS} faults already; delete some")
+        fault = FaultScript(f"f{next(self._ids)}", request)
         self._faults[fault.id] = fault
         return fault
 
-    def listed(self, run: str | None = None) -> Sequence[Fault]:
+    def listed(self, run: str | None = None) -> Sequence[FaultScript]:
         """All of them, or one run's."""
-        return [f for f in self._faults.values() if run is None or f.request.run == run]
+        name = run.lower() if run is not None else None
+        return [f for f in self._faults.values() if name is None or f.request.run == name]
 
     def clear(self, *, fault_id: str | None = None, run: str | None = None) -> int:
         """Take one away, or a run's, or all; how many there were."""
@@ -187,13 +208,14 @@ class Faults:
             del self._faults[each]
         return len(gone)
 
-    def step_for(self, command: Command, now: float) -> Step | None:
+    def step_for(self, command: Command, now: float) -> FaultStep | None:
         """What becomes of a command; None: what would become of it anyway. now: seconds."""
         for fault in self._faults.values():
             step = fault.step_for(command, now)
             if step is not None:
                 return step
-        return None
+        reply = self.triggers.reply(command.phase)
+        return FaultStep(reply=reply) if reply else None
 
 
 def _like(pattern: str | None, values: Sequence[str]) -> bool:

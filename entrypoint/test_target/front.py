@@ -14,6 +14,7 @@ import base64
 import binascii
 import ipaddress
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -22,10 +23,16 @@ from dataclasses import dataclass
 log = logging.getLogger(__name__)
 
 Accepts = Callable[[str, str], Awaitable[bool]]
+# Of a session: its client has begun TLS or logged in; or it is over. Who has to know knows then.
+Changed = Callable[["FrontSession"], Awaitable[None]]
+Ended = Callable[["FrontSession"], None]
+# The reply to AUTH that a test wants, without its line end; None: what would be said anyway.
+AuthFault = Callable[["FrontSession", str], Awaitable[str | None]]
 
 _LONGEST_LINE = 12_288  # bytes (RFC 4954 §4); smtpd takes less and says so
 _IDLE = 300.0  # seconds (RFC 5321 §4.5.3.2.7)
 _HANDSHAKE = 30.0
+_PATIENCE, _PAUSE = 10.0, 0.05  # seconds that smtpd is waited for, and between two tries
 _BACKLOG = 1_024
 _CHUNK = 65_536
 _PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21"
@@ -33,44 +40,81 @@ _PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n\x21"
 
 @dataclass
 class FrontSession:
-    """What the front knows of a connection. tls: "TLSv1.3", or empty; cipher: its name."""
+    """What the front knows of a connection. tls: "TLSv1.3", or empty; cipher: its name.
+
+    cut: ends the connection without a word. cuts_data: that happens within the next message.
+    """
 
     client: tuple[str, int]
     tls: str = ""
     cipher: str = ""
     login: str = ""
+    cut: Callable[[], None] = lambda: None
+    cuts_data: bool = False
+
+    def cut_after(self, seconds: float) -> None:
+        """Cut, now or later."""
+        if seconds:
+            asyncio.get_running_loop().call_later(seconds, self.cut)
+        else:
+            self.cut()
 
 
 Sessions = dict[tuple[str, int], FrontSession]
 
 
+async def _nobody_knows(session: FrontSession) -> None:
+    """Nobody has to."""
+
+
+def _nobody_cares(session: FrontSession) -> None:
+    """Nobody does."""
+
+
+async def _no_fault(session: FrontSession, login: str) -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class FrontRules:
+    """accepts: whether a login is right. tls: for STARTTLS, unless None.
+
+    implicit_tls: it begins with the first byte. needs_tls, needs_login: before MAIL, of clients
+    from outside the container.
+    """
+
+    accepts: Accepts
+    tls: ssl.SSLContext | None = None
+    implicit_tls: bool = False
+    needs_tls: bool = False
+    needs_login: bool = False
+    changed: Changed = _nobody_knows
+    ended: Ended = _nobody_cares
+    auth_fault: AuthFault = _no_fault
+
+
 class Front:
     """Listens, and speaks to smtpd.
 
-    backend: smtpd's listener; accepts: whether a login is right; sessions: those that are open.
+    backend: smtpd's listener; sessions: those that are open.
     """
 
-    def __init__(
-        self,
-        backend: tuple[str, int],
-        accepts: Accepts,
-        *,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
+    def __init__(self, backend: tuple[str, int], rules: FrontRules) -> None:
         self.sessions: Sessions = {}
         self._backend = backend
-        self._accepts = accepts
-        self._tls = tls
+        self._rules = rules
 
-    async def start(self, address: str | None, port: int) -> asyncio.Server:
-        """Listen. Raises OSError where that is not possible."""
-        return await asyncio.start_server(self._serve, address, port, backlog=_BACKLOG)
+    async def start(self, listener: socket.socket) -> asyncio.Server:
+        """Serve who connects; takes the socket over."""
+        tls = self._rules.tls if self._rules.implicit_tls else None
+        return await asyncio.start_server(self._serve, sock=listener, backlog=_BACKLOG, ssl=tls)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
-        session = FrontSession((peer[0], peer[1]))
+        session = FrontSession((_address(peer[0]), peer[1]))
+        session.cut = writer.transport.abort
         try:
-            smtpd_reader, smtpd_writer = await asyncio.open_connection(*self._backend)
+            smtpd_reader, smtpd_writer = await self._connect()
         except OSError as error:
             log.error("smtpd cannot be reached: %s", error)
             writer.write(b"421 4.3.2 the mail server is not up, try again later\r\n")
@@ -79,15 +123,28 @@ class Front:
         self.sessions[session.client] = session
         here = writer.get_extra_info("sockname")
         try:
-            smtpd_writer.write(proxy_header(session.client, (here[0], here[1])))
+            smtpd_writer.write(proxy_header(session.client, (_address(here[0]), here[1])))
             dialog = _Dialog(reader, writer, smtpd_reader, smtpd_writer, session)
-            await dialog.run(self._accepts, self._tls)
+            await dialog.run(self._rules)
         except (OSError, EOFError, TimeoutError, ssl.SSLError, ValueError):
             pass  # one of the two has gone, or said what no SMTP is
         finally:
-            self.sessions.pop(session.client, None)
+            if self.sessions.get(session.client) is session:
+                del self.sessions[session.client]
+                self._rules.ended(session)
             writer.close()
             smtpd_writer.close()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Waits as long as smtpd takes to start. Raises OSError."""
+        until = asyncio.get_running_loop().time() + _PATIENCE
+        while True:
+            try:
+                return await asyncio.open_connection(*self._backend)
+            except OSError:
+                if asyncio.get_running_loop().time() > until:
+                    raise
+            await asyncio.sleep(_PAUSE)
 
 
 class _Client:
@@ -150,25 +207,53 @@ class _Dialog:
         self._client, self._writer = _Client(reader), writer
         self._smtpd_reader, self._smtpd_writer = smtpd_reader, smtpd_writer
         self._session = session
+        self._greeting = b""
 
-    async def run(self, accepts: Accepts, tls: ssl.SSLContext | None) -> None:
+    async def run(self, rules: FrontRules) -> None:
+        tls = rules.tls
+        if rules.implicit_tls:
+            await self._note_tls(rules)
         await self._say(await self._smtpd_reply())
         while True:
             line = await self._client.line()
             verb = line[:10].strip().split(b" ")[0].upper()
             if verb == b"AUTH":
-                await self._authenticate(line, accepts)
+                await self._authenticate(line, rules)
             elif verb == b"STARTTLS" and tls is not None and not self._session.tls:
-                await self._start_tls(tls)
+                await self._start_tls(tls, rules)
+            elif verb == b"MAIL" and (lacking := self._lacking(rules)):
+                await self._say(lacking)
             else:
-                reply = await self._ask(_without_auth(line) if verb == b"MAIL" else line)
-                if verb == b"EHLO" and reply.startswith(b"250"):
-                    reply = self._offer(reply, tls is not None)
+                if verb == b"EHLO":
+                    reply = await self._greet(line, tls is not None)
+                else:
+                    reply = await self._ask(_without_auth(line) if verb == b"MAIL" else line)
                 await self._say(reply)
                 if verb == b"DATA" and reply.startswith(b"354"):
                     await self._pass_message()
                 if verb == b"QUIT" or reply.startswith(b"421"):
                     return
+
+    async def _greet(self, line: bytes, tls: bool) -> bytes:
+        """EHLO's reply. smtpd takes one in a session: of TLS that begins here it knows nothing."""
+        if self._greeting:
+            await self._ask(b"RSET\r\n")
+            return self._offer(self._greeting, tls)
+        reply = await self._ask(line)
+        if not reply.startswith(b"250"):
+            return reply
+        self._greeting = reply
+        return self._offer(reply, tls)
+
+    def _lacking(self, rules: FrontRules) -> bytes:
+        """What the client is answered that lacks what it needs to send mail."""
+        if ipaddress.ip_address(self._session.client[0]).is_loopback:
+            return b""
+        if rules.needs_tls and not self._session.tls:
+            return b"530 5.7.0 begin TLS first, by STARTTLS (RFC 3207, 4)\r\n"
+        if rules.needs_login and not self._session.login:
+            return b"530 5.7.0 log in first (RFC 4954, 6)\r\n"
+        return b""
 
     def _offer(self, reply: bytes, tls: bool) -> bytes:
         lines = reply.removesuffix(b"\r\n").split(b"\r\n")
@@ -179,18 +264,23 @@ class _Dialog:
         joined = [b"250-" + line[4:] for line in lines[:-1]] + [b"250 " + lines[-1][4:]]
         return b"\r\n".join(joined) + b"\r\n"
 
-    async def _start_tls(self, tls: ssl.SSLContext) -> None:
+    async def _start_tls(self, tls: ssl.SSLContext, rules: FrontRules) -> None:
         await self._say(b"220 2.0.0 go ahead\r\n")
         # What was said before TLS is not taken for what is said in it (RFC 3207 §6).
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
         await self._client.forget()
         await self._writer.start_tls(tls, ssl_handshake_timeout=_HANDSHAKE)
-        link = self._writer.get_extra_info("ssl_object")
-        self._session.tls, self._session.cipher = link.version(), link.cipher()[0]
         self._session.login = ""
+        self._session.cut = self._writer.transport.abort
+        await self._note_tls(rules)
         await self._ask(b"RSET\r\n")
 
-    async def _authenticate(self, line: bytes, accepts: Accepts) -> None:
+    async def _note_tls(self, rules: FrontRules) -> None:
+        link = self._writer.get_extra_info("ssl_object")
+        self._session.tls, self._session.cipher = link.version(), link.cipher()[0]
+        await rules.changed(self._session)
+
+    async def _authenticate(self, line: bytes, rules: FrontRules) -> None:
         words = line.split()
         mechanism = words[1].upper() if len(words) > 1 else b""
         first = words[2] if len(words) > 2 else None
@@ -204,8 +294,12 @@ class _Dialog:
             except (ValueError, binascii.Error):
                 await self._say(b"501 5.5.2 these are no credentials (RFC 4616, 2)\r\n")
                 return
-            if await accepts(login, password):
+            fault = await rules.auth_fault(self._session, login)
+            if fault is not None:
+                await self._say(fault.encode("ascii") + b"\r\n")
+            elif await rules.accepts(login, password):
                 self._session.login = login
+                await rules.changed(self._session)
                 await self._say(b"235 2.7.0 logged in\r\n")
             else:
                 await self._say(b"535 5.7.8 wrong login or password\r\n")
@@ -226,6 +320,9 @@ class _Dialog:
     async def _pass_message(self) -> None:
         """The message, and what smtpd says at its end."""
         async for part in self._client.message():
+            if self._session.cuts_data:
+                self._session.cut()
+                raise EOFError
             self._smtpd_writer.write(part)
             await self._smtpd_writer.drain()
         await self._say(await self._smtpd_reply())
@@ -250,13 +347,17 @@ class _Dialog:
 
 def proxy_header(client: tuple[str, int], server: tuple[str, int]) -> bytes:
     """The header that tells whose connection this is (PROXY protocol, version 2)."""
-    source, target = (
-        ipaddress.ip_address(address.partition("%")[0]) for address, _ in (client, server)
-    )
+    source, target = (ipaddress.ip_address(address) for address, _ in (client, server))
     family = b"\x11" if source.version == 4 else b"\x21"
     ports = client[1].to_bytes(2, "big") + server[1].to_bytes(2, "big")
     addresses = source.packed + target.packed + ports
     return _PROXY_V2 + family + len(addresses).to_bytes(2, "big") + addresses
+
+
+def _address(address: str) -> str:
+    """As smtpd will have it: IPv4 on an IPv6 socket is IPv4 (RFC 4291 §2.5.5.2)."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    return str(getattr(ip, "ipv4_mapped", None) or ip)
 
 
 def _without_auth(line: bytes) -> bytes:

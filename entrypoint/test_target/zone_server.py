@@ -36,10 +36,15 @@ _MOST_CONNECTIONS = 100
 
 
 class ZoneServer:
-    """Answers at one address. zone_of: the zone to answer from now."""
+    """Answers at one address. zone_of: the zone to answer from now.
 
-    def __init__(self, zone_of: Callable[[], Zone]) -> None:
+    silent: whether a name that fails with TIMEOUT gets no answer; else it gets SERVFAIL at once.
+    smtpd greets nobody before it knows the client's name.
+    """
+
+    def __init__(self, zone_of: Callable[[], Zone], *, silent: bool = True) -> None:
         self._zone_of = zone_of
+        self._silent = silent
         self._transport: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
         self._connections = 0
@@ -70,8 +75,11 @@ class ZoneServer:
         except (dns.exception.DNSException, ValueError):
             return None
         response = answer(query, self._zone_of())
-        if response is None:
+        if response is None and self._silent:
             return None
+        if response is None:
+            response = dns.message.make_response(query, recursion_available=True)
+            response.set_rcode(dns.rcode.SERVFAIL)
         room = max(query.payload, largest) if largest is not None else 0xFFFF
         try:
             return response.to_wire(max_size=min(room, 0xFFFF))

@@ -62,7 +62,7 @@ async def webui(target: Target, request: Request) -> Response:
             "Label": target.label,
             "MessageRelay": {**relay, "PreserveMessageIDs": False, "RecipientAllowlist": ""},
             "SpamAssassin": False,
-            "ChaosEnabled": target.faults.triggers() is not None,
+            "ChaosEnabled": True,
             "DuplicatesIgnored": False,
             "HideDeleteAllButton": False,
         }

@@ -7,35 +7,28 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entrypoint.test_target.api.outside import Trigger, Triggers
-from entrypoint.test_target.api.question import RequestError, json_object
+from entrypoint.test_target.api.question import RequestError, changing, json_object
 from entrypoint.test_target.api.safe import json_response
 from entrypoint.test_target.api.target import Target
+from entrypoint.test_target.chaos import Trigger, Triggers
 
 _NAMES = ("Sender", "Recipient", "Authentication")
 
 
 async def get_chaos(target: Target, request: Request) -> Response:
     """GET /api/v1/chaos."""
-    return json_response(_json(_triggers(target)))
+    return json_response(_json(target.faults.triggers()))
 
 
 async def set_chaos(target: Target, request: Request) -> Response:
     """PUT /api/v1/chaos. What is not named goes back to nothing."""
-    _triggers(target)
     body, default = await json_object(request), Triggers()
     triggers = Triggers(
         *(_read(name, body.get(name.lower()), getattr(default, name.lower())) for name in _NAMES)
     )
-    target.faults.set_triggers(triggers)
+    async with changing():
+        await target.faults.set_triggers(triggers)
     return json_response(_json(triggers))
-
-
-def _triggers(target: Target) -> Triggers:
-    triggers = target.faults.triggers()
-    if triggers is None:
-        raise RequestError("Chaos is not enabled")
-    return triggers
 
 
 def _read(name: str, value: Any, default: Trigger) -> Trigger:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from entrypoint.test_target.api import (
     about,
     chaos,
+    faults,
     message,
     messages,
     metrics,
     send,
     tags,
     view,
+    zones,
 )
 from entrypoint.test_target.api.endpoint import Endpoint, Parameter
 
@@ -21,6 +23,8 @@ _QUERY = Parameter("query", "A search query, as Mailpit's", required=True)
 _ANY_QUERY = Parameter("query", "A search query; for the ID `latest` only")
 _ZONE = Parameter("tz", "The time zone of dates in the query, such as Europe/Paris")
 _RUN = Parameter("run", "Only messages of this test run")
+_RUNS = Parameter("run", "Only faults of this test run")
+_OF_RUN = Parameter("run", "This run's own zone, which stands in front of the one for all")
 _WAIT = Parameter("wait", "Until there is something to answer; no longer than this, such as 10s")
 _COUNT = Parameter("count", "How many messages to wait for; 1 where nothing is said", "integer")
 _LATEST = (_ANY_QUERY, _ZONE, _RUN, _WAIT)
@@ -119,6 +123,47 @@ ENDPOINTS = (
     Endpoint("GET", "/api/v1/chaos", chaos.get_chaos, "Errors on purpose", "Chaos"),
     Endpoint(
         "PUT", "/api/v1/chaos", chaos.set_chaos, "Set errors on purpose", "Chaos", body="Chaos"
+    ),
+    Endpoint(
+        *("GET", "/api/v1/faults", faults.list_faults),
+        *("Faults by sequence, and how far each is", "Faults", (_RUNS,)),
+        ours=True,
+    ),
+    Endpoint(
+        *("POST", "/api/v1/faults", faults.add_fault),
+        *("Add a fault; it holds from the next command on", "Fault", (_RUNS,)),
+        body="FaultRequest",
+        errors=(503,),
+        ours=True,
+    ),
+    Endpoint(
+        *("DELETE", "/api/v1/faults", faults.delete_faults),
+        *("Delete faults: all, or a run's", _TEXT, (_RUNS,)),
+        errors=(503,),
+        ours=True,
+    ),
+    Endpoint(
+        *("DELETE", "/api/v1/faults/{ID}", faults.delete_fault, "Delete a fault", _TEXT),
+        errors=(404, 503),
+        ours=True,
+    ),
+    Endpoint(
+        *("GET", "/api/v1/dns", zones.get_dns, "What DNS holds", "Dns", (_OF_RUN,)),
+        ours=True,
+    ),
+    Endpoint(
+        *("PUT", "/api/v1/dns", zones.set_dns),
+        *("Set what DNS holds, as JSON or YAML; it holds for the next message", "Dns"),
+        (_OF_RUN,),
+        body="Zone",
+        errors=(503,),
+        ours=True,
+    ),
+    Endpoint(
+        *("DELETE", "/api/v1/dns", zones.delete_dns),
+        *("Delete a run's zone; every zone that was set, where no run is named", _TEXT, (_OF_RUN,)),
+        errors=(503,),
+        ours=True,
     ),
     Endpoint("GET", "/api/v1/info", about.info, "Version and numbers", "Info"),
     Endpoint("GET", "/api/v1/webui", about.webui, "What Mailpit's page needs to know", "WebUI"),

@@ -12,7 +12,7 @@ from entrypoint.test_target.api.schemas import SCHEMAS
 _IN_PATH = re.compile(r"\{(\w+)\}")
 _ERRORS = {
     400: "What is wrong, as text",
-    404: "There is no such message",
+    404: "There is none such",
     503: "Not now",
 }
 

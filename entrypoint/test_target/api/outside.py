@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from entrypoint.test_target.chaos import Triggers
+from entrypoint.test_target.faults import FaultRequest, FaultScript
 
 
 class SubmissionRefusedError(Exception):
@@ -19,45 +21,52 @@ class Submission(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Trigger:
-    """code: 400 to 599. probability: in percent."""
+class FaultScripts(Protocol):
+    """Who lets the server fail on purpose. What is awaited holds from the next command on.
 
-    code: int
-    probability: int = 0
+    `entrypoint.test_target.fault_table` has one. All that is awaited may raise OSError
+    (TimeoutError is one): the part of the server that has to know does not answer.
+    """
 
-
-@dataclass(frozen=True)
-class Triggers:
-    """Mailpit's chaos: answers to MAIL FROM, RCPT TO and AUTH."""
-
-    sender: Trigger = Trigger(451)
-    recipient: Trigger = Trigger(451)
-    authentication: Trigger = Trigger(535)
-
-
-class Faults(Protocol):
-    """Who lets the server fail on purpose."""
-
-    def triggers(self) -> Triggers | None:
-        """Those of now; None if there shall be none (Mailpit's chaos is off)."""
+    async def add(self, request: FaultRequest) -> FaultScript:
+        """Raises ValueError where there are too many."""
         ...
 
-    def set_triggers(self, triggers: Triggers) -> None:
-        """From the next command on."""
+    async def clear(self, *, fault_id: str | None = None, run: str | None = None) -> int:
+        """One, or a run's, or all; how many there were."""
         ...
 
+    def listed(self, run: str | None = None) -> Sequence[FaultScript]:
+        """All of them, or one run's."""
+        ...
 
-class FaultTriggers:
-    """The triggers, for whoever answers the commands to look up."""
+    async def set_triggers(self, triggers: Triggers) -> None:
+        """Mailpit's chaos."""
+        ...
 
-    def __init__(self) -> None:
-        self._triggers = Triggers()
-
-    def triggers(self) -> Triggers | None:
+    def triggers(self) -> Triggers:
         """Those of now."""
-        return self._triggers
+        ...
 
-    def set_triggers(self, triggers: Triggers) -> None:
-        """From now on."""
-        self._triggers = triggers
+
+class Zones(Protocol):
+    """What DNS holds. What is awaited holds for the next message; it may raise OSError, as above.
+
+    `entrypoint.test_target.zone_table` has one. run: None is the zone of all.
+    """
+
+    async def set(self, run: str | None, text: str) -> Mapping[str, Any]:
+        """The names that are in it. Raises ZoneError."""
+        ...
+
+    async def clear(self, run: str | None = None) -> int:
+        """A run's own; without a run, every zone that was set. How many there were."""
+        ...
+
+    def get(self, run: str | None = None) -> Mapping[str, Any] | None:
+        """Its names; None where the run has no zone of its own."""
+        ...
+
+    def runs(self) -> Sequence[str]:
+        """Those that have a zone of their own."""
+        ...

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.requests import Request
 
+from entrypoint.test_target.faults import RUN
 from entrypoint.test_target.search.dates import parse_moment, time_zone
 from entrypoint.test_target.search.parse import QueryError, parse_query
 from entrypoint.test_target.search.terms import Query
@@ -49,6 +52,14 @@ def run_of(request: Request) -> str:
     return request.query_params.get("run", "").strip()
 
 
+def new_run_of(request: Request) -> str | None:
+    """The run that something is made for, in lower case. Raises RequestError for what is none."""
+    run = run_of(request)
+    if run and not re.match(RUN, run):
+        raise RequestError(f"run: {run!r:.60}: write 1 to 255 characters without white space")
+    return run.lower() or None
+
+
 def query_of(request: Request, text: str | None = None) -> Query:
     """What `query` (or the text) asks for, within `run`. Raises RequestError."""
     wanted = request.query_params.get("query", "") if text is None else text
@@ -71,6 +82,30 @@ def selection_of(request: Request, query: Query) -> Selection:
     text = request.query_params.get("before", "")
     moment = parse_moment(text, time_zone(request.query_params.get("tz", ""))) if text else None
     return Selection(query, moment)
+
+
+async def bounded_body(request: Request, most: int) -> bytes:
+    """The body. Raises RequestError where it is longer than that; no more of it is read then."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise RequestError(
+                f"the body is longer than {most} bytes, the most that are taken here"
+            )
+    return bytes(body)
+
+
+@asynccontextmanager
+async def changing() -> AsyncIterator[None]:
+    """Around what the rest of the server has to know before there is an answer."""
+    try:
+        yield
+    except OSError as error:
+        said = str(error) or "no answer in time"
+        raise RequestError(
+            f"the mail server has not taken it over: {said}; try again", 503
+        ) from None
 
 
 async def json_object(request: Request) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
+
+from entrypoint.test_target.faults import Phase
 
 Schema = dict[str, Any]
 
@@ -27,6 +29,26 @@ def _ref(name: str) -> Schema:
 
 
 _RECIPIENT = _object(Email=_STRING, Name=_STRING)
+_NULLABLE: Schema = {**_STRING, "nullable": True}
+_SECONDS: Schema = {"type": "number"}
+_STEP = _object(
+    times=_INTEGER,
+    delay=_SECONDS,
+    reply=_NULLABLE,
+    disconnect=_BOOLEAN,
+    greylist={**_SECONDS, "nullable": True},
+    dsn=_NULLABLE,
+    dsn_after=_SECONDS,
+)
+_FAULT: dict[str, Schema] = {
+    "run": _NULLABLE,
+    "match": _object(
+        phase={**_STRING, "enum": list(get_args(Phase))},
+        **dict.fromkeys(("sender", "recipient", "client", "login"), _NULLABLE),
+    ),
+    "script": _list(_STEP),
+    "repeat": _BOOLEAN,
+}
 _TRIGGER = _object(ErrorCode=_INTEGER, Probability=_INTEGER)
 _WHO = {
     "From": _ref("Address"),
@@ -74,6 +96,7 @@ SCHEMAS: dict[str, Schema] = {
             Header=_STRING, Links=_list(_STRING), Errors=_STRING, HeaderPost=_STRING
         ),
         Date=_MOMENT,
+        Created=_MOMENT,
         Text=_STRING,
         HTML=_STRING,
         Inline=_list(_ref("Attachment")),
@@ -89,6 +112,11 @@ SCHEMAS: dict[str, Schema] = {
     "Codes": _object(Codes=_list(_STRING)),
     "Tags": _list(_STRING),
     "Chaos": _object(Sender=_TRIGGER, Recipient=_TRIGGER, Authentication=_TRIGGER),
+    "FaultRequest": {**_object(**_FAULT), "required": ["match", "script"]},
+    "Fault": _object(id=_STRING, **_FAULT, hits=_INTEGER, done=_BOOLEAN),
+    "Faults": _object(faults=_list(_ref("Fault"))),
+    "Zone": {"type": "object", "additionalProperties": {}},
+    "Dns": _object(run=_STRING, zone=_ref("Zone"), runs=_list(_STRING)),
     "Sent": _object(ID=_STRING),
     "Info": _object(
         **dict.fromkeys(("Version", "LatestVersion", "Database"), _STRING),

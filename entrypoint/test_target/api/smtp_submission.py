@@ -7,6 +7,7 @@ import smtplib
 from collections.abc import Sequence
 from email import message_from_bytes
 
+from entrypoint.probe.tls_contexts import unverified
 from entrypoint.test_target.api.outside import SubmissionRefusedError
 from entrypoint.test_target.store.changes import Change, MessageAdded
 from entrypoint.test_target.store.mailbox import Mailbox
@@ -17,8 +18,10 @@ _SECONDS = 20.0  # for the dialogue, and then for the message to be in the mailb
 class SmtpSubmission:
     """The message is in the mailbox when submit returns; by its Message-ID it is recognized."""
 
-    def __init__(self, mailbox: Mailbox, host: str, port: int) -> None:
+    def __init__(self, mailbox: Mailbox, host: str, port: int, *, tls: bool = False) -> None:
+        """tls: it begins with the first byte; whose certificate it is does not matter here."""
         self._mailbox = mailbox
+        self._tls = unverified() if tls else None
         self._host, self._port = host, port
 
     async def submit(self, sender: str, recipients: Sequence[str], raw: bytes, login: str) -> str:
@@ -46,10 +49,16 @@ class SmtpSubmission:
             self._mailbox.changes.forget(listen)
 
     def _dialogue(self, sender: str, recipients: Sequence[str], raw: bytes) -> None:
-        with smtplib.SMTP(self._host, self._port, "localhost", _SECONDS) as smtp:
+        with self._connection() as smtp:
             refused = smtp.sendmail(sender, recipients, raw, ["BODY=8BITMIME"])
             if refused:
                 raise smtplib.SMTPRecipientsRefused(refused)
+
+    def _connection(self) -> smtplib.SMTP:
+        place = self._host, self._port, "localhost"
+        if self._tls is None:
+            return smtplib.SMTP(*place, timeout=_SECONDS)
+        return smtplib.SMTP_SSL(*place, timeout=_SECONDS, context=self._tls)
 
 
 def _answer(error: Exception) -> str:

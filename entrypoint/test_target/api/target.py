@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from prometheus_client.core import Metric
 
 from entrypoint.test_target.api.events import EventHub
-from entrypoint.test_target.api.outside import Faults, Submission
+from entrypoint.test_target.api.outside import FaultScripts, Submission, Zones
 from entrypoint.test_target.api.waits import Waits
 from entrypoint.test_target.store.changes import Change, MessageAdded
 from entrypoint.test_target.store.mailbox import Mailbox
@@ -32,7 +32,8 @@ class Target:
 
     mailbox: Mailbox
     submission: Submission
-    faults: Faults
+    faults: FaultScripts
+    zones: Zones
     version: str
     ready: Callable[[], bool] = lambda: True
     label: str = ""

@@ -7,13 +7,18 @@ from starlette.responses import RedirectResponse, Response
 
 from entrypoint.test_target.api.message import in_content, load, mark_read
 from entrypoint.test_target.api.question import RequestError
-from entrypoint.test_target.api.safe import html_response, text_response, with_part_urls
+from entrypoint.test_target.api.safe import (
+    html_response,
+    text_response,
+    with_part_urls,
+    without_link_elements,
+)
 from entrypoint.test_target.api.target import Target
 from entrypoint.test_target.messages.content import MessageContent
 
 
 async def view_html(target: Target, request: Request) -> Response:
-    """GET /view/{ID}.html. embed=1: links open a tab of their own."""
+    """GET /view/{ID}.html. embed=1: for a frame. Links open a tab of their own."""
     stored = await load(target, request)
 
     def page(content: MessageContent) -> str:
@@ -25,7 +30,7 @@ async def view_html(target: Target, request: Request) -> Response:
         raise RequestError("This message does not contain a HTML part", 404)
     await mark_read(target, stored)
     if request.query_params.get("embed") == "1":
-        html = f'<base target="_blank">{html}'
+        html = f'<base target="_blank">{without_link_elements(html)}'
     return html_response(html)
 
 

@@ -6,12 +6,12 @@ Only where that is this machine or a private network: nothing else is ever calle
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import logging
 import ssl
 from urllib.parse import urlsplit
 
+from entrypoint.test_target.api.webhook_url import check_url, is_near
 from entrypoint.test_target.store.changes import Change, MessageAdded
 from entrypoint.test_target.store.mailbox import Mailbox
 
@@ -26,17 +26,12 @@ class Webhook:
 
     def __init__(self, mailbox: Mailbox, url: str) -> None:
         """Raises ValueError for a URL that is none, or that names a public address."""
+        check_url(url)
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("write a URL with http:// or https:// and a host")
-        self._host, self._secure = parts.hostname, parts.scheme == "https"
+        self._host, self._secure = str(parts.hostname), parts.scheme == "https"
         self._port = parts.port or (443 if self._secure else 80)
         self._authority = parts.netloc.rpartition("@")[2]
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        if not (self._path + self._authority).isascii() or any(c <= " " for c in self._path):
-            raise ValueError("the URL has characters that have to be written as %XX")
-        if _is_address(self._host) and not is_near(self._host):
-            raise ValueError("only loopback and private addresses are called")
         self._items: asyncio.Queue[dict[str, object]] = asyncio.Queue(_MOST_UNTOLD)
         mailbox.changes.listen(self._changed)
 
@@ -89,20 +84,3 @@ class Webhook:
         if not near:
             raise ValueError("the name has no loopback or private address")
         return near[0]
-
-
-def is_near(address: str) -> bool:
-    """Loopback or private (RFC 1918, RFC 4193); not link-local, where clouds keep credentials."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
-    usable = not (ip.is_link_local or ip.is_unspecified or ip.is_multicast or ip.is_reserved)
-    return bool(ip.is_loopback or (ip.is_private and usable))
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name.partition("%")[0])
-    except ValueError:
-        return False
-    return True

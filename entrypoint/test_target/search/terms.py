@@ -85,11 +85,6 @@ class Query:
         return Query((*self.terms, Term(InRun(run.lower())))) if run else self
 
     @property
-    def looks_into_texts(self) -> bool:
-        """Whether more than numbers and whole names are compared."""
-        return any(isinstance(term.condition, Contains) for term in self.terms)
-
-    @property
     def depends_on_state(self) -> bool:
         """Whether a message can come to match it after it has been received."""
         return any(

@@ -16,7 +16,10 @@ from entrypoint.test_target.shapes.moment import rfc3339
 def message_json(
     content: MessageContent, summary: dict[str, Any], return_path: str
 ) -> dict[str, Any]:
-    """summary: the whole item of a list. Read is true: whoever sees this has read it."""
+    """summary: the whole item of a list. Read is true: whoever sees this has read it.
+
+    Created is Mailpit's word, in its lists alone, for when a message was received.
+    """
     date = message_date(content.header)
     return {
         **{key: summary[key] for key in ("ID", "MessageID")},
@@ -26,6 +29,7 @@ def message_json(
         "Subject": summary["Subject"],
         "ListUnsubscribe": list_unsubscribe(content.header).to_json(),
         "Date": rfc3339(date) if date else summary["Created"],
+        "Created": summary["Created"],
         "Tags": summary["Tags"],
         "Username": summary["Username"],
         "Text": content.text,

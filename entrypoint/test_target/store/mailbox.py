@@ -26,8 +26,9 @@ from entrypoint.test_target.store.changes import (
     MessagesUpdated,
 )
 from entrypoint.test_target.store.copies import AppliedChanges
-from entrypoint.test_target.store.indexing import lag
+from entrypoint.test_target.store.indexing import Indexer, due
 from entrypoint.test_target.store.mailbox_copies import MailboxCopies
+from entrypoint.test_target.store.occurrences import Occurrences
 from entrypoint.test_target.store.readers import Readers
 from entrypoint.test_target.store.reading import FoundMessages, Selection, StoredMessage
 from entrypoint.test_target.store.schema import open_writer
@@ -61,12 +62,15 @@ class Mailbox:
         self._keep = keep
         self._writer = Writer(connection)
         self._readers = Readers(path)
+        self._indexer = Indexer(path, self._writer)
+        self._occurrences = Occurrences()
         self._parsers = ThreadPoolExecutor(1, thread_name_prefix="store-parser")
         self.copies = MailboxCopies(self._writer, self._readers, self._after_seen)
 
     def close(self) -> None:
         """What was being stored is stored; waits for that."""
         self._parsers.shutdown(wait=True)
+        self._indexer.close()
         self._writer.close()
         self._readers.close()
 
@@ -89,6 +93,7 @@ class Mailbox:
         def after(_: None) -> None:
             self.totals.messages += len(prepared)
             self.totals.unread += len(prepared)
+            self._indexer.nudge()
             for message in prepared:
                 self.changes.tell(_added(message))
 
@@ -97,14 +102,16 @@ class Mailbox:
 
     async def find(self, selection: Selection, start: int = 0, limit: int = 50) -> FoundMessages:
         """A page, the newest first. Raises QuestionTooLongError, as all that reads."""
-        found = await self._readers.do(lambda c: reading.find(c, selection, start, limit))
+        found = await self._readers.do(
+            lambda c: reading.find(c, selection, self._containing(c), start, limit)
+        )
         if selection.is_everything:
             return FoundMessages(found.items, self.totals.messages, self.totals.unread)
         return found
 
     async def latest(self, selection: Selection) -> str | None:
         """The newest one's ID."""
-        return await self._readers.do(lambda c: reading.latest(c, selection))
+        return await self._readers.do(lambda c: reading.latest(c, selection, self._containing(c)))
 
     async def load(self, identity: str) -> StoredMessage | None:
         """A message with its bytes."""
@@ -123,14 +130,14 @@ class Mailbox:
         return await self._readers.do(reading.used_bytes)
 
     async def index_lag(self) -> int:
-        """How many messages are not in the substring index yet."""
-        return await self._readers.do(lag)
+        """How many messages wait to come into the index. The last thousand are never in it."""
+        return await self._readers.do(due)
 
     async def set_read(self, chosen: Selection | Sequence[str], *, read: bool) -> None:
         """IDs that there are not are passed over, here and below."""
-        which, parameters = _which(chosen)
 
         def work(connection: sqlite3.Connection) -> list[str]:
+            which, parameters = self._which(connection, chosen)
             rows = connection.execute(
                 f"UPDATE messages SET read = ? WHERE read != ? AND seq IN ({which}) RETURNING id",
                 (read, read, *parameters),
@@ -148,15 +155,15 @@ class Mailbox:
         if isinstance(chosen, Selection) and chosen.is_everything:
             await self._writer.do(removing.delete_all, self._after_delete_all)
             return
-        which, parameters = _which(chosen)
-        await self._writer.do(lambda c: removing.delete(c, which, parameters), self._after_delete)
+        await self._writer.do(
+            lambda c: removing.delete(c, *self._which(c, chosen)), self._after_delete
+        )
 
     async def set_tags(self, identities: Sequence[str], tags: Sequence[str]) -> None:
         """These tags and no others; an empty list takes them away."""
-        which, parameters = _which(identities)
         names = clean_tags(list(tags))
         await self._writer.do(
-            lambda c: tagging.set_tags(c, which, parameters, names),
+            lambda c: tagging.set_tags(c, *self._which(c, identities), names),
             lambda _: self._tell_updated(list(identities), {"Tags": names}),
         )
 
@@ -195,21 +202,26 @@ class Mailbox:
         self._tell_updated(applied.unread, {"Read": False})
         self._after_delete(applied.deleted)
 
+    def _containing(self, connection: sqlite3.Connection) -> reading.Containing:
+        return lambda wanted: self._occurrences.condition(connection, wanted)
+
+    def _which(
+        self, connection: sqlite3.Connection, chosen: Selection | Sequence[str]
+    ) -> tuple[str, tagging.Parameters]:
+        """A SELECT of seq."""
+        if isinstance(chosen, Selection):
+            # Nothing is remembered of what may be undone: its numbers are given again then.
+            return chosen.seqs(lambda wanted: Occurrences().condition(connection, wanted))
+        return (
+            "SELECT seq FROM messages WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(chosen)),),
+        )
+
     def _tell_updated(self, identities: list[str], fields: dict[str, object]) -> None:
         if len(identities) > _MOST_NAMED:
             self.changes.tell(ManyChanged())
         elif identities:
             self.changes.tell(MessagesUpdated(tuple(identities), fields))
-
-
-def _which(chosen: Selection | Sequence[str]) -> tuple[str, tuple[str | int, ...]]:
-    """A SELECT of seq."""
-    if isinstance(chosen, Selection):
-        return chosen.seqs()
-    return (
-        "SELECT seq FROM messages WHERE id IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(chosen)),),
-    )
 
 
 def _added(message: PreparedMessage) -> MessageAdded:

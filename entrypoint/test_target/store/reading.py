@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from entrypoint.test_target.search.sql import to_sql
-from entrypoint.test_target.search.terms import Query
+from entrypoint.test_target.search.sql import SqlCondition, to_sql
+from entrypoint.test_target.search.terms import Contains, Query
 from entrypoint.test_target.shapes.summary import with_state
 from entrypoint.test_target.store.deflated import inflate
 from entrypoint.test_target.store.tagging import Parameters
 
 _LARGEST = 2**63 - 1
 EVERYTHING = Query(())
+Containing = Callable[[Contains], SqlCondition]
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,17 @@ class Selection:
         """Whether it leaves nothing out."""
         return not self.query.terms and self.before is None
 
-    def where(self) -> tuple[str, Parameters]:
+    def where(self, containing: Containing) -> tuple[str, Parameters]:
         """What holds for `messages m`."""
-        condition = to_sql(self.query)
-        before = min(self.before, _LARGEST) if self.before is not None else _LARGEST
+        condition = to_sql(self.query, containing)
+        if self.before is None:
+            return condition.text, condition.parameters
+        before = min(self.before, _LARGEST)
         return f"{condition.text} AND m.created < ?", (*condition.parameters, before)
 
-    def seqs(self) -> tuple[str, Parameters]:
+    def seqs(self, containing: Containing) -> tuple[str, Parameters]:
         """A SELECT of their seq."""
-        where, parameters = self.where()
+        where, parameters = self.where(containing)
         return f"SELECT m.seq FROM messages m WHERE {where}", parameters
 
 
@@ -63,23 +67,17 @@ class StoredMessage:
 
 
 def find(
-    connection: sqlite3.Connection, selection: Selection, start: int, limit: int
+    connection: sqlite3.Connection,
+    selection: Selection,
+    containing: Containing,
+    start: int,
+    limit: int,
 ) -> FoundMessages:
     """limit: 0 counts only."""
-    where, parameters = selection.where()
+    where, parameters = selection.where(containing)
     page = (min(limit, _LARGEST), min(start, _LARGEST))
     if selection.is_everything:  # Mailbox knows how many there are
         return FoundMessages(_items(connection, _page(connection, "1", (), page)), -1, -1)
-    if selection.query.looks_into_texts and limit:
-        # One pass: looking into texts is what takes the time.
-        matching, unread, text = connection.execute(
-            "WITH hits (seq, read) AS MATERIALIZED ("
-            f" SELECT m.seq, m.read FROM messages m WHERE {where} ORDER BY m.seq DESC)"
-            " SELECT count(*), coalesce(sum(read = 0), 0), (SELECT json_group_array(seq)"
-            " FROM (SELECT seq FROM hits LIMIT ? OFFSET ?)) FROM hits",
-            (*parameters, *page),
-        ).fetchone()
-        return FoundMessages(_items(connection, json.loads(text)), matching, unread)
     matching, unread = connection.execute(
         f"SELECT count(*), coalesce(sum(m.read = 0), 0) FROM messages m WHERE {where}", parameters
     ).fetchone()
@@ -87,9 +85,11 @@ def find(
     return FoundMessages(_items(connection, seqs), matching, unread)
 
 
-def latest(connection: sqlite3.Connection, selection: Selection) -> str | None:
+def latest(
+    connection: sqlite3.Connection, selection: Selection, containing: Containing
+) -> str | None:
     """The newest one's ID."""
-    where, parameters = selection.where()
+    where, parameters = selection.where(containing)
     row = connection.execute(
         f"SELECT m.id FROM messages m WHERE {where} ORDER BY m.seq DESC LIMIT 1",
         parameters,

@@ -9,9 +9,7 @@ import sqlite3
 
 from entrypoint.test_target.store.tagging import Parameters, forget_unused_tags
 
-# What the index holds of a message: it forgets it only when told the same again.
-INDEXED_TEXT = "t.text || char(10) || f.message_id || char(10) || f.subject"
-_TABLES = ("summaries", "bodies", "recipients", "message_tags", "deliveries")
+_TABLES = ("summaries", "bodies", "recipients", "message_tags", "fields", "texts", "deliveries")
 _PAGES = 256  # that go back to the file system in one step: 2 MB
 
 
@@ -27,38 +25,25 @@ def delete(
     ).fetchall()
     for table in ("messages", *_TABLES):
         connection.execute(f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM doomed)")
-    indexed = "(SELECT value FROM state WHERE name = 'indexed')"
-    for table in ("fields", "texts"):
-        connection.execute(
-            f"DELETE FROM {table} WHERE seq > {indexed} AND seq IN (SELECT seq FROM doomed)"
-        )
-    connection.execute(
-        f"INSERT OR IGNORE INTO removed SELECT seq FROM doomed WHERE seq <= {indexed}"
-    )
+    forget_blocks(connection)
     forget_unused_tags(connection)
     return [(identity, bool(read)) for identity, read in gone]
 
 
 def delete_all(connection: sqlite3.Connection) -> None:
     """Everything; no row of it is looked at."""
-    for table in ("messages", *_TABLES, "fields", "texts", "tags", "removed"):
+    for table in ("messages", *_TABLES, "tags", "word_blocks", "word_masks"):
         connection.execute(f"DELETE FROM {table}")
-    connection.execute("INSERT INTO trigrams (trigrams) VALUES ('delete-all')")
 
 
-def forget_one(connection: sqlite3.Connection) -> bool:
-    """Take one deleted message out of the index; whether there was one."""
-    row = connection.execute("SELECT seq FROM removed LIMIT 1").fetchone()
-    if row is None:
-        return False
-    connection.execute(
-        f"INSERT INTO trigrams (trigrams, rowid, text) SELECT 'delete', t.seq, {INDEXED_TEXT}"
-        " FROM texts t JOIN fields f ON f.seq = t.seq WHERE t.seq = ?",
-        row,
-    )
-    for table in ("texts", "fields", "removed"):
-        connection.execute(f"DELETE FROM {table} WHERE seq = ?", row)
-    return True
+def forget_blocks(connection: sqlite3.Connection) -> None:
+    """Those of the index of which no message is left."""
+    gone = connection.execute(
+        "SELECT b.first FROM word_blocks b WHERE NOT EXISTS"
+        " (SELECT 1 FROM messages m WHERE m.seq BETWEEN b.first AND b.last)"
+    ).fetchall()
+    connection.executemany("DELETE FROM word_masks WHERE block = ?", gone)
+    connection.executemany("DELETE FROM word_blocks WHERE first = ?", gone)
 
 
 def give_back(connection: sqlite3.Connection) -> bool:

@@ -32,12 +32,15 @@ CREATE TABLE message_tags (
     seq INTEGER NOT NULL, tag INTEGER NOT NULL, PRIMARY KEY (seq, tag)
 ) WITHOUT ROWID;
 CREATE INDEX message_tags_by_tag ON message_tags (tag, seq);
--- Messages that are gone, and their texts not yet: the index needs them to forget them.
-CREATE TABLE removed (seq INTEGER PRIMARY KEY);
--- Which messages have a trigram, not where: a quarter of the size and half of the time.
-CREATE VIRTUAL TABLE trigrams USING fts5 (
-    text, content='', detail=none, tokenize='trigram case_sensitive 1'
+-- Which of a thousand messages have which words: see search/word_block.py. `indexed` is the last
+-- message that is in a block, or was.
+CREATE TABLE word_blocks (
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, members BLOB NOT NULL, words BLOB NOT NULL,
+    own BLOB NOT NULL, further BLOB NOT NULL
 );
+CREATE TABLE word_masks (
+    block INTEGER NOT NULL, word INTEGER NOT NULL, mask BLOB NOT NULL, PRIMARY KEY (block, word)
+) WITHOUT ROWID;
 """
 _MAILBOXES = """
 -- Messages that are not in their recipients' mailboxes yet: what stands before the raw bytes there,

@@ -8,25 +8,22 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from entrypoint.test_target.store.adding import StoreFullError
-from entrypoint.test_target.store.indexing import index_one, lag
-from entrypoint.test_target.store.removing import forget_one, give_back
+from entrypoint.test_target.store.removing import give_back
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 _MOST_IN_COMMIT = 500  # jobs: a commit of them takes some 100 ms
-# The index is filled where nobody waits for it: when it is quiet, or when so many messages are not
-# in it that searches would take longer; then with a pause of some commits in between, or none when
-# they are ten times as many. A step takes 10 ms, and 40 when FTS5 merges; larger ones are cheaper
-# (1.0 ms a message for 20, 1.3 for 10).
-_QUIET = 0.1  # seconds without a job
-_MOST_UNINDEXED = 500  # messages, 2 MB of text: looked through in 3 ms
-_COMMITS_BETWEEN = 5  # two steps
-_STEP = 10
+_QUIET = 0.1  # seconds without a job: then free pages go back to the file system
+
+
+class WriterClosedError(Exception):
+    """Nothing more is written."""
 
 
 @dataclass
@@ -41,7 +38,6 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._commits = 0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -73,6 +69,21 @@ class Writer:
             _Job(work, lambda result, error: loop.call_soon_threadsafe(done, result, error))
         )
         return await future
+
+    def run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """The same, from another thread, which waits. Raises WriterClosedError."""
+        if self._closing:
+            raise WriterClosedError
+        future: Future[Result] = Future()
+
+        def done(result: Result, error: BaseException | None) -> None:
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._jobs.put(_Job(work, done))
+        return future.result()
 
     def close(self) -> None:
         """Everything that was given is written, then the file is closed."""
@@ -110,37 +121,22 @@ class Writer:
         return batch or None
 
     def _first_job(self) -> _Job | None:
-        """Waits; meanwhile the index is filled, and free pages are given back."""
-        self._commits += 1
-        behind = lag(self._connection)
-        between = _COMMITS_BETWEEN if behind <= 10 * _MOST_UNINDEXED else 1
-        if behind > _MOST_UNINDEXED and self._commits % between == 0:
-            self._catch_up(wanted=lambda: False)
+        """Waits."""
         patience = _QUIET
         while not self._closing:
             try:
                 return self._jobs.get(timeout=patience)
             except queue.Empty:
                 patience = 0
-            if not self._catch_up(wanted=lambda: not self._jobs.empty()):
+            if not self._give_back():
                 break
         return self._jobs.get()
 
-    def _catch_up(self, wanted: Callable[[], bool]) -> bool:
-        """One step of what was put off; it ends early when wanted. Whether there was any."""
-        connection, did = self._connection, 0
+    def _give_back(self) -> bool:
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            while did < _STEP and (index_one(connection) or forget_one(connection)):
-                did += 1
-                if wanted():
-                    break
-            connection.execute("COMMIT")
-            return bool(did) or give_back(connection)
+            return give_back(self._connection)
         except sqlite3.Error as error:
-            self._undo()
-            # Searches go on without the index; the next quiet moment is the next try.
-            log.warning("the substring index cannot be written: %s", error)
+            log.warning("free room cannot be given back to the file system: %s", error)
             return False
 
     def _commit(self, batch: list[_Job]) -> list[tuple[Any, BaseException | None]]:

@@ -23,7 +23,7 @@ _Node = dict[str, "tuple[RecordData, ...] | str"] | str
 
 
 @dataclass(frozen=True)
-class Found:
+class ZoneAnswer:
     """What a zone says of a name and a type, aliases not followed.
 
     failure: "SERVFAIL" or "TIMEOUT", and nothing else is known then. exists: whether the name does.
@@ -44,19 +44,21 @@ class Zone:
     def __contains__(self, name: str) -> bool:
         return _key(name) in self._nodes
 
-    def find(self, name: str, rdtype: str) -> Found:
+    def find(self, name: str, rdtype: str) -> ZoneAnswer:
         """Look a name and a type up; a name that cannot be does not exist."""
         node = self._nodes.get(_key(name)) if labels(name) is not None else None
         if node is None:
-            return Found(exists=False)
+            return ZoneAnswer(exists=False)
         if isinstance(node, str):
-            return Found(failure=node) if node in _FAILURES else Found()
+            return ZoneAnswer(failure=node) if node in _FAILURES else ZoneAnswer()
         records, alias = node.get(rdtype, ()), node.get("CNAME", ())
         if isinstance(records, str):
-            return Found(failure=records)
+            return ZoneAnswer(failure=records)
         if records or not alias:
-            return Found(records)
-        return Found(failure=alias) if isinstance(alias, str) else Found(alias=str(alias[0]))
+            return ZoneAnswer(records)
+        return (
+            ZoneAnswer(failure=alias) if isinstance(alias, str) else ZoneAnswer(alias=str(alias[0]))
+        )
 
 
 class StaticResolver:
@@ -65,13 +67,17 @@ class StaticResolver:
     Raises ValueError for a zone that is none. asked: every (name, type), in order.
     """
 
-    def __init__(self, zone: Mapping[str, object]) -> None:
-        self._zone = Zone(zone)
+    def __init__(self, zone: Mapping[str, object] | Zone) -> None:
+        self._zone = zone if isinstance(zone, Zone) else Zone(zone)
         self.asked: list[tuple[str, str]] = []
 
     async def query(self, name: str, rdtype: str) -> Answer:
         """Answer as a recursive resolver would, aliases followed."""
         self.asked.append((name, rdtype))
+        return self.answer(name, rdtype)
+
+    def answer(self, name: str, rdtype: str) -> Answer:
+        """The same at once, and not counted. Raises DnsTemporaryError."""
         at = name
         for _ in range(MOST_ALIASES):
             found = self._zone.find(at, rdtype)

@@ -73,7 +73,8 @@ class Running:
         return newest
 
     def empty(self) -> None:
-        assert self.ask("DELETE", "/api/v1/messages").text == "ok"
+        for path in ("/api/v1/messages", "/api/v1/faults", "/api/v1/dns"):
+            assert self.ask("DELETE", path).text == "ok"
 
     def wait_until_indexed(self) -> None:
         deadline = time.monotonic() + 30

@@ -16,12 +16,14 @@ from pathlib import Path
 
 from entrypoint.test_target.api.access import AccessRules, host_names, parse_logins
 from entrypoint.test_target.api.app import ApiServer, make_app
-from entrypoint.test_target.api.outside import FaultTriggers
 from entrypoint.test_target.api.smtp_submission import SmtpSubmission
 from entrypoint.test_target.api.target import Target
+from entrypoint.test_target.fault_table import FaultTable
+from entrypoint.test_target.page.routes import page_routes
 from entrypoint.test_target.mailboxes.mailboxes import Mailboxes
 from entrypoint.test_target.mailboxes.metrics import mailbox_metrics
 from entrypoint.test_target.store.mailbox import KEEP, Mailbox
+from entrypoint.test_target.zone_table import ZoneTable
 from tests.entrypoint.test_target.smtp_server import SmtpServer
 
 
@@ -34,7 +36,7 @@ async def main(path: str, options: dict[str, str]) -> None:
     smtp_port = smtp.sockets[0].getsockname()[1]
     listener = socket.create_server(("127.0.0.1", 0))
     target = Target(
-        mailbox, SmtpSubmission(mailbox, "127.0.0.1", smtp_port), FaultTriggers(), "0.1.0"
+        mailbox, SmtpSubmission(mailbox, "127.0.0.1", smtp_port), FaultTable(), ZoneTable(), "0.1.0"
     )
     mailboxes = Mailboxes(Path(options["mail"]), mailbox) if delivers else None
     if mailboxes is not None:
@@ -47,7 +49,7 @@ async def main(path: str, options: dict[str, str]) -> None:
     )
     ports = {"http": listener.getsockname()[1], "smtp": smtp_port}
     print(json.dumps(ports), flush=True)
-    server = ApiServer(make_app(target, rules))
+    server = ApiServer(make_app(target, rules, page_routes()))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
     delivering = asyncio.create_task(mailboxes.run()) if mailboxes is not None else None
     await server.serve(listener)

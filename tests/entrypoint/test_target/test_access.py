@@ -59,7 +59,7 @@ def test_names_that_nobody_else_can_have_are_known(target: Running, host: str) -
     ],
 )
 def test_a_name_of_anybodys_is_refused_for_reads_too(target: Running, host: str) -> None:
-    for path in ("/api/v1/messages", "/livez", "/view/latest.html"):
+    for path in ("/api/v1/messages", "/livez", "/view/latest.html", "/api/v1/dns"):
         assert target.ask("GET", path, headers={"Host": host}).status in {400, 403}
     refused = target.ask("GET", "/api/v1/messages", headers={"Host": "evil.example"})
     assert "TEST_HTTP_HOSTS" in refused.text
@@ -90,6 +90,12 @@ def test_a_page_of_another_origin_cannot_write(target: Running, headers: dict[st
         *(("DELETE", "/api/v1/messages"), ("DELETE", "/api/v1/search?query=s")),
         *(("PUT", "/api/v1/messages"), ("PUT", "/api/v1/tags"), ("PUT", "/api/v1/chaos")),
         *(("POST", "/api/v1/send"), ("POST", f"/api/v1/message/{identity}/release")),
+        *(
+            ("POST", "/api/v1/faults"),
+            ("DELETE", "/api/v1/faults"),
+            ("DELETE", "/api/v1/faults/f1"),
+        ),
+        *(("PUT", "/api/v1/dns"), ("DELETE", "/api/v1/dns?run=a")),
     ):
         answer = target.ask(method, path, b"{}", {"Content-Type": "text/plain", **headers})
         assert (answer.status, "origin" in answer.text) == (403, True), (method, path)
@@ -150,6 +156,7 @@ def test_the_websocket_asks_the_same(target: Running, guarded: Running) -> None:
 def test_with_passwords_every_endpoint_but_the_probes_asks(guarded: Running) -> None:
     for path in (
         *("/api/v1/messages", "/metrics", "/view/latest.txt", "/openapi.json", "/nothing"),
+        *("/api/v1/faults", "/api/v1/dns"),
         *("//livez/x", "/livez/", "//api//v1/messages"),
     ):
         answer = guarded.ask("GET", path)

@@ -80,6 +80,7 @@ def test_a_list_has_totals_tags_and_summaries(target: Running) -> None:
 def test_a_message_is_read_once_it_has_been_got(target: Running) -> None:
     identity = deliver_sample(target)
     message = target.get(f"/api/v1/message/{identity}").json
+    assert message.pop("Created").endswith("Z")
     shared = {key: SUMMARY[key] for key in SUMMARY if key not in {"Attachments", "Snippet", "Read"}}
     assert message == {
         **shared,

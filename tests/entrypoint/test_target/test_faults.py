@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from pydantic import ValidationError
 
-from entrypoint.test_target.faults import MOST_FAULTS, REQUEST, Command, Faults, Phase, Step
+from entrypoint.test_target.chaos import Trigger, Triggers
+from entrypoint.test_target.fault_table import FaultTable
+from entrypoint.test_target.faults import MOST_FAULTS, REQUEST, Command, Faults, FaultStep, Phase
 
 LATER = {"reply": "451 4.7.1 later"}
 
@@ -29,7 +32,7 @@ def outcomes(faults: Faults, *commands: Command, now: float = 0.0) -> list[str]:
     return ["-" if step is None else _shown(step) for step in found]
 
 
-def _shown(step: Step) -> str:
+def _shown(step: FaultStep) -> str:
     what = step.reply[:3] if step.reply else "cut" if step.disconnect else step.dsn or "ok"
     return f"{step.delay:g}s {what}" if step.delay else what
 
@@ -134,3 +137,69 @@ def test_there_is_an_end_to_them() -> None:
     faults = with_faults(*[{"match": {"phase": "data"}, "script": [LATER]}] * MOST_FAULTS)
     with pytest.raises(ValueError, match="1000 faults already"):
         faults.add(REQUEST.validate_python({"match": {"phase": "data"}, "script": [LATER]}))
+
+
+def test_a_run_is_in_lower_case() -> None:
+    faults = with_faults({"run": "One", "match": {"phase": "rcpt-to"}, "script": [LATER]})
+    assert outcomes(faults, rcpt(runs=frozenset({"one"}))) == ["451"]
+    assert (len(faults.listed("ONE")), faults.clear(run="oNe")) == (1, 1)
+
+
+def test_chaos_has_what_no_fault_has_and_that_of_every_run() -> None:
+    faults = with_faults(
+        {"match": {"phase": "rcpt-to"}, "script": [{"reply": "550 5.1.1 no"}, {"delay": 1.0}]}
+    )
+    faults.triggers = Triggers(recipient=Trigger(452, 100), authentication=Trigger(535, 100))
+    assert outcomes(faults, *[rcpt()] * 3) == ["550", "1s ok", "452"]
+    assert outcomes(faults, rcpt(phase="auth"), rcpt(phase="mail-from")) == ["535", "-"]
+    step = faults.step_for(rcpt(runs=frozenset({"one"})), 0.0)
+    assert step == FaultStep(reply="452 Chaos recipient error")
+
+
+@pytest.mark.parametrize(("probability", "chance", "hit"), [(0, 0.0, False), (30, 0.29, True)])
+def test_chaos_comes_by_its_probability(probability: int, chance: float, hit: bool) -> None:
+    triggers = Triggers(sender=Trigger(451, probability))
+    assert (triggers.reply("mail-from", lambda: chance) is not None) == hit
+    assert triggers.reply("mail-from", lambda: 0.3) is None
+    assert triggers.reply("data", lambda: 0.0) is None
+
+
+def test_whoever_answers_commands_is_told_when_there_are_some_and_when_none() -> None:
+    told: list[bool] = []
+
+    async def announce(present: bool) -> None:
+        told.append(present)
+
+    async def case() -> None:
+        scripts = FaultTable(announce)
+        request = REQUEST.validate_python({"match": {"phase": "data"}, "script": [LATER]})
+        await scripts.clear()
+        first, _ = [await scripts.add(request) for _ in range(2)]
+        assert told == [True]
+        await scripts.clear(fault_id=first.id)
+        await scripts.set_triggers(Triggers(sender=Trigger(451, 1)))
+        await scripts.clear()
+        assert told == [True]
+        await scripts.set_triggers(Triggers())
+        assert (told, scripts.present) == ([True, False], False)
+
+    asyncio.run(case())
+
+
+def test_what_could_not_be_told_is_told_the_next_time() -> None:
+    told: list[bool] = []
+
+    async def announce(present: bool) -> None:
+        told.append(present)
+        if len(told) == 1:
+            raise TimeoutError
+
+    async def case() -> None:
+        scripts = FaultTable(announce)
+        request = REQUEST.validate_python({"match": {"phase": "data"}, "script": [LATER]})
+        with pytest.raises(TimeoutError):
+            await scripts.add(request)
+        await scripts.add(request)
+        assert (told, len(scripts.listed())) == ([True, True], 2)
+
+    asyncio.run(case())

@@ -10,11 +10,12 @@ from entrypoint.test_target.api.access import AccessRules
 from entrypoint.test_target.api.app import make_app
 from entrypoint.test_target.api.description import ENDPOINTS
 from entrypoint.test_target.api.openapi import document
-from entrypoint.test_target.api.outside import FaultTriggers
 from entrypoint.test_target.api.schemas import SCHEMAS
 from entrypoint.test_target.api.smtp_submission import SmtpSubmission
 from entrypoint.test_target.api.target import Target
+from entrypoint.test_target.fault_table import FaultTable
 from entrypoint.test_target.store.mailbox import Mailbox
+from entrypoint.test_target.zone_table import ZoneTable
 from tests.entrypoint.test_target.running import Running
 
 # Mailpit 1.30.5 (server/server.go), without the page's own files and what has to be enabled.
@@ -56,7 +57,9 @@ def described(paths: dict[str, dict[str, Any]]) -> set[str]:
 
 def test_every_route_is_described_and_every_description_routed(tmp_path: Path) -> None:
     mailbox = Mailbox(tmp_path / "store.db")
-    target = Target(mailbox, SmtpSubmission(mailbox, "127.0.0.1", 9), FaultTriggers(), "1")
+    target = Target(
+        mailbox, SmtpSubmission(mailbox, "127.0.0.1", 9), FaultTable(), ZoneTable(), "1"
+    )
     routes = [route for route in make_app(target, AccessRules()).routes if isinstance(route, Route)]
     mailbox.close()
     routed = {
@@ -112,7 +115,7 @@ def fits(value: Any, schema: dict[str, Any], at: str) -> None:
         for name, field in schema["properties"].items():
             fits(value[name], field, f"{at}.{name}")
     else:
-        kinds = {"string": str, "integer": int, "boolean": bool, "object": dict}
+        kinds = {"string": str, "integer": int, "boolean": bool, "object": dict, "number": float}
         assert isinstance(value, kinds[kind]), at
 
 
@@ -122,6 +125,9 @@ def test_answers_have_the_shape_that_the_document_says(target: Running) -> None:
         b"Content-Type: text/html\r\n\r\n<a href='https://x.example/'>x</a>\r\n--b\r\n"
         b"Content-Disposition: attachment; filename=a\r\n\r\nx\r\n--b--\r\n"
     )
+    fault = {"match": {"phase": "data"}, "script": [{"reply": "451 4.7.1 later"}]}
+    fits(target.ask("POST", "/api/v1/faults", fault).json, SCHEMAS["Fault"], "Fault")
+    fits(target.ask("PUT", "/api/v1/dns", {"a.example": "NODATA"}).json, SCHEMAS["Dns"], "Dns")
     for endpoint in ENDPOINTS:
         if endpoint.method == "GET" and "/" not in endpoint.answer:
             path = endpoint.path.replace("{ID}", "latest")

@@ -8,6 +8,7 @@ import pytest
 
 from entrypoint.test_target.search.dates import parse_moment, time_zone
 from entrypoint.test_target.search.parse import parse_query
+from entrypoint.test_target.store import indexing
 from entrypoint.test_target.store.mailbox import Mailbox
 from entrypoint.test_target.store.reading import Selection
 from tests.entrypoint.test_target.mails import RECEIVED, mail, received
@@ -34,7 +35,8 @@ MAILS = [
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], list[int]]]:
     """The numbers of the messages that a query finds."""
-    with asyncio.Runner() as runner:
+    with asyncio.Runner() as runner, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(indexing, "SPAN", 3)  # messages of a block; the last is in none
         mailbox = Mailbox(tmp_path_factory.mktemp("store") / "store.db")
         ids = runner.run(mailbox.add(MAILS))
         runner.run(mailbox.set_read(ids[:1], read=True))

@@ -13,6 +13,7 @@ from entrypoint.test_target.messages.content import read_message
 from entrypoint.test_target.search.parse import MOST_CHARACTERS, QueryError, parse_query
 from entrypoint.test_target.search.record import SearchRecord, matches
 from entrypoint.test_target.shapes.summary import summarise
+from entrypoint.test_target.store import indexing, occurrences
 from entrypoint.test_target.store.mailbox import Mailbox
 from entrypoint.test_target.store.reading import Selection
 from tests.entrypoint.test_target.mails import RECEIVED, mail
@@ -84,26 +85,21 @@ QUERIES = st.one_of(st.lists(TERMS, max_size=5).map(" ".join), st.text(max_size=
 class _Searched:
     """A mailbox of MAILS, searched from outside its loop."""
 
-    def __init__(self, path: Path, *, indexed: bool) -> None:
+    def __init__(self, path: Path) -> None:
         self._runner = asyncio.Runner()
-        self.mailbox = self._runner.run(self._filled(path, indexed=indexed))
+        self.mailbox = self._runner.run(self._filled(path))
         ids = self._runner.run(self._ids())
         self.records: dict[str, SearchRecord] = {
             identity: summarise(message, read_message(message.raw), identity).record
             for identity, message in zip(ids, MAILS, strict=True)
         }
 
-    async def _filled(self, path: Path, *, indexed: bool) -> Mailbox:
+    async def _filled(self, path: Path) -> Mailbox:
         mailbox = Mailbox(path)
-        half = len(MAILS) // 2
-        await mailbox.add(MAILS[:half])
+        await mailbox.add(MAILS)
         async with asyncio.timeout(10):
             while await mailbox.index_lag():
                 await asyncio.sleep(0)
-        if not indexed:
-            # As if the writer had not found the time for the second half.
-            mailbox._writer._catch_up = lambda wanted: False  # type: ignore[method-assign]
-        await mailbox.add(MAILS[half:])
         return mailbox
 
     async def _ids(self) -> list[str]:
@@ -119,13 +115,21 @@ class _Searched:
         self._runner.close()
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["indexed", "half indexed"])
+# Messages of a block, and from how many matches on those that do not match may be named.
+@pytest.fixture(
+    scope="module",
+    params=[(3, 10_000), (2, 1), (1_024, 10_000)],
+    ids=["indexed", "others named", "not indexed"],
+)
 def searched(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[_Searched]:
-    searched = _Searched(tmp_path_factory.mktemp("store") / "store.db", indexed=request.param)
-    yield searched
-    searched.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(indexing, "SPAN", request.param[0])
+        patch.setattr(occurrences, "_MANY", request.param[1])
+        searched = _Searched(tmp_path_factory.mktemp("store") / "store.db")
+        yield searched
+        searched.close()
 
 
 @settings(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,10 @@ from pathlib import Path
 import pytest
 
 from entrypoint.test_target.search.parse import parse_query
-from entrypoint.test_target.store.adding import StoreFullError
+from entrypoint.test_target.search.record import SearchRecord, matches
+from entrypoint.test_target.search.word_block import build
+from entrypoint.test_target.store import indexing, occurrences
+from entrypoint.test_target.store.adding import StoreFullError, insert, prepare
 from entrypoint.test_target.store.changes import (
     Change,
     ManyChanged,
@@ -23,6 +27,7 @@ from entrypoint.test_target.store.changes import (
     MessagesDeleted,
     MessagesUpdated,
 )
+from entrypoint.test_target.store.indexing import write_block
 from entrypoint.test_target.store.mailbox import Mailbox
 from entrypoint.test_target.store.readers import QuestionTooLongError
 from entrypoint.test_target.store.reading import Selection
@@ -123,7 +128,6 @@ def test_a_kill_loses_nothing_that_was_answered_for(tmp_path: Path, enough: int)
             assert found.matching == mailbox.totals.messages
         with open_writer(tmp_path / "store.db") as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            connection.execute("INSERT INTO trigrams (trigrams) VALUES ('integrity-check')")
 
     run(case)
 
@@ -230,13 +234,6 @@ def test_deleting_gives_the_room_back(tmp_path: Path) -> None:
             assert await mailbox.used_bytes() < used / 2
             assert await ids(mailbox, "stays")
 
-            async def forgotten() -> bool:
-                return await mailbox._readers.do(
-                    lambda c: c.execute("SELECT count(*) FROM removed").fetchone() == (0,)
-                )
-
-            await until(forgotten)
-
             async def shrunk() -> bool:
                 pages = await mailbox._readers.do(
                     lambda c: c.execute("PRAGMA page_count").fetchone()[0]
@@ -271,34 +268,146 @@ def _once(path: Path, statement: str) -> None:
         connection.close()
 
 
-def test_the_index_forgets_what_is_deleted(tmp_path: Path) -> None:
+def test_the_index_forgets_what_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "SPAN", 4)
+
     async def case() -> None:
         async with opened(tmp_path / "store.db") as mailbox:
+
+            async def blocks() -> int:
+                counts = await mailbox._readers.do(
+                    lambda c: c.execute(
+                        "SELECT (SELECT count(*) FROM word_blocks),"
+                        " (SELECT count(DISTINCT block) FROM word_masks)"
+                    ).fetchone()
+                )
+                assert counts[0] == counts[1]
+                return int(counts[0])
+
             gone = await mailbox.add([mail(f"needle{number}") for number in range(10)])
             await mailbox.add([mail("needle stays")])
             await until(lambda: _indexed(mailbox))
+            assert await blocks() == 2
+            await mailbox.delete(gone[:5])
+            assert (await blocks(), len(await ids(mailbox, "needle"))) == (1, 6)
             await mailbox.delete(gone)
-            assert len(await ids(mailbox, "needle")) == 1
+            assert (await blocks(), len(await ids(mailbox, "needle"))) == (0, 1)
             assert len(await ids(mailbox, "-needle0")) == 1
-
-            async def forgotten() -> bool:
-                return await mailbox._readers.do(
-                    lambda c: (
-                        c.execute(
-                            "SELECT count(*) FROM trigrams WHERE trigrams MATCH '\"le5\"'"
-                        ).fetchone()
-                        == (0,)
-                    )
-                )
-
-            await until(forgotten)
-            assert len(await ids(mailbox, "needle")) == 1
+            await mailbox.add([mail(f"needle{number}") for number in range(10)])
+            await until(lambda: _indexed(mailbox))
             await mailbox.delete(Selection())
-            assert await ids(mailbox, "needle") == []
+            assert (await blocks(), await ids(mailbox, "needle")) == (0, [])
             await mailbox.add([mail("needle again")])
             assert len(await ids(mailbox, "needle")) == 1
 
     run(case)
+
+
+def test_what_is_deleted_before_it_is_indexed_leaves_no_block(tmp_path: Path) -> None:
+    async def case() -> None:
+        async with opened(tmp_path / "store.db") as mailbox:
+            await mailbox.add([mail("needle")])
+            block = build([(1, "needle", "")])
+            await mailbox.delete(Selection())
+            await mailbox._writer.do(lambda c: write_block(c, block))
+            left = await mailbox._readers.do(
+                lambda c: c.execute("SELECT count(*) FROM word_blocks").fetchone()
+            )
+            assert left == (0,)
+            await mailbox.add([mail("needle")])
+            assert len(await ids(mailbox, "needle")) == 1
+
+    run(case)
+
+
+def test_whatever_is_asked_meanwhile_the_answer_is_of_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers are remembered: the same is asked after every change, and is right each time."""
+    monkeypatch.setattr(indexing, "SPAN", 5)
+    monkeypatch.setattr(occurrences, "_MANY", 8)
+    monkeypatch.setattr(occurrences, "_MOST_REMEMBERED", 6)
+    chance = random.Random(1)
+    words = ["alpha", "beta", "gamma", "alphabet", "b"]
+    queries = ["alpha", "bet", "-b", "a", "alpha beta", '"alpha beta"', "subject:gam", "to:b", "zz"]
+
+    async def case() -> None:
+        async with opened(tmp_path / "store.db") as mailbox:
+            there: dict[str, SearchRecord] = {}
+            mailbox.changes.listen(
+                lambda change: (
+                    there.update({change.item["ID"]: change.record})
+                    if isinstance(change, MessageAdded)
+                    else None
+                )
+            )
+            for _ in range(60):
+                if chance.random() < 0.8 or not there:
+                    texts = [" ".join(chance.choices(words, k=2)) for _ in range(3)]
+                    await mailbox.add([mail(t, subject=chance.choice(words)) for t in texts])
+                elif chance.random() < 0.2:
+                    query = chance.choice(queries)
+                    await mailbox.delete(Selection(parse_query(query)))
+                    gone = [i for i, r in there.items() if matches(parse_query(query), r)]
+                    there = {i: r for i, r in there.items() if i not in gone}
+                else:
+                    gone = chance.sample(list(there), min(len(there), 4))
+                    await mailbox.delete(gone)
+                    there = {i: r for i, r in there.items() if i not in gone}
+                for query in chance.sample(queries, 5):
+                    parsed = parse_query(query)
+                    expected = [i for i, r in there.items() if matches(parsed, r)][::-1]
+                    found = await mailbox.find(Selection(parsed), 0, 1_000)
+                    assert [item["ID"] for item in found.items] == expected, query
+                    assert found.matching == len(expected)
+            assert await mailbox._readers.do(
+                lambda c: c.execute("SELECT count(*) FROM word_blocks").fetchone()[0]
+            )
+
+    run(case)
+
+
+def test_what_is_undone_is_not_remembered(tmp_path: Path) -> None:
+    async def case() -> None:
+        async with opened(tmp_path / "store.db") as mailbox:
+
+            def add_look_and_fail(connection: sqlite3.Connection) -> None:
+                insert(connection, [prepare(mail("other"))])
+                mailbox._which(connection, Selection(parse_query("needle")))
+                raise ValueError("no")
+
+            with pytest.raises(ValueError, match="no"):
+                await mailbox._writer.do(add_look_and_fail)
+            await mailbox.add([mail("needle")])
+            assert len(await ids(mailbox, "needle")) == 1
+
+    run(case)
+
+
+def test_searches_go_on_while_the_index_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(indexing, "SPAN", 2)
+    monkeypatch.setattr(indexing, "_AGAIN", 0.0)
+
+    async def case() -> None:
+        def fail(connection: sqlite3.Connection, block: object) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        async with opened(tmp_path / "store.db") as mailbox:
+            with monkeypatch.context() as broken:
+                broken.setattr(indexing, "write_block", fail)
+                await mailbox.add([mail("needle") for _ in range(6)])
+                assert len(await ids(mailbox, "needle")) == 6
+                await until(lambda: _warned(caplog))
+            await until(lambda: _indexed(mailbox))
+            assert len(await ids(mailbox, "needle")) == 6
+
+    run(case)
+
+
+async def _warned(caplog: pytest.LogCaptureFixture) -> bool:
+    return "the index of words cannot be written: disk I/O error" in caplog.text
 
 
 def test_changes_are_told_in_their_order(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.test_target.api.webhook import Webhook, is_near
+from entrypoint.test_target.api.webhook import Webhook
+from entrypoint.test_target.api.webhook_url import is_near
 from entrypoint.test_target.store.mailbox import Mailbox
 from tests.entrypoint.test_target.mails import mail
 

@@ -1,0 +1,110 @@
+"""Whose credentials are right in test mode: anybody's, or those of the accounts.
+
+smtpd's PAM module and Dovecot ask at a socket as they ask `filters.logins` in production:
+`LOGIN NUL PASSWORD`, perhaps `NUL ADDRESS`, and the end of writing; the answer is `right` or
+`wrong` and a line feed. Nobody counts failures here, and nobody is blocked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from filters.credentials import LoginChecker, LoginTable, search
+from filters.login_name import login_bytes
+from filters.watched_file import LastGood
+
+log = logging.getLogger(__name__)
+
+_RIGHT, _WRONG = b"right\n", b"wrong\n"
+_LONGEST_QUESTION = 2_048  # bytes: what smtpd and Dovecot take is less
+_ANSWERED_WITHIN = 2.0  # seconds; who asks waits no longer
+
+
+def login_socket(path: Path) -> socket.socket:
+    """A listening socket in the place of an old one; raises OSError."""
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        if path.is_socket():
+            path.unlink()
+        listener.bind(str(path))
+        # Who asks are smtpd's parent and Dovecot; the folder keeps others out.
+        path.chmod(0o666)
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class Credentials:
+    """logins: the accounts' file; None: any login is right with any password."""
+
+    def __init__(self, logins: Path | None) -> None:
+        """Raises OSError, and ValueError for a file that is none."""
+        self._table = LastGood(logins, LoginTable.from_json) if logins is not None else None
+        self._checker = LoginChecker(self._content)
+        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="logins")
+
+    async def are_right(self, login: str, password: str) -> bool:
+        """Whether they may log in."""
+        return await self.bytes_are_right(login.encode(), password.encode())
+
+    async def bytes_are_right(self, login: bytes, password: bytes) -> bool:
+        """The same, of what stood on the wire."""
+        if self._table is None:
+            return bool(login)
+        name = login_bytes(login)
+        known = self._checker.recall(name, password)
+        if known is not None:
+            return known.password is not None
+        table = self._content()
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._hashing, search, table, name, password)
+        self._checker.remember(name, password, table, found)
+        return found is not None
+
+    def _content(self) -> LoginTable:
+        return self._table.content if self._table is not None else LoginTable({})
+
+    def close(self) -> None:
+        """Nobody asks any more."""
+        self._hashing.shutdown(wait=False, cancel_futures=True)
+
+
+class LoginServer:
+    """Answers at the socket."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    async def start(self, listener: socket.socket) -> asyncio.Server:
+        """Listen; takes the socket over."""
+        return await asyncio.start_unix_server(self._converse, sock=listener)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_ANSWERED_WITHIN):
+                question = b""
+                while len(question) <= _LONGEST_QUESTION and (
+                    part := await reader.read(_LONGEST_QUESTION)
+                ):
+                    question += part
+                writer.write(_RIGHT if await self._right(question) else _WRONG)
+                await writer.drain()
+        except (TimeoutError, OSError):
+            log.warning("a question about a login broke off")
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _right(self, question: bytes) -> bool:
+        login, _, rest = question.partition(b"\0")
+        return len(question) <= _LONGEST_QUESTION and await self._credentials.bytes_are_right(
+            login, rest.partition(b"\0")[0]
+        )

@@ -1,0 +1,189 @@
+"""Mail that wants to run in the page, to call home, or to look like something else."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.entrypoint.test_target.page.browser import Tab
+from tests.entrypoint.test_target.running import Running
+
+expect.set_options(timeout=20_000)
+
+# Whatever runs says so: the console is heard of every frame.
+RUN = "console.log('canary')"
+MARKUP = f'<img src=x onerror="{RUN}"><script>{RUN}</script>'
+ELEMENTS = {
+    "image": '<img src="{home}/image">',
+    "background": '<body background="{home}/b"><div style="background:url({home}/bg)">x</div>',
+    "style": "<style>@import url({home}/import); @font-face {{font-family: f; src: url({home}/f)}}"
+    " p {{font-family: f}}</style><p>x</p>",
+    "links": '<link rel=stylesheet href="{home}/css"><LINK/rel=preconnect href="{home}/">'
+    '<link rel=prefetch href="{home}/prefetch"><link rel=preload as=image href="{home}/preload">',
+    "refresh": '<meta http-equiv=refresh content="0;url={home}/refresh">',
+    "frames": '<iframe src="{home}/frame"></iframe><object data="{home}/object"></object>',
+    "media": '<video src="{home}/video" poster="{home}/poster" autoplay></video>',
+    "svg": '<svg onload="' + RUN + '"><image href="{home}/svg"/></svg>',
+    "form": '<form action="{home}/form"><input autofocus onfocus="this.form.submit()"></form>',
+    "script": f"{MARKUP}<script>fetch('{{home}}/fetch'); top.location = '{{home}}/top'</script>",
+    "base": '<base href="{home}/"><img src="relative.png">',
+    "speculation": '<script type=speculationrules>{{"prefetch": [{{"source": "list",'
+    ' "urls": ["{home}/speculation"]}}]}}</script>',
+}
+
+
+@dataclass
+class Home:
+    """A server of the sender's, and who has called it."""
+
+    url: str
+    calls: list[bytes] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    with socket.create_server(("127.0.0.2", 0)) as listener:
+        home = Home(f"http://127.0.0.2:{listener.getsockname()[1]}")
+        threading.Thread(target=_note, args=(listener, home), daemon=True).start()
+        yield home
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def _note(listener: socket.socket, home: Home) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection:
+            home.calls.append(b"connected")
+
+
+@contextmanager
+def nothing_runs(one: Tab, home: Home) -> Iterator[None]:
+    before = len(home.calls)
+    yield
+    one.page.wait_for_load_state("networkidle")
+    assert [line for line in one.console if line == "canary"] == []
+    assert home.calls[before:] == []
+    assert one.page.url.startswith(one.target.url)
+    one.check()
+
+
+def html_mail(html: str, field: str = "") -> bytes:
+    text = f"From: a@a.example\r\nSubject: hostile\r\n{field}Content-Type: text/html\r\n\r\n{html}"
+    return text.encode() + b"\r\n"
+
+
+def test_the_trap_catches_what_is_not_held_back(wide: Tab, home: Home) -> None:
+    """Else the cases below would say nothing."""
+    page = wide.open()
+    page.goto("about:blank")
+    with page.expect_event("requestfailed"):
+        page.set_content(ELEMENTS["image"].format(home=home.url))
+    assert home.calls.pop() == b"connected"
+    home.calls.clear()
+    with page.expect_console_message(lambda message: message.text == "canary"):
+        page.set_content(MARKUP)
+    wide.console.clear()
+
+
+@pytest.mark.parametrize("kind", ELEMENTS)
+def test_html_runs_nothing_and_calls_nobody(wide: Tab, home: Home, kind: str) -> None:
+    html = f"<p>the end</p>{ELEMENTS[kind].format(home=home.url)}"
+    identity = wide.target.deliver(html_mail(html))
+    with nothing_runs(wide, home):
+        page = wide.open(f"/view/{identity}")
+        frame = wide.mail_frame("the end")
+        assert frame.url.startswith(wide.target.url)
+        for tab in ("Text", "Links", "Verdict", "Session", "Headers", "Source"):
+            page.get_by_role("tab", name=tab).click()
+
+
+def test_no_script_reaches_the_page_from_the_frame(wide: Tab, home: Home) -> None:
+    identity = wide.target.deliver(html_mail("<p>the end</p>"))
+    page = wide.open(f"/view/{identity}")
+    frame = wide.mail_frame("the end")
+    # The test's own script runs there; a mail's would be of no origin as well.
+    assert frame.evaluate("origin") == "null"
+    sandbox = page.locator("iframe.mail-frame").get_attribute("sandbox") or ""
+    assert "allow-scripts" not in sandbox
+    assert "allow-same-origin" not in sandbox
+
+
+SUBJECTS = [MARKUP, f'"><svg onload="{RUN}">', f"javascript:{RUN}", f"${{{RUN}}}{{{{{RUN}}}}}"]
+
+
+@pytest.mark.parametrize("text", SUBJECTS)
+def test_fields_and_names_are_text(wide: Tab, home: Home, text: str) -> None:
+    raw = hostile_fields(text)
+    with nothing_runs(wide, home):
+        page = wide.open()
+        wide.target.deliver(raw, sender="x<img/src=x>@a.example", recipients=["b+<i>@b.example"])
+        row = page.locator(".row .subject")
+        expect(row).to_have_text(text)
+        row.click()
+        expect(page.locator(".message-subject")).to_have_text(text)
+        for tab in ("Text", "Attachments", "Links", "Session", "Headers", "Source"):
+            page.get_by_role("tab", name=tab).click()
+            expect(page.locator(".panel")).not_to_be_empty()
+        assert injected(page) == 0
+
+
+def hostile_fields(text: str) -> bytes:
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return (
+        f'From: "{quoted}" <a@a.example>\r\nTo: "{quoted}" <b@b.example>\r\nSubject: {text}\r\n'
+        f"X-{'A' * 20}: {text}\r\nX-Tags: {text}\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain\r\n\r\n"
+        f"{text} http://x.example/{text}\r\n--x\r\nContent-Type: image/png\r\n"
+        f'Content-ID: <{text}>\r\nContent-Disposition: attachment; filename="{quoted}"\r\n\r\n'
+        "no picture\r\n--x--\r\n"
+    ).encode()
+
+
+def injected(page: Page) -> int:
+    """Elements that only a mail can have made."""
+    return page.locator("script:not([src]), [onerror], [onload], [href^='javascript:']").count()
+
+
+def test_an_html_attachment_is_downloaded_and_not_shown(wide: Tab, home: Home) -> None:
+    raw = html_mail(MARKUP, 'Content-Disposition: attachment; filename="page.html"\r\n')
+    identity = wide.target.deliver(raw)
+    answer = wide.target.get(f"/api/v1/message/{identity}/part/0")
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    with nothing_runs(wide, home):
+        page = wide.open(f"/view/{identity}")
+        page.get_by_role("tab", name="Attachments").click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download page.html").click()
+        assert download.value.suggested_filename == "page.html"
+
+
+def test_a_name_that_runs_backwards_is_seen(wide: Tab) -> None:
+    name = "photo\u202egpj.exe"
+    identity = wide.target.deliver(
+        f'From: a@a.example\r\nSubject: {name}\r\nContent-Type: image/jpeg; name="{name}"\r\n'
+        f'Content-Disposition: attachment; filename="{name}"\r\n\r\nx\r\n'.encode()
+    )
+    page = wide.open(f"/view/{identity}")
+    page.get_by_role("tab", name="Attachments").click()
+    for place in (".file-name", ".message-subject", ".row .subject"):
+        expect(page.locator(place)).to_have_text("photo⟨U+202E⟩gpj.exe")
+
+
+def test_the_page_can_be_in_no_frame(target: Running) -> None:
+    assert "frame-ancestors 'none'" in target.get("/").headers["Content-Security-Policy"]
+
+
+def test_no_element_opens_a_connection_that_the_policy_does_not_know(target: Running) -> None:
+    html = '<p>x</p><link rel=preconnect href=//e.example><LINK\trel=dns-prefetch href=//e.example>'
+    identity = target.deliver(html_mail(html))
+    shown = target.get(f"/view/{identity}.html", embed=1)
+    assert "<link" not in shown.text.lower()
+    assert shown.headers["X-DNS-Prefetch-Control"] == "off"
+    assert "<link" in target.get(f"/view/{identity}.html").text
