@@ -30,10 +30,7 @@ _TEMPLATES = (
     ("test/recipients.j2", "tables/recipients", "root", "opensmtpd", 0o640),
 )
 _ACCOUNTS = (("test/domains.j2", "tables/domains", "root", "opensmtpd", 0o640),)
-_DOVECOT = (
-    ("test/dovecot.conf.j2", "dovecot/dovecot.conf", "root", "root", 0o644),
-    ("test/dovecot-logins.j2", "dovecot/logins", "root", "dovecot", 0o640),
-)
+_DOVECOT = (("test/dovecot.conf.j2", "dovecot/dovecot.conf", "root", "root", 0o644),)
 
 
 def render(settings: TestSettings, version: str) -> list[RenderedFile]:
