@@ -28,10 +28,8 @@ _TEMPLATES = (
     ("test/supervisord.conf.j2", "supervisord.conf", "root", "root", 0o600),
     ("mailname.j2", "mailname", "root", "root", 0o644),
 )
-_DOVECOT = (
-    ("test/dovecot.conf.j2", "dovecot/dovecot.conf", "root", "root", 0o644),
-    ("test/dovecot-logins.j2", "dovecot/logins", "root", "dovecot", 0o640),
-)
+_ACCOUNTS = (("test/domains.j2", "tables/domains", "root", "opensmtpd", 0o640),)
+_DOVECOT = (("test/dovecot.conf.j2", "dovecot/dovecot.conf", "root", "root", 0o644),)
 
 
 def render(settings: TestSettings, version: str) -> list[RenderedFile]:

@@ -112,7 +112,7 @@ class TargetProcess:
             )
         try:
             await self._capture.start(capture_socket(Path(settings.capture_socket)))
-            logins = await CredentialServer(self._credentials).start(
+            logins = await CredentialServer(self._credentials, settings.delimiter).start(
                 login_socket(Path(settings.logins_socket))
             )
             if settings.name_server is not None:
