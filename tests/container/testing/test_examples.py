@@ -9,6 +9,7 @@ import shlex
 import urllib.request
 from pathlib import Path
 
+from pytest_signpost.mailbox import Mailbox, new_run
 from pytest_signpost.server import Server
 
 from tests.container.harness.signpost import IMAGE, ROOT
@@ -71,6 +72,18 @@ def test_each_call_does_what_is_said(target: Server) -> None:
     assert b"451 4.7.1 try again later" in faults[0]
     zones = [answer for shown, answer in said if shown.endswith("dns?run=run-1.example")]
     assert b"v=DMARC1; p=reject" in zones[0]
+
+
+def test_what_the_plugins_page_shows_is_taken(target: Server) -> None:
+    page = (PLUGIN / "README.md").read_text()
+    blocks = re.findall(r"```python\n(signpost\..*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    zone = blocks[0].split("\nshop.")[0]
+    for statement in [zone, *blocks[1].splitlines()]:
+        mailbox = Mailbox(target, new_run("page"))
+        exec(statement, {"signpost": mailbox})
+        mailbox.close()
+    assert target.api.json("GET", "/api/v1/faults")["faults"] == []
 
 
 def test_python(target: Server, plugin: str, tmp_path: Path) -> None:
