@@ -39,14 +39,14 @@ class Signed:
     zone: bytes
 
     def endless(self) -> Callable[[], Mail]:
-        """One after the other, each to a recipient and of a run of its own. Of threads, too."""
+        """One after the other, by turns to RUNS recipients and of as many runs. For threads, too."""
         numbers = itertools.count()
 
         def following() -> Mail:
             number = next(numbers)
             sender, data = self.mails[number % len(self.mails)]
             field_ = f"X-Test-Run: run{number % RUNS}\r\n".encode()
-            return Mail(sender, f"user{number}@example.org", field_ + data)
+            return Mail(sender, f"user{number % RUNS}@example.org", field_ + data)
 
         return following
 
