@@ -20,8 +20,6 @@ from entrypoint.test_target.store.deliveries import (
 from entrypoint.test_target.store.tagging import add_tags
 
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
-
 _BITS = 160  # 22 letters have 128: what is left makes all of them as likely
 
 
