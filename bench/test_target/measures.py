@@ -39,7 +39,7 @@ class Signed:
     zone: bytes
 
     def endless(self) -> Callable[[], Mail]:
-        """One after the other, by turns to RUNS recipients and of as many runs. For threads, too."""
+        """By turns to RUNS recipients and of as many runs. Several threads may ask."""
         numbers = itertools.count()
 
         def following() -> Mail:
