@@ -43,6 +43,8 @@ const DISPOSITIONS = {
   reject: ["fail", "Rejected", "with 550 5.7.26"],
   defer: ["warn", "Deferred", "with 451 4.7.5, to try again later"],
 };
+const MOST_SIGNATURES = 20; // a message can have a thousand
+const MOST_IN_STRIP = 4; // signatures
 const MOST_RECORDS = 40; // lookups that are shown of one method
 
 export const toneOf = (word) => TONES[word] ?? "neutral";
@@ -56,11 +58,14 @@ export function readVerdict(verdict) {
   if (!verdict || typeof verdict !== "object") return null;
   const lookups = sorted(verdict);
   const { SPF: spf, DMARC: dmarc = {}, ARC: arc = {}, IPRev: iprev } = verdict;
-  const signatures = verdict.DKIM?.length ? verdict.DKIM : [{ Result: "none" }];
+  const all = verdict.DKIM?.length ? verdict.DKIM : [{ Result: "none" }];
+  const signatures = all.slice(0, MOST_SIGNATURES);
+  const more = all.length - signatures.length;
   const lines = [
     iprev && line("IPRev", iprev, [iprev.Name], []),
     line("SPF", spf ?? { Result: "none", Reason: "not checked" }, spfDetails(spf), lookups.spf),
     ...signatures.map((one) => line("DKIM", one, dkimDetails(one), lookups.dkim.get(keyName(one)) ?? [])),
+    more && line("DKIM", { Result: "policy", Reason: "not shown" }, [`${number(more)} more signatures`], []),
     line("DMARC", dmarc, dmarcDetails(dmarc), lookups.dmarc),
     line("ARC", arc, [arc.Instances ? `${number(arc.Instances)} ${arc.Instances === 1 ? "seal" : "seals"}` : "", arc.Sealer && `newest by ${arc.Sealer}`], lookups.arc),
   ];
@@ -129,10 +134,12 @@ function outcomeOf({ Disposition: word, Reason: reason, Enforced: enforced }) {
 /** SPF, DKIM, DMARC, ARC side by side, and what becomes of the message. */
 export function strip(verdict, onclick) {
   if (!verdict) return null;
-  const shown = verdict.lines.filter(({ method, word }) => method !== "IPRev" && !(method === "ARC" && word === "none"));
+  let signatures = 0;
+  const shown = verdict.lines.filter(({ method, word }) => method !== "IPRev" && !(method === "ARC" && word === "none")
+    && !(method === "DKIM" && ++signatures > MOST_IN_STRIP));
   const { outcome } = verdict;
   return h("button", { class: "strip", type: "button", onclick, title: "Show the verdict line by line" },
-    h("span", { class: "strip-lines" }, shown.slice(0, 8).map((one) =>
+    h("span", { class: "strip-lines" }, shown.map((one) =>
       h("span", { class: `strip-line ${one.tone}` }, h("span", { class: "strip-method" }, one.title), mark(one.word, one.tone)))),
     outcome && h("span", { class: `strip-end ${outcome.tone}` }, h("span", { class: "strip-method" }, "In production"),
       h("span", { class: `mark ${outcome.tone}` }, icon(SIGNS[outcome.tone]), h("span", {}, visible(outcome.title)))));

@@ -61,6 +61,7 @@ VERDICTS: dict[str, dict[str, Any] | None] = {
     "whole": VERDICT,
     "refused": {**VERDICT, **REFUSED, "DMARC": {**VERDICT["DMARC"], "Result": "fail"}},
     "enforced": {**VERDICT, "Disposition": "quarantine", "Enforced": True},
+    "signed by many": {**VERDICT, "DKIM": [{**DKIM, "Algorithm": "", "Reason": ""}] * 1_000},
     "bare": BARE,
     "empty": {},
     "unverified": None,
@@ -126,6 +127,14 @@ def test_each_line_has_its_word_its_reason_and_the_records_that_decided(one: Tab
     expect(line(panel, "ARC").locator(".records code")).to_have_text(["NXDOMAIN"])
     expect(panel.locator(".outcome")).to_contain_text("In production: delivered to the inbox")
     assert "canary" not in one.console
+
+
+def test_a_thousand_signatures_do_not_hide_the_rest(one: Tab) -> None:
+    panel = opened(one, "signed by many")
+    expect(panel.locator(".line[data-method=DKIM]")).to_have_count(21)
+    expect(line(panel, "DKIM", 20)).to_contain_text("980 more signatures")
+    expect(line(panel, "DMARC")).to_contain_text("policy reject")
+    expect(one.page.locator(".strip")).to_contain_text("DMARC")
 
 
 def test_a_mark_differs_by_its_shape_and_not_by_colour_alone(one: Tab) -> None:
