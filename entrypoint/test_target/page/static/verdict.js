@@ -62,12 +62,12 @@ export function readVerdict(verdict) {
   const signatures = all.slice(0, MOST_SIGNATURES);
   const more = all.length - signatures.length;
   const lines = [
-    iprev && line("IPRev", iprev, [iprev.Name], []),
     line("SPF", spf ?? { Result: "none", Reason: "not checked" }, spfDetails(spf), lookups.spf),
     ...signatures.map((one) => line("DKIM", one, dkimDetails(one), lookups.dkim.get(keyName(one)) ?? [])),
     more && line("DKIM", { Result: "policy", Reason: "not shown" }, [`${number(more)} more signatures`], []),
     line("DMARC", dmarc, dmarcDetails(dmarc), lookups.dmarc),
     line("ARC", arc, [arc.Instances ? `${number(arc.Instances)} ${arc.Instances === 1 ? "seal" : "seals"}` : "", arc.Sealer && `newest by ${arc.Sealer}`], lookups.arc),
+    iprev && line("IPRev", iprev, [iprev.Name], []),
   ];
   return { lines: lines.filter(Boolean), outcome: outcomeOf(verdict), field: verdict.AuthenticationResults || "" };
 }
@@ -83,7 +83,9 @@ const titles = { IPRev: "Reverse DNS" };
 function line(method, result, details, lookups) {
   const word = String(result?.Result || "none");
   return {
-    method, word, lookups, title: titles[method] ?? method, tone: toneOf(word),
+    method, word, lookups, title: titles[method] ?? method,
+    // That an address has no name decides nothing, and is how it is where a test says nothing of PTR.
+    tone: method === "IPRev" && word !== "pass" ? "neutral" : toneOf(word),
     meaning: MEANINGS[method][word] ?? "", reason: result?.Reason || "", details: details.filter(Boolean).map(String),
   };
 }
@@ -105,7 +107,7 @@ const dkimDetails = (one) => [
 const dmarcDetails = (dmarc) => [
   dmarc.Domain && `From ${dmarc.Domain}`, dmarc.Policy && `policy ${dmarc.Policy}`,
   dmarc.OrganizationalDomain && dmarc.OrganizationalDomain !== dmarc.Domain && `organizational domain ${dmarc.OrganizationalDomain}`,
-  dmarc.Aligned?.length && `aligned: ${dmarc.Aligned.map((one) => `${one.Method} ${one.Domain}`).join(", ")}`,
+  !dmarc.Reason && dmarc.Aligned?.length && `aligned: ${dmarc.Aligned.map((one) => `${one.Method} ${one.Domain}`).join(", ")}`,
 ];
 
 const keyName = (one) => `${one.Selector}._domainkey.${one.Domain}`.toLowerCase();

@@ -36,7 +36,7 @@ VERDICT: dict[str, Any] = {
         "Reason": "",
     },
     "ARC": {"Result": "fail", "Instances": 2, "Sealer": "f.example", "Reason": "seal 2 is wrong"},
-    "IPRev": {"Result": "pass", "Name": "host.a.example"},
+    "IPRev": {"Result": "permerror", "Name": ""},
     "Disposition": "none",
     "Reason": "",
     "Enforced": False,
@@ -106,9 +106,9 @@ def line(panel: Locator, method: str, number: int = 0) -> Locator:
 
 def test_each_line_has_its_word_its_reason_and_the_records_that_decided(one: Tab) -> None:
     panel = opened(one, "whole")
-    methods = ["Reverse DNS", "SPF", "DKIM", "DKIM", "DMARC", "ARC"]
+    methods = ["SPF", "DKIM", "DKIM", "DMARC", "ARC", "Reverse DNS"]
     expect(panel.locator(".line-method")).to_have_text(methods)
-    words = ["pass", "fail", "pass", "temperror", "pass", "fail"]
+    words = ["fail", "pass", "temperror", "pass", "fail", "permerror"]
     expect(panel.locator(".line-mark")).to_have_text(words)
     spf = line(panel, "SPF")
     expect(spf).to_contain_text("MAIL FROM x@a.example")
@@ -125,6 +125,8 @@ def test_each_line_has_its_word_its_reason_and_the_records_that_decided(one: Tab
     expect(dmarc.locator(".records code")).to_have_text(["p=reject"])
     expect(line(panel, "ARC")).to_contain_text("2 seals")
     expect(line(panel, "ARC").locator(".records code")).to_have_text(["NXDOMAIN"])
+    expect(line(panel, "IPRev")).to_contain_text("the address has no name")
+    expect(line(panel, "IPRev").locator(".mark")).to_have_class("mark neutral")
     expect(panel.locator(".outcome")).to_contain_text("In production: delivered to the inbox")
     assert "canary" not in one.console
 
@@ -143,7 +145,7 @@ def test_a_mark_differs_by_its_shape_and_not_by_colour_alone(one: Tab) -> None:
     expect(marks.first).to_be_visible()
     drawn = dict(zip(marks.all_inner_texts(), marks.locator("path").all(), strict=True))
     shapes = {word: path.get_attribute("d") for word, path in drawn.items()}
-    assert len(set(shapes.values())) == len(shapes) == 3
+    assert len(set(shapes.values())) == len(shapes) == 4
 
 
 def test_the_outcome_says_what_production_does_and_what_happened_here(one: Tab) -> None:
