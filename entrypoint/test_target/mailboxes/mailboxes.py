@@ -216,12 +216,12 @@ class Mailboxes:
         await self._copies.flagged(done)
         if not missing:
             return
-        # A client has done something to them just now.
+        # A client has done something to them just now, or removed the whole Maildir.
         for maildir in {copy.maildir for copy, _ in missing}:
             await self._compare_all(maildir)
-        again = await self._copies.unlike([copy.identity for copy, _ in missing], _MOST_COPIES)
-        done, missing = await self._do(partial(mark_copies, self._root, again))
-        await self._copies.flagged([*done, *missing])
+        there = [each for each in missing if Maildir(self._root, each[0].maildir).has_folder("")]
+        self._marked.add([copy.identity for copy, _ in there])
+        await self._copies.flagged([each for each in missing if each not in there])
 
     async def _deliver(self) -> None:
         if not self._added:
