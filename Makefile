@@ -34,6 +34,8 @@ down:
 test: lint $(VENV)/.node
 	tests/engine.sh run $(PYTHON) -m pytest --numprocesses 3 --dist loadfile
 
+test: $(VENV)/.chromium
+
 # The long forms of what `make test` runs for some seconds each, one after the other.
 reliability: $(VENV)/.complete
 	tests/engine.sh run $(PYTHON) -m pytest -m reliability tests/container
@@ -66,4 +68,12 @@ $(VENV)/.complete: requirements/dev.txt
 		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends python3 python3-venv; }
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+# A browser for the tests of the page: 86 MB of Debian's, 20 seconds.
+$(VENV)/.chromium: $(VENV)/.complete
+	for browser in chromium-headless-shell chromium google-chrome; do \
+		! command -v $$browser >/dev/null || exit 0; done; apt-get update -qq && \
+		apt-get install -qq -y --no-install-recommends chromium-headless-shell \
+		fonts-dejavu-core >/dev/null
 	touch $@

@@ -1,6 +1,6 @@
 """docs/testing.md tells the truth: the names, files and configuration in it exist.
 
-Its calls of the API are made by tests/container/testing/test_page.py.
+Its calls of the API are made by tests/container/testing/test_examples.py.
 """
 
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from entrypoint.test_mode import mailpit
 from entrypoint.test_mode.settings import VARIABLES, variable_table
 
@@ -27,13 +28,12 @@ def test_the_table_of_variables_is_current() -> None:
     assert table == variable_table()
 
 
-@pytest.mark.parametrize(("folder", "page"), [(ROOT / "docs", PAGE)])
-def test_every_link_leads_somewhere(folder: Path, page: str) -> None:
-    links = re.findall(r"\]\(([^):]*)\)", page)
+def test_every_link_leads_somewhere() -> None:
+    links = re.findall(r"\]\(([^):]*)\)", PAGE)
     assert len(links) > 5
     for link in links:
         path, _, heading = link.partition("#")
-        target = folder / path if path else folder / "testing.md"
+        target = ROOT / "docs" / (path or "testing.md")
         assert target.exists(), link
         if heading:
             titles = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
@@ -94,6 +94,14 @@ def test_what_is_typed_names_what_exists() -> None:
             assert (ROOT / path).is_dir(), line
         if words[:2] == ["docker", "run"]:
             assert {"MODE=test", "1025:1025", "8025:8025", "signpost"} <= set(words)
+
+
+def test_what_the_python_example_needs_is_what_the_tests_have() -> None:
+    folder = ROOT / "docs/testing/python"
+    pinned = re.findall(r"^([\w-]+)==", (ROOT / "requirements/dev.txt").read_text(), re.MULTILINE)
+    plugin, *others = (folder / "requirements.txt").read_text().split()
+    assert (folder / plugin / "pyproject.toml").is_file()
+    assert set(others) <= set(pinned)
 
 
 def test_the_readme_starts_it_as_the_page_does() -> None:

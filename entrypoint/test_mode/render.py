@@ -27,7 +27,6 @@ _TEMPLATES = (
     ("test/smtpd.conf.j2", "smtpd.conf", "root", "root", 0o600),
     ("test/supervisord.conf.j2", "supervisord.conf", "root", "root", 0o600),
     ("mailname.j2", "mailname", "root", "root", 0o644),
-    ("test/recipients.j2", "tables/recipients", "root", "opensmtpd", 0o640),
 )
 _ACCOUNTS = (("test/domains.j2", "tables/domains", "root", "opensmtpd", 0o640),)
 _DOVECOT = (("test/dovecot.conf.j2", "dovecot/dovecot.conf", "root", "root", 0o644),)
@@ -58,17 +57,30 @@ def _render(
         for template, name, owner, group, mode in (
             *(_DOVECOT if settings.enable_imap else ()),
             *_TEMPLATES,
-            *(_ACCOUNTS if settings.accept == "accounts" else ()),
         )
     ]
     ports = test_ports(imap=settings.enable_imap, implicit_tls=settings.smtp_require_tls)
     files.append(RenderedFile(RUN / PORTS, to_text(ports), "root", "root", 0o644))
+    if settings.accept == "accounts":
+        known = json.dumps(address_table(settings), indent=1) + "\n"
+        files.append(RenderedFile(RUN / "addresses.json", known, "root", "root", 0o644))
     if settings.right_logins:
         logins = json.dumps(login_table(settings.right_logins, reveal), indent=1) + "\n"
         files.append(RenderedFile(RUN / LOGINS, logins, "root", "target", 0o640))
     target = target_settings(settings, version, reveal).model_dump_json(indent=1) + "\n"
     files.append(RenderedFile(TARGET, target, "root", "target", 0o640))
     return files
+
+
+def address_table(settings: TestSettings) -> dict[str, object]:
+    """What `filters.addresses` reads: the accounts, and no alias."""
+    return {
+        "delimiter": settings.recipient_delimiter,
+        "domains": list(settings.account_domains),
+        "owners": {account.address: [account.address] for account in settings.accounts},
+        "forwards": [],
+        "senders": {},
+    }
 
 
 def target_settings(
@@ -98,7 +110,9 @@ def target_settings(
         webhook_url=None if settings.webhook_url is None else reveal(settings.webhook_url),
         webhook_limit=settings.webhook_limit,
         mail_root=str(DATA / "mail"),
-        tls=TlsPair(cert=str(TARGET_TLS / "cert.pem"), key=str(TARGET_TLS / "key.pem")),
+        tls=TlsPair(cert=str(TARGET_TLS / "cert.pem"), key=str(TARGET_TLS / "key.pem"))
+        if settings.offers_starttls
+        else None,
         capture_socket=str(TARGET_FOLDER / "capture"),
         logins_socket=str(LOGINS_SOCKET),
         name_server=f"{NAME_SERVER}:53",

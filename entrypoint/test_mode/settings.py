@@ -132,7 +132,9 @@ class TestSettings(RenderSafe):
     ssl_type: Annotated[
         Literal["self-signed", "manual"], Variable(("SSL_TYPE",), "`self-signed`")
     ] = Field(
-        default="self-signed", description="`manual`: a certificate of your own, whatever its name."
+        default="self-signed",
+        description="`manual`: a certificate of your own, whatever its name; then port 1025 offers "
+        "STARTTLS.",
     )
     ssl_cert_path: Annotated[
         Path | None, Variable(("SSL_CERT_PATH", "MP_SMTP_TLS_CERT"), "none")
@@ -169,6 +171,14 @@ class TestSettings(RenderSafe):
         if self.smtp_require_tls:
             return "implicit"
         return "required" if self.smtp_require_starttls else "offered"
+
+    @property
+    def offers_starttls(self) -> bool:
+        """Port 1025, where no other TLS was asked for: by a certificate of one's own alone.
+
+        Most clients begin STARTTLS wherever it is offered, and refuse a self-signed certificate.
+        """
+        return self.ssl_type == "manual" or self.smtp_tls != "offered"
 
     @property
     def account_domains(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ AuthFault = Callable[["FrontSession", str], Awaitable[str | None]]
 
 _LONGEST_LINE = 12_288  # bytes (RFC 4954 §4); smtpd takes less and says so
 _IDLE = 300.0  # seconds (RFC 5321 §4.5.3.2.7)
+_ANSWERED_WITHIN = 180.0  # seconds; the longest delay of a fault is 60
 _HANDSHAKE = 30.0
 _PATIENCE, _PAUSE = 10.0, 0.05  # seconds that smtpd is waited for, and between two tries
 _BACKLOG = 1_024
@@ -318,31 +319,53 @@ class _Dialog:
         return _decoded((await self._client.line()).strip())
 
     async def _pass_message(self) -> None:
-        """The message, and what smtpd says at its end."""
+        """The message, and what smtpd says at its end.
+
+        It may speak before: for it, the message ends where a line of a dot has another end, and
+        it refuses that. Then the two no longer agree on where they are.
+        """
+        reply = asyncio.ensure_future(self._smtpd_reply(None))
+        passing = asyncio.ensure_future(self._pass_lines())
+        try:
+            await asyncio.wait({reply, passing}, return_when=asyncio.FIRST_COMPLETED)
+            if passing.done():
+                passing.result()
+                async with asyncio.timeout(_ANSWERED_WITHIN):
+                    await self._say(await reply)
+                return
+            await self._say(await reply)
+            raise EOFError
+        finally:
+            for task in (reply, passing):
+                task.cancel()
+            await asyncio.gather(reply, passing, return_exceptions=True)
+
+    async def _pass_lines(self) -> None:
         async for part in self._client.message():
             if self._session.cuts_data:
                 self._session.cut()
                 raise EOFError
             self._smtpd_writer.write(part)
             await self._smtpd_writer.drain()
-        await self._say(await self._smtpd_reply())
 
     async def _ask(self, command: bytes) -> bytes:
         self._smtpd_writer.write(command)
         await self._smtpd_writer.drain()
         return await self._smtpd_reply()
 
-    async def _smtpd_reply(self) -> bytes:
+    async def _smtpd_reply(self, seconds: float | None = _ANSWERED_WITHIN) -> bytes:
         reply = b""
-        while True:
-            line = await self._smtpd_reader.readuntil(b"\n")
-            reply += line
-            if line[3:4] != b"-":
-                return reply
+        async with asyncio.timeout(seconds):
+            while True:
+                line = await self._smtpd_reader.readuntil(b"\n")
+                reply += line
+                if line[3:4] != b"-":
+                    return reply
 
     async def _say(self, reply: bytes) -> None:
         self._writer.write(reply)
-        await self._writer.drain()
+        async with asyncio.timeout(_IDLE):
+            await self._writer.drain()
 
 
 def proxy_header(client: tuple[str, int], server: tuple[str, int]) -> bytes:

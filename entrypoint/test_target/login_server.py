@@ -78,7 +78,7 @@ class Credentials:
         self._hashing.shutdown(wait=False, cancel_futures=True)
 
 
-class LoginServer:
+class CredentialServer:
     """Answers at the socket."""
 
     def __init__(self, credentials: Credentials, delimiter: str) -> None:

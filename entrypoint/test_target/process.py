@@ -24,7 +24,7 @@ from entrypoint.test_target.fault_table import FaultTable
 from entrypoint.test_target.faults import Command
 from entrypoint.test_target.front import Front, FrontRules, FrontSession
 from entrypoint.test_target.listening import listen
-from entrypoint.test_target.login_server import Credentials, LoginServer, login_socket
+from entrypoint.test_target.login_server import Credentials, CredentialServer, login_socket
 from entrypoint.test_target.page.routes import page_routes
 from entrypoint.test_target.receiving import Receiving
 from entrypoint.test_target.settings import TargetSettings
@@ -112,7 +112,7 @@ class TargetProcess:
             )
         try:
             await self._capture.start(capture_socket(Path(settings.capture_socket)))
-            logins = await LoginServer(self._credentials, settings.delimiter).start(
+            logins = await CredentialServer(self._credentials, settings.delimiter).start(
                 login_socket(Path(settings.logins_socket))
             )
             if settings.name_server is not None:

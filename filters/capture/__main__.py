@@ -15,7 +15,8 @@ from filters.capture.handlers import Capture, CaptureRules
 from filters.capture.target import TargetLink
 from filters.mailauth.dns.zone import StaticResolver
 from filters.mailauth.spf import check as spf_check
-from filters.program import start_logging
+from filters.program import read_addresses, refuse_to_start, start_logging
+from filters.recipients import InboundRecipients
 from filters.smtpd import FilterServer
 from filters.verifier import InboundPolicy, Verifier
 
@@ -50,10 +51,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server.on_ready(verifier.ready)
     server.on_ready(lambda handshake: _begin(target))
     server.register_handler("report", "link-connect", capture.note_ports)
+    if options.addresses is not None:
+        _restrict(server, options.addresses)
     for phase in _COMMANDS:
         server.register_handler("filter", phase, capture.command)
     server.register_message_filter(capture.message)
     server.serve_forever()
+
+
+def _restrict(server: FilterServer, path: Path) -> None:
+    """Refuse, as production does, whom nobody is."""
+    errors: list[str] = []
+    addresses = read_addresses(path, errors)
+    if addresses is None:
+        refuse_to_start(errors)
+    recipients = InboundRecipients(addresses)
+    server.register_handler("filter", "rcpt-to", recipients.reject_unauth_destination)
+    server.register_handler("filter", "rcpt-to", recipients.reject_unlisted_recipient)
 
 
 _running: set[asyncio.Task[None]] = set()
@@ -75,6 +89,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="no",
         help="whether mail is refused as its author domain's policy says",
     )
+    parser.add_argument("--addresses", type=Path, help="accept mail for these alone")
     parser.add_argument("--max-message-size", type=int, default=_LARGEST, metavar="BYTES")
     parser.add_argument("--spool", type=Path, help="where large messages wait, on a disk")
     return parser.parse_args(arguments)

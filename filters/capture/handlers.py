@@ -21,7 +21,7 @@ from filters.capture.target import TargetGoneError, TargetLink
 from filters.capture.verdict import verdict_json
 from filters.mailauth.message import Message, remove
 from filters.smtpd import Disconnect, Reject, Report, Request, Session, Verdict
-from filters.verifier import Judgement, Verifier, refusal
+from filters.verifier import Verifier, refusal
 
 log = logging.getLogger(__name__)
 
@@ -166,15 +166,11 @@ class Capture:
             "junk": disposition == "quarantine",
             # The message itself stands below the head unless it was changed.
             "below": len(head) < len(stamped),
-            "verdict": self._verdict(judged, resolver),
+            "verdict": verdict_json(judged, resolver, stamped, enforced=self._rules.enforce),
         }
         answer = await self._target.ask(handed_over, raw + head)
         outcome = await _carried_out(answer)
         return _STORED if outcome is None else Reject(outcome.code, outcome.text)
-
-    def _verdict(self, judged: Judgement, resolver: Any) -> dict[str, Any]:
-        authserv_id = self._verifier.authserv_id or "localhost"
-        return verdict_json(judged, resolver, authserv_id, enforced=self._rules.enforce)
 
     def _refused_unread(self, message: bytes, raw: bytes) -> Reject | None:
         if len(raw) > self._rules.largest:

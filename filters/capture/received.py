@@ -12,7 +12,11 @@ _BEGIN = b"Received: "
 _DATE = (
     b";\r\n\t"  # a semicolon ends no other line of the field, whoever logged in by whatever name
 )
-_LONGEST_NAME = 1_022  # of a field, in smtpd's parser
+# smtpd's parser has a buffer for names, that of the field before still in it, and one for the
+# whole value of the fields that it looks into.
+_NAMES = 1_024
+_VALUE = 65_536
+_LOOKED_INTO = frozenset({b"from", b"to", b"cc"})
 # What smtpd can take back from a filter; production refuses what is longer.
 _LONGEST_LINE = 65_485
 
@@ -37,13 +41,28 @@ def without_received(message: bytes) -> bytes:
 def reject_as_smtpd(message: bytes) -> Reject | None:
     """Of the message as it came, smtpd's field on top."""
     end = message.find(b"\r\n\r\n")
-    header = message if end < 0 else message[:end]
-    for line in header.split(b"\r\n"):
-        if line[:1] not in (b" ", b"\t", b"") and not 0 <= line.find(b":") <= _LONGEST_NAME:
-            return _MALFORMED
+    if _is_malformed(message if end < 0 else message[:end]):
+        return _MALFORMED
     if len(message) > _LONGEST_LINE and _has_long_line(message):
         return _LONG_LINE
     return None
+
+
+def _is_malformed(header: bytes) -> bool:
+    before, value = 0, 0  # bytes in the two buffers
+    looked_into = False
+    for line in header.split(b"\r\n"):
+        if line[:1] in (b" ", b"\t"):
+            value += 1 + len(line)
+        elif line:
+            size = line.find(b":")
+            if size < 0 or before + size + 1 >= _NAMES:
+                return True
+            before, value = size + 1, len(line) - size - 1
+            looked_into = line[:size].lower() in _LOOKED_INTO
+        if looked_into and value + 1 >= _VALUE:
+            return True
+    return False
 
 
 def _has_long_line(message: bytes) -> bool:

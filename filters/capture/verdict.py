@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from filters.capture.zones import RecordingResolver
-from filters.mailauth.auth_results import format_field
 from filters.mailauth.message_result import MessageResult
 from filters.verifier import Judgement
 
+_FIELD = re.compile(rb"^Authentication-Results:(.*?)\r\n(?![ \t])", re.DOTALL | re.MULTILINE)
+
 
 def verdict_json(
-    judged: Judgement, resolver: RecordingResolver, authserv_id: str, *, enforced: bool
+    judged: Judgement, resolver: RecordingResolver, stamped: bytes, *, enforced: bool
 ) -> dict[str, Any]:
     """enforced: whether this server does itself what the disposition says."""
     verdict, decision = judged.verdict, judged.decision
-    field = format_field(authserv_id, verdict.results(decision.disposition))
+    field = _FIELD.search(stamped)
     return {
         "SPF": _spf(verdict),
         "DKIM": [
@@ -41,9 +43,7 @@ def verdict_json(
         "Reason": decision.reason,
         "Enforced": enforced,
         "DNS": resolver.to_json(),
-        "AuthenticationResults": " ".join(field.decode("ascii", "replace").split())
-        .partition(":")[2]
-        .strip(),
+        "AuthenticationResults": " ".join(field[1].decode("ascii").split()) if field else "",
     }
 
 

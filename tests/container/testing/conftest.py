@@ -11,23 +11,16 @@ from pytest_signpost.container import remove, start
 from pytest_signpost.server import Server
 
 from tests.container.harness.shell import fresh, run
-from tests.container.harness.signpost import IMAGE, ROOT
+from tests.container.harness.signpost import IMAGE
 
 from .suites import PLUGIN
 
 
 @pytest.fixture(scope="session")
-def target_image() -> str:
-    """The image under test. What the peers' network is for is not needed here."""
-    run("docker", "build", "--quiet", "--tag", IMAGE, str(ROOT))
-    return IMAGE
-
-
-@pytest.fixture(scope="session")
-def server(target_image: str) -> Iterator[Server]:
+def server(target_image: None) -> Iterator[Server]:
     name = fresh("signpost-test-target")
     try:
-        yield start(target_image, name)
+        yield start(IMAGE, name)
     finally:
         remove(name)
 

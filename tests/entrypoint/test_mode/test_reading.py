@@ -107,6 +107,21 @@ class TestMailpit:
         assert settings.smtp_tls == "implicit"
         assert settings.ssl_type == "manual"
 
+    def test_starttls_is_offered_with_a_certificate_of_ones_own(self, tmp_path: Path) -> None:
+        cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+        for path, content in zip((cert, key), self_signed("mydomain.com"), strict=True):
+            path.write_bytes(content)
+        own = {"MP_SMTP_TLS_CERT": str(cert), "MP_SMTP_TLS_KEY": str(key)}
+        for given, offered in (
+            ({}, False),
+            (own, True),
+            ({"MP_SMTP_REQUIRE_TLS": "1"}, True),
+            ({"MP_SMTP_REQUIRE_STARTTLS": "1"}, True),
+        ):
+            settings = settings_of(**given)
+            target = target_settings(settings, "1", lambda secret: secret.get_secret_value())
+            assert (target.tls is not None) == offered, given
+
     def test_any_login_where_it_says_so(self) -> None:
         settings = settings_of(MP_SMTP_AUTH="jane:secret", MP_SMTP_AUTH_ACCEPT_ANY="1")
         assert settings.right_logins == ()

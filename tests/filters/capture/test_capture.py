@@ -280,56 +280,48 @@ def test_a_client_of_the_front_is_who_the_front_says(target: FakeTarget) -> None
         assert header["tls"] is None
 
 
-@pytest.mark.parametrize(
-    ("phase", "parameter", "expected"),
-    [
-        ("helo", "far.example", {"command": "helo"}),
-        ("ehlo", "far.example", {"command": "helo"}),
-        ("mail-from", "x+s1@far.example", {"sender": "x+s1@far.example", "runs": ["s1"]}),
-        (
-            "rcpt-to",
-            "bob+w1@b.example",
-            {"recipients": ["bob+w1@b.example"], "runs": ["w1", "b.example"]},
-        ),
-        ("data", "", {"command": "data"}),
-        (
-            "auth",
-            "PLAIN " + base64.b64encode(b"\0me@x.example\0secret").decode(),
-            {"command": "auth", "login": "me@x.example"},
-        ),
-    ],
+COMMANDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("helo", "far.example", {"command": "helo"}),
+    ("ehlo", "far.example", {"command": "helo"}),
+    ("mail-from", "x+s1@far.example", {"sender": "x+s1@far.example", "runs": ["s1"]}),
+    (
+        "rcpt-to",
+        "bob+w1@b.example",
+        {"recipients": ["bob+w1@b.example"], "runs": ["w1", "b.example"]},
+    ),
+    ("data", "", {"command": "data"}),
+    (
+        "auth",
+        "PLAIN " + base64.b64encode(b"\0me@x.example\0secret").decode(),
+        {"command": "auth", "login": "me@x.example"},
+    ),
 )
-@pytest.mark.parametrize(
-    ("step", "verdict"),
-    [
-        ({}, "proceed"),
-        ({"reply": "451 4.3.0 not now"}, "reject|451 4.3.0 not now"),
-        ({"reply": "421 4.3.0 go"}, "disconnect|421 4.3.0 go"),
-        ({"disconnect": True}, "disconnect|421 4.3.2 the connection ends here, as the test wants"),
-        ({"delay": 0.01, "reply": None, "disconnect": False}, "proceed"),
-    ],
+STEPS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({}, "proceed"),
+    ({"reply": "451 4.3.0 not now"}, "reject|451 4.3.0 not now"),
+    ({"reply": "421 4.3.0 go"}, "disconnect|421 4.3.0 go"),
+    ({"disconnect": True}, "disconnect|421 4.3.2 the connection ends here, as the test wants it"),
+    ({"delay": 0.01, "reply": None, "disconnect": False}, "proceed"),
 )
-def test_while_there_are_faults_each_command_is_asked_about(
-    target: FakeTarget,
-    phase: str,
-    parameter: str,
-    expected: dict[str, Any],
-    step: dict[str, Any],
-    verdict: str,
-) -> None:
+
+
+def test_while_there_are_faults_each_command_is_asked_about(target: FakeTarget) -> None:
     with program(target) as smtpd:
         target.accept()
         connected(smtpd)
-        assert smtpd.ask(phase, parameter) == "proceed"
-        target.state({"faults": True})
-        ask(smtpd, phase, parameter)
-        header, _ = answer(target, **step)
-        assert expected.items() <= header.items()
-        assert header["client"] == "192.0.2.1"
-        assert "secret" not in str(header)
-        assert smtpd.until(b"").startswith(b"filter-result")
-        target.state({"faults": False})
-        assert smtpd.ask(phase, parameter) == "proceed"
+        for phase, parameter, expected in COMMANDS:
+            assert smtpd.ask(phase, parameter) == "proceed"
+            target.state({"faults": True})
+            for step, verdict in STEPS:
+                ask(smtpd, phase, parameter)
+                header, _ = answer(target, **step)
+                assert expected.items() <= header.items()
+                assert header["client"] == "192.0.2.1"
+                assert "secret" not in str(header)
+                head = f"filter-result|{SESSION}|{phase}|"
+                assert smtpd.until(verdict.encode()).decode() == head + verdict
+            target.state({"faults": False})
+            assert smtpd.ask(phase, parameter) == "proceed"
     assert b"secret" not in smtpd.log
 
 

@@ -39,9 +39,9 @@ const MEANINGS = {
 // What production does with the message: tone, title, how.
 const DISPOSITIONS = {
   none: ["pass", "Delivered", "to the inbox"],
-  quarantine: ["warn", "Quarantined", "delivered into the Junk folder"],
-  reject: ["fail", "Rejected", "refused with 550 5.7.26"],
-  defer: ["warn", "Deferred", "refused with 451 4.7.5: try again later"],
+  quarantine: ["warn", "Quarantined", "into the Junk folder"],
+  reject: ["fail", "Rejected", "with 550 5.7.26"],
+  defer: ["warn", "Deferred", "with 451 4.7.5, to try again later"],
 };
 const MOST_RECORDS = 40; // lookups that are shown of one method
 
@@ -145,7 +145,7 @@ export function verdictPanel(verdict) {
   return h("div", { class: "verdict" },
     outcome && h("div", { class: `outcome ${outcome.tone}` },
       h("span", { class: `seal ${outcome.tone}` }, icon(SIGNS[outcome.tone])),
-      h("div", {}, h("p", {}, h("strong", {}, visible(outcome.title)), " in production", outcome.how && `: ${outcome.how}`),
+      h("div", {}, h("p", {}, "In production: ", h("strong", {}, visible(outcome.title.toLowerCase())), outcome.how && ` ${outcome.how}`),
         outcome.reason && h("p", { class: "reason" }, visible(outcome.reason)),
         outcome.note && h("p", { class: "reason" }, outcome.note))),
     h("ol", { class: "lines" }, verdict.lines.map(oneLine)),

@@ -83,9 +83,12 @@ def test_the_trap_catches_what_is_not_held_back(wide: Tab, home: Home) -> None:
     """Else the cases below would say nothing."""
     page = wide.open()
     page.goto("about:blank")
-    with page.expect_event("requestfailed"):
-        page.set_content(ELEMENTS["image"].format(home=home.url))
-    assert home.calls.pop() == b"connected"
+    for _ in range(10):  # Chromium drops it when a network of the machine changes
+        with page.expect_event("requestfailed"):
+            page.set_content(ELEMENTS["image"].format(home=home.url))
+        if home.calls:
+            break
+    assert home.calls
     home.calls.clear()
     with page.expect_console_message(lambda message: message.text == "canary"):
         page.set_content(MARKUP)
@@ -181,7 +184,7 @@ def test_the_page_can_be_in_no_frame(target: Running) -> None:
 
 
 def test_no_element_opens_a_connection_that_the_policy_does_not_know(target: Running) -> None:
-    html = '<p>x</p><link rel=preconnect href=//e.example><LINK\trel=dns-prefetch href=//e.example>'
+    html = "<p>x</p><link rel=preconnect href=//e.example><LINK\trel=dns-prefetch href=//e.example>"
     identity = target.deliver(html_mail(html))
     shown = target.get(f"/view/{identity}.html", embed=1)
     assert "<link" not in shown.text.lower()
