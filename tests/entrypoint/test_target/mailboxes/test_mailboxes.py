@@ -402,11 +402,12 @@ def test_an_overflow_of_the_kernel_s_queue(tmp_path: Path) -> None:
 
     async def case() -> None:
         async with keeping(tmp_path) as kept:
-            identity = await kept.deliver()
-            file = await kept.file()
+            await kept.deliver()
+            identity = await kept.deliver("carol@b.example")
+            file, other = await kept.file(), await kept.file("b.example/carol")
             for _ in range(limit // 2 + 10):  # nobody reads meanwhile
                 file = flagged(file, "" if file.name.endswith("F") else "F")
-            file = flagged(file, "S")
+            flagged(other, "S")
             await until_true(lambda: _is_read(kept.mailbox, identity))
 
     asyncio.run(case())
