@@ -179,6 +179,17 @@ class TestMailboxes:
             for folder, count in expected.items():
                 soon(lambda f=folder, n=count: imap.count(f) == n, f"the copies in {folder}")
 
+    def test_what_dmarc_would_quarantine_is_in_junk(self, target: TestTarget) -> None:
+        to = address()
+        run = to.partition("@")[0]
+        zone = b'_dmarc.sender.example: {TXT: ["v=DMARC1; p=quarantine"]}'
+        assert target.request("PUT", f"/api/v1/dns?run={run}.test", zone)[0] == 200
+        to = f"bob@{run}.test"
+        send(target, to)
+        with Client(target, to) as imap:
+            soon(lambda: imap.count("Junk") == 1, "the copy in Junk")
+            assert imap.count("INBOX") == 0
+
 
 class TestBothWays:
     def test_an_idle_client_sees_what_the_api_does(self, target: TestTarget) -> None:
