@@ -70,7 +70,7 @@ COPY --chmod=755 templates/smtpctl /usr/local/sbin/
 COPY --from=programs /out/ /
 COPY --chmod=644 filters/pam/smtpd /etc/pam.d/
 COPY templates/dovecot/pam/ /etc/pam.d/
-COPY templates/dovecot/*.sieve templates/dovecot/logins.lua /usr/local/share/signpost/
+COPY templates/dovecot/*.sieve templates/dovecot/*.lua /usr/local/share/signpost/
 RUN printf '%s\n' 'dovecot_config_version = 2.4.0' 'dovecot_storage_version = 2.4.0' \
         'sieve_extensions {' '  special-use = yes' '}' >/tmp/sieve.conf \
     && for script in /usr/local/share/signpost/*.sieve; do \

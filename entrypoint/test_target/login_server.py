@@ -14,8 +14,10 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from entrypoint.test_target.mailboxes.addresses import is_login
 from filters.credentials import LoginChecker, LoginTable, search
 from filters.login_name import login_bytes
+from filters.quoting import quoted
 from filters.watched_file import LastGood
 
 log = logging.getLogger(__name__)
@@ -79,8 +81,9 @@ class Credentials:
 class CredentialServer:
     """Answers at the socket."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, delimiter: str) -> None:
         self._credentials = credentials
+        self._delimiter = delimiter
 
     async def start(self, listener: socket.socket) -> asyncio.Server:
         """Listen; takes the socket over."""
@@ -105,6 +108,22 @@ class CredentialServer:
 
     async def _right(self, question: bytes) -> bool:
         login, _, rest = question.partition(b"\0")
+        # Dovecot says who the client is. It makes the login a folder's path.
+        if b"\0" in rest and not self._is_mailbox(login):
+            return False
         return len(question) <= _LONGEST_QUESTION and await self._credentials.bytes_are_right(
             login, rest.partition(b"\0")[0]
         )
+
+    def _is_mailbox(self, login: bytes) -> bool:
+        try:
+            name = login.decode()
+        except UnicodeError:
+            return False
+        if is_login(name, self._delimiter):
+            return True
+        log.info(
+            "refused: no mailbox is called %s; log in with an address, without its sub-address",
+            quoted(name),
+        )
+        return False

@@ -6,6 +6,7 @@ import smtplib
 import threading
 import time
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from pytest_signpost import Mailbox, NoMessageError, SignpostError, UnexpectedMessageError
@@ -53,7 +54,7 @@ def test_a_link_or_code_that_is_missing_is_named(signpost: Mailbox) -> None:
 def test_each_kind_of_wish(signpost: Mailbox) -> None:
     send(signpost, signpost.address("alice"), subject='An "odd" one', text="Grüße")
     send(signpost, signpost.address("bob"), subject="Another")
-    wishes = [
+    wishes: list[dict[str, Any]] = [
         {"subject": 'an "odd" one'},
         {"to": "alice"},
         {"to": signpost.address("alice")},

@@ -103,6 +103,17 @@ def test_a_server_that_cannot_be_had_is_named(
     result.stdout.fnmatch_lines([f"*{said}"])
 
 
+@pytest.mark.usefixtures("no_server")
+def test_a_machine_without_docker(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytester.makepyfile(FAILS)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = pytester.runpytest_inprocess(*PLUGIN, "--signpost-image", "signpost")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["docker run: * No such file or directory: 'docker'"])
+
+
 def test_the_image_is_started_once_for_all_workers_and_removed(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,14 +47,16 @@ def look_at_all(maildir: Maildir, known: set[str]) -> Differences:
     missing = known - paths
     if missing:
         time.sleep(_SETTLED)
-        paths.update(maildir.paths())
+        paths = set(maildir.paths())
+        missing = known - paths
     for path in paths - known:
         file = MailFile(path)
-        identity = maildir.identity(file)  # the earlier one of two looks has none
-        if identity is not None:
+        identity = maildir.identity(file)
+        if identity is not None:  # else it has been renamed since, and inotify says so
             found.came.append((file, identity))
-    came = {file.name for file, _ in found.came}
-    found.went = [name for path in missing - paths if (name := MailFile(path).name) not in came]
+    if missing:
+        there = {MailFile(path).name for path in paths - known}
+        found.went = [name for path in missing if (name := MailFile(path).name) not in there]
     found.directories = [name for name in maildir.folders() if maildir.has_folder(name)]
     return found
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from asyncinotify import Event, Inotify, Mask
 
-from entrypoint.test_target.mailboxes.maildir import MailFile
+from entrypoint.test_target.mailboxes.maildir import MailFile, is_text
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ _MOST_PENDING = 100_000  # files; what is more is looked at by listing
 _EVENTS_READ = 200  # at a time
 _USED_UP = (errno.ENOSPC, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
-# By name, the path where a file was last seen to come to, or None where it was seen to go.
+# By name, where a file has come to, or None where it has gone since.
 ChangedFiles = dict[str, MailFile | None]
 
 
@@ -116,7 +116,7 @@ class MaildirWatches:
             return
         if Mask.IGNORED in event.mask:
             del self._places[watch.wd]
-        elif event.name is not None:
+        elif event.name is not None and is_text(str(event.name)):
             self._note(
                 *place, str(event.name), came=bool(event.mask & (Mask.CREATE | Mask.MOVED_TO))
             )
@@ -124,10 +124,7 @@ class MaildirWatches:
     def _note(self, maildir: str, directory: str, name: str, *, came: bool) -> None:
         file = MailFile(f"{directory}/cur/{name}" if directory else f"cur/{name}")
         files = self._pending.setdefault(maildir, {})
-        if came:
-            files[file.name] = file
-        elif files.get(file.name, file) == file:  # it has not come to another place since
-            files[file.name] = None
+        files[file.name] = file if came else None
         self._count += 1
         if self._count > _MOST_PENDING:
             self.take()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_signpost.server import Server
 
+from tests.container.harness.shell import run
 from tests.container.harness.signpost import IMAGE
 
 from .suites import addresses, copied, run_node, run_pytest, with_packages
@@ -15,9 +16,18 @@ CLIENTS = Path(__file__).parent / "clients"
 NODE = CLIENTS / "node"
 
 
-def test_pytest_mailpit(target: Server, tmp_path: Path) -> None:
+def test_pytest_mailpit(target_image: None, tmp_path: Path) -> None:
+    """It starts the container itself, by testcontainers; of an image it takes the name alone."""
+    image = f"{IMAGE}-mode"
+    dockerfile = f"FROM {IMAGE}\nENV MODE=test\n".encode()
+    run("docker", "build", "--quiet", "--tag", image, "-", stdin=dockerfile)
     copied(CLIENTS, tmp_path, ["pytest_mailpit_suite.py"])
-    out = run_pytest(tmp_path, "pytest_mailpit_suite.py", plugins=["mailpit"], **addresses(target))
+    settings = ("--mailpit-container", "-o", f"mailpit_container_image={image}")
+    out = run_pytest(
+        *(tmp_path, "pytest_mailpit_suite.py", *settings),
+        plugins=["mailpit"],
+        TESTCONTAINERS_RYUK_DISABLED="true",
+    )
     assert "6 passed" in out
 
 

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 import urllib.request
 from pathlib import Path
 
+import pytest
+from pytest_signpost.mailbox import Mailbox, new_run
 from pytest_signpost.server import Server
 
 from tests.container.harness.signpost import IMAGE, ROOT
@@ -22,6 +25,7 @@ MESSAGE = (
     "From: orders@shop.example\r\nTo: alice@run-1.example\r\nSubject: Welcome\r\n\r\n"
     "Confirm at https://shop.example/confirm, or with the code 482913.\r\n"
 )
+ENVELOPE = ["EHLO c.example", "MAIL FROM:<a@a.example>", "RCPT TO:<b@b.example>", "DATA"]
 
 
 def call(words: list[str], server: Server) -> bytes:
@@ -71,6 +75,46 @@ def test_each_call_does_what_is_said(target: Server) -> None:
     assert b"451 4.7.1 try again later" in faults[0]
     zones = [answer for shown, answer in said if shown.endswith("dns?run=run-1.example")]
     assert b"v=DMARC1; p=reject" in zones[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (["EHLO c.example", "MAIL FROM:<\u00fcser@a.example>"], 553),
+        (["EHLO c.example", "MAIL FROM:<a@a.example> SMTPUTF8"], 503),
+        (["EHLO c.example", "MAIL FROM:<a..b@a.example>"], 553),
+        (["EHLO no name"], 501),
+        (["EHLO c.example", "MAIL FROM:<a@a.example> RET=HDRS"], 503),
+        ([*ENVELOPE, "A: b\r\n\r\n" + 65_000 * "x" + "\r\n."], 250),
+        ([*ENVELOPE, "A: b\r\n\r\n" + 66_000 * "x" + "\r\n."], 500),
+        ([*ENVELOPE, "neither\r\n."], 550),
+        ([*ENVELOPE, "\r\na text\r\n."], 250),
+        ([*ENVELOPE, "A: b\n.\nc\r\n."], 521),
+        ([*ENVELOPE, 98 * "Received: a\r\n" + "\r\n."], 250),
+        ([*ENVELOPE, 99 * "Received: a\r\n" + "\r\n."], 554),
+    ],
+)
+def test_smtp_refuses_what_the_page_says(target: Server, said: list[str], code: int) -> None:
+    where = (target.smtp.host, target.smtp.port)
+    with socket.create_connection(where, 30) as link, link.makefile("rb") as lines:
+        assert lines.readline().startswith(b"220 ")
+        for line in said:
+            link.sendall(line.encode() + b"\r\n")
+            while (reply := lines.readline())[3:4] == b"-":
+                pass
+    assert int(reply[:3]) == code
+
+
+def test_what_the_plugins_page_shows_is_taken(target: Server) -> None:
+    page = (PLUGIN / "README.md").read_text()
+    blocks = re.findall(r"```python\n(signpost\..*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    zone = blocks[0].split("\nshop.")[0]
+    for statement in [zone, *blocks[1].splitlines()]:
+        mailbox = Mailbox(target, new_run("page"))
+        exec(statement, {"signpost": mailbox})
+        mailbox.close()
+    assert target.api.json("GET", "/api/v1/faults")["faults"] == []
 
 
 def test_python(target: Server, plugin: str, tmp_path: Path) -> None:

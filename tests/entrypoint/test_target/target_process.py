@@ -19,9 +19,9 @@ from entrypoint.test_target.api.app import ApiServer, make_app
 from entrypoint.test_target.api.smtp_submission import SmtpSubmission
 from entrypoint.test_target.api.target import Target
 from entrypoint.test_target.fault_table import FaultTable
-from entrypoint.test_target.page.routes import page_routes
 from entrypoint.test_target.mailboxes.mailboxes import Mailboxes
 from entrypoint.test_target.mailboxes.metrics import mailbox_metrics
+from entrypoint.test_target.page.routes import page_routes
 from entrypoint.test_target.store.mailbox import KEEP, Mailbox
 from entrypoint.test_target.zone_table import ZoneTable
 from tests.entrypoint.test_target.smtp_server import SmtpServer

@@ -64,7 +64,7 @@ class Mailbox:
         return self._wait(1, timeout, wanted)[0]
 
     def wait_all(self, count: int, *, timeout: float = TIMEOUT, **wanted: str) -> list[Message]:
-        """The messages that fit, the oldest first, as soon as there are so many."""
+        """All messages that fit, the oldest first, as soon as there are so many or more."""
         __tracebackhide__ = True
         return self._wait(count, timeout, wanted)[::-1]
 

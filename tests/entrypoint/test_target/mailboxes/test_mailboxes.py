@@ -3,12 +3,19 @@
 import asyncio
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from entrypoint.test_target.mailboxes import watches
+from entrypoint.test_target.mailboxes.comparison import look_at_all
+from entrypoint.test_target.mailboxes.following import remove_copies
+from entrypoint.test_target.mailboxes.maildir import Maildir, MailFile
+from entrypoint.test_target.store.adding import StoreFullError
+from entrypoint.test_target.store.copies import Copy, SeenChanges
 from entrypoint.test_target.store.mailbox import Mailbox
+from entrypoint.test_target.store.readers import QuestionTooLongError
 from entrypoint.test_target.store.reading import Selection
 from tests.entrypoint.test_target.mails import mail
 
@@ -64,7 +71,9 @@ def test_junk_and_tags_go_to_their_folders(tmp_path: Path) -> None:
             await kept.deliver(junk=True)
             junk = await kept.file(folder=".Junk")
             assert (junk.parent.parent / "maildirfolder").exists()
-            (kept.root / MAILDIR / "Maildir/.lists.a/cur").mkdir(parents=True)
+            for folder in (".lists.a", ".Drafts", ".Sent", ".Trash"):
+                for part in ("tmp", "new", "cur"):
+                    (kept.root / MAILDIR / "Maildir" / folder / part).mkdir(parents=True)
             for tag in ("lists/a", "none", "Drafts", "Sent", "Trash", "lists/a/..", "../.."):
                 await kept.deliver(f"bob+{tag}@b.example")
             await kept.settled()
@@ -129,6 +138,34 @@ def test_read_before_it_is_delivered(tmp_path: Path) -> None:
             identity = await kept.deliver()
             await kept.mailbox.set_read([identity], read=True)
             await until(lambda: [path.name[-4:] for path in kept.files()] == [":2,S"])
+
+    asyncio.run(case())
+
+
+def test_deleted_before_it_is_delivered(tmp_path: Path) -> None:
+    async def case() -> None:
+        mailbox = Mailbox(tmp_path / "store.db")
+        first, second = (
+            replace(mail(recipients=[f"{name}@b.example"]), delivered=b"x") for name in "ab"
+        )
+        identity, _ = await mailbox.add([first, second])
+        await mailbox.delete([identity])
+        assert await mailbox.copies.backlog() == 1
+        mailbox.close()
+        async with keeping(tmp_path) as kept:
+            await kept.file("b.example/b")
+            assert not kept.files("b.example/a")
+
+    asyncio.run(case())
+
+
+def test_what_is_delivered_need_not_end_as_it_came(tmp_path: Path) -> None:
+    async def case() -> None:
+        async with keeping(tmp_path) as kept:
+            content = b"X: 1\r\nSubject: a\r\n\r\nanother text\r\n" + b"y" * 1000
+            await kept.mailbox.add([replace(mail(), delivered=content)])
+            text = (await kept.file()).read_bytes()
+            assert text.partition(b"b.example\n")[2] == content.replace(b"\r\n", b"\n") + b"\n"
 
     asyncio.run(case())
 
@@ -244,9 +281,11 @@ def test_a_mailbox_folder_that_is_not_there_deletes_nothing(tmp_path: Path) -> N
             await kept.deliver("carol@b.example")
             await kept.file("b.example/carol")
             assert identity in await _all(kept.mailbox)
-            await kept.mailbox.set_read([identity], read=True)  # and nothing spins
-            await kept.deliver()
-            await kept.file()
+            await kept.mailbox.set_read([identity], read=True)
+            await kept.deliver("carol@b.example")
+            await until(lambda: len(kept.files("b.example/carol")) == 2)
+            assert await kept.mailbox.copies.unlike(None, 9) == []  # nothing is tried for ever
+            assert identity in await _all(kept.mailbox)
 
     asyncio.run(case())
 
@@ -306,15 +345,69 @@ def test_the_api_counts_where_both_change_it_at_once(tmp_path: Path) -> None:
     asyncio.run(case())
 
 
-def test_after_an_overflow_everything_is_looked_at(tmp_path: Path) -> None:
+def test_what_the_api_has_said_last_is_not_undone_by_another_copy(tmp_path: Path) -> None:
+    async def case() -> None:
+        mailbox = Mailbox(tmp_path / "store.db")
+        (identity,) = await mailbox.add([mail()])
+        bob, carol = (Copy(f"b.example/{x}", "n", identity, "new/n", False, 1, 1) for x in "bc")
+        await mailbox.copies.delivered([], [bob, carol])
+        await mailbox.set_read([identity], read=True)
+        seen = [(replace(copy, path="cur/n:2,S", seen=True), True) for copy in (bob, carol)]
+        await mailbox.copies.flagged(seen)
+        await mailbox.set_read([identity], read=False)
+        await mailbox.copies.apply(SeenChanges(bob.maildir, [replace(bob, path="cur/n:2,")]))
+        assert not await _is_read(mailbox, identity)
+        assert len(await mailbox.copies.unlike(None, 9)) == 2
+        mailbox.close()
+
+    asyncio.run(case())
+
+
+def test_a_file_is_removed_wherever_a_client_has_moved_it(tmp_path: Path) -> None:
+    maildir = Maildir(tmp_path, MAILDIR)
+    maildir.make()
+    maildir.write("", "n", b"x", 1)
+    maildir.write("", "m", b"x", 1)
+    flagged(maildir.path / "new/n", "F")
+    remove_copies(tmp_path, [Copy(MAILDIR, "n", "", "new/n", False, 1, 1)])
+    assert [*maildir.paths()] == ["new/m"]
+
+
+def test_nobody_sees_a_part_of_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maildir = Maildir(tmp_path, MAILDIR)
+    maildir.make()
+    monkeypatch.setattr(os, "utime", lambda *_, **__: seen.extend(maildir.paths()))
+    seen: list[str] = []
+    maildir.write("", "n", b"x", 1)
+    assert seen == []
+    assert [*maildir.paths()] == ["new/n"]
+
+
+def test_a_file_that_is_renamed_while_it_is_looked_at_is_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maildir = Maildir(tmp_path, MAILDIR)
+    maildir.make()
+    maildir.write("", "n", b"x", 1)
+    flagged(maildir.path / "new/n", "")
+    monkeypatch.setattr(Maildir, "identity", lambda *_: None)
+    found = look_at_all(maildir, {"new/n"})
+    assert (found.came, found.went) == ([], [])
+
+
+def test_an_overflow_of_the_kernel_s_queue(tmp_path: Path) -> None:
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if limit > 100_000:
+        pytest.skip("this machine's queue is long")
+
     async def case() -> None:
         async with keeping(tmp_path) as kept:
-            identity = await kept.deliver()
-            file = await kept.file()
-            kept.mailboxes.watches._places.clear()  # so that no event is understood
-            flagged(file, "S")
-            kept.mailboxes.watches.lost = True
-            kept.mailboxes._wake.set()
+            await kept.deliver()
+            identity = await kept.deliver("carol@b.example")
+            file, other = await kept.file(), await kept.file("b.example/carol")
+            for _ in range(limit // 2 + 10):  # nobody reads meanwhile
+                file = flagged(file, "" if file.name.endswith("F") else "F")
+            flagged(other, "S")
             await until_true(lambda: _is_read(kept.mailbox, identity))
 
     asyncio.run(case())
@@ -366,6 +459,63 @@ def test_a_disk_that_fails_is_tried_again(tmp_path: Path) -> None:
             (kept.root / "b.example").unlink()
             await kept.settled()
             assert len(kept.files()) == len(kept.files("c.example/carol")) == 1
+
+    asyncio.run(case())
+
+
+@pytest.mark.parametrize("error", [StoreFullError("full"), QuestionTooLongError("slow")])
+def test_a_store_that_fails_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def case() -> None:
+        async with keeping(tmp_path) as kept:
+            delivered = kept.mailbox.copies.delivered
+
+            async def fail_once(*_: object) -> list[str]:
+                kept.mailbox.copies.delivered = delivered  # type: ignore[method-assign]
+                raise error
+
+            kept.mailbox.copies.delivered = fail_once  # type: ignore[method-assign]
+            await kept.deliver("bob@b.example", "bob+x@b.example")
+            await kept.settled()
+            assert len(kept.files()) == 2
+
+    asyncio.run(case())
+
+
+def test_names_that_are_no_text_are_nobody_s(tmp_path: Path) -> None:
+    async def case() -> None:
+        async with keeping(tmp_path) as kept:
+            await kept.deliver()
+            file = await kept.file()
+            other = os.fsencode(file.parent.parent / "cur") + b"/\xff:2,S"
+            os.link(file, other)
+            Path(os.fsdecode(os.fsencode(file.parent.parent) + b"/.\xfe")).mkdir()
+            await kept.deliver()
+            await kept.settled()
+            flagged(file, "").unlink()
+            await until(lambda: kept.mailbox.totals.messages == 1)
+
+    asyncio.run(case())
+
+
+def test_a_mark_is_tried_until_the_file_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, failed = Maildir.rename, []
+
+    def fail_first(self: Maildir, old: MailFile, new: MailFile) -> bool:
+        failed.append(old)
+        return len(failed) > 2 and rename(self, old, new)
+
+    monkeypatch.setattr(Maildir, "rename", fail_first)
+
+    async def case() -> None:
+        async with keeping(tmp_path) as kept:
+            identity = await kept.deliver()
+            await kept.file()
+            await kept.mailbox.set_read([identity], read=True)
+            await until(lambda: kept.files()[0].name.endswith(":2,S"))
 
     asyncio.run(case())
 

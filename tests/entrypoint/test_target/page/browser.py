@@ -8,15 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    Error,
-    Frame,
-    Page,
-    Request,
-    sync_playwright,
-)
+from playwright.sync_api import Browser, BrowserContext, Error, Frame, Page, sync_playwright
 
 from tests.entrypoint.test_target.running import Running
 
@@ -111,11 +103,8 @@ def tab(
 def _watched(context: BrowserContext, target: Running) -> Tab:
     one = Tab(context.new_page(), target)
 
-    def answered(request: Request) -> None:
-        one.answered.append(request.url)
-
     context.on("request", lambda request: one.requests.append(request.url))
-    context.on("requestfinished", answered)
+    context.on("requestfinished", lambda request: one.answered.append(request.url))
     one.page.on("websocket", lambda socket: one.websockets.append(socket.url))
     context.on("console", lambda message: one.console.append(message.text))
     context.on("weberror", lambda error: one.errors.append(str(error.error)))
