@@ -22,7 +22,8 @@ from entrypoint.test_target.capture_server import CaptureServer
 from entrypoint.test_target.capture_server import listen_at as capture_socket
 from entrypoint.test_target.fault_table import FaultTable
 from entrypoint.test_target.faults import Command
-from entrypoint.test_target.front import Front, FrontRules, FrontSession
+from entrypoint.test_target.front import Front
+from entrypoint.test_target.front_session import FrontRules, FrontSession
 from entrypoint.test_target.listening import listen
 from entrypoint.test_target.login_server import Credentials, CredentialServer, login_socket
 from entrypoint.test_target.page.routes import page_routes

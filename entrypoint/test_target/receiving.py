@@ -13,7 +13,7 @@ from typing import Any, cast
 from entrypoint.test_target.dsn import notification
 from entrypoint.test_target.fault_table import FaultTable
 from entrypoint.test_target.faults import Command, FaultStep, Phase
-from entrypoint.test_target.front import FrontSession, Sessions
+from entrypoint.test_target.front_session import FrontSession, Sessions
 from entrypoint.test_target.messages.received import Extra, ReceivedMessage, TlsSession
 from entrypoint.test_target.store.adding import StoreFullError
 from entrypoint.test_target.storing import Storing
