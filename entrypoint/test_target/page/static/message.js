@@ -5,7 +5,7 @@ import { exact, mailbox, number, size, visible, whole } from "./format.js";
 import { readVerdict, strip, verdictPanel } from "./verdict.js";
 import * as api from "./api.js";
 
-const MOST_SHOWN = 500_000; // characters of a source or a text; the rest is for an editor
+const MOST_SHOWN = 200_000; // characters of a source or a text; the rest is for an editor
 const MOST_LISTED = 500; // attachments, recipients
 const PICTURES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"]);
 const PORTS = { 25: "SMTP", 465: "submissions, TLS from the start", 587: "submission", 1025: "SMTP, login without TLS" };
