@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -179,6 +180,17 @@ class TestMailboxes:
             for folder, count in expected.items():
                 soon(lambda f=folder, n=count: imap.count(f) == n, f"the copies in {folder}")
 
+    def test_what_dmarc_would_quarantine_is_in_junk(self, target: TestTarget) -> None:
+        to = address()
+        run = to.partition("@")[0]
+        zone = b'_dmarc.sender.example: {TXT: ["v=DMARC1; p=quarantine"]}'
+        assert target.request("PUT", f"/api/v1/dns?run={run}.test", zone)[0] == 200
+        to = f"bob@{run}.test"
+        send(target, to)
+        with Client(target, to) as imap:
+            soon(lambda: imap.count("Junk") == 1, "the copy in Junk")
+            assert imap.count("INBOX") == 0
+
 
 class TestBothWays:
     def test_an_idle_client_sees_what_the_api_does(self, target: TestTarget) -> None:
@@ -274,7 +286,7 @@ class TestLoad:
 
     @pytest.mark.reliability
     def test_fifty_a_second_for_longer(self, target: TestTarget) -> None:
-        _fifty_a_second(target, 20)
+        assert _fifty_a_second(target, 20) < 22
 
     def test_a_kill_loses_and_doubles_no_copy(self, target: TestTarget) -> None:
         boxes = [address() for _ in range(4)]
@@ -292,20 +304,26 @@ class TestLoad:
             assert Counter(there) == subjects
 
 
-def _fifty_a_second(target: TestTarget, seconds: int) -> None:
+def _fifty_a_second(target: TestTarget, seconds: int) -> float:
+    """How long it took to send so many."""
     to = address()
     answered: dict[str, float] = {}
-    with _Seen(target, to) as seen:
+    begin = time.monotonic()
+
+    def send_each_fifth(first: int) -> None:
         with target.smtp() as smtp:
-            begin = time.monotonic()
-            for number in range(50 * seconds):
+            for number in range(first, 50 * seconds, 5):
                 time.sleep(max(0.0, begin + number / 50 - time.monotonic()))
                 smtp.sendmail("a@sender.example", [to], f"Subject: {number}\r\n\r\nhi\r\n")
                 answered[str(number)] = time.monotonic()
-            lasted = time.monotonic() - begin
+
+    with _Seen(target, to) as seen:
+        with ThreadPoolExecutor(5) as senders:
+            list(senders.map(send_each_fifth, range(5)))
+        lasted = time.monotonic() - begin
         wait_until(lambda: len(seen.subjects) == len(answered), "every copy", 10)
-    assert lasted < seconds * 1.5, "this machine sends no fifty a second"
     assert max(seen.subjects[subject] - when for subject, when in answered.items()) < 5
+    return lasted
 
 
 def _send_and_kill(target: TestTarget, boxes: list[str]) -> None:

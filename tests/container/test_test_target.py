@@ -313,6 +313,7 @@ class TestLife:
         self, target: TestTarget, volumes: dict[str, str]
     ) -> None:
         assert target.stop() < 10
+        assert "stopped before all was finished" not in target.logs()
         production = TestTarget({"MODE": "production"}, volumes=volumes)
         try:
             production.launch()

@@ -33,6 +33,7 @@ from entrypoint.test_target.mailboxes.following import (
 )
 from entrypoint.test_target.mailboxes.maildir import Maildir, maildirs
 from entrypoint.test_target.mailboxes.watches import ChangedFiles, MaildirWatches
+from entrypoint.test_target.store.adding import StoreFullError
 from entrypoint.test_target.store.changes import (
     Change,
     ManyChanged,
@@ -95,7 +96,7 @@ class Mailboxes:
                 await self._wait()
                 try:
                     await self._round()
-                except (OSError, sqlite3.Error) as error:
+                except Exception as error:  # a full disk, a busy one, a mistake of ours
                     await self._try_again(error)
         finally:
             self._mailbox.changes.forget(self._hear)
@@ -149,7 +150,12 @@ class Mailboxes:
             self._wake.set()
 
     async def _try_again(self, error: Exception) -> None:
-        log.warning("mailboxes cannot be read or written, trying again: %s", error)
+        expected = isinstance(error, OSError | sqlite3.Error | StoreFullError)
+        log.warning(
+            "mailboxes cannot be read or written, trying again: %s",
+            error,
+            exc_info=None if expected else error,
+        )
         self._added = True
         self._deleted.add(None)
         self._marked.add(None)

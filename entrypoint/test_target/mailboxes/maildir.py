@@ -153,6 +153,15 @@ def is_ours(name: str) -> bool:
     return ".signpost" in name
 
 
+def is_text(name: str) -> bool:
+    """Whether it is UTF-8, as all names that Dovecot or this makes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def maildirs(root: Path) -> Iterator[str]:
     """All that there are below it, as DOMAIN/LOCAL."""
     for domain in _names(root):
@@ -166,7 +175,7 @@ def _names(path: Path, *, hidden: bool = False) -> list[str]:
     try:
         # A Path for each of 100,000 files would take most of the time.
         names = os.listdir(path)  # noqa: PTH208
-        return [name for name in names if name.startswith(".") == hidden]
+        return [name for name in names if name.startswith(".") == hidden and is_text(name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
 

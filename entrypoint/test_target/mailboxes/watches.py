@@ -14,7 +14,7 @@ from pathlib import Path
 
 from asyncinotify import Event, Inotify, Mask
 
-from entrypoint.test_target.mailboxes.maildir import MailFile
+from entrypoint.test_target.mailboxes.maildir import MailFile, is_text
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class MaildirWatches:
             return
         if Mask.IGNORED in event.mask:
             del self._places[watch.wd]
-        elif event.name is not None:
+        elif event.name is not None and is_text(str(event.name)):
             self._note(
                 *place, str(event.name), came=bool(event.mask & (Mask.CREATE | Mask.MOVED_TO))
             )

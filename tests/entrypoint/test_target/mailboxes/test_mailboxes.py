@@ -11,9 +11,11 @@ import pytest
 from entrypoint.test_target.mailboxes import watches
 from entrypoint.test_target.mailboxes.comparison import look_at_all
 from entrypoint.test_target.mailboxes.following import remove_copies
-from entrypoint.test_target.mailboxes.maildir import Maildir
+from entrypoint.test_target.mailboxes.maildir import Maildir, MailFile
+from entrypoint.test_target.store.adding import StoreFullError
 from entrypoint.test_target.store.copies import Copy, SeenChanges
 from entrypoint.test_target.store.mailbox import Mailbox
+from entrypoint.test_target.store.readers import QuestionTooLongError
 from entrypoint.test_target.store.reading import Selection
 from tests.entrypoint.test_target.mails import mail
 
@@ -393,15 +395,19 @@ def test_a_file_that_is_renamed_while_it_is_looked_at_is_not_gone(
     assert (found.came, found.went) == ([], [])
 
 
-def test_after_an_overflow_everything_is_looked_at(tmp_path: Path) -> None:
+def test_an_overflow_of_the_kernel_s_queue(tmp_path: Path) -> None:
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if limit > 100_000:
+        pytest.skip("this machine's queue is long")
+
     async def case() -> None:
         async with keeping(tmp_path) as kept:
-            identity = await kept.deliver()
-            file = await kept.file()
-            kept.mailboxes.watches._places.clear()  # so that no event is understood
-            flagged(file, "S")
-            kept.mailboxes.watches.lost = True
-            kept.mailboxes._wake.set()
+            await kept.deliver()
+            identity = await kept.deliver("carol@b.example")
+            file, other = await kept.file(), await kept.file("b.example/carol")
+            for _ in range(limit // 2 + 10):  # nobody reads meanwhile
+                file = flagged(file, "" if file.name.endswith("F") else "F")
+            flagged(other, "S")
             await until_true(lambda: _is_read(kept.mailbox, identity))
 
     asyncio.run(case())
@@ -453,6 +459,63 @@ def test_a_disk_that_fails_is_tried_again(tmp_path: Path) -> None:
             (kept.root / "b.example").unlink()
             await kept.settled()
             assert len(kept.files()) == len(kept.files("c.example/carol")) == 1
+
+    asyncio.run(case())
+
+
+@pytest.mark.parametrize("error", [StoreFullError("full"), QuestionTooLongError("slow")])
+def test_a_store_that_fails_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def case() -> None:
+        async with keeping(tmp_path) as kept:
+            delivered = kept.mailbox.copies.delivered
+
+            async def fail_once(*_: object) -> list[str]:
+                kept.mailbox.copies.delivered = delivered  # type: ignore[method-assign]
+                raise error
+
+            kept.mailbox.copies.delivered = fail_once  # type: ignore[method-assign]
+            await kept.deliver("bob@b.example", "bob+x@b.example")
+            await kept.settled()
+            assert len(kept.files()) == 2
+
+    asyncio.run(case())
+
+
+def test_names_that_are_no_text_are_nobody_s(tmp_path: Path) -> None:
+    async def case() -> None:
+        async with keeping(tmp_path) as kept:
+            await kept.deliver()
+            file = await kept.file()
+            other = os.fsencode(file.parent.parent / "cur") + b"/\xff:2,S"
+            os.link(file, other)
+            Path(os.fsdecode(os.fsencode(file.parent.parent) + b"/.\xfe")).mkdir()
+            await kept.deliver()
+            await kept.settled()
+            flagged(file, "").unlink()
+            await until(lambda: kept.mailbox.totals.messages == 1)
+
+    asyncio.run(case())
+
+
+def test_a_mark_is_tried_until_the_file_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, failed = Maildir.rename, []
+
+    def fail_first(self: Maildir, old: MailFile, new: MailFile) -> bool:
+        failed.append(old)
+        return len(failed) > 2 and rename(self, old, new)
+
+    monkeypatch.setattr(Maildir, "rename", fail_first)
+
+    async def case() -> None:
+        async with keeping(tmp_path) as kept:
+            identity = await kept.deliver()
+            await kept.file()
+            await kept.mailbox.set_read([identity], read=True)
+            await until(lambda: kept.files()[0].name.endswith(":2,S"))
 
     asyncio.run(case())
 
