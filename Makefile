@@ -9,7 +9,7 @@ PYTHON := $(VENV)/bin/python
 # How long `make fuzz` goes on.
 FUZZ_SECONDS := 60
 
-.PHONY: help up down test lint reliability bench fuzz
+.PHONY: help up down test lint reliability bench bench-test-target fuzz
 .SILENT:
 
 help:
@@ -19,6 +19,7 @@ help:
 	echo 'make lint   ruff and mypy only'
 	echo 'make reliability  the long faults: load, restarts, full disks, hung parts; about three hours'
 	echo 'make bench  what the filters and the mailboxes cost, into bench/results.md; 15 minutes, three with QUICK=1'
+	echo 'make bench-test-target  the same for MODE=test, beside MailDev and aiosmtpd; ten minutes, two with QUICK=1'
 	echo 'make fuzz   hostile bytes for the protocol and the parsers, FUZZ_SECONDS=60'
 
 up:
@@ -48,6 +49,13 @@ lint: $(VENV)/.complete
 bench:
 	BENCH_COMMAND='make bench$(if $(QUICK), QUICK=$(QUICK))' \
 		tests/engine.sh run bench/run $(if $(QUICK),--quick)
+
+# In containers of its own, which end with it. A page that is not whole replaces none.
+bench-test-target: $(VENV)/.complete
+	new=$$(mktemp) && trap 'rm -f "$$new"' EXIT && \
+	BENCH_COMMAND='make bench-test-target$(if $(QUICK), QUICK=$(QUICK))' \
+		tests/engine.sh run $(PYTHON) -m bench.test_target $(if $(QUICK),--quick) >"$$new" && \
+	cat "$$new" $(if $(QUICK),,&& cp "$$new" bench/results-test-target.md)
 
 # What it finds is kept in tests/fuzz/findings, where the tests run it from then on.
 fuzz: $(VENV)/.fuzz

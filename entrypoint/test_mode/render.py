@@ -21,6 +21,8 @@ TARGET_FOLDER = RUN / "target"
 DATABASE = DATA / "test/messages.sqlite"
 BACKEND = ("127.0.0.1", 10025)
 NAME_SERVER = "127.0.0.1"
+# Docker's own, in a network with a name: it knows those of the other containers.
+ENGINE_NAMES = "127.0.0.11"
 
 # template, file below RUN, owner, group, mode
 _TEMPLATES = (
@@ -32,9 +34,14 @@ _ACCOUNTS = (("test/domains.j2", "tables/domains", "root", "opensmtpd", 0o640),)
 _DOVECOT = (("test/dovecot.conf.j2", "dovecot/dovecot.conf", "root", "root", 0o644),)
 
 
-def render(settings: TestSettings, version: str) -> list[RenderedFile]:
-    """Every file, with its secrets; plain passwords of SMTP must have been hashed before."""
-    return _render(settings, version, SecretStr.get_secret_value)
+def render(
+    settings: TestSettings, version: str, *, engine_names: bool = False
+) -> list[RenderedFile]:
+    """Every file, with its secrets; plain passwords of SMTP must have been hashed before.
+
+    engine_names: whether the container engine's name server is there.
+    """
+    return _render(settings, version, SecretStr.get_secret_value, engine_names=engine_names)
 
 
 def render_masked(settings: TestSettings, version: str) -> list[RenderedFile]:
@@ -43,7 +50,11 @@ def render_masked(settings: TestSettings, version: str) -> list[RenderedFile]:
 
 
 def _render(
-    settings: TestSettings, version: str, reveal: Callable[[SecretStr], str]
+    settings: TestSettings,
+    version: str,
+    reveal: Callable[[SecretStr], str],
+    *,
+    engine_names: bool = False,
 ) -> list[RenderedFile]:
     environment = template_environment(reveal)
     files = [
@@ -67,7 +78,8 @@ def _render(
     if settings.right_logins:
         logins = json.dumps(login_table(settings.right_logins, reveal), indent=1) + "\n"
         files.append(RenderedFile(RUN / LOGINS, logins, "root", "target", 0o640))
-    target = target_settings(settings, version, reveal).model_dump_json(indent=1) + "\n"
+    run = target_settings(settings, version, reveal, engine_names=engine_names)
+    target = run.model_dump_json(indent=1) + "\n"
     files.append(RenderedFile(TARGET, target, "root", "target", 0o640))
     return files
 
@@ -84,7 +96,11 @@ def address_table(settings: TestSettings) -> dict[str, object]:
 
 
 def target_settings(
-    settings: TestSettings, version: str, reveal: Callable[[SecretStr], str]
+    settings: TestSettings,
+    version: str,
+    reveal: Callable[[SecretStr], str],
+    *,
+    engine_names: bool = False,
 ) -> TargetSettings:
     """What the target's own process reads."""
     any_address = "::" if settings.host.ipv6 else "0.0.0.0"  # noqa: S104 -- ports are published
@@ -109,6 +125,7 @@ def target_settings(
         send_logins=_plain(settings.send_logins, reveal) if settings.send_logins else None,
         webhook_url=None if settings.webhook_url is None else reveal(settings.webhook_url),
         webhook_limit=settings.webhook_limit,
+        webhook_name_server=f"{ENGINE_NAMES}:53" if engine_names else None,
         mail_root=str(DATA / "mail"),
         tls=TlsPair(cert=str(TARGET_TLS / "cert.pem"), key=str(TARGET_TLS / "key.pem"))
         if settings.offers_starttls

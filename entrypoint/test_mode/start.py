@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 USER = "target"
 _RESOLV_CONF = Path("/etc/resolv.conf")
+_ENGINE_COMMENT = f"# {test_render.ENGINE_NAMES} is asked for the webhook's host alone"
 
 
 def start(environ: Mapping[str, str]) -> NoReturn:
@@ -56,14 +57,15 @@ def start(environ: Mapping[str, str]) -> NoReturn:
 def _prepare(settings: TestSettings, number: str) -> None:
     # Before anything is written.
     claim_volumes("test")
-    ask_ourselves()
+    engine_names = ask_ourselves()
     own_folder(paths.SPOOL / "purge", "opensmtpq", "root", 0o700)
     own_folder(paths.SPOOL / "filters", "root", "root", 0o711)
     _own(paths.SPOOL / "filters" / USER, 0o700)
     _own(test_render.DATABASE.parent, 0o700)
     _own(paths.DATA / "mail", 0o700)
     shutil.rmtree(paths.DOVECOT_RUN, ignore_errors=True)
-    render.write(test_render.render(hashed(settings), number))
+    files = test_render.render(hashed(settings), number, engine_names=engine_names)
+    render.write(files)
     for folder in (test_render.TARGET_FOLDER, test_render.TARGET_TLS, paths.RUN / "logins"):
         own_folder(folder, USER, USER, 0o750)
     if settings.zone_file is not None:
@@ -95,18 +97,21 @@ def _pair(settings: TestSettings) -> tuple[bytes, bytes]:
     return made.certificate.read_bytes(), made.key.read_bytes()
 
 
-def ask_ourselves(path: Path = _RESOLV_CONF) -> None:
+def ask_ourselves(path: Path = _RESOLV_CONF) -> bool:
     """Make every program of the container ask the target's own name server, and no other.
 
-    Raises ConfigurationError where the file can be neither written nor is it so already.
+    Whether the engine's own was named before; a comment tells the next start. Raises
+    ConfigurationError where the file can be neither written nor is it so already.
     """
     content = f"nameserver {test_render.NAME_SERVER}\n"
     try:
         lines = path.read_text("utf-8", "replace").splitlines()
         named = [line.split()[1] for line in lines if line.startswith("nameserver ")]
+        engine_names = test_render.ENGINE_NAMES in named or _ENGINE_COMMENT in lines
         if named != [test_render.NAME_SERVER]:
             # In place: in a container the file is a mount and cannot be replaced.
-            path.write_text(content, "ascii")
+            comment = f"{_ENGINE_COMMENT}\n" if engine_names else ""
+            path.write_text(content + comment, "ascii")
     except OSError as error:
         raise ConfigurationError(
             [
@@ -116,3 +121,4 @@ def ask_ourselves(path: Path = _RESOLV_CONF) -> None:
                 f"the line `{content.strip()}` there"
             ]
         ) from error
+    return engine_names

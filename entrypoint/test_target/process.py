@@ -107,9 +107,13 @@ class TargetProcess:
         if settings.mail_root is not None:
             background.append(asyncio.create_task(self._deliver(Path(settings.mail_root))))
         if settings.webhook_url:
-            background.append(
-                asyncio.create_task(Webhook(self._mailbox, settings.webhook_url).run())
+            webhook = Webhook(
+                self._mailbox,
+                settings.webhook_url,
+                limit=settings.webhook_limit,
+                name_server=settings.webhook_name_server,
             )
+            background.append(asyncio.create_task(webhook.run()))
         try:
             await self._capture.start(capture_socket(Path(settings.capture_socket)))
             logins = await CredentialServer(self._credentials, settings.delimiter).start(

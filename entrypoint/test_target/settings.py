@@ -33,6 +33,7 @@ class TargetSettings(JsonModel):
     accept: whether any credentials are right, or the accounts' alone, which then stand in `logins`.
     zone_file: DNS in the format of `signpost verify`. ui_logins: names and passwords, in clear, for
     the page and the API; send_logins: those of /api/v1/send where they are others.
+    webhook_name_server: who knows the names of the container's network, for the webhook's alone.
     webhook_limit: calls a second, 0 for no bound. name_server: address and port, where smtpd asks.
     http_hosts, http_cors: "*" is any. mail_root: of all Maildirs; None: there are none.
     """
@@ -59,6 +60,7 @@ class TargetSettings(JsonModel):
     send_logins: dict[str, str] | None = None
     webhook_url: str | None = None
     webhook_limit: Annotated[float, Field(ge=0)] = 0.0
+    webhook_name_server: str | None = None
     mail_root: str | None = "/data/mail"
     tls: TlsPair | None = None
     capture_socket: str = "/run/signpost/target/capture"

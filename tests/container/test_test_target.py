@@ -12,13 +12,16 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import expect
 
 from entrypoint.tls.self_signed import self_signed
+from tests.entrypoint.test_target.page.browser import chromium, tab
 
 from .harness.shell import attempt, fresh, run, wait_until
 from .harness.signpost import IMAGE
 from .harness.target import HOST, PORTS, SMTP, TestTarget
 
+WATCHED = b"From: a@sender.example\r\nTo: b@there.example\r\nSubject: watched\r\n\r\nhi\r\n"
 MESSAGE = b"From: a@sender.example\r\nTo: b@there.example\r\nSubject: hello\r\n\r\nhi\r\n"
 
 # Seconds to each greeting, of a client that only DNS has a name for.
@@ -229,6 +232,19 @@ class TestMail:
         assert pop.pass_("what-ever").startswith(b"+OK")
         pop.quit()
 
+    def test_the_page_shows_what_comes_with_its_verdict(self, target: TestTarget) -> None:
+        with chromium() as browser, tab(browser, target) as one:
+            page = one.open("/?q=subject:watched")
+            with target.smtp() as smtp:
+                smtp.sendmail("a@sender.example", ["b@there.example"], WATCHED)
+            page.locator(".row", has_text="watched").click()
+            page.get_by_role("tab", name="Verdict").click()
+            spf = page.locator(".line[data-method=SPF]")
+            expect(spf).to_contain_text("MAIL FROM a@sender.example")
+            expect(spf.locator(".records li").first).to_contain_text("sender.example")
+            page.get_by_role("tab", name="Session").click()
+            expect(page.get_by_text("client.example")).to_be_visible()
+
     def test_one_line_a_thing_in_the_log(self, target: TestTarget) -> None:
         with target.smtp(25) as smtp:
             smtp.sendmail("a@sender.example", ["quiet@nobody-has.example"], MESSAGE)
@@ -297,6 +313,7 @@ class TestLife:
         self, target: TestTarget, volumes: dict[str, str]
     ) -> None:
         assert target.stop() < 10
+        assert "stopped before all was finished" not in target.logs()
         production = TestTarget({"MODE": "production"}, volumes=volumes)
         try:
             production.launch()

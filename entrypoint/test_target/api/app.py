@@ -25,6 +25,7 @@ from entrypoint.test_target.api.openapi import document
 from entrypoint.test_target.api.question import RequestError
 from entrypoint.test_target.api.safe import json_response, text_response
 from entrypoint.test_target.api.target import Target
+from entrypoint.test_target.store.adding import StoreFullError
 from entrypoint.test_target.store.readers import QuestionTooLongError
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,8 @@ class _Answer:
             response = text_response(error.text, error.status)
         except QuestionTooLongError as error:
             response = text_response(f"Error: {error}", 503)
+        except StoreFullError as error:
+            response = text_response(f"Error: {error}; make room on it", 507)
         await response(scope, receive, send)
 
 

@@ -112,7 +112,7 @@ async def page(target: Target, request: Request, selection: Selection) -> Respon
         "messages_count": found.matching,
         "messages_unread": found.unread,
         "start": start,
-        "tags": await target.mailbox.tag_names(),
+        "tags": found.tags,
         "messages": found.items,
     }
     if len(found.items) <= _IN_LOOP:

@@ -9,7 +9,11 @@ import asyncio
 import json
 import logging
 import ssl
+from contextlib import suppress
 from urllib.parse import urlsplit
+
+import dns.asyncresolver
+import dns.exception
 
 from entrypoint.test_target.api.webhook_url import check_url, is_near
 from entrypoint.test_target.store.changes import Change, MessageAdded
@@ -22,11 +26,19 @@ _SECONDS = 5.0  # for one of them
 
 
 class Webhook:
-    """url: http or https. One call a message, one after the other; a failure is only logged."""
+    """url: http or https. One call a message, one after the other; a failure is only logged.
 
-    def __init__(self, mailbox: Mailbox, url: str) -> None:
+    limit: calls a second, 0 for no bound. name_server: HOST:PORT of who knows the names of the
+    container's network, which are single words; it is asked for nothing else.
+    """
+
+    def __init__(
+        self, mailbox: Mailbox, url: str, *, limit: float = 0.0, name_server: str | None = None
+    ) -> None:
         """Raises ValueError for a URL that is none, or that names a public address."""
         check_url(url)
+        self._pause = 1 / limit if limit else 0.0
+        self._name_server = name_server
         parts = urlsplit(url)
         self._host, self._secure = str(parts.hostname), parts.scheme == "https"
         self._port = parts.port or (443 if self._secure else 80)
@@ -46,6 +58,7 @@ class Webhook:
                     log.warning("the webhook %s answered %d", self._host, status)
             except (OSError, ValueError) as error:
                 log.warning("the webhook %s cannot be called: %s", self._host, error or "no answer")
+            await asyncio.sleep(self._pause)
 
     def _changed(self, change: Change) -> None:
         if isinstance(change, MessageAdded):
@@ -78,9 +91,23 @@ class Webhook:
 
     async def _address(self) -> str:
         """The one that is looked at is the one that is called."""
-        loop = asyncio.get_running_loop()
-        found = [str(info[4][0]) for info in await loop.getaddrinfo(self._host, self._port)]
+        found = await self._addresses()
         near = [address for address in found if is_near(address)]
         if not near:
             raise ValueError("the name has no loopback or private address")
         return near[0]
+
+    async def _addresses(self) -> list[str]:
+        loop = asyncio.get_running_loop()
+        with suppress(OSError):
+            return [str(info[4][0]) for info in await loop.getaddrinfo(self._host, self._port)]
+        if self._name_server is None or "." in self._host:
+            raise ValueError("the name is not known; give an address, or put it into the zone")
+        address, _, port = self._name_server.rpartition(":")
+        resolver = dns.asyncresolver.Resolver(configure=False)
+        resolver.nameservers, resolver.port, resolver.lifetime = [address], int(port), _SECONDS
+        try:
+            answer = await resolver.resolve(f"{self._host}.", "A")
+        except dns.exception.DNSException as error:
+            raise ValueError(f"the name is not known: {error}") from None
+        return [record.to_text() for record in answer]

@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from entrypoint.test_target.messages.received import ReceivedMessage
@@ -106,7 +106,7 @@ class Mailbox:
             lambda c: reading.find(c, selection, self._containing(c), start, limit)
         )
         if selection.is_everything:
-            return FoundMessages(found.items, self.totals.messages, self.totals.unread)
+            return replace(found, matching=self.totals.messages, unread=self.totals.unread)
         return found
 
     async def latest(self, selection: Selection) -> str | None:

@@ -15,7 +15,7 @@ from entrypoint.test_target.search.sql import SqlCondition, to_sql
 from entrypoint.test_target.search.terms import Contains, Query
 from entrypoint.test_target.shapes.summary import with_state
 from entrypoint.test_target.store.deflated import inflate
-from entrypoint.test_target.store.tagging import Parameters
+from entrypoint.test_target.store.tagging import Parameters, tag_names
 
 _LARGEST = 2**63 - 1
 EVERYTHING = Query(())
@@ -50,11 +50,12 @@ class Selection:
 
 @dataclass(frozen=True)
 class FoundMessages:
-    """items: summaries, the newest first. matching, unread: of all that match."""
+    """items: summaries, the newest first. matching, unread: of all that match. tags: all names."""
 
     items: list[dict[str, Any]]
     matching: int
     unread: int
+    tags: list[str]
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,13 @@ def find(
     where, parameters = selection.where(containing)
     page = (min(limit, _LARGEST), min(start, _LARGEST))
     if selection.is_everything:  # Mailbox knows how many there are
-        return FoundMessages(_items(connection, _page(connection, "1", (), page)), -1, -1)
+        items = _items(connection, _page(connection, "1", (), page))
+        return FoundMessages(items, -1, -1, tag_names(connection))
     matching, unread = connection.execute(
         f"SELECT count(*), coalesce(sum(m.read = 0), 0) FROM messages m WHERE {where}", parameters
     ).fetchone()
     seqs = _page(connection, where, parameters, page) if limit else []
-    return FoundMessages(_items(connection, seqs), matching, unread)
+    return FoundMessages(_items(connection, seqs), matching, unread, tag_names(connection))
 
 
 def latest(

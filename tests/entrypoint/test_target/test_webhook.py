@@ -12,12 +12,18 @@ import pytest
 from entrypoint.test_target.api.webhook import Webhook
 from entrypoint.test_target.api.webhook_url import is_near
 from entrypoint.test_target.store.mailbox import Mailbox
+from entrypoint.test_target.zone_server import ZoneServer
+from filters.mailauth.dns.zone import Zone
 from tests.entrypoint.test_target.mails import mail
 
 
 @asynccontextmanager
 async def hooked(
-    path: Path, status: int, name: str = "127.0.0.1"
+    path: Path,
+    status: int,
+    name: str = "127.0.0.1",
+    name_server: str | None = None,
+    limit: float = 0.0,
 ) -> AsyncIterator[tuple[Mailbox, "asyncio.Queue[tuple[str, bytes]]"]]:
     requests: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
 
@@ -32,7 +38,8 @@ async def hooked(
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     mailbox = Mailbox(path / "store.db")
-    webhook = Webhook(mailbox, f"http://{name}:{port}/hook?a=b")
+    url = f"http://{name}:{port}/hook?a=b"
+    webhook = Webhook(mailbox, url, limit=limit, name_server=name_server)
     running = asyncio.create_task(webhook.run())
     try:
         async with asyncio.timeout(20):
@@ -121,3 +128,32 @@ def test_a_name_that_is_elsewhere_is_not_called(
 
     with caplog.at_level(logging.WARNING):
         asyncio.run(case())
+
+
+def test_the_name_of_another_container_is_asked_of_the_engine(tmp_path: Path) -> None:
+    async def case() -> None:
+        zone = Zone({"application-under-test": {"A": ["127.0.0.1"]}})
+        names = ZoneServer(lambda: zone)
+        port = await names.start("127.0.0.1", 0)
+        place = f"127.0.0.1:{port}"
+        try:
+            async with hooked(tmp_path, 200, "application-under-test", place) as (mailbox, asked):
+                await mailbox.add([mail()])
+                head, _ = await asked.get()
+                assert "\r\nHost: application-under-test:" in head
+        finally:
+            names.close()
+
+    asyncio.run(case())
+
+
+def test_calls_are_as_far_apart_as_the_limit_says(tmp_path: Path) -> None:
+    async def case() -> None:
+        async with hooked(tmp_path, 200, limit=10) as (mailbox, requests):
+            begin = asyncio.get_running_loop().time()
+            await mailbox.add([mail(), mail(), mail()])
+            for _ in range(3):
+                await requests.get()
+            assert asyncio.get_running_loop().time() - begin >= 0.19
+
+    asyncio.run(case())

@@ -357,7 +357,8 @@ export class MessageList {
     const to = recipients(item);
     row.to.textContent = to.length ? `to ${visible(to[0])}${to.length > 1 ? ` +${number(to.length - 1)}` : ""}` : "no recipient";
     const found = inShort(item.Extra?.Verdict);
-    const run = item.Extra?.Run;
+    // A run that is the recipient's domain stands there already.
+    const run = to[0]?.toLowerCase().endsWith(`@${item.Extra?.Run}`) ? "" : item.Extra?.Run;
     const tags = (item.Tags || []).filter((tag) => tag.toLowerCase() !== run?.toLowerCase()).slice(0, 2);
     fill(row.marks,
       tags.map((tag) => h("span", { class: "chip" }, visible(tag))),

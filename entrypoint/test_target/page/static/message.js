@@ -6,8 +6,9 @@ import { readVerdict, strip, verdictPanel } from "./verdict.js";
 import * as api from "./api.js";
 
 const MOST_SHOWN = 500_000; // characters of a source or a text; the rest is for an editor
+const MOST_LISTED = 500; // attachments, recipients
 const PICTURES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"]);
-const PORTS = { 25: "SMTP", 465: "submissions, TLS from the start", 587: "submission", 1025: "SMTP, and AUTH without TLS" };
+const PORTS = { 25: "SMTP", 465: "submissions, TLS from the start", 587: "submission", 1025: "SMTP, login without TLS" };
 
 export class MessagePane {
   /** actions: onBack, onUnread(id), onDelete(id), onRun(run), onSearch(query). */
@@ -182,7 +183,7 @@ export class MessagePane {
   async sourcePanel() {
     const { text, complete } = await api.source(this.id, MOST_SHOWN, this.controller.signal);
     return [h("div", { class: "panel-bar" }, h("span", {}, `${number(this.message.Size)} bytes, as the client sent them`), copyButton(text, "the source")),
-      h("pre", { class: "source" }, text), this.cut(!complete)];
+      h("pre", { class: "source", tabindex: "0", role: "region", "aria-label": "Source" }, text), this.cut(!complete)];
   }
 
   async headersPanel() {
@@ -194,13 +195,13 @@ export class MessagePane {
   async linksPanel() {
     const found = (await api.links(this.id))?.Links ?? [];
     if (!found.length) return h("p", { class: "nothing" }, "The message has no links.");
-    return h("ul", { class: "links" }, found.slice(0, 500).map((link) =>
+    return h("ul", { class: "links" }, found.slice(0, MOST_LISTED).map((link) =>
       h("li", {}, h("div", { class: "link-url" }, anchor(link.URL), copyButton(link.URL, "the link")),
         link.Text && link.Text !== link.URL ? h("div", { class: "link-text" }, h("bdi", {}, visible(link.Text))) : null)));
   }
 
   filesPanel(files) {
-    return h("ul", { class: "files" }, files.map((file) => {
+    return h("ul", { class: "files" }, files.slice(0, MOST_LISTED).map((file) => {
       const name = visible(file.FileName) || `part ${file.PartID}`;
       const url = api.partUrl(this.id, file.PartID);
       return h("li", { class: "file" },
@@ -222,7 +223,7 @@ export class MessagePane {
     const groups = [
       ["Envelope", [
         ["MAIL FROM", `<${envelope.From ?? ""}>`],
-        ...(envelope.To ?? []).map((to) => ["RCPT TO", `<${to}>`]),
+        ...(envelope.To ?? []).slice(0, MOST_LISTED).map((to) => ["RCPT TO", `<${to}>`]),
       ]],
       ["Session", [
         ["Client", client.Address || "–"], ["HELO", client.Helo || "–"], ["Port", port],

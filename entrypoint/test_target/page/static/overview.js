@@ -6,10 +6,11 @@ import * as api from "./api.js";
 
 const MOST_NAMES = 200; // of a zone that are shown
 const PORTS = [
-  [1025, "SMTP, AUTH with and without TLS", "what test suites want"],
-  [25, "SMTP, STARTTLS", "as other servers send"],
-  [587, "submission, STARTTLS and AUTH", "as mail programs send"],
-  [465, "submissions, TLS from the start", "as mail programs send"],
+  ["1025", "SMTP; a login needs no TLS", "what test suites want"],
+  ["25", "SMTP, STARTTLS", "as other servers send"],
+  ["587", "submission: STARTTLS and a login", "as mail programs send"],
+  ["465", "submissions: TLS from the start", "as mail programs send"],
+  ["143, 993", "IMAP: each recipient is a mailbox", "to read it"],
 ];
 
 export class Overview {
@@ -146,7 +147,7 @@ export class Overview {
 }
 
 function snippet(title, text, what) {
-  return h("div", { class: "snippet-block" }, h("div", { class: "snippet-title" }, title, copyButton(text, what)), h("pre", {}, text));
+  return h("div", { class: "snippet-block" }, h("div", { class: "snippet-title" }, title, copyButton(text, what)), h("pre", { tabindex: "0" }, text));
 }
 
 function stepText(step) {
@@ -174,5 +175,5 @@ function rows(name, node) {
 }
 
 const row = (name, type, text, failed) =>
-  h("tr", { class: name ? "first" : "" }, h("th", { scope: "row" }, name), h("td", { class: "record-type" }, type),
+  h("tr", { class: name ? "first" : "" }, name ? h("th", { scope: "row" }, name) : h("td"), h("td", { class: "record-type" }, type),
     h("td", {}, h("code", { class: failed ? "failed" : "" }, text)));

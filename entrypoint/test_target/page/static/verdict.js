@@ -43,6 +43,8 @@ const DISPOSITIONS = {
   reject: ["fail", "Rejected", "with 550 5.7.26"],
   defer: ["warn", "Deferred", "with 451 4.7.5, to try again later"],
 };
+const MOST_SIGNATURES = 20; // a message can have a thousand
+const MOST_IN_STRIP = 4; // signatures
 const MOST_RECORDS = 40; // lookups that are shown of one method
 
 export const toneOf = (word) => TONES[word] ?? "neutral";
@@ -56,13 +58,16 @@ export function readVerdict(verdict) {
   if (!verdict || typeof verdict !== "object") return null;
   const lookups = sorted(verdict);
   const { SPF: spf, DMARC: dmarc = {}, ARC: arc = {}, IPRev: iprev } = verdict;
-  const signatures = verdict.DKIM?.length ? verdict.DKIM : [{ Result: "none" }];
+  const all = verdict.DKIM?.length ? verdict.DKIM : [{ Result: "none" }];
+  const signatures = all.slice(0, MOST_SIGNATURES);
+  const more = all.length - signatures.length;
   const lines = [
-    iprev && line("IPRev", iprev, [iprev.Name], []),
     line("SPF", spf ?? { Result: "none", Reason: "not checked" }, spfDetails(spf), lookups.spf),
     ...signatures.map((one) => line("DKIM", one, dkimDetails(one), lookups.dkim.get(keyName(one)) ?? [])),
+    more && line("DKIM", { Result: "policy", Reason: "not shown" }, [`${number(more)} more signatures`], []),
     line("DMARC", dmarc, dmarcDetails(dmarc), lookups.dmarc),
     line("ARC", arc, [arc.Instances ? `${number(arc.Instances)} ${arc.Instances === 1 ? "seal" : "seals"}` : "", arc.Sealer && `newest by ${arc.Sealer}`], lookups.arc),
+    iprev && line("IPRev", iprev, [iprev.Name], []),
   ];
   return { lines: lines.filter(Boolean), outcome: outcomeOf(verdict), field: verdict.AuthenticationResults || "" };
 }
@@ -78,7 +83,9 @@ const titles = { IPRev: "Reverse DNS" };
 function line(method, result, details, lookups) {
   const word = String(result?.Result || "none");
   return {
-    method, word, lookups, title: titles[method] ?? method, tone: toneOf(word),
+    method, word, lookups, title: titles[method] ?? method,
+    // That an address has no name decides nothing, and is how it is where a test says nothing of PTR.
+    tone: method === "IPRev" && word !== "pass" ? "neutral" : toneOf(word),
     meaning: MEANINGS[method][word] ?? "", reason: result?.Reason || "", details: details.filter(Boolean).map(String),
   };
 }
@@ -100,7 +107,7 @@ const dkimDetails = (one) => [
 const dmarcDetails = (dmarc) => [
   dmarc.Domain && `From ${dmarc.Domain}`, dmarc.Policy && `policy ${dmarc.Policy}`,
   dmarc.OrganizationalDomain && dmarc.OrganizationalDomain !== dmarc.Domain && `organizational domain ${dmarc.OrganizationalDomain}`,
-  dmarc.Aligned?.length && `aligned: ${dmarc.Aligned.map((one) => `${one.Method} ${one.Domain}`).join(", ")}`,
+  !dmarc.Reason && dmarc.Aligned?.length && `aligned: ${dmarc.Aligned.map((one) => `${one.Method} ${one.Domain}`).join(", ")}`,
 ];
 
 const keyName = (one) => `${one.Selector}._domainkey.${one.Domain}`.toLowerCase();
@@ -129,10 +136,12 @@ function outcomeOf({ Disposition: word, Reason: reason, Enforced: enforced }) {
 /** SPF, DKIM, DMARC, ARC side by side, and what becomes of the message. */
 export function strip(verdict, onclick) {
   if (!verdict) return null;
-  const shown = verdict.lines.filter(({ method, word }) => method !== "IPRev" && !(method === "ARC" && word === "none"));
+  let signatures = 0;
+  const shown = verdict.lines.filter(({ method, word }) => method !== "IPRev" && !(method === "ARC" && word === "none")
+    && !(method === "DKIM" && ++signatures > MOST_IN_STRIP));
   const { outcome } = verdict;
   return h("button", { class: "strip", type: "button", onclick, title: "Show the verdict line by line" },
-    h("span", { class: "strip-lines" }, shown.slice(0, 8).map((one) =>
+    h("span", { class: "strip-lines" }, shown.map((one) =>
       h("span", { class: `strip-line ${one.tone}` }, h("span", { class: "strip-method" }, one.title), mark(one.word, one.tone)))),
     outcome && h("span", { class: `strip-end ${outcome.tone}` }, h("span", { class: "strip-method" }, "In production"),
       h("span", { class: `mark ${outcome.tone}` }, icon(SIGNS[outcome.tone]), h("span", {}, visible(outcome.title)))));

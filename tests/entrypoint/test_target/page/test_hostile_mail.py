@@ -17,22 +17,24 @@ expect.set_options(timeout=20_000)
 # Whatever runs says so: the console is heard of every frame.
 RUN = "console.log('canary')"
 MARKUP = f'<img src=x onerror="{RUN}"><script>{RUN}</script>'
+IMAGE = '<img src="{home}/image">'
+# Many together, since each mail is looked at for half a second.
 ELEMENTS = {
-    "image": '<img src="{home}/image">',
-    "background": '<body background="{home}/b"><div style="background:url({home}/bg)">x</div>',
-    "style": "<style>@import url({home}/import); @font-face {{font-family: f; src: url({home}/f)}}"
-    " p {{font-family: f}}</style><p>x</p>",
-    "links": '<link rel=stylesheet href="{home}/css"><LINK/rel=preconnect href="{home}/">'
-    '<link rel=prefetch href="{home}/prefetch"><link rel=preload as=image href="{home}/preload">',
-    "refresh": '<meta http-equiv=refresh content="0;url={home}/refresh">',
-    "frames": '<iframe src="{home}/frame"></iframe><object data="{home}/object"></object>',
-    "media": '<video src="{home}/video" poster="{home}/poster" autoplay></video>',
-    "svg": '<svg onload="' + RUN + '"><image href="{home}/svg"/></svg>',
-    "form": '<form action="{home}/form"><input autofocus onfocus="this.form.submit()"></form>',
-    "script": f"{MARKUP}<script>fetch('{{home}}/fetch'); top.location = '{{home}}/top'</script>",
-    "base": '<base href="{home}/"><img src="relative.png">',
-    "speculation": '<script type=speculationrules>{{"prefetch": [{{"source": "list",'
-    ' "urls": ["{home}/speculation"]}}]}}</script>',
+    "loading": f'<p>the end</p>{IMAGE}<div style="background:url({{home}}/background)">x</div>'
+    '<table background="{home}/table"><tr><td>x</table>'
+    "<style>@import url({home}/import); @font-face {{font-family: f; src: url({home}/font)}}"
+    " p {{font-family: f}}</style>"
+    '<link rel=stylesheet href="{home}/css"><LINK/rel=preconnect href="{home}/">'
+    '<link rel=prefetch href="{home}/prefetch"><link rel=preload as=image href="{home}/preload">'
+    '<iframe src="{home}/frame"></iframe><object data="{home}/object"></object>'
+    '<video src="{home}/video" poster="{home}/poster" autoplay></video>'
+    '<svg><image href="{home}/svg"/></svg><script type=speculationrules>'
+    '{{"prefetch": [{{"source": "list", "urls": ["{home}/speculation"]}}]}}</script>',
+    "base": '<base href="{home}/"><p>the end</p><img src="relative.png">',
+    "going away": '<p>the end</p><meta http-equiv=refresh content="0;url={home}/refresh">'
+    '<form action="{home}/form"><input autofocus onfocus="this.form.submit()"></form>',
+    "running": f"<p>the end</p>{MARKUP}<svg onload=\"{RUN}\"></svg><script>fetch('{{home}}/fetch');"
+    " top.location = '{home}/top'</script>",
 }
 
 
@@ -85,7 +87,7 @@ def test_the_trap_catches_what_is_not_held_back(wide: Tab, home: Home) -> None:
     page.goto("about:blank")
     for _ in range(10):  # Chromium drops it when a network of the machine changes
         with page.expect_event("requestfailed"):
-            page.set_content(ELEMENTS["image"].format(home=home.url))
+            page.set_content(IMAGE.format(home=home.url))
         if home.calls:
             break
     assert home.calls
@@ -97,8 +99,7 @@ def test_the_trap_catches_what_is_not_held_back(wide: Tab, home: Home) -> None:
 
 @pytest.mark.parametrize("kind", ELEMENTS)
 def test_html_runs_nothing_and_calls_nobody(wide: Tab, home: Home, kind: str) -> None:
-    html = f"<p>the end</p>{ELEMENTS[kind].format(home=home.url)}"
-    identity = wide.target.deliver(html_mail(html))
+    identity = wide.target.deliver(html_mail(ELEMENTS[kind].format(home=home.url)))
     with nothing_runs(wide, home):
         page = wide.open(f"/view/{identity}")
         frame = wide.mail_frame("the end")
@@ -118,7 +119,7 @@ def test_no_script_reaches_the_page_from_the_frame(wide: Tab, home: Home) -> Non
     assert "allow-same-origin" not in sandbox
 
 
-SUBJECTS = [MARKUP, f'"><svg onload="{RUN}">', f"javascript:{RUN}", f"${{{RUN}}}{{{{{RUN}}}}}"]
+SUBJECTS = [MARKUP, f'"><svg onload="{RUN}">', f"javascript:{RUN}"]
 
 
 @pytest.mark.parametrize("text", SUBJECTS)

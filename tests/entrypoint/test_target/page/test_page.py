@@ -286,6 +286,7 @@ def test_names_and_roles(wide: Tab) -> None:
     page = wide.open()
     page.locator(".row").click()
     wide.mail_frame("Your code")
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
     for role in ("banner", "main", "search", "navigation"):
         expect(page.get_by_role(role)).to_have_count(1)  # type: ignore[arg-type]
     unnamed = page.evaluate(UNNAMED)
