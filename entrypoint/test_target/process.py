@@ -192,7 +192,7 @@ class TargetProcess:
     def _state(self) -> Iterator[Mapping[str, Any]]:
         for run in ("", *self._zones.runs()):
             yield {"zone": run, "names": self._zones.get(run)}
-        yield {"faults": self._faults.present}
+        yield {"faults": self._faults.present, "front": self._settings.backend[1]}
         for session in self._front.sessions.values():
             if session.login or session.tls:
                 yield _known_client(session)
