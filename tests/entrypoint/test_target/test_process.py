@@ -4,10 +4,12 @@ import json
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import dns.query
 import dns.rcode
 import pytest
 
+from filters.capture.frames import frame
+from filters.credentials import crypt
 from tests.entrypoint.test_target.whole_target import ROOT, WholeTarget, whole_target
 from tests.filters.program import SESSION, Program
 
@@ -30,6 +34,7 @@ RECEIVED = (
     "\tby mail.example.org (OpenSMTPD) with ESMTP id 01234567;",
     "\tFri, 27 Nov 2026 00:49:40 +0000 (UTC)",
 )
+FAULT = {"match": {"phase": "helo"}, "script": [{"reply": "451 4.3.0 x"}]}
 MAIL = ("From: x@far.example", "Subject: hi", "", "body")
 
 
@@ -59,6 +64,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeTarget]:
 def shared(target: WholeTarget) -> Iterator[Program]:
     """smtpd's end of the filter, connected."""
     assert target.get("/readyz").status == 503
+    assert target.log == []
     with filter_of(target) as smtpd:
         target.wait_for("accessible via http://mail.example.org:")
         connect(smtpd)
@@ -213,13 +219,7 @@ def test_any_login_is_right(target: WholeTarget, question: bytes, answer: bytes)
 
 
 def test_only_the_accounts_logins_are_right(tmp_path: Path) -> None:
-    # "secret", by `openssl passwd -5`.
-    hashed = "$5$rounds=1000$saltsalt$"
-    hashed = (
-        __import__("filters.credentials", fromlist=["crypt"])
-        .crypt(b"secret", hashed.encode())
-        .decode()
-    )
+    hashed = (crypt(b"secret", b"$5$rounds=1000$saltsalt$") or b"").decode()
     logins = tmp_path / "logins.json"
     logins.write_text(
         json.dumps({"logins": {"me@x.example": {"hashes": [{"name": "", "hash": hashed}]}}})
@@ -261,6 +261,39 @@ def test_a_kill_loses_nothing_that_was_passed_and_the_next_process_goes_on(tmp_p
             assert send(smtpd, "bob@b.example", "Subject: two", "", "") == "proceed"
             items = second.get("/api/v1/messages").json["messages"]
             assert [item["Subject"] for item in items] == ["two", "one"]
+
+
+def test_an_answer_means_that_the_filter_has_it(tmp_path: Path) -> None:
+    with whole_target(tmp_path) as target, socket.socket(socket.AF_UNIX) as end:
+        end.settimeout(20)
+        end.connect(target.capture)
+        with end.makefile("rb") as file, ThreadPoolExecutor(1) as asking:
+
+            def hear() -> dict[str, Any]:
+                json_length, body_length = struct.unpack(">II", file.read(8))
+                header: dict[str, Any] = json.loads(file.read(json_length))
+                assert body_length == 0
+                return header
+
+            def holds(statement: dict[str, Any]) -> None:
+                end.sendall(frame({"state": statement["state"]}))
+
+            while not (said := hear()).get("complete"):
+                holds(said)
+            holds(said)
+            for method, path, body, key in (
+                ("PUT", "/api/v1/dns?run=w1", ZONE, "zone"),
+                ("DELETE", "/api/v1/dns?run=w1", None, "zone"),
+                ("POST", "/api/v1/faults", FAULT, "faults"),
+                ("DELETE", "/api/v1/faults", None, "faults"),
+            ):
+                asked = asking.submit(target.ask, method, path, body)
+                said = hear()
+                assert key in said
+                with pytest.raises(TimeoutError):
+                    asked.result(0.2)
+                holds(said)
+                assert asked.result(20).status == 200
 
 
 def test_it_ends_in_time_with_a_client_that_waits_and_a_message_under_way(tmp_path: Path) -> None:

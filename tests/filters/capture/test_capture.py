@@ -212,6 +212,26 @@ def test_who_is_gone_defers_mail_and_what_comes_after_its_return_is_stored(
         assert commit(smtpd) == "proceed"
 
 
+def test_who_returns_says_anew_how_things_are(target: FakeTarget) -> None:
+    known = {"login": "me@x.example", "tls": "", "cipher": ""}
+    with program(target) as smtpd:
+        target.accept(
+            {"zone": "w1", "names": ZONE},
+            {"faults": True},
+            {"client": ["192.0.2.1", 4711], "known": known},
+        )
+        connected(smtpd)
+        target.end()
+        target.listen()
+        target.accept()
+        assert smtpd.ask("mail-from", "x@far.example") == "proceed"
+        begin(smtpd)
+        header, _ = answer(target)
+        assert header["verdict"]["SPF"]["Result"] == "none"
+        assert header["login"] == ""
+        assert commit(smtpd) == "proceed"
+
+
 def test_before_the_target_is_there_commands_pass_and_nothing_ends(target: FakeTarget) -> None:
     target.end()
     with program(target) as smtpd:
