@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--name", default="signpost-bench", help="prefix of all that is made")
     options = parser.parse_args()
     effort, name = QUICK if options.quick else Effort(), options.name
+    commit = _commit()
     _build(name)
     begin = time.monotonic()
     mail = measures.prepare_mail()
@@ -76,7 +77,7 @@ def main() -> None:
     facts = [
         ("date", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("command", f"`{os.environ.get('BENCH_COMMAND', 'python -m bench.test_target')}`"),
-        ("commit", _commit()),
+        ("commit", commit),
         ("took", f"{time.monotonic() - begin:.0f} s, and the images {begin - _start:.0f} s"),
         ("processor", processor()),
         ("where", "containers beside each other; clients on the same machine, by published ports"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 import time
 from typing import Any
 from urllib.parse import quote
@@ -63,8 +62,8 @@ def is_ready(port: int) -> bool:
     return True
 
 
-def ask_until(port: int, over: threading.Event) -> dict[str, list[float]]:
-    """What suites ask, 20 times a second or as often as it is answered; seconds of each."""
+def ask_for(port: int, seconds: float) -> dict[str, list[float]]:
+    """What suites ask, 20 times a second or as often as it is answered; the times of each."""
     api = Api(port)
     questions: dict[str, tuple[str, dict[str, str]]] = {
         "list": ("/api/v1/messages", {}),
@@ -75,10 +74,11 @@ def ask_until(port: int, over: threading.Event) -> dict[str, list[float]]:
         "wait": ("/api/v1/wait", {"query": "run:run7", "timeout": "5s"}),
     }
     times: dict[str, list[float]] = {name: [] for name in questions}
-    while not over.is_set():
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         for name, (path, query) in questions.items():
-            seconds, _ = api.timed(path, **query)
-            times[name].append(seconds)
-            over.wait(0.05)
+            took, _ = api.timed(path, **query)
+            times[name].append(took)
+            time.sleep(0.05)
     api.close()
     return times

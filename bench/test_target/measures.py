@@ -7,18 +7,17 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from multiprocessing.synchronize import Event
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from bench.messages import signed
 from bench.target import QUERIES
-from bench.test_target.api import Api, ask_until
+from bench.test_target.api import Api, ask_for
 from bench.test_target.containers import Container
 from bench.test_target.smtp import Mail, Sent, SmtpConnection, send
 from filters.mailauth.dkim.sign import SigningKey, public_record
@@ -29,6 +28,7 @@ RATE = 300  # messages a second, while the API is asked
 RUNS = 200
 _DOMAINS = [f"d{number}.test" for number in range(20)]
 _OF_A_RUN = 3  # messages
+_GRACE = 90.0  # seconds for the last answers
 
 
 @dataclass(frozen=True)
@@ -90,30 +90,17 @@ def steady(target: Container, mail: Signed, seconds: float) -> Steady:
     with connected(target) as one:
         one.deliver(mails())
     verdict = api.get("/api/v1/message/latest")["Extra"]["Verdict"]
-    context = get_context("fork")
-    over = context.Event()
-    asked: Any = context.SimpleQueue()
-    waited: Any = context.SimpleQueue()
-    sent: Any = context.SimpleQueue()
     before, start = target.cpu(), time.perf_counter()
-    processes = [
-        context.Process(target=_send, args=(target.ports[1025], mail, seconds, sent)),
-        context.Process(target=_ask, args=(target.ports[8025], over, asked)),
-        context.Process(target=_wait, args=(target, over, waited)),
-    ]
-    for process in processes:
-        process.start()
-    result = sent.get()
-    over.set()
-    answers, waits = asked.get(), waited.get()
-    for process in processes:
-        process.join()
-    if isinstance(result, Exception):
-        raise result
+    with ProcessPoolExecutor(3, mp_context=get_context("fork")) as pool:
+        sending = pool.submit(_send, target.ports[1025], mail, seconds)
+        asking = pool.submit(ask_for, target.ports[8025], seconds)
+        waiting = pool.submit(_wait_for, target, seconds)
+        longest = seconds + _GRACE
+        sent, asked, waits = (each.result(longest) for each in (sending, asking, waiting))
     cpu = (target.cpu() - before) / (time.perf_counter() - start)
     results = (verdict["SPF"], *verdict["DKIM"], verdict["DMARC"])
     passed = [one["Result"] for one in results] == ["pass"] * 3
-    return Steady(result, answers, waits, cpu, target.pss(), passed)
+    return Steady(sent, asked, waits, cpu, target.pss(), passed)
 
 
 @contextmanager
@@ -126,23 +113,17 @@ def connected(target: Container) -> Iterator[SmtpConnection]:
         connection.close()
 
 
-def _send(port: int, mail: Signed, seconds: float, results: Any) -> None:
-    try:
-        results.put(send(port, mail.endless(), connections=CONNECTIONS, seconds=seconds, rate=RATE))
-    except Exception as error:
-        results.put(error)
+def _send(port: int, mail: Signed, seconds: float) -> Sent:
+    return send(port, mail.endless(), connections=CONNECTIONS, seconds=seconds, rate=RATE)
 
 
-def _ask(port: int, over: Event, results: Any) -> None:
-    results.put(ask_until(port, over))  # type: ignore[arg-type]
-
-
-def _wait(target: Container, over: Event, results: Any) -> None:
+def _wait_for(target: Container, seconds: float) -> list[float]:
     times = []
-    while not over.is_set():
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         times += wait_times(target, 1)
-        over.wait(0.3)
-    results.put(times)
+        time.sleep(0.3)
+    return times
 
 
 def wait_times(target: Container, count: int) -> list[float]:

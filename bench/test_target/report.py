@@ -96,6 +96,8 @@ def _figures(found: Results) -> str:
         f" {cores} cores that have nothing else to do would carry {cores / ours:.0f} a second, and"
         " the clients of this bench run on the same ones.\n"
     )
+    if steady.sent.errors:
+        text += f"{len(steady.sent.errors)} were not accepted, first: {steady.sent.errors[0]}.\n"
     if slow:
         text += f"Searches of more than 50 ms: {'; '.join(slow)}.\n"
     return text

@@ -327,13 +327,24 @@ def _fifty_a_second(target: TestTarget, seconds: int) -> float:
 
 
 def _send_and_kill(target: TestTarget, boxes: list[str]) -> None:
-    killed = threading.Thread(target=lambda: (time.sleep(0.5), _kill(target)))
-    killed.start()
-    with suppress(smtplib.SMTPException, OSError), target.smtp(25) as smtp:
-        while killed.is_alive():
-            content = f"Subject: {fresh('killed')}\r\n\r\nhi\r\n"
-            smtp.sendmail("a@sender.example", boxes, content)
-    killed.join()
+    answered: list[str] = []
+    killed = threading.Event()
+
+    def send_until_killed() -> None:
+        with suppress(smtplib.SMTPException, OSError), target.smtp(25) as smtp:
+            while not killed.is_set():
+                content = f"Subject: {fresh('killed')}\r\n\r\nhi\r\n"
+                smtp.sendmail("a@sender.example", boxes, content)
+                answered.append(content)
+
+    sender = threading.Thread(target=send_until_killed)
+    sender.start()
+    try:
+        wait_until(lambda: len(answered) > 15, "some mail")
+        _kill(target)
+    finally:
+        killed.set()
+        sender.join()
     wait_until(lambda: _answers(target), "the target again", 20)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 SPAN = 1_024  # messages of a block at most
-_FEW = 16  # words
+_FEW = (16, 64, 256)  # words that are looked at together, then all that are left
 _MANY = 40  # places: from so many on each line is looked at, which costs the same for any number
 
 Bits = int
@@ -123,7 +123,7 @@ def with_word(
     numbers = _numbers(needle, words)
     bits = 0
     # The most frequent come first: when everybody has one of them, the rest can add nothing.
-    for size in (_FEW, None):
+    for size in (*_FEW, None):
         some = list(itertools.islice(numbers, size))
         if some:
             for mask in masks_of(some):

@@ -119,15 +119,16 @@ def _verified(
 ) -> Bits:
     """Those that hold it, of those that hold its pieces, anywhere."""
     table, column = table_and_column(wanted.field)
-    seqs = [first + number for number in numbers_of(bits)]
-    parameters: tuple[int | str, ...]
-    if 2 * len(seqs) > last - first:
-        which, parameters = "x.seq BETWEEN ? AND ?", (first, last)
-    else:
-        which, parameters = "x.seq IN (SELECT value FROM json_each(?))", (json.dumps(seqs),)
+    if 2 * bits.bit_count() > last - first:  # the others are fewer, or all are to be looked at
+        rows = connection.execute(
+            f"SELECT x.seq FROM {table} x WHERE x.seq BETWEEN ? AND ? AND NOT instr({column}, ?)",
+            (first, last, wanted.needle),
+        )
+        return bits & ~to_bits(seq - first for (seq,) in rows)
     rows = connection.execute(
-        f"SELECT x.seq FROM {table} x WHERE {which} AND instr({column}, ?)",
-        (*parameters, wanted.needle),
+        f"SELECT x.seq FROM {table} x WHERE x.seq IN (SELECT value FROM json_each(?))"
+        f" AND instr({column}, ?)",
+        (json.dumps([first + number for number in numbers_of(bits)]), wanted.needle),
     )
     return to_bits(seq - first for (seq,) in rows)
 

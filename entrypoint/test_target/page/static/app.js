@@ -82,6 +82,8 @@ function arrive(next, first = false) {
 function showDetail() {
   document.body.dataset.view = where.view;
   const detail = byId("detail");
+  const isAlone = !byId("list").offsetParent;
+  if (isAlone && detail.offsetParent) detail.focus();
   if (where.view === "message") {
     overview.hide();
     detail.setAttribute("aria-label", "Message");
@@ -432,6 +434,7 @@ document.addEventListener("keydown", pressed);
 document.addEventListener("visibilitychange", () => overview.refresh());
 addEventListener("popstate", () => arrive(readAddress()));
 
+if (location.hash.startsWith("#try=")) history.replaceState(null, "", location.pathname + location.search);
 drawTheme();
 api.label().then((label) => {
   byId("label").hidden = !label;

@@ -5,7 +5,7 @@ import { exact, mailbox, number, size, visible, whole } from "./format.js";
 import { readVerdict, strip, verdictPanel } from "./verdict.js";
 import * as api from "./api.js";
 
-const MOST_SHOWN = 500_000; // characters of a source or a text; the rest is for an editor
+const MOST_SHOWN = 200_000; // characters of a source or a text; the rest is for an editor
 const MOST_LISTED = 500; // attachments, recipients
 const PICTURES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"]);
 const PORTS = { 25: "SMTP", 465: "submissions, TLS from the start", 587: "submission", 1025: "SMTP, login without TLS" };
@@ -81,7 +81,7 @@ export class MessagePane {
         tool("unread", "Mark unread (u)", () => onUnread(message.ID)),
         h("a", { class: "tool icon-only", href: `${api.rawUrl(message.ID)}?dl=1`, title: "Download the source (.eml)", "aria-label": "Download the source" }, icon("download")),
         tool("trash", "Delete (#)", () => onDelete(message.ID))),
-      h("h2", { class: "message-subject", dir: "auto" }, subject),
+      h("h2", { class: "message-subject", dir: "auto", title: subject.length > 200 ? subject : null }, subject),
       h("dl", { class: "people" }, people.filter(([, list]) => list?.length && list[0]).flatMap(([name, list]) => [
         h("dt", {}, name), h("dd", {}, mailboxes(list)),
       ]), h("dt", {}, "Received"), h("dd", {}, h("time", { datetime: message.Created, title: exact(message.Created) }, whole(message.Created)))),
@@ -257,8 +257,8 @@ const tool = (name, title, onclick, more = "") =>
 const MOST_NAMED = 20;
 
 function mailboxes(list) {
-  const named = list.slice(0, MOST_NAMED).map((one) => h("bdi", { class: "mailbox" }, mailbox(one)));
-  return list.length > MOST_NAMED ? [...named, h("span", { class: "mailbox" }, `and ${number(list.length - MOST_NAMED)} more`)] : named;
+  const named = list.slice(0, MOST_NAMED).flatMap((one, index) => [index ? ", " : "", h("bdi", {}, mailbox(one))]);
+  return list.length > MOST_NAMED ? [...named, ` and ${number(list.length - MOST_NAMED)} more`] : named;
 }
 
 /** A link out, only where it is one that a browser may follow. */
