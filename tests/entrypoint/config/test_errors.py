@@ -41,9 +41,7 @@ def test_every_mistake_is_told(case: dict[str, Any], folder: Path) -> None:
     for name, content in case.get("files", {}).items():
         value = bytes([int(content[5:], 16)]) if content.startswith("byte:") else content.encode()
         (folder / name).write_bytes(value)
-    environ = {
-        name: value.replace("{folder}", str(folder)) for name, value in case["env"].items()
-    }
+    environ = {name: value.replace("{folder}", str(folder)) for name, value in case["env"].items()}
     with pytest.raises(ConfigurationError) as caught:
         load_to_start(environ, host=HOST, kept=())
     expected = [line.replace("{folder}", str(folder)) for line in case["errors"]]
