@@ -22,7 +22,8 @@ from entrypoint.test_target.capture_server import CaptureServer
 from entrypoint.test_target.capture_server import listen_at as capture_socket
 from entrypoint.test_target.fault_table import FaultTable
 from entrypoint.test_target.faults import Command
-from entrypoint.test_target.front import Front, FrontRules, FrontSession
+from entrypoint.test_target.front import Front
+from entrypoint.test_target.front_session import FrontRules, FrontSession
 from entrypoint.test_target.listening import listen
 from entrypoint.test_target.login_server import Credentials, CredentialServer, login_socket
 from entrypoint.test_target.page.routes import page_routes
@@ -192,7 +193,7 @@ class TargetProcess:
     def _state(self) -> Iterator[Mapping[str, Any]]:
         for run in ("", *self._zones.runs()):
             yield {"zone": run, "names": self._zones.get(run)}
-        yield {"faults": self._faults.present}
+        yield {"faults": self._faults.present, "front": self._settings.backend[1]}
         for session in self._front.sessions.values():
             if session.login or session.tls:
                 yield _known_client(session)

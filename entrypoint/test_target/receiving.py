@@ -13,7 +13,7 @@ from typing import Any, cast
 from entrypoint.test_target.dsn import notification
 from entrypoint.test_target.fault_table import FaultTable
 from entrypoint.test_target.faults import Command, FaultStep, Phase
-from entrypoint.test_target.front import Sessions
+from entrypoint.test_target.front_session import FrontSession, Sessions
 from entrypoint.test_target.messages.received import Extra, ReceivedMessage, TlsSession
 from entrypoint.test_target.store.adding import StoreFullError
 from entrypoint.test_target.storing import Storing
@@ -70,13 +70,18 @@ class Receiving:
         step = self._step(header["command"], header)
         if step is None:
             return {}
-        session = self._sessions.get((header["client"], header["port"]))
+        session = self._front_session(header)
         if step.disconnect and session is not None:
             if header["command"] == "data":
                 session.cuts_data = True
                 return {"delay": step.delay}
             session.cut_after(step.delay)
         return {"delay": step.delay, "reply": step.reply, "disconnect": step.disconnect}
+
+    def _front_session(self, header: dict[str, Any]) -> FrontSession | None:
+        if header["listener"] != self._backend:
+            return None
+        return self._sessions.get((header["client"], header["port"]))
 
     def _step(self, phase: str, header: dict[str, Any]) -> FaultStep | None:
         if not self._faults.present:
@@ -94,7 +99,7 @@ class Receiving:
     # -- messages ----------------------------------------------------------------------------
 
     async def _message(self, header: dict[str, Any], body: bytes) -> Mapping[str, Any]:
-        session = self._sessions.get((header["client"], header["port"]))
+        session = self._front_session(header)
         step = self._step("message", header)
         if step is not None:
             await asyncio.sleep(step.delay)
@@ -127,7 +132,7 @@ class Receiving:
         if step is None:
             return {"stored": identity}
         await asyncio.sleep(step.delay)
-        session = self._sessions.get((header["client"], header["port"]))
+        session = self._front_session(header)
         if step.disconnect and session is not None:
             session.cut()
         return {"stored": identity, "disconnect": step.disconnect}

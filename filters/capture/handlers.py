@@ -114,7 +114,8 @@ class Capture:
         """The client's TLS version and cipher; its login becomes the session's."""
         connected = session.state.get(_STATE) or Connected()
         known = self._target.clients.get((session.client_address or "", connected.port))
-        if known is not None:
+        # To another port of ours, somebody else may come from the same one of the client's.
+        if known is not None and connected.listener == self._target.front:
             session.user = known.login or None
             return known.tls, known.cipher
         version, _, rest = (session.tls or "").partition(":")

@@ -40,12 +40,14 @@ class FrontClient:
 class TargetLink:
     """zones, faults, clients: as the other end says.
 
-    faults: whether it wants to be asked about each command. clients: by address and port.
+    faults: whether it wants to be asked about each command. front: the port of smtpd's listener
+    that the other process connects to; clients: those that it speaks for, by address and port.
     """
 
     def __init__(self, path: Path) -> None:
         self.zones = RunZones()
         self.faults = False
+        self.front = 0
         self.clients: dict[tuple[str, int], FrontClient] = {}
         self._path = path
         self._ids = itertools.count(1)
@@ -129,6 +131,8 @@ class TargetLink:
             self.zones.put(header["zone"], header["names"])
         if "faults" in header:
             self.faults = bool(header["faults"])
+        if "front" in header:
+            self.front = int(header["front"])
         if "client" in header:
             client = (header["client"][0], header["client"][1])
             known = header["known"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import tomllib
 import zoneinfo
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +27,26 @@ def _cases() -> list[Any]:
     return found
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One with a short name: a message shortens what is long."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        yield Path(name)
+
+
 @pytest.mark.parametrize("case", _cases())
-def test_every_mistake_is_told(case: dict[str, Any], tmp_path: Path) -> None:
+def test_every_mistake_is_told(case: dict[str, Any], folder: Path) -> None:
     if case.get("needs_zones") and not zoneinfo.available_timezones():
         pytest.skip("this machine has no time zone database")
     for name, content in case.get("files", {}).items():
         value = bytes([int(content[5:], 16)]) if content.startswith("byte:") else content.encode()
-        (tmp_path / name).write_bytes(value)
+        (folder / name).write_bytes(value)
     environ = {
-        name: value.replace("{folder}", str(tmp_path)) for name, value in case["env"].items()
+        name: value.replace("{folder}", str(folder)) for name, value in case["env"].items()
     }
     with pytest.raises(ConfigurationError) as caught:
         load_to_start(environ, host=HOST, kept=())
-    expected = [line.replace("{folder}", str(tmp_path)) for line in case["errors"]]
+    expected = [line.replace("{folder}", str(folder)) for line in case["errors"]]
     assert caught.value.errors == expected
     for secret in case.get("secrets", []):
         assert secret not in str(caught.value)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.test_target.front import Front, FrontRules, FrontSession, proxy_header
+from entrypoint.test_target.front import Front, proxy_header
+from entrypoint.test_target.front_session import FrontRules, FrontSession
 from tests.entrypoint.certificates import Authority
 
 PLAIN = base64.b64encode(b"\0me\0pw").decode()

@@ -218,7 +218,7 @@ def test_who_returns_says_anew_how_things_are(target: FakeTarget) -> None:
         target.accept(
             {"zone": "w1", "names": ZONE},
             {"faults": True},
-            {"client": ["192.0.2.1", 4711], "known": known},
+            {"client": ["192.0.2.1", 4711], "known": known, "front": 25},
         )
         connected(smtpd)
         target.end()
@@ -287,7 +287,7 @@ def test_a_message_that_waits_holds_no_other_up(target: FakeTarget) -> None:
 def test_a_client_of_the_front_is_who_the_front_says(target: FakeTarget) -> None:
     known = {"login": "me@x.example", "tls": "TLSv1.2", "cipher": "AES128-SHA"}
     with program(target) as smtpd:
-        target.accept()
+        target.accept({"front": 25})
         target.state({"client": ["192.0.2.1", 4711], "known": known})
         connected(smtpd)
         begin(smtpd)
@@ -298,6 +298,18 @@ def test_a_client_of_the_front_is_who_the_front_says(target: FakeTarget) -> None
         begin(smtpd)
         header, _ = answer(target)
         assert header["tls"] is None
+        assert commit(smtpd) == "proceed"
+
+
+def test_who_comes_to_another_port_from_the_same_is_somebody_else(target: FakeTarget) -> None:
+    known = {"login": "me@x.example", "tls": "TLSv1.2", "cipher": "AES128-SHA"}
+    with program(target) as smtpd:
+        target.accept({"front": 10025}, {"client": ["192.0.2.1", 4711], "known": known})
+        connected(smtpd)
+        begin(smtpd)
+        header, _ = answer(target)
+        assert (header["login"], header["tls"]) == ("", None)
+        assert commit(smtpd) == "proceed"
 
 
 COMMANDS: tuple[tuple[str, str, dict[str, Any]], ...] = (
