@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from statistics import median
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
@@ -28,6 +29,7 @@ RATE = 300  # messages a second, while the API is asked
 RUNS = 200
 _DOMAINS = [f"d{number}.test" for number in range(20)]
 _OF_A_RUN = 3  # messages
+_OTHERS = ("471", "1471", "2471", "3471", "4711")  # messages that there are
 _GRACE = 90.0  # seconds for the last answers
 
 
@@ -240,7 +242,10 @@ def full_store(target: Container) -> Store:
     pages = [api.timed("/api/v1/messages")[0] for _ in range(50)]
     searches = {}
     for name, query in SEARCHES.items():
-        first, answer = api.timed("/api/v1/search", query=query)
+        # Each of these for the first time; where one message is meant, of several.
+        asked = [query.replace("4711", other) for other in _OTHERS] if "4711" in query else [query]
+        firsts = [api.timed("/api/v1/search", query=one) for one in asked]
+        first, answer = median(took for took, _ in firsts), firsts[-1][1]
         again = [api.timed("/api/v1/search", query=query)[0] for _ in range(5)]
         searches[name] = Searched(answer["messages_count"], first, again)
     total = api.get("/api/v1/messages", limit=0)["total"]

@@ -55,8 +55,9 @@ def page(facts: Sequence[tuple[str, str]], found: Results) -> str:
             _meanwhile(found.steady),
             f"## {found.store.messages:,} messages of 4 KB\n",
             _searches(found.store),
-            "First: nothing like it has been asked before. Again: the median of the next five; what"
-            " has been found is remembered, and what is new is looked through.\n",
+            "First: nothing like it has been asked before; where one message is meant, the median"
+            " of five of them. Again: the median of the next five; what has been found is"
+            " remembered, and what is new is looked through.\n",
             "## Beside other mail catchers\n",
             _beside(found.rivals),
             f"{CONNECTIONS} connections, the same messages, as fast as they are taken; each in a"
