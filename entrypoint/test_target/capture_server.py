@@ -12,7 +12,6 @@ import itertools
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from filters.capture.frames import FrameError, Header, frame, read_frame
@@ -21,25 +20,9 @@ log = logging.getLogger(__name__)
 
 _HOLDS_WITHIN = 5.0  # seconds: the filter answers at once unless it hangs
 _LIMIT = 1 << 20  # bytes that are read ahead
-_MODE = 0o660  # the folder gives the socket its group, that of the filter
 
 Answer = Callable[[Header, bytes], Awaitable[Mapping[str, Any] | None]]
 State = Callable[[], Iterable[Mapping[str, Any]]]
-
-
-def listen_at(path: Path) -> socket.socket:
-    """A listening socket in the place of an old one; raises OSError."""
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        if path.is_socket():
-            path.unlink()
-        listener.bind(str(path))
-        path.chmod(_MODE)
-        listener.listen(128)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 class CaptureServer:

@@ -27,22 +27,6 @@ _LONGEST_QUESTION = 2_048  # bytes: what smtpd and Dovecot take is less
 _ANSWERED_WITHIN = 2.0  # seconds; who asks waits no longer
 
 
-def login_socket(path: Path) -> socket.socket:
-    """A listening socket in the place of an old one; raises OSError."""
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        if path.is_socket():
-            path.unlink()
-        listener.bind(str(path))
-        # Who asks are smtpd's parent and Dovecot; the folder keeps others out.
-        path.chmod(0o666)
-        listener.listen(128)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
 class Credentials:
     """logins: the accounts' file; None: any login is right with any password."""
 

@@ -19,13 +19,12 @@ from entrypoint.test_target.api.smtp_submission import SmtpSubmission
 from entrypoint.test_target.api.target import Target
 from entrypoint.test_target.api.webhook import Webhook
 from entrypoint.test_target.capture_server import CaptureServer
-from entrypoint.test_target.capture_server import listen_at as capture_socket
 from entrypoint.test_target.fault_table import FaultTable
 from entrypoint.test_target.faults import Command
 from entrypoint.test_target.front import Front
 from entrypoint.test_target.front_session import FrontRules, FrontSession
 from entrypoint.test_target.listening import listen
-from entrypoint.test_target.login_server import Credentials, CredentialServer, login_socket
+from entrypoint.test_target.login_server import Credentials, CredentialServer
 from entrypoint.test_target.page.routes import page_routes
 from entrypoint.test_target.receiving import Receiving
 from entrypoint.test_target.settings import TargetSettings
@@ -35,8 +34,13 @@ from entrypoint.test_target.zone_server import ZoneServer
 from entrypoint.test_target.zone_table import ZoneTable
 from entrypoint.test_target.zone_text import read_zone
 from filters.capture.zones import RunZones
+from filters.unix_socket import listen_at
 
 log = logging.getLogger(__name__)
+
+# Modes of sockets; their folders let nobody else come near.
+_FILTERS = 0o660
+_EVERYBODYS = 0o666  # smtpd's parent and Dovecot ask there: root without its capabilities
 
 _FAREWELL = 1.0  # seconds for requests and messages that are under way when it ends
 _PROBE = 0.05  # seconds between two looks at smtpd's listener
@@ -116,9 +120,9 @@ class TargetProcess:
             )
             background.append(asyncio.create_task(webhook.run()))
         try:
-            await self._capture.start(capture_socket(Path(settings.capture_socket)))
+            await self._capture.start(listen_at(Path(settings.capture_socket), _FILTERS))
             logins = await CredentialServer(self._credentials, settings.delimiter).start(
-                login_socket(Path(settings.logins_socket))
+                listen_at(Path(settings.logins_socket), _EVERYBODYS)
             )
             if settings.name_server is not None:
                 await self._serve_names(settings.name_server)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from entrypoint.test_target import capture_server
-from entrypoint.test_target.capture_server import CaptureServer, listen_at
+from entrypoint.test_target.capture_server import CaptureServer
 from filters.capture.frames import Header, frame, read_frame
+from filters.unix_socket import listen_at
 
 
 class FilterEnd:
@@ -61,7 +62,7 @@ def run(tmp_path: Path, case: Case) -> None:
         answers = Answers()
         path = tmp_path / "capture"
         server = CaptureServer(answers, lambda: [{"zone": "", "names": {}}, {"faults": True}])
-        await server.start(listen_at(path))
+        await server.start(listen_at(path, 0o660))
         try:
             async with asyncio.timeout(30):
                 await case(server, path, answers)
@@ -196,10 +197,10 @@ def test_nonsense_ends_its_connection_alone(tmp_path: Path, nonsense: bytes) -> 
 
 def test_an_old_socket_is_replaced_and_another_file_is_not(tmp_path: Path) -> None:
     path = tmp_path / "capture"
-    listen_at(path).close()
-    listen_at(path).close()
+    listen_at(path, 0o660).close()
+    listen_at(path, 0o660).close()
     path.unlink()
     path.write_text("a file")
     with pytest.raises(OSError, match="in use"):
-        listen_at(path)
+        listen_at(path, 0o660)
     assert path.read_text() == "a file"

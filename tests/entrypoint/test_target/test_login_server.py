@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.test_target.login_server import Credentials, CredentialServer, login_socket
+from entrypoint.test_target.login_server import Credentials, CredentialServer
+from filters.unix_socket import listen_at
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_a_login_at_dovecot_is_a_mailbox(tmp_path: Path, question: bytes, answer
     async def case() -> None:
         credentials = Credentials(None)
         path = tmp_path / "socket"
-        server = await CredentialServer(credentials, "+").start(login_socket(path))
+        server = await CredentialServer(credentials, "+").start(listen_at(path, 0o666))
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write(question)
         writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
