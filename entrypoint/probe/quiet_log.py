@@ -18,7 +18,8 @@ _SESSION = re.compile(r"([0-9a-f]{16}) smtp ")
 _LOCAL = re.compile(r"[0-9a-f]{16} smtp connected address=(?:127\.0\.0\.1|\[?::1\]?) ")
 _TLS = re.compile(r"[0-9a-f]{16} smtp tls ")
 _END = re.compile(r"[0-9a-f]{16} smtp disconnected ")
-# What is held for longer than this many lines of others is nobody's probe.
+# What is held for longer than this many lines of others is written: on a busy server it may be a
+# probe's all the same, and the rest of its session is left out.
 _MOST_LINES = 20
 _MOST_SESSIONS = 1_000
 
@@ -30,6 +31,7 @@ class QuietLog:
         self._login = login
         self._held: dict[str, list[Line]] = {}
         self._age: dict[str, int] = {}
+        self._late: set[str] = set()
         self._ours: set[str] = set()
 
     @classmethod
@@ -69,13 +71,13 @@ class QuietLog:
             if _END.match(message):
                 self._ours.discard(session)
             yield "debug", program, message
+        elif mark in message and (session in self._held or session in self._late):
+            self._mark(session)
+            for _, owner, text in self._let_go(session):
+                yield "debug", owner, text
+            yield "debug", program, message.replace(mark, "(the health check's mark)")
         elif session in self._held:
-            if mark in message:
-                self._mark(session)
-                for _, owner, text in self._let_go(session):
-                    yield "debug", owner, text
-                yield "debug", program, message.replace(mark, "(the health check's mark)")
-            elif _TLS.match(message):
+            if _TLS.match(message):
                 self._held[session].append(line)
             else:
                 yield from self._let_go(session)
@@ -83,11 +85,14 @@ class QuietLog:
         elif _LOCAL.match(message):
             self._held[session], self._age[session] = [line], 0
         else:
+            if not _TLS.match(message):  # who says something else is no probe
+                self._late.discard(session)
             yield line
 
     def _mark(self, session: str) -> None:
         if len(self._ours) >= _MOST_SESSIONS:
             self._ours.clear()
+        self._late.discard(session)
         self._ours.add(session)
 
     def _overdue(self) -> Iterator[Line]:
@@ -95,6 +100,9 @@ class QuietLog:
             self._age[session] += 1
             if self._age[session] > _MOST_LINES:
                 yield from self._let_go(session)
+                if len(self._late) >= _MOST_SESSIONS:
+                    self._late.clear()
+                self._late.add(session)
 
     def _let_go(self, session: str) -> list[Line]:
         self._age.pop(session, None)

@@ -50,6 +50,15 @@ def test_a_strangers_session_is_logged_whole_and_in_order(address: str, said: st
     assert written(lines) == lines
 
 
+def test_a_busy_servers_log_has_the_beginning_and_not_the_mark() -> None:
+    ours = session(ONE, "127.0.0.1", f"XPROBE {LOGIN.mark}")
+    others = smtpd(*(f"{number:016x} smtp disconnected reason=quit" for number in range(30)))
+    lines = written([ours[0], *others, *ours[1:]])
+    said = [*others[:20], ours[0], *others[20:], ours[1]]
+    assert [line for line in lines if line[0] == "info"] == said
+    assert not any(LOGIN.mark in text for _, _, text in lines)
+
+
 def test_sessions_are_told_apart() -> None:
     ours, other = session(ONE, "127.0.0.1", LOGIN.mark), session(TWO, "127.0.0.1", "EHLO x")
     mixed = [line for pair in zip(ours, other, strict=True) for line in pair]
