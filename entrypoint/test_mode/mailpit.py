@@ -44,6 +44,11 @@ _CLOSES = {
 }
 
 
+def is_mailpits(name: str) -> bool:
+    """Whether it is one that there cannot be, or that has no effect."""
+    return name in _CLOSES or name in _INSTEAD or name in _IDLE or name.startswith(_SENDS_OUT)
+
+
 def note_mailpit(
     environ: Mapping[str, str],
     known: Collection[str],

@@ -24,7 +24,7 @@ from entrypoint.config.passwords import is_hash
 from entrypoint.config.problems import BrokenRuleError, Problems
 from entrypoint.config.reading import Reading, gather, note_unknown
 from entrypoint.config.settings import Account, HostFacts, LogFormat, LogLevel
-from entrypoint.test_mode.mailpit import note_mailpit
+from entrypoint.test_mode.mailpit import is_mailpits, note_mailpit
 from entrypoint.test_mode.settings import VARIABLES, Accept, PlainLogin, TestSettings
 from entrypoint.test_target.api.webhook_url import check_url
 
@@ -72,7 +72,9 @@ def load(environ: Mapping[str, str], host: HostFacts) -> tuple[TestSettings, lis
     """The settings, and what is without effect. Raises ConfigurationError with every mistake."""
     problems, warnings = Problems(), list[str]()
     known = {**production.VARIABLES, **VARIABLES, "mode": MODE}
-    note_unknown(environ, known, problems)
+    # What Mailpit has and this has not is told by note_mailpit.
+    ours = {name: value for name, value in environ.items() if not is_mailpits(name)}
+    note_unknown(ours, known, problems)
     note_mailpit(
         environ, {name for each in VARIABLES.values() for name in each.names}, problems, warnings
     )

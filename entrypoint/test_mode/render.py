@@ -117,6 +117,7 @@ def target_settings(
         keep_bytes=settings.keep,
         accept="accounts" if settings.right_logins else "any",
         logins=str(RUN / LOGINS) if settings.right_logins else None,
+        any_mailbox=settings.accept == "any",
         delimiter=settings.recipient_delimiter,
         zone_file=None if settings.zone_file is None else str(TARGET_ZONE),
         http_hosts=settings.http_hosts,

@@ -28,10 +28,13 @@ _ANSWERED_WITHIN = 2.0  # seconds; who asks waits no longer
 
 
 class Credentials:
-    """logins: the accounts' file; None: any login is right with any password."""
+    """logins: the accounts' file; None: any login is right with any password. any_mailbox: they
+    are no accounts, and whoever has one may read all mail.
+    """
 
-    def __init__(self, logins: Path | None) -> None:
+    def __init__(self, logins: Path | None, *, any_mailbox: bool = False) -> None:
         """Raises OSError, and ValueError for a file that is none."""
+        self._any_mailbox = any_mailbox
         self._table = LastGood(logins, LoginTable.from_json) if logins is not None else None
         self._checker = LoginChecker(self._content)
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="logins")
@@ -53,6 +56,15 @@ class Credentials:
         found = await loop.run_in_executor(self._hashing, search, table, name, password)
         self._checker.remember(name, password, table, found)
         return found is not None
+
+    async def open_mailbox(self, mailbox: bytes, password: bytes) -> bool:
+        """Whether they may read it: with the password of any login where all mail is theirs."""
+        if self._table is None or not self._any_mailbox:
+            return await self.bytes_are_right(mailbox, password)
+        for login in self._content().logins:
+            if await self.bytes_are_right(login, password):
+                return True
+        return False
 
     def _content(self) -> LoginTable:
         return self._table.content if self._table is not None else LoginTable({})
@@ -92,12 +104,13 @@ class CredentialServer:
 
     async def _right(self, question: bytes) -> bool:
         login, _, rest = question.partition(b"\0")
-        # Dovecot says who the client is. It makes the login a folder's path.
-        if b"\0" in rest and not self._is_mailbox(login):
+        password, of_dovecot, _ = rest.partition(b"\0")
+        if len(question) > _LONGEST_QUESTION:
             return False
-        return len(question) <= _LONGEST_QUESTION and await self._credentials.bytes_are_right(
-            login, rest.partition(b"\0")[0]
-        )
+        if not of_dovecot:
+            return await self._credentials.bytes_are_right(login, password)
+        # It says who the client is, and makes the login a folder's path.
+        return self._is_mailbox(login) and await self._credentials.open_mailbox(login, password)
 
     def _is_mailbox(self, login: bytes) -> bool:
         try:

@@ -52,7 +52,7 @@ class TargetProcess:
     def __init__(self, settings: TargetSettings) -> None:
         """Raises OSError and ValueError (ZoneError is one), each with words for the operator."""
         self._settings = settings
-        self._credentials = Credentials(_path(settings.logins))
+        self._credentials = Credentials(_path(settings.logins), any_mailbox=settings.any_mailbox)
         initial = _zone_file(settings.zone_file)
         self._known = RunZones()
         self._known.put("", initial)
@@ -132,6 +132,7 @@ class TargetProcess:
             self._ready = False
             front.close()
             logins.close()
+            self.target.waits.close()
             api.stop()
             await self._capture.close(_FAREWELL)
             await asyncio.wait([serving], timeout=_FAREWELL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
 
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from entrypoint.test_target.api.question import (
     RequestError,
     json_object,
     number,
+    only_with,
     query_of,
     required_query_of,
     run_of,
@@ -24,13 +26,14 @@ from entrypoint.test_target.api.question import (
 )
 from entrypoint.test_target.api.safe import json_response, ok
 from entrypoint.test_target.api.target import Target
-from entrypoint.test_target.api.waits import TooManyWaitingError
+from entrypoint.test_target.api.waits import TargetStopsError, TooManyWaitingError
 from entrypoint.test_target.search.terms import Query
 from entrypoint.test_target.store.reading import EVERYTHING, Selection
 
 MOST_ON_PAGE = 10_000  # messages; Mailpit gives as many as are asked for
 _IN_LOOP = 250  # messages whose JSON is made at once; that of more in a thread
 _WAIT = 10.0  # seconds, where nothing is said
+_OF_WAIT = {"query", "run", "timeout", "count", "start", "limit", "before", "tz"}
 
 
 async def list_messages(target: Target, request: Request) -> Response:
@@ -48,8 +51,16 @@ async def search(target: Target, request: Request) -> Response:
 
 
 async def wait(target: Target, request: Request) -> Response:
-    """GET /api/v1/wait."""
-    selection = selection_of(request, query_of(request))
+    """GET /api/v1/wait. No client of Mailpit's asks so: what cannot be understood is an error,
+    for a test that waits for anything at all is green for nothing.
+    """
+    only_with(request, _OF_WAIT)
+    if not re.fullmatch(r"[0-9]{0,6}", request.query_params.get("count", "")):
+        raise RequestError("count: write a number of messages")
+    query = query_of(request)
+    if request.query_params.get("query", "").strip():
+        _narrows(request, query)
+    selection = selection_of(request, query)
     longest = seconds(request, "timeout")
     longest = _WAIT if longest is None else longest
     count = number(request, "count", 1)
@@ -70,7 +81,10 @@ async def set_read(target: Target, request: Request) -> Response:
 
 
 async def delete_messages(target: Target, request: Request) -> Response:
-    """DELETE /api/v1/messages. What cannot be read asks for all, as it does of Mailpit."""
+    """DELETE /api/v1/messages. A body that cannot be read asks for all, as it does of Mailpit; a
+    parameter that is none does not.
+    """
+    only_with(request, {"run"})
     try:
         identities = texts(await json_object(request), "IDs")
     except RequestError:
@@ -85,11 +99,15 @@ async def delete_messages(target: Target, request: Request) -> Response:
 async def delete_search(target: Target, request: Request) -> Response:
     """DELETE /api/v1/search."""
     query = required_query_of(request)
-    if query == EVERYTHING.within(run_of(request)):
-        # Mailpit passes over `after:yesterdy`, and deletes everything.
-        raise RequestError("Error: no term of the search query can be understood")
+    _narrows(request, query)
     await target.mailbox.delete(Selection(query))
     return ok()
+
+
+def _narrows(request: Request, query: Query) -> None:
+    """Raises RequestError for `after:yesterdy`: Mailpit passes over it, and everything matches."""
+    if query == EVERYTHING.within(run_of(request)):
+        raise RequestError("Error: no term of the search query can be understood")
 
 
 async def page(target: Target, request: Request, selection: Selection) -> Response:
@@ -138,6 +156,8 @@ async def _until(
         return waiting.done() and waiting.result()
     except TooManyWaitingError as error:
         raise RequestError(f"Error: {error}", 503) from None
+    except TargetStopsError:
+        raise RequestError("Error: the mail server stops", 503) from None
     finally:
         for task in (waiting, gone):
             task.cancel()

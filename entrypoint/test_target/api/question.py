@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -47,9 +47,20 @@ def seconds(request: Request, name: str) -> float | None:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def only_with(request: Request, names: Collection[str]) -> None:
+    """Raises RequestError for a parameter of another name: it was to narrow what is asked for."""
+    for name in request.query_params:
+        if name not in names:
+            known = ", ".join(sorted(names))
+            raise RequestError(f"{name[:40]!r} is no parameter here: there are {known}")
+
+
 def run_of(request: Request) -> str:
-    """ "" is none."""
-    return request.query_params.get("run", "").strip()
+    """ "" is none. Raises RequestError for an empty one: whoever writes it means a run."""
+    text = request.query_params.get("run")
+    if text is not None and not text.strip():
+        raise RequestError("run: name the test run, or leave the parameter out for all")
+    return (text or "").strip()
 
 
 def new_run_of(request: Request) -> str | None:

@@ -19,6 +19,10 @@ class TooManyWaitingError(Exception):
     """The text says how many may wait."""
 
 
+class TargetStopsError(Exception):
+    """Nothing more will come while this process runs."""
+
+
 @dataclass(eq=False)
 class _Waiting:
     query: Query
@@ -31,24 +35,37 @@ class Waits:
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._waiting: dict[_Waiting, None] = {}
+        self._closed = False
         mailbox.changes.listen(self._changed)
 
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def close(self) -> None:
+        """Whoever waits has an answer now: TargetStopsError."""
+        self._closed = True
+        for waiting in self._waiting:
+            waiting.news.set()
+
     async def until(self, selection: Selection, count: int, seconds: float) -> bool:
-        """Whether so many match before the time is over. Raises TooManyWaitingError."""
+        """Whether so many match before the time is over; what is there needs none of it.
+
+        Raises TooManyWaitingError and TargetStopsError.
+        """
         if len(self._waiting) >= MOST_WAITING:
             raise TooManyWaitingError(f"{MOST_WAITING} requests are waiting already")
         waiting = _Waiting(selection.query)
         self._waiting[waiting] = None
+        deadline = asyncio.get_running_loop().time() + min(seconds, LONGEST)
         try:
-            async with asyncio.timeout(min(seconds, LONGEST)):
-                while True:
-                    waiting.news.clear()
-                    found = await self._mailbox.find(selection, 0, 0)
-                    if found.matching >= count:
-                        return True
+            while True:
+                waiting.news.clear()
+                found = await self._mailbox.find(selection, 0, 0)
+                if found.matching >= count:
+                    return True
+                if self._closed:
+                    raise TargetStopsError
+                async with asyncio.timeout_at(deadline):
                     await waiting.news.wait()
         except TimeoutError:
             return False

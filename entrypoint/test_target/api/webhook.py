@@ -18,6 +18,7 @@ import dns.exception
 from entrypoint.test_target.api.webhook_url import check_url, is_near
 from entrypoint.test_target.store.changes import Change, MessageAdded
 from entrypoint.test_target.store.mailbox import Mailbox
+from filters.quoting import quoted
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,9 @@ class Webhook:
                 if not 200 <= status < 300:
                     log.warning("the webhook %s answered %d", self._host, status)
             except (OSError, ValueError) as error:
-                log.warning("the webhook %s cannot be called: %s", self._host, error or "no answer")
+                said = str(error) or f"no answer within {_SECONDS:g} s"
+                subject = quoted(str(item.get("Subject", "")))
+                log.warning("the webhook %s did not get %s: %s", self._host, subject, said)
             await asyncio.sleep(self._pause)
 
     def _changed(self, change: Change) -> None:

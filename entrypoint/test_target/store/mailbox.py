@@ -86,7 +86,8 @@ class Mailbox:
         def work(connection: sqlite3.Connection) -> None:
             if reading.used_bytes(connection) + _OVERHEAD * size > self._keep:
                 raise StoreFullError(
-                    f"the stored messages have reached the {self._keep} bytes that are allowed"
+                    f"the stored messages take {self._keep} bytes, which is all there is room for "
+                    "(TEST_KEEP); delete some"
                 )
             insert(connection, prepared)
 

@@ -142,8 +142,9 @@ class TestMailpit:
         ]
 
     def test_what_closed_something_is_not_passed_over(self) -> None:
-        (error,) = errors_of(MP_POP3_AUTH="a:b")
-        assert error.startswith("MP_POP3_AUTH: not supported; ")
+        for name in ("MP_POP3_AUTH", "MP_POP3_AUTH_FILE", "MP_UI_TLS_CERT"):
+            (error,) = errors_of(**{name: "a:b"})
+            assert error.startswith(f"{name}: not supported; ")
 
     def test_logins_in_a_file_and_a_hash_where_none_can_be(self, tmp_path: Path) -> None:
         file = tmp_path / "auth"

@@ -50,7 +50,12 @@ async def main(path: str, options: dict[str, str]) -> None:
     ports = {"http": listener.getsockname()[1], "smtp": smtp_port}
     print(json.dumps(ports), flush=True)
     server = ApiServer(make_app(target, rules, page_routes()))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+
+    def stop() -> None:
+        target.waits.close()
+        server.stop()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
     delivering = asyncio.create_task(mailboxes.run()) if mailboxes is not None else None
     await server.serve(listener)
     smtp.close()

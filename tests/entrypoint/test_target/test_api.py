@@ -183,6 +183,13 @@ def test_a_delete_that_names_nothing_deletes_all(target: Running, body: bytes | 
     assert target.get("/api/v1/messages").json["total"] == 0
 
 
+@pytest.mark.parametrize("asked", ["?rnu=one", "?run=", "?run=%20", "?run=one&limit=3"])
+def test_a_parameter_that_is_none_deletes_nothing(target: Running, asked: str) -> None:
+    target.deliver(b"Subject: s\r\n\r\nx\r\n")
+    assert target.ask("DELETE", f"/api/v1/messages{asked}").status == 400
+    assert target.get("/api/v1/messages").json["total"] == 1
+
+
 def test_a_delete_names_messages_or_a_search(target: Running) -> None:
     ids = [target.deliver(b"Subject: s%d\r\n\r\nx\r\n" % number) for number in range(4)]
     target.ask("DELETE", "/api/v1/messages", {"IDs": [ids[0], "none such"]})

@@ -242,7 +242,7 @@ def test_a_full_store_says_so_and_takes_mail_again_when_there_is_room(tmp_path: 
         large = ("Subject: large", "", *(["z" * 70] * 800))
         replies = [send(smtpd, "bob@b.example", *large) for _ in range(8)]
         assert replies[0] == "proceed"
-        assert replies[-1].startswith("reject|452 4.3.1 the stored messages have reached the 4000")
+        assert replies[-1].startswith("reject|452 4.3.1 the stored messages take 4000")
         assert total(target) == replies.count("proceed")
 
 

@@ -4,11 +4,12 @@ import concurrent.futures
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.entrypoint.test_target.running import Answer, Running
+from tests.entrypoint.test_target.running import Answer, Running, running
 
 
 def waiting(target: Running) -> int:
@@ -120,3 +121,45 @@ def test_two_hundred_runs_wait_side_by_side(target: Running) -> None:
             page = future.result().json
             assert page["total"] == page["messages_count"] == 2
             assert {item["Extra"]["Run"] for item in page["messages"]} == {run}
+
+
+def test_what_is_there_needs_no_time(target: Running) -> None:
+    target.deliver(b"Subject: is there\r\n\r\nx\r\n")
+    assert target.get("/api/v1/wait", query="subject:there", timeout="0s").status == 200
+    assert target.get("/api/v1/wait", query="subject:else", timeout="0s").status == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("quer=x", "'quer' is no parameter here: there are before, count, limit, query, run,"),
+        ("count=abc", "count: write a number of messages"),
+        ("count=-1", "count: write a number of messages"),
+        ("query=after:yesterdy", "Error: no term of the search query can be understood"),
+        ("run=", "run: name the test run, or leave the parameter out for all"),
+    ],
+)
+def test_what_cannot_be_understood_is_no_wait_for_anything(
+    target: Running, asked: str, said: str
+) -> None:
+    target.deliver(b"Subject: is there\r\n\r\nx\r\n")
+    answer = target.ask("GET", f"/api/v1/wait?timeout=1s&{asked}")
+    assert answer.status == 400
+    assert answer.text.startswith(said)
+
+
+def test_who_waits_when_the_target_stops_is_told_at_once(tmp_path: Path) -> None:
+    with (
+        running(tmp_path / "messages.sqlite") as target,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
+        asked = [
+            pool.submit(target.get, "/api/v1/wait", query="subject:never", timeout="60s"),
+            pool.submit(target.get, "/api/v1/search", query="subject:never", wait="60s"),
+        ]
+        until(lambda: waiting(target) == 2)
+        begin = time.monotonic()
+        target.process.terminate()
+        answers = [each.result() for each in asked]
+    assert time.monotonic() - begin < 5
+    assert {(each.status, each.text) for each in answers} == {(503, "Error: the mail server stops")}
