@@ -11,7 +11,8 @@ from dataclasses import dataclass
 _MARKUP = re.compile(r"<(?:[!?]|(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9:-]{0,40}))")
 # A number of more digits than any character has. int() refuses 4,301 of them.
 _LONG_NUMBER = re.compile(r"&#(?:[xX]([0-9a-fA-F]{7,}+)|([0-9]{8,}+));?")
-_ATTRIBUTE = re.compile(r"""([^\s"'>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+# Possessive: a long name without a value is read once.
+_ATTRIBUTE = re.compile(r"""([^\s"'>/=]++)\s*+(?:=\s*+(?:"([^"]*)"|'([^']*)'|([^\s"'>]++)))?""")
 _SPACE = re.compile(r"\s+")
 _MOST_ATTRIBUTES = 20_000  # characters of one tag that are read for them
 _UNSEEN = {
@@ -78,8 +79,9 @@ def _behind(source: str, end: str, start: int) -> int:
 def _attributes(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for match in _ATTRIBUTE.finditer(text[:_MOST_ATTRIBUTES]):
-        value = next((value for value in match.groups()[1:] if value is not None), "")
-        found.setdefault(match[1].lower(), unescape(value).strip())
+        value = next((value for value in match.groups()[1:] if value is not None), None)
+        if value is not None:
+            found.setdefault(match[1].lower(), unescape(value).strip())
     return found
 
 
