@@ -118,8 +118,9 @@ def _children(body: bytes, boundary: str) -> Iterator[bytes]:
     at = body.find(delimiter)
     while at >= 0:
         rest = _REST_OF_LINE.match(body, at + len(delimiter))
-        if rest is None or (at and body[at - 1] != _LF) or (start is not None and at < start):
-            at = body.find(delimiter, at + 1)
+        if rest is None or (at and body[at - 1] != _LF):
+            line_end = body.find(b"\n", at)
+            at = body.find(delimiter, line_end) if line_end >= 0 else -1
             continue
         if start is not None:
             yield body[start : max(start, _before_line_end(body, at))]

@@ -271,6 +271,12 @@ HOSTILE = {
             b"\r\n" + b"\n" * 5_000_000,
         )
     ),
+    "a long boundary": b"".join(
+        (
+            b"Content-Type: multipart/mixed; boundary=" + b"-" * 15_000,
+            b"\r\n\r\n" + b"-" * 1_000_000 + b"\r\n" + b"-" * 15_002 + b"\r\n\r\nx",
+        )
+    ),
     "punycode": b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a" * 500_000,
     "one character set": b"Subject: " + b"=?utf-8?q?%s?= " % (b"a" * 50) * 40_000,
 }
