@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from entrypoint.test_target.api import message
 from entrypoint.test_target.messages.content import read_message
 from entrypoint.test_target.messages.html import text_of_html
 from entrypoint.test_target.messages.links import links_of
@@ -54,8 +55,8 @@ def test_what_cannot_be_stored_costs_its_neighbours_nothing(tmp_path: Path) -> N
 def test_who_waits_no_more_costs_its_neighbours_nothing(tmp_path: Path) -> None:
     async def case(storing: Storing, mailbox: Mailbox) -> list[Any]:
         tasks = [
-            asyncio.create_task(storing.store(message))
-            for message in (mail("first"), mail("no", sender="\udcff@a.example"), mail("two"))
+            asyncio.create_task(storing.store(each))
+            for each in (mail("first"), mail("no", sender="\udcff@a.example"), mail("two"))
         ]
         tasks += [asyncio.create_task(storing.store(mail("three"))) for _ in range(2)]
         await asyncio.sleep(0)
@@ -98,6 +99,21 @@ def test_what_cannot_be_read_is_stored_as_its_bytes(
     (record,) = caplog.records
     assert "RecursionError: as deep as that" in record.getMessage()
     assert plain.identity in record.getMessage()
+
+
+def test_what_cannot_be_read_is_shown_as_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(raw: bytes) -> Any:
+        raise RecursionError
+
+    async def case(storing: Storing, mailbox: Mailbox) -> list[Any]:
+        found = await mailbox.load(await storing.store(mail("bad")))
+        assert found is not None
+        return [await message.in_content(found, lambda content: (content.text, content.inline))]
+
+    monkeypatch.setattr(message, "read_message", faulty)
+    assert with_storing(tmp_path, case) == [("", ())]
 
 
 def stored(directory: Path, messages: list[ReceivedMessage]) -> list[Any]:
