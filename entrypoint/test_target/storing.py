@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 
 from entrypoint.test_target.messages.received import ReceivedMessage
-from entrypoint.test_target.store.adding import StoreFullError
 from entrypoint.test_target.store.mailbox import Mailbox
 
 _MOST_TOGETHER = 100  # messages: a tenth of a second's work
@@ -52,18 +51,22 @@ class Storing:
             size += len(group[-1][0].raw)
         return group
 
+    async def _store_alone(self, one: _Waiting) -> None:
+        try:
+            await self._store([one])
+        except Exception as error:
+            if not one[1].done():
+                one[1].set_exception(error)
+
     async def _store(self, group: list[_Waiting]) -> None:
         try:
             identities = await self._mailbox.add([message for message, _ in group])
-        except StoreFullError:
+        except Exception:
             if len(group) == 1:
                 raise
-            # There may be room for some of them.
+            # There may be room for some of them, or a single one is at fault.
             for one in group:
-                try:
-                    await self._store([one])
-                except Exception as error:
-                    one[1].set_exception(error)
+                await self._store_alone(one)
             return
         for (_, stored), identity in zip(group, identities, strict=True):
             if not stored.done():

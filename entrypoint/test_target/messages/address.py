@@ -49,6 +49,7 @@ def parse_addresses(value: str) -> list[Address]:
 def _mailboxes(value: str) -> Iterator[list[tuple[str, str]]]:
     """The tokens of each mailbox. A `:` ends a group's name if no address is before it."""
     tokens: list[tuple[str, str]] = []
+    is_address = False
     place = 0
     while place < len(value):
         match = _TOKEN.match(value, place)
@@ -59,18 +60,15 @@ def _mailboxes(value: str) -> Iterator[list[tuple[str, str]]]:
         place = match.end()
         if kind == "comment":
             place = _end_of_comment(value, place)
-        elif kind == "sign" and text == ":" and not _is_address(tokens):
+        elif kind == "sign" and text == ":" and not is_address:
             tokens = []
         elif kind == "sign" and text in ",;":
             yield tokens
-            tokens = []
+            tokens, is_address = [], False
         else:
             tokens.append((kind, text))
+            is_address = is_address or kind == "angle" or "@" in text
     yield tokens
-
-
-def _is_address(tokens: list[tuple[str, str]]) -> bool:
-    return any(kind == "angle" or "@" in text for kind, text in tokens)
 
 
 def _end_of_comment(value: str, place: int) -> int:

@@ -39,7 +39,7 @@ class MessageContent:
 
 
 def read_message(raw: bytes) -> MessageContent:
-    """Never raises."""
+    """Should not raise, whatever the bytes are; who must not fail has `plain_message`."""
     root = parse_parts(raw)
     if not root.children:
         return _single(root)
@@ -60,6 +60,11 @@ def read_message(raw: bytes) -> MessageContent:
         and part.type.word not in {"text/plain", "text/html"}
     ]
     return _content(root, text, html, attachments, (*inline, *other))
+
+
+def plain_message() -> MessageContent:
+    """Of a message that cannot be read at all: nothing but its bytes is known."""
+    return MessageContent(Header(()), "", "", (), ())
 
 
 def message_date(header: Header) -> datetime | None:

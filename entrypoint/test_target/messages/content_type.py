@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
-from email.utils import collapse_rfc2231_value
+from email.utils import decode_params, unquote
 
-from entrypoint.test_target.messages.header import decode_words
+from entrypoint.test_target.messages.header import decode_charset, decode_words
 
 _MOST_CHARACTERS = 20_000
 
@@ -25,16 +25,36 @@ def parse_value(text: str) -> Value:
     word = text.partition(";")[0].strip().lower()
     if ";" not in text:
         return Value(word, {})
-    holder = Message()
-    holder["Content-Type"] = text
     try:
-        pairs = holder.get_params(failobj=[], unquote=True) or []
+        pairs = decode_params([_pair(field) for field in _fields(text)])
         return Value(word, dict(_parameter(*pair) for pair in reversed(pairs[1:])))
     except (ValueError, TypeError, LookupError, AttributeError):
         return Value(word, {})
 
 
+def _fields(text: str) -> Iterator[str]:
+    """Parted at each `;` outside of quotes. (email.message counts all quotes again at each.)"""
+    parts: list[str] = []
+    quoted = False
+    for part in text.split(";"):
+        if parts and not quoted:
+            yield ";".join(parts)
+            parts = []
+        parts.append(part)
+        quoted ^= bool((part.count('"') - part.count('\\"')) % 2)
+    yield ";".join(parts)
+
+
+def _pair(field: str) -> tuple[str, str]:
+    name, _, value = field.partition("=")
+    return name.strip().lower(), value.strip()
+
+
 def _parameter(name: str, value: str | tuple[str | None, str | None, str]) -> tuple[str, str]:
-    text = collapse_rfc2231_value(value)
+    if isinstance(value, tuple):
+        octets = unquote(value[2]).encode("raw-unicode-escape")
+        text = decode_charset(octets, value[0] or "")
+    else:
+        text = unquote(unquote(value))
     clean = decode_words(text).replace("\0", "").encode("utf-8", "replace").decode("utf-8")
     return name.lower(), " ".join(clean.split())

@@ -8,6 +8,8 @@ import quopri
 import re
 from dataclasses import dataclass
 
+from entrypoint.test_target.messages.charset import codec_of
+
 MOST_FIELDS = 2_000  # of one header; a message with more is no mail, and the rest is passed over
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
@@ -73,13 +75,13 @@ def decode_words(value: str) -> str:
         return value
     joined = _BETWEEN_WORDS.sub(r"\1", value)
     out: list[str] = []
-    pending, charset, end = b"", "", 0
+    pending: list[bytes] = []
+    charset, end = "", 0
 
     def flush() -> None:
-        nonlocal pending
         if pending:
-            out.append(decode_charset(pending, charset))
-            pending = b""
+            out.append(decode_charset(b"".join(pending), charset))
+            pending.clear()
 
     for word in _WORD.finditer(joined):
         content = _word_bytes(word[2], word[3])
@@ -90,7 +92,8 @@ def decode_words(value: str) -> str:
         if content is None:
             out.append(word[0])
         else:
-            pending, charset = pending + content, word_charset
+            pending.append(content)
+            charset = word_charset
         end = word.end()
     flush()
     out.append(joined[end:])
@@ -108,26 +111,15 @@ def _word_bytes(encoding: str, text: str) -> bytes | None:
 
 def decode_charset(content: bytes, charset: str) -> str:
     """Text of bytes. An unknown character set is UTF-8, or Latin-1 where it is not."""
-    name = charset.strip().lower() or "utf-8"
-    if name in {"us-ascii", "ascii"}:
-        name = "utf-8"
-    try:
-        return _clean(content.decode(name, "strict"))
-    except (LookupError, ValueError, RecursionError):
-        pass
-    try:
-        return _clean(content.decode("utf-8"))
-    except ValueError:
-        return _clean(content.decode("latin-1" if _is_no_text_codec(name) else name, "replace"))
-
-
-def _is_no_text_codec(name: str) -> bool:
-    """ "base64" and "idna" are codecs of Python, too."""
-    try:
-        b"a\xff".decode(name, "replace")
-    except (LookupError, ValueError):
-        return True
-    return False
+    codec = codec_of(charset or "utf-8")
+    if codec == "ascii":
+        codec = "utf-8"
+    for attempt in (codec or "utf-8", "utf-8"):
+        try:
+            return _clean(content.decode(attempt))
+        except ValueError:
+            pass
+    return _clean(content.decode(codec or "latin-1", "replace"))
 
 
 def _clean(text: str) -> str:

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 # Any other `<` is a character of the text.
 _MARKUP = re.compile(r"<(?:[!?]|(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9:-]{0,40}))")
-_ATTRIBUTE = re.compile(r"""([^\s"'>/=]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
+# A number of more digits than any character has. int() refuses 4,301 of them.
+_LONG_NUMBER = re.compile(r"&#(?:[xX]([0-9a-fA-F]{7,}+)|([0-9]{8,}+));?")
+# Possessive: a long name without a value is read once.
+_ATTRIBUTE = re.compile(r"""([^\s"'>/=]++)\s*+(?:=\s*+(?:"([^"]*)"|'([^']*)'|([^\s"'>]++)))?""")
 _SPACE = re.compile(r"\s+")
 _MOST_ATTRIBUTES = 20_000  # characters of one tag that are read for them
 _UNSEEN = {
@@ -39,7 +42,7 @@ def tokens(source: str) -> Iterator[str | Tag]:
         markup = _MARKUP.search(source, place)
         begin = markup.start() if markup else len(source)
         if begin > place:
-            yield html.unescape(source[place:begin])
+            yield unescape(source[place:begin])
         if markup is None:
             return
         if source.startswith("<!--", begin):
@@ -57,6 +60,17 @@ def tokens(source: str) -> Iterator[str | Tag]:
                 yield tag
 
 
+def unescape(text: str) -> str:
+    """Its entities read. Never raises."""
+    return html.unescape(_LONG_NUMBER.sub(_short_number, text))
+
+
+def _short_number(match: re.Match[str]) -> str:
+    sign, digits = ("x", match[1]) if match[1] else ("", match[2])
+    digits = digits.lstrip("0") or "0"
+    return f"&#{sign}{digits};" if len(digits) <= 7 else "\ufffd"
+
+
 def _behind(source: str, end: str, start: int) -> int:
     found = source.find(end, start)
     return len(source) if found < 0 else found + len(end)
@@ -65,8 +79,9 @@ def _behind(source: str, end: str, start: int) -> int:
 def _attributes(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for match in _ATTRIBUTE.finditer(text[:_MOST_ATTRIBUTES]):
-        value = next((value for value in match.groups()[1:] if value is not None), "")
-        found.setdefault(match[1].lower(), html.unescape(value).strip())
+        value = next((value for value in match.groups()[1:] if value is not None), None)
+        if value is not None:
+            found.setdefault(match[1].lower(), unescape(value).strip())
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from entrypoint.test_target.messages.html import Tag, tokens
 
 MOST_LINKS = 2_000
-_URL = re.compile(r"""https?://[^\s<>"'\\^`{|}]+""", re.IGNORECASE)
+_URL = re.compile(r"""https?://[^\s<>"'\\^`{|}]{1,2000}+""", re.IGNORECASE)
 _TRAILING = ".,;:!?*_~"
 _BRACKETS = {")": "(", "]": "["}
 
@@ -47,12 +47,13 @@ def urls_of_text(text: str) -> list[str]:
 
 
 def _without_punctuation(url: str) -> str:
-    while True:
-        last = url[-1:]
-        unmatched = last in _BRACKETS and url.count(last) > url.count(_BRACKETS[last])
-        if not unmatched and (not last or last not in _TRAILING):
-            return url
-        url = url[:-1]
+    end = len(url)
+    unmatched = {close: url.count(close) - url.count(open_) for close, open_ in _BRACKETS.items()}
+    while end and (url[end - 1] in _TRAILING or unmatched.get(url[end - 1], 0) > 0):
+        end -= 1
+        if url[end] in unmatched:
+            unmatched[url[end]] -= 1
+    return url[:end]
 
 
 def _anchors(html: str) -> list[MailLink]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,12 @@ from entrypoint.test_target.messages.header import Header, decode_charset, parse
 
 MOST_DEPTH = 50  # of multiparts within each other; what is deeper is one part as it stands
 MOST_PARTS = 2_000
+# Bytes that are looked through for boundaries, with those of parts within parts: so many times
+# the message, or so many at least. What comes then is taken as it stands.
+_MOST_TIMES = 8
+_AT_LEAST = 1 << 20
+_LF = 0x0A
+_REST_OF_LINE = re.compile(rb"(--)?[ \t]*+(?=\r?\n|\Z)")
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
@@ -79,12 +86,16 @@ def parse_parts(raw: bytes) -> Part:
     """The tree of a message."""
     header, body = split(raw)
     root = Part("0", parse_header(header), body)
-    waiting, count = [(root, 0)], 1
+    waiting, count = deque([(root, 0)]), 1
+    left = max(_MOST_TIMES * len(raw), _AT_LEAST)
     while waiting:
-        part, depth = waiting.pop(0)
+        part, depth = waiting.popleft()
         boundary = part.type.parameters.get("boundary", "")
         if not part.type.word.startswith("multipart/") or not boundary or depth == MOST_DEPTH:
             continue
+        left -= len(part.body)
+        if left < 0:
+            break
         prefix = "" if part is root else f"{part.number}."
         for index, child_raw in enumerate(_children(part.body, boundary), 1):
             if count == MOST_PARTS:
@@ -101,19 +112,30 @@ def parse_parts(raw: bytes) -> Part:
 
 def _children(body: bytes, boundary: str) -> Iterator[bytes]:
     """RFC 2046 §5.1.1. A part that nothing ends goes to the end."""
-    delimiter = re.compile(
-        rb"(?:\A|\r?\n)--" + re.escape(boundary.encode("utf-8")) + rb"(--)?[ \t]*(?=\r?\n|\Z)"
-    )
+    delimiter = b"--" + boundary.encode("utf-8")
     start: int | None = None
-    for match in delimiter.finditer(body):
+    # bytes.find, not an expression that begins with a line end: newlines alone cost nothing then.
+    at = body.find(delimiter)
+    while at >= 0:
+        rest = _REST_OF_LINE.match(body, at + len(delimiter))
+        if rest is None or (at and body[at - 1] != _LF):
+            line_end = body.find(b"\n", at)
+            at = body.find(delimiter, line_end) if line_end >= 0 else -1
+            continue
         if start is not None:
-            yield body[start : match.start()]
-        if match[1]:
+            yield body[start : max(start, _before_line_end(body, at))]
+        if rest[1]:
             return
-        line_end = body.find(b"\n", match.end())
+        line_end = body.find(b"\n", rest.end())
         start = len(body) if line_end < 0 else line_end + 1
+        at = body.find(delimiter, start)
     if start is not None and start < len(body):
         yield body[start:]
+
+
+def _before_line_end(body: bytes, at: int) -> int:
+    """Where the line end before a line begins: it belongs to the boundary."""
+    return at - 2 if body[max(at - 2, 0) : at] == b"\r\n" else at - 1
 
 
 def _base64(body: bytes) -> bytes:

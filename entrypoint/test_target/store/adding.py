@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from entrypoint.test_target.messages.content import read_message
+from entrypoint.test_target.messages.content import plain_message, read_message
 from entrypoint.test_target.messages.received import ReceivedMessage
 from entrypoint.test_target.shapes.summary import Summary, summarise
 from entrypoint.test_target.store.deflated import deflate
@@ -18,6 +19,8 @@ from entrypoint.test_target.store.deliveries import (
     pending_delivery,
 )
 from entrypoint.test_target.store.tagging import add_tags
+
+log = logging.getLogger(__name__)
 
 _LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BITS = 160  # 22 letters have 128: what is left makes all of them as likely
@@ -42,10 +45,23 @@ class PreparedMessage:
 def prepare(message: ReceivedMessage) -> PreparedMessage:
     """Takes a millisecond for what most tests send; never raises for what a message holds."""
     identity = new_id()
-    summary = summarise(message, read_message(message.raw), identity)
+    summary = _summary(message, identity)
     raw, deflated = deflate(message.raw)
     text = json.dumps(summary.json, ensure_ascii=False, separators=(",", ":"))
     return PreparedMessage(identity, summary, text, raw, deflated, pending_delivery(message))
+
+
+def _summary(message: ReceivedMessage, identity: str) -> Summary:
+    """An empty one where a parser fails: the message is a test's, and its bytes are of use."""
+    try:
+        return summarise(message, read_message(message.raw), identity)
+    except Exception as error:
+        log.warning(
+            "message %s cannot be read, and is stored without a summary: %s: %s",
+            *(identity, type(error).__name__, error),
+            exc_info=True,
+        )
+    return summarise(message, plain_message(), identity)
 
 
 def new_id() -> str:

@@ -1,6 +1,7 @@
 """What a person sees in a message, however it is written."""
 
 import base64
+import encodings
 import time
 from email.message import EmailMessage
 
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from entrypoint.test_target.messages.address import Address, parse_addresses
 from entrypoint.test_target.messages.content import message_date, read_message
+from entrypoint.test_target.messages.content_type import parse_value
 from entrypoint.test_target.messages.header import (
     canonical_name,
+    decode_charset,
     decode_words,
     parse_header,
 )
@@ -149,6 +152,42 @@ def test_character_sets(header: str, body: bytes, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "octets", "text"),
+    [
+        *(("UTF8", b"\xc3\xbc", "ü"), ("utf-8", b"\xc3\xbc", "ü"), ("", b"\xc3\xbc", "ü")),
+        *(("unicode-1-1-utf-7", b"+APw-", "ü"), ("UTF-16BE", b"\x00\xfc", "ü")),
+        *(("ISO_8859-15", b"\xa4", "€"), ("latin1", b"\xfc", "ü"), ("iso-8859-8-i", b"\xe0", "א")),
+        *(("Windows-1252", b"\x80", "€"), ("cp1251", b"\xcf", "П"), ("windows-874", b"\xa1", "ก")),
+        *(("KOI8-U", b"\xf0", "П"), ("tis-620", b"\xa1", "ก"), ("macintosh", b"\x8a", "ä")),
+        *(("cp437", b"\x84", "ä"), ("ibm850", b"\x84", "ä"), ("cp866", b"\x8f", "П")),
+        *(("Big5", b"\xa4\xa4", "中"), ("GB2312", b"\xd6\xd0", "中"), ("x-gbk", b"\xd6\xd0", "中")),
+        *(
+            ("gb18030", b"\xd6\xd0", "中"),
+            ("EUC-JP", b"\xc6\xfc", "日"),
+            ("euc-kr", b"\xc7\xd1", "한"),
+        ),
+        *(("ks_c_5601-1987", b"\xc7\xd1", "한"), ("Shift_JIS", b"\x93\xfa", "日")),
+        *(("x-sjis", b"\x93\xfa", "日"), ("iso-2022-jp", b"\x1b$BF|\x1b(B", "日")),
+        *(("windows-31j", b"\x93\xfa", "日"), ("iso-2022-kr", b"\x1b$)C\x0eGQ\x0f", "한")),
+        *(("punycode", b"tda", "tda"), ("idna", b"xn--tda", "xn--tda"), ("rot13", b"a", "a")),
+        *(("unicode_escape", b"\\n", "\\n"), ("x" * 70, b"\xfc", "ü"), ("ü", b"\xfc", "ü")),
+    ],
+)
+def test_names_of_character_sets(name: str, octets: bytes, text: str) -> None:
+    assert decode_charset(octets, name) == text
+
+
+def test_nothing_is_remembered_of_unknown_character_sets() -> None:
+    remembered = len(encodings._cache)  # type: ignore[attr-defined]
+    for number in range(50):
+        name = f"none-{number}"
+        assert decode_words(f"=?{name}?q?=C3=BC?=") == "ü"
+        assert parse_value(f"a/b; x*={name}''%C3%BC").parameters == {"x": "ü"}
+        decode_charset(b"\xff", name)
+    assert len(encodings._cache) <= remembered + 3  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
     ("encoding", "body", "content"),
     [
         ("base64", b"aGFs\r\nbG8=", b"hallo"),
@@ -187,6 +226,17 @@ def test_nesting_and_parts_are_bounded() -> None:
     assert len(list(parse_parts(many).walk())) == MOST_PARTS
 
 
+def test_what_is_looked_through_for_boundaries_is_bounded() -> None:
+    raw = b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (number, number)
+        for number in range(MOST_DEPTH)
+    )
+    *_, deepest = parse_parts(raw + b"\r\n" + b"x" * 1_000_000).walk()
+    assert 5 < deepest.number.count(".") < 10
+    assert deepest.body.endswith(b"x" * 1_000_000)
+    assert deepest.type.word == "multipart/mixed"
+
+
 HOSTILE = {
     "boundaries": b"Content-Type: multipart/mixed; boundary=a\r\n\r\n" + b"--a\r\n" * 200_000,
     "less-than signs": b"Content-Type: text/html\r\n\r\n" + b"<" * 1_000_000,
@@ -203,6 +253,32 @@ HOSTILE = {
     "digits": b"Subject: x\r\n\r\n" + b"code 1234 " * 100_000,
     "links": b"Subject: x\r\n\r\n" + b"https://a/((((" * 70_000,
     "unsubscribe": b"List-Unsubscribe: " + b"<(" * 300_000,
+    "a long name": b"Content-Type: text/html\r\n\r\n<b " + b"a" * 19_900 + b">",
+    "colons": b"From: " + b"a " * 12_000 + b"x@y" + b":" * 24_000,
+    "brackets": b"Subject: x\r\n\r\nhttp://a" + b")" * 150_000,
+    "quoted semicolons": b"".join(
+        (
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+            *(b'--b\r\nContent-Type: a/b;x="' + b";" * 19_900 + b"\r\n\r\n" for _ in range(40)),
+        )
+    ),
+    "nested newlines": b"".join(
+        (
+            *(
+                b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (each, each)
+                for each in range(50)
+            ),
+            b"\r\n" + b"\n" * 5_000_000,
+        )
+    ),
+    "a long boundary": b"".join(
+        (
+            b"Content-Type: multipart/mixed; boundary=" + b"-" * 15_000,
+            b"\r\n\r\n" + b"-" * 1_000_000 + b"\r\n" + b"-" * 15_002 + b"\r\n\r\nx",
+        )
+    ),
+    "punycode": b"Content-Type: text/plain; charset=punycode\r\n\r\n" + b"a" * 500_000,
+    "one character set": b"Subject: " + b"=?utf-8?q?%s?= " % (b"a" * 50) * 40_000,
 }
 
 
