@@ -187,7 +187,38 @@ def test_the_page_can_be_in_no_frame(target: Running) -> None:
 def test_no_element_opens_a_connection_that_the_policy_does_not_know(target: Running) -> None:
     html = "<p>x</p><link rel=preconnect href=//e.example><LINK\trel=dns-prefetch href=//e.example>"
     identity = target.deliver(html_mail(html))
-    shown = target.get(f"/view/{identity}.html", embed=1)
-    assert "<link" not in shown.text.lower()
-    assert shown.headers["X-DNS-Prefetch-Control"] == "off"
-    assert "<link" in target.get(f"/view/{identity}.html").text
+    for query in ({}, {"embed": 1}):
+        shown = target.get(f"/view/{identity}.html", **query)
+        assert "<link" not in shown.text.lower()
+        assert shown.headers["X-DNS-Prefetch-Control"] == "off"
+        assert ("<base" in shown.text) == bool(query)
+
+
+def test_a_picture_that_the_mail_brought_is_shown(wide: Tab) -> None:
+    picture = (
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+        "rkJggg=="
+    )
+    identity = wide.target.deliver(
+        (
+            "Subject: s\r\nContent-Type: multipart/related; boundary=b\r\n\r\n--b\r\n"
+            "Content-Type: text/html\r\n\r\n<p>the end</p><img src=cid:i>\r\n--b\r\n"
+            "Content-Type: image/png\r\nContent-ID: <i>\r\nContent-Transfer-Encoding: base64"
+            f"\r\n\r\n{picture}\r\n--b--\r\n"
+        ).encode()
+    )
+    wide.open(f"/view/{identity}")
+    frame = wide.mail_frame("the end")
+    expect(frame.locator("img")).to_have_js_property("naturalWidth", 1)
+    wide.page.goto(f"{wide.target.url}/view/{identity}.html")
+    expect(wide.page.locator("img")).to_have_js_property("naturalWidth", 1)
+
+
+def test_no_picture_asks_anything_of_the_server(wide: Tab) -> None:
+    other = wide.target.deliver(html_mail("<p>another</p>"))
+    wide.target.deliver(html_mail(f'<p>the end</p><img src="/api/v1/message/{other}">'))
+    page = wide.page
+    with page.expect_event("requestfailed", lambda one: one.url.endswith(f"/message/{other}")):
+        page.goto(f"{wide.target.url}/view/latest.html")
+    assert wide.target.get("/api/v1/messages").json["unread"] == 1
+    wide.console.clear()
