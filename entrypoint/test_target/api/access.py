@@ -19,12 +19,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from entrypoint.test_target.api.requester import Asked, refused_page
+from entrypoint.test_target.api.requester import PROBES, Asked, refused_page
 from entrypoint.test_target.api.safe import HEADERS, OTHER_POLICY, text_response
 
 _NAME = re.compile(r"(?P<name>\[[0-9a-fA-F:.%]+\]|[\w.-]+)(?::[0-9]{1,5})?\Z", re.ASCII)
 _SLASHES = re.compile(r"/{2,}")
-_OPEN = {"/livez", "/readyz"}  # for probes that know no password
 # RFC 6761 and, for host.docker.internal and the like, ICANN: no such name is ever anybody's.
 _NOBODYS = {"internal", "localhost", "test"}
 
@@ -113,7 +112,8 @@ class Access:
         if reason := refused_page(asked, headers, self._rules.origins):
             return _Refusal(403, reason)
         is_preflight = asked.method == "OPTIONS"
-        if asked.path in _OPEN or is_preflight or self._may_log_in(asked.path, headers):
+        # Probes know no password.
+        if asked.path in PROBES or is_preflight or self._may_log_in(asked.path, headers):
             return None
         return _Refusal(401, "Unauthorised.\n")
 

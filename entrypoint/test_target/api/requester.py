@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 _READS = {"GET", "HEAD"}
 _OWN_SITES = {"none", "same-origin"}  # none: the address bar, or a browser's driver
 _FIELDS = ("origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
-_PROBES = {"/livez", "/readyz"}
+PROBES = {"/livez", "/readyz"}
 # A message's ID cannot be guessed, and a part is found at once; neither holds for the latest.
 _PART = re.compile(r"/api/v1/message/(?!latest/)[^/]+/part/[^/]+(/thumb)?\Z")
 _PAGES = re.compile(r"/(overview|view/[^/]+)?\Z")
@@ -51,7 +51,7 @@ class Asked:
     @property
     def is_probe(self) -> bool:
         """Whether the server lives says nothing of what is in it."""
-        return self.method in _READS and self.path in _PROBES
+        return self.method in _READS and self.path in PROBES
 
     @property
     def is_page(self) -> bool:
