@@ -18,10 +18,12 @@ from filters.mailauth.dns.zone import Zone
 
 MOST_BYTES = 1_000_000  # of a zone's text
 MOST_NAMES = 10_000
+_MOST_DIGITS = 40  # Python reads and writes no number of thousands of them
 _MOST_ERRORS = 10  # that are named at once
 _FORM = 'write it as {"example.org": {"TXT": ["v=spf1 -all"], "MX": [[10, "mail.example.org"]]}}'
 # libyaml's bounds how deep things lie within each other; Python's own ends in a RecursionError.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INTEGER = "tag:yaml.org,2002:int"
 _HOSTS = {"MX", "PTR", "NS", "CNAME"}
 
 Names = dict[str, Any]
@@ -115,8 +117,13 @@ def _json(text: str) -> Any:
             found[name] = value
         return found
 
+    def short(digits: str) -> int:
+        if len(digits) > _MOST_DIGITS:
+            raise ZoneError(_too_long(_line(text, digits), digits))
+        return int(digits)
+
     try:
-        return json.loads(text, object_pairs_hook=once)
+        return json.loads(text, object_pairs_hook=once, parse_int=short)
     except json.JSONDecodeError as error:
         raise ZoneError(
             f"line {error.lineno}, column {error.colno}: no JSON: {error.msg}; {_FORM}"
@@ -137,9 +144,13 @@ def _yaml(text: str) -> Any:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "line 1"
         raise ZoneError(f"{where}: no YAML: {error.problem or error.context}; {_FORM}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        if isinstance(error, ZoneError):
-            raise
+    except ZoneError:
+        raise
+    # The last three: what a tag such as !!bool stands before is no such value.
+    except (
+        *(yaml.YAMLError, RecursionError, ValueError, OverflowError),
+        *(LookupError, AttributeError, TypeError),
+    ) as error:
         raise ZoneError(f"line 1: no YAML: {error!s:.200}; {_FORM}") from None
 
 
@@ -149,6 +160,8 @@ def _look_through(node: yaml.Node, seen: set[int]) -> None:
     if id(node) in seen:
         raise ZoneError(f"line {line}: an alias (*name) points here: write out what it stands for")
     seen.add(id(node))
+    if node.tag == _INTEGER and len(node.value) > _MOST_DIGITS:
+        raise ZoneError(_too_long(line, node.value))
     if isinstance(node, yaml.MappingNode):
         keys: set[str] = set()
         for key, value in node.value:
@@ -162,6 +175,10 @@ def _look_through(node: yaml.Node, seen: set[int]) -> None:
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
             _look_through(item, seen)
+
+
+def _too_long(line: int, digits: str) -> str:
+    return f"line {line}: {digits:.20}…: a number has {_MOST_DIGITS} digits at most"
 
 
 def _line(text: str, name: object) -> int:

@@ -2,8 +2,7 @@
 
 A page of somebody else's in a developer's browser reaches 127.0.0.1 as well as he does. By a name
 of its own that it lets point here (DNS rebinding) it could even read the answers; so names are
-listed. It cannot make its browser leave out that it is the one that asks; so writes and the
-websocket look at Origin.
+listed. It cannot make its browser leave out that it is the one that asks: see `refused_page`.
 """
 
 from __future__ import annotations
@@ -15,20 +14,18 @@ import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from entrypoint.test_target.api.requester import PROBES, Asked, refused_page
 from entrypoint.test_target.api.safe import HEADERS, OTHER_POLICY, text_response
 
 _NAME = re.compile(r"(?P<name>\[[0-9a-fA-F:.%]+\]|[\w.-]+)(?::[0-9]{1,5})?\Z", re.ASCII)
 _SLASHES = re.compile(r"/{2,}")
-_OPEN = {"/livez", "/readyz"}  # for probes that know no password
 # RFC 6761 and, for host.docker.internal and the like, ICANN: no such name is ever anybody's.
 _NOBODYS = {"internal", "localhost", "test"}
-_READS = {"GET", "HEAD", "OPTIONS"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,9 @@ class Access:
         # Go's server takes `//view/…` for `/view/…`, and cypress-mailpit asks for it.
         scope = {**scope, "path": _SLASHES.sub("/", scope["path"])}
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope, headers)
+        # The one method of a websocket has no name in its scope.
+        asked = Asked(scope.get("method", "CONNECT"), scope["path"], scope["query_string"])
+        refusal = self._refusal(asked, headers)
         origin = headers.get("origin", "")
         allowed = origin if self._is_allowed_origin(origin) else ""
         if allowed not in self._rules.origins:
@@ -99,23 +98,22 @@ class Access:
             await self._app(scope, receive, send)
             return
         response = refusal.response if refusal else self._preflight(scope, headers, allowed)
-        guarded = _guarded(send, allowed)
+        is_shared = asked.is_part or bool(allowed) or "*" in self._rules.origins
+        guarded = _guarded(send, allowed, is_shared=is_shared)
         await (response or self._app)(scope, receive, guarded)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> _Refusal | None:
+    def _refusal(self, asked: Asked, headers: Headers) -> _Refusal | None:
         if not self._knows_host(headers.get("host", "")):
             return _Refusal(
                 403,
                 "this host name is not known here: use localhost or an IP address, or list the"
                 " name in TEST_HTTP_HOSTS",
             )
-        is_write = scope["type"] == "websocket" or scope["method"] not in _READS
-        if is_write and not self._is_own_page(headers):
-            return _Refusal(
-                403, "a page of another origin may not do this: list its origin in TEST_HTTP_CORS"
-            )
-        is_preflight = scope.get("method") == "OPTIONS"
-        if scope["path"] in _OPEN or is_preflight or self._may_log_in(scope["path"], headers):
+        if reason := refused_page(asked, headers, self._rules.origins):
+            return _Refusal(403, reason)
+        is_preflight = asked.method == "OPTIONS"
+        # Probes know no password.
+        if asked.path in PROBES or is_preflight or self._may_log_in(asked.path, headers):
             return None
         return _Refusal(401, "Unauthorised.\n")
 
@@ -127,14 +125,6 @@ class Access:
         if "*" in self._rules.hosts or name in self._rules.hosts or "." not in name:
             return ":" not in name or _is_address(name)
         return name.rpartition(".")[2] in _NOBODYS or _is_address(name)
-
-    def _is_own_page(self, headers: Headers) -> bool:
-        origin = headers.get("origin")
-        if origin is None:
-            # Programs send neither; a browser old enough to send no Origin knows no such page.
-            return headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
-        own = urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
-        return (own and origin != "null") or self._is_allowed_origin(origin)
 
     def _is_allowed_origin(self, origin: str) -> bool:
         return bool(origin) and ("*" in self._rules.origins or origin in self._rules.origins)
@@ -180,8 +170,12 @@ class _Refusal:
         return response
 
 
-def _guarded(send: Send, origin: str) -> Callable[[Message], Awaitable[None]]:
-    """What every answer says to a browser, unless it says something of its own."""
+def _guarded(send: Send, origin: str, *, is_shared: bool) -> Callable[[Message], Awaitable[None]]:
+    """What every answer says to a browser, unless it says something of its own.
+
+    is_shared: pages of other origins may show it.
+    """
+    policy = "cross-origin" if is_shared else "same-origin"
 
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -189,6 +183,7 @@ def _guarded(send: Send, origin: str) -> Callable[[Message], Awaitable[None]]:
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
             headers.setdefault("Content-Security-Policy", OTHER_POLICY)
+            headers.setdefault("Cross-Origin-Resource-Policy", policy)
             if origin:
                 headers["Access-Control-Allow-Origin"] = origin
                 if origin != "*":

@@ -29,8 +29,9 @@ async def view_html(target: Target, request: Request) -> Response:
     if not html:
         raise RequestError("This message does not contain a HTML part", 404)
     await mark_read(target, stored)
+    html = without_link_elements(html)
     if request.query_params.get("embed") == "1":
-        html = f'<base target="_blank">{without_link_elements(html)}'
+        html = f'<base target="_blank">{html}'
     return html_response(html)
 
 

@@ -5,6 +5,16 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
+# Listed, since ipaddress's `is_private` holds much else that others answer at, such as 6to4.
+_NEAR = [
+    ipaddress.ip_network(network)
+    for network in (
+        *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
+        *("::1/128", "fc00::/7"),
+    )
+]
+_CLOUDS = ipaddress.ip_network("fd00:ec2::/32")  # Amazon's, with credentials at fd00:ec2::254
+
 
 def check_url(url: str) -> None:
     """Raises ValueError for a URL that is none, or that names a public address."""
@@ -22,10 +32,9 @@ def check_url(url: str) -> None:
 def is_near(address: str) -> bool:
     """Loopback or private (RFC 1918, RFC 4193); not link-local, where clouds keep credentials."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
-    usable = not (ip.is_link_local or ip.is_unspecified or ip.is_multicast or ip.is_reserved)
-    return bool(ip.is_loopback or (ip.is_private and usable))
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return ip not in _CLOUDS and any(ip in network for network in _NEAR)
 
 
 def _is_address(name: str) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from entrypoint.test_target.api.access import AccessRules, host_names, parse_logins
 from entrypoint.test_target.api.app import ApiServer, make_app
+from entrypoint.test_target.api.connection import PATIENCE
 from entrypoint.test_target.api.smtp_submission import SmtpSubmission
 from entrypoint.test_target.api.target import Target
 from entrypoint.test_target.fault_table import FaultTable
@@ -49,7 +50,8 @@ async def main(path: str, options: dict[str, str]) -> None:
     )
     ports = {"http": listener.getsockname()[1], "smtp": smtp_port}
     print(json.dumps(ports), flush=True)
-    server = ApiServer(make_app(target, rules, page_routes()))
+    app = make_app(target, rules, page_routes())
+    server = ApiServer(app, float(options.get("patience", PATIENCE)))
 
     def stop() -> None:
         target.waits.close()

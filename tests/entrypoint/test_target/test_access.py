@@ -1,6 +1,7 @@
 """Who may ask, and what a browser is told to do with hostile mail."""
 
 import base64
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -121,6 +122,160 @@ def test_a_page_of_another_origin_cannot_read(target: Running) -> None:
         headers={"Origin": EVIL, "Access-Control-Request-Method": "PUT"},
     )
     assert "Access-Control-Allow-Origin" not in preflight.headers
+
+
+READS = [
+    *("/api/v1/wait?query=x&timeout=9s", "/api/v1/messages", "/api/v1/search?query=x"),
+    *("/api/v1/message/latest", "/api/v1/message/latest/part/1", "/metrics", "/openapi.json"),
+    "/api/v1/dns",
+]
+NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+FRAME = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+        {"Sec-Fetch-Site": "cross-site", **NAVIGATION},
+        {"Sec-Fetch-Site": "cross-site", **FRAME},
+        {"Sec-Fetch-Site": "cross-site", "Origin": EVIL},
+        {"Sec-Fetch-Site": "something-new"},
+        {"Origin": EVIL},
+        {"Origin": "null"},
+    ],
+)
+def test_a_page_of_another_origin_is_answered_nothing_that_takes_time(
+    target: Running, headers: dict[str, str]
+) -> None:
+    """It need not read the answer: how long that takes, and what is marked read, says enough."""
+    target.deliver(b"Subject: x\r\n\r\nx\r\n")
+    for path in READS:
+        for method in ("GET", "HEAD"):
+            answer = target.ask(method, path, headers=headers)
+            assert answer.status == 403, (method, path)
+    assert " page " in target.ask("GET", READS[0], headers=headers).text
+    assert target.get("/api/v1/messages").json["unread"] == 1
+    for path in ("/livez", "/readyz"):
+        assert target.ask("GET", path, headers=headers).status == 200
+
+
+def test_a_link_from_elsewhere_opens_the_page_and_nothing_else(target: Running) -> None:
+    identity = target.deliver(b"Subject: x\r\nContent-Type: text/html\r\n\r\nx\r\n")
+    for site in ("cross-site", "same-site"):
+        link = {"Sec-Fetch-Site": site, **NAVIGATION}
+        for path, status in (
+            *(("/", 200), ("/overview", 200), (f"/view/{identity}", 200), ("/view/latest", 302)),
+            *((f"/view/{identity}.html", 200), (f"/view/{identity}.txt", 200)),
+            *(("/view/latest?query=x&wait=1ms", 403), ("/view/latest.html?query=x", 403)),
+            *(("/assets/app.js", 403), (f"/api/v1/message/{identity}", 403)),
+        ):
+            assert target.ask("GET", path, headers=link).status == status, path
+        frame = {"Sec-Fetch-Site": site, **FRAME}
+        assert target.ask("GET", f"/view/{identity}.html", headers=frame).status == 403
+
+
+def test_programs_and_its_own_page_read_everything(target: Running) -> None:
+    target.deliver(b"Subject: x\r\n\r\nx\r\n")
+    for headers in (
+        {},
+        {"Sec-Fetch-Mode": "cors"},  # Node's fetch
+        {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+        {"Sec-Fetch-Site": "none", **NAVIGATION},  # the address bar, and a browser's driver
+        {"Origin": target.url},
+    ):
+        for path in READS:
+            if "/part/" not in path:
+                answer = target.ask("GET", path, headers=headers)
+                assert answer.status == 200, (path, headers)
+                assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+IMAGE = (
+    b"Subject: x\r\nContent-Type: multipart/related; boundary=b\r\n\r\n--b\r\n"
+    b"Content-Type: text/html\r\n\r\n<img src=cid:i>\r\n--b\r\nContent-Type: image/png\r\n"
+    b"Content-ID: <i>\r\n\r\nx\r\n--b--\r\n"
+)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-origin"])
+@pytest.mark.parametrize(
+    "kind", ["image", "audio", "video", "track", "style", "font", "script", "object", "embed"]
+)
+def test_an_element_loads_a_part_of_a_message_and_nothing_else(
+    target: Running, site: str, kind: str
+) -> None:
+    """The frame with a mail's HTML is of no origin: what it loads is cross-site."""
+    identity = target.deliver(IMAGE)
+    element = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": kind}
+    for path in (
+        *(*READS, f"/api/v1/message/{identity}", f"/view/{identity}.html"),
+        *(f"/api/v1/message/{identity}/part/2?x=1", "/api/v1/message/LATEST/part/2"),
+    ):
+        answer = target.ask("GET", path, headers=element)
+        assert answer.status == (404 if "LATEST" in path and kind in MEDIA else 403), path
+    for end in ("", "/thumb"):
+        answer = target.ask("GET", f"/api/v1/message/{identity}/part/2{end}", headers=element)
+        assert answer.status == (200 if kind in MEDIA else 403)
+        if kind in MEDIA:
+            assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    own = target.ask("GET", "/assets/style.css", headers=element)
+    assert own.status == (200 if site == "same-origin" else 403)
+    assert target.get("/api/v1/messages").json["unread"] == 1
+
+
+MEDIA = {"image", "audio", "video"}
+
+
+def test_an_origin_is_the_servers_own_with_its_scheme_only(target: Running) -> None:
+    host = {"Host": "localhost:8025"}
+    for origin, forwarded, status in (
+        *(("http://localhost:8025", "", 200), ("HTTP://LOCALHOST:8025", "", 200)),
+        *(("https://localhost:8025", "", 200), ("https://localhost:8025", "https", 200)),
+        *(("https://localhost:8025", "http", 403), ("http://localhost:8025", "https", 403)),
+        *(("javascript://localhost:8025", "", 403), ("//localhost:8025", "", 403)),
+        *(("ws://localhost:8025", "", 403), ("http://me@localhost:8025", "", 403)),
+        *(("http://localhost:8025/x", "", 403), ("http://localhost:8025?x", "", 403)),
+        *(("http://[", "", 403), ("http://localhost", "", 403)),
+    ):
+        headers = {**host, "Origin": origin}
+        if forwarded:
+            headers["X-Forwarded-Proto"] = forwarded
+        for method in ("GET", "PUT"):
+            body = {} if method == "PUT" else None
+            answer = target.ask(method, "/api/v1/messages", body, headers)
+            assert answer.status == status, (method, origin, forwarded)
+
+
+def test_what_the_browser_says_goes_before_the_origin(target: Running) -> None:
+    headers = {"Origin": target.url, "Sec-Fetch-Site": "cross-site"}
+    assert target.ask("PUT", "/api/v1/messages", {}, headers).status == 403
+
+
+@pytest.mark.parametrize("name", ["Origin", "Sec-Fetch-Site", "Sec-Fetch-Dest"])
+def test_a_field_that_stands_twice_is_refused(target: Running, name: str) -> None:
+    values = {"Origin": target.url, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"}
+    for method in ("GET", "PUT"):
+        answer = twice(target, method, f"{name}: {values[name]}")
+        assert answer.startswith(b"HTTP/1.1 403"), answer
+
+
+def twice(target: Running, method: str, line: str) -> bytes:
+    with socket.create_connection(("127.0.0.1", target.http_port), 10) as client:
+        client.sendall(
+            f"{method} /api/v1/messages HTTP/1.1\r\nHost: localhost\r\n{line}\r\n{line}\r\n"
+            "Content-Length: 2\r\nConnection: close\r\n\r\n{}".encode()
+        )
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def test_a_page_that_is_named_reads_from_another_site(guarded: Running) -> None:
+    page = {"Origin": "https://app.corp.example", "Sec-Fetch-Site": "cross-site"}
+    answer = guarded.ask("GET", "/api/v1/messages", headers={**page, **login("me:secret")})
+    assert answer.status == 200
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert guarded.ask("OPTIONS", "/api/v1/messages", headers=page).status == 204
 
 
 def test_a_page_that_is_named_can(guarded: Running) -> None:

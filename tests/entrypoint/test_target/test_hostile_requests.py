@@ -4,6 +4,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -125,3 +126,37 @@ def test_whatever_is_received_can_be_read(server: Running, raw: bytes) -> None:
     identity = server.deliver(b"\r\n".join(lines) + b"\r\n")
     for what in ("", "/headers", "/raw", "/link-check", "/links", "/codes"):
         assert server.get(f"/api/v1/message/{identity}{what}").status == 200
+
+
+VALUES = {
+    "digits": b"9" * 5_000,
+    "fewer digits": b"9" * 4_000,
+    "infinite": b"1e999",
+    "no number": b"NaN",
+    "deep": b"[" * 100_000 + b"]" * 100_000,
+    "deep objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "half a pair": b'"\\ud800"',
+    "no UTF-8": b'"\xff"',
+    "a list": b"[1]",
+}
+FIELDS = (
+    *(b"IDs", b"Tags", b"Name", b"Read", b"To", b"From", b"Headers", b"Sender", b"x", b"script"),
+    *(b"match", b"run", b"Attachments", b"a.example"),
+)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_json_that_no_endpoint_expects_is_refused_with_words(target: Running, name: str) -> None:
+    identity = target.deliver(b"Subject: s\r\n\r\nx\r\n")
+    for method, path in (
+        *(("PUT", "/api/v1/dns"), ("PUT", "/api/v1/chaos"), ("POST", "/api/v1/faults")),
+        *(("POST", "/api/v1/send"), ("PUT", "/api/v1/tags"), ("PUT", "/api/v1/tags/t")),
+        *(("PUT", "/api/v1/messages"), ("POST", f"/api/v1/message/{identity}/release")),
+        ("DELETE", "/api/v1/messages"),
+    ):
+        for body in (VALUES[name], *(b'{"%s": %s}' % (field, VALUES[name]) for field in FIELDS)):
+            answer = target.ask(method, path, body)
+            assert answer.status in {200, 400}, (method, path, body[:40], answer.text)
+            assert answer.text
+    assert target.get("/api/v1/dns").status == 200
+    assert target.get("/api/v1/faults").status == 200

@@ -85,6 +85,12 @@ def test_a_failure_is_logged_and_the_next_is_told(
         *(("8.8.8.8", False), ("2606:4700::1", False), ("169.254.169.254", False)),
         *(("fe80::1", False), ("0.0.0.0", False), ("::", False), ("224.0.0.1", False)),
         *(("::ffff:8.8.8.8", False), ("172.32.0.1", False), ("255.255.255.255", False)),
+        *(("2002:a00:1::1", False), ("2001:0:4136:e378::1", False), ("192.0.2.1", False)),
+        *(("198.18.0.1", False), ("198.51.100.1", False), ("203.0.113.1", False)),
+        *(("192.0.0.8", False), ("0.1.2.3", False), ("2001:db8::1", False), ("fc00::1", True)),
+        *(("fd00:ec2::254", False), ("fd00:ec3::254", True), ("::ffff:0.0.0.1", False)),
+        *(("240.0.0.1", False), ("100.64.0.1", False), ("64:ff9b::a00:1", False)),
+        *(("64:ff9b:1::a00:1", False), ("::ffff:127.0.0.1", True), ("::ffff:169.254.0.1", False)),
     ],
 )
 def test_what_is_near(address: str, near: bool) -> None:

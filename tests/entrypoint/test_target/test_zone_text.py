@@ -107,3 +107,36 @@ def test_all_errors_are_named_at_once_and_not_without_end() -> None:
 )
 def test_failures_are_kept(node: Any) -> None:
     assert read_zone(json.dumps({"a.example": node})) == {"a.example": node}
+
+
+DIGITS = "9" * 5_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f'{{"a.example": {DIGITS}}}', f'{{"a.example": {{"MX": [[{DIGITS}, "b.example"]]}}}}'),
+        *('{"a.example": {"MX": [[1e999, "b"]]}}', '{"a.example": {"TXT": [NaN]}}'),
+        *("{" + '"a": {' * 100_000, "a.example: " + "[" * 100_000, '{"a":' + "[" * 100_000),
+        *(f"a.example: {DIGITS}", f"a.example: 0x{'f' * 5_000}", f"0x{'f' * 5_000}: 1"),
+        *(f"0x{'f' * 5_000}", f"a.example: {{MX: [[0x{'f' * 5_000}, b.example]]}}"),
+        *("a.example: !!bool x", "a.example: !!int ''", "a.example: !!float ''"),
+        *("a.example: !!timestamp x", "a.example: !!binary ü", "a.example: !!omap x"),
+        *("a.example: 2026-99-99", "? [a]\n: b", "? {a: b}\n: c", "!!set {a}", "!!pairs [a]"),
+        *("a.example: {TXT: [!!set {a}]}", "a.example: {A: [!!float '1e400']}"),
+        *("a.example: {A: [.inf]}", "a.example: {MX: [[.nan, b]]}", "a.example: {1: [a]}"),
+        *("a.example: {TXT: [[1]]}", "a.example: {TXT: [[]]}", "a.example: {A: []}"),
+        *("a.example: {A: {a: b}}", "a.example: {A: 1}", "a.example: {A: null}"),
+        *("a.example: {MX: [[1]]}", "a.example: {MX: [[]]}", "a.example: {MX: [x]}"),
+        *("a.example: {MX: [[1, 2]]}", "a.example: {MX: ab}", "a.example: {MX: [{a: b}]}"),
+        "a.example: {? [x] : [a]}",
+    ],
+)
+def test_what_no_parser_likes_is_an_error_with_words_or_a_zone(text: str) -> None:
+    said = "line "
+    try:
+        json.dumps(read_zone(text))
+    except ZoneError as error:
+        said = str(error)
+    assert "line " in said
+    assert len(said) < 2_000

@@ -1,10 +1,12 @@
 """Mail that wants to run in the page, to call home, or to look like something else."""
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -187,7 +189,80 @@ def test_the_page_can_be_in_no_frame(target: Running) -> None:
 def test_no_element_opens_a_connection_that_the_policy_does_not_know(target: Running) -> None:
     html = "<p>x</p><link rel=preconnect href=//e.example><LINK\trel=dns-prefetch href=//e.example>"
     identity = target.deliver(html_mail(html))
-    shown = target.get(f"/view/{identity}.html", embed=1)
-    assert "<link" not in shown.text.lower()
-    assert shown.headers["X-DNS-Prefetch-Control"] == "off"
-    assert "<link" in target.get(f"/view/{identity}.html").text
+    for query in ({}, {"embed": 1}):
+        shown = target.get(f"/view/{identity}.html", **query)
+        assert "<link" not in shown.text.lower()
+        assert shown.headers["X-DNS-Prefetch-Control"] == "off"
+        assert ("<base" in shown.text) == bool(query)
+
+
+def test_a_picture_that_the_mail_brought_is_shown(wide: Tab) -> None:
+    picture = (
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+        "rkJggg=="
+    )
+    identity = wide.target.deliver(
+        (
+            "Subject: s\r\nContent-Type: multipart/related; boundary=b\r\n\r\n--b\r\n"
+            "Content-Type: text/html\r\n\r\n<p>the end</p><img src=cid:i>\r\n--b\r\n"
+            "Content-Type: image/png\r\nContent-ID: <i>\r\nContent-Transfer-Encoding: base64"
+            f"\r\n\r\n{picture}\r\n--b--\r\n"
+        ).encode()
+    )
+    wide.open(f"/view/{identity}")
+    frame = wide.mail_frame("the end")
+    expect(frame.locator("img")).to_have_js_property("naturalWidth", 1)
+    wide.page.goto(f"{wide.target.url}/view/{identity}.html")
+    expect(wide.page.locator("img")).to_have_js_property("naturalWidth", 1)
+
+
+class _ElsewherePage(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<p>elsewhere</p>")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """A page of another origin, as a browser sees it: another port is enough."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _ElsewherePage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_a_page_of_another_origin_learns_and_changes_nothing(wide: Tab, elsewhere: str) -> None:
+    wide.target.deliver(html_mail("<p>the code is 4</p>"))
+    page = wide.page
+    page.goto(elsewhere)
+    for path in ("/api/v1/message/latest", "/view/latest.html"):
+        ended = page.evaluate(
+            "url => fetch(url, {mode: 'no-cors'}).then(() => 'answered', () => 'refused')",
+            wide.target.url + path,
+        )
+        assert ended == "refused"
+        frame = (
+            "url => new Promise(done => { const frame = document.createElement('iframe');"
+            " frame.onload = done; frame.src = url; document.body.append(frame); })"
+        )
+        page.evaluate(f"url => ({frame})(url).then(() => 'loaded')", wide.target.url + path)
+    assert wide.target.get("/api/v1/messages").json["unread"] == 1
+    page.evaluate("url => { location = url }", f"{wide.target.url}/overview")
+    expect(page).to_have_title(re.compile("Signpost"))
+    wide.console.clear()
+    wide.answered[:] = [url for url in wide.answered if url != elsewhere]
+
+
+def test_no_picture_asks_anything_of_the_server(wide: Tab) -> None:
+    other = wide.target.deliver(html_mail("<p>another</p>"))
+    wide.target.deliver(html_mail(f'<p>the end</p><img src="/api/v1/message/{other}">'))
+    page = wide.page
+    with page.expect_event("requestfailed", lambda one: one.url.endswith(f"/message/{other}")):
+        page.goto(f"{wide.target.url}/view/latest.html")
+    assert wide.target.get("/api/v1/messages").json["unread"] == 1
+    wide.console.clear()
