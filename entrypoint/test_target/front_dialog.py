@@ -7,7 +7,7 @@ import base64
 import binascii
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 
 from entrypoint.test_target.front_session import FrontRules, FrontSession
@@ -17,6 +17,8 @@ _IDLE = 300.0  # seconds (RFC 5321 §4.5.3.2.7)
 _ANSWERED_WITHIN = 180.0  # seconds; the longest delay of a fault is 60
 _HANDSHAKE = 30.0
 _CHUNK = 65_536
+_GONE = b"421 4.3.2 the mail server has ended the session\r\n"
+_LAST_REPLIES = (b"421", b"521")  # smtpd has closed behind them
 
 
 class _Client:
@@ -35,17 +37,14 @@ class _Client:
         return self._take(end + 1)
 
     async def message(self) -> AsyncIterator[bytes]:
-        """A message's bytes up to CRLF.CRLF, whatever they are."""
+        """A message's bytes up to CRLF.CRLF, whatever they are, each as soon as it is there."""
         end = b"\r\n.\r\n"
-        before = b"\r\n"  # a message of nothing is a dot alone
-        while (found := (before + self._buffer).find(end)) < 0:
-            # What could be the beginning of the end stays until more is there.
-            if (whole := len(before) + len(self._buffer) - len(end) + 1) > len(before):
-                passed = self._take(whole - len(before))
-                before = b""
-                yield passed
+        last = b"\r\n"  # that have passed, of an end; a message of nothing is a dot alone
+        while (found := (last + self._buffer).find(end)) < 0:
+            last = (last + self._buffer)[1 - len(end) :]
+            yield self._take(len(self._buffer))
             await self._more()
-        yield self._take(found + len(end) - len(before))
+        yield self._take(found + len(end) - len(last))
 
     async def forget(self) -> None:
         """Drop what is there already."""
@@ -195,20 +194,21 @@ class FrontDialog:
     async def _pass_message(self) -> None:
         """The message, and what smtpd says at its end.
 
-        It may speak before: for it, the message ends where a line of a dot has another end, and
-        it refuses that. Then the two no longer agree on where they are.
+        It may speak or go before: for it, the message ends where a line of a dot has another end,
+        and it refuses that. Then the two no longer agree on where they are. Raises EOFError.
         """
         reply = asyncio.ensure_future(self._smtpd_reply(None))
         passing = asyncio.ensure_future(self._pass_lines())
         try:
             await asyncio.wait({reply, passing}, return_when=asyncio.FIRST_COMPLETED)
-            if passing.done():
+            early = reply.done()
+            if not early:
                 passing.result()
-                async with asyncio.timeout(_ANSWERED_WITHIN):
-                    await self._say(await reply)
-                return
-            await self._say(await reply)
-            raise EOFError
+            async with asyncio.timeout(_ANSWERED_WITHIN):
+                said = await _or_gone(reply)
+            await self._say(said)
+            if said[:3] in _LAST_REPLIES or (early and not passing.done()):
+                raise EOFError
         finally:
             for task in (reply, passing):
                 task.cancel()
@@ -216,7 +216,7 @@ class FrontDialog:
 
     async def _pass_lines(self) -> None:
         async for part in self._client.message():
-            if self._session.cuts_data:
+            if self._session.cuts_data and part:
                 self._session.cut()
                 raise EOFError
             self._smtpd_writer.write(part)
@@ -240,6 +240,16 @@ class FrontDialog:
         self._writer.write(reply)
         async with asyncio.timeout(_IDLE):
             await self._writer.drain()
+
+
+async def _or_gone(reply: Awaitable[bytes]) -> bytes:
+    """smtpd's reply, or what the client is answered where smtpd went without one."""
+    try:
+        return await reply
+    except (OSError, EOFError) as error:
+        if isinstance(error, TimeoutError):
+            raise
+        return _GONE
 
 
 def _without_auth(line: bytes) -> bytes:

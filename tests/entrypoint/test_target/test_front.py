@@ -19,12 +19,15 @@ PLAIN = base64.b64encode(b"\0me\0pw").decode()
 
 
 class RecordingSmtpd:
-    """said: what came, without the PROXY header. early: what it says in the middle of a message."""
+    """said: what came, without the PROXY header.
+
+    early: what it says at a line that begins with a dot, and closes; None: it waits for the end.
+    """
 
     def __init__(self) -> None:
         self.headers: list[bytes] = []
         self.said: list[bytes] = []
-        self.early = b""
+        self.early: bytes | None = None
         self.message_reply = b"250 2.0.0 stored\r\n"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -47,7 +50,7 @@ class RecordingSmtpd:
                 while self.said[-1] not in (b".\r\n", b""):
                     part = await reader.readline()
                     self.said.append(part)
-                    if self.early and part.startswith(b"."):
+                    if self.early is not None and part.startswith(b"."):
                         writer.write(self.early)
                         return
                 writer.write(self.message_reply)
@@ -304,6 +307,26 @@ def test_smtpd_may_end_a_message_and_the_client_hears_why(
     assert client.reply() == b"521 5.5.2 not CRLF.CRLF\r\n"
     assert client.connection.recv(1) == b""
     assert not any(line.startswith(b"MAIL") for line in front.smtpd.said)
+
+
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n"])
+@pytest.mark.parametrize(
+    ("said", "reply"),
+    [
+        (b"521 5.5.2 not CRLF.CRLF\r\n", b"521 5.5.2 not CRLF.CRLF\r\n"),
+        (b"", b"421 4.3.2 the mail server has ended the session\r\n"),
+    ],
+)
+def test_an_end_that_is_none_for_the_front_is_answered_as_by_smtpd(
+    front: RunningFront, client: Client, end: bytes, said: bytes, reply: bytes
+) -> None:
+    front.smtpd.early = said
+    client.connection.settimeout(2)
+    client.say(b"DATA\r\n")
+    client.connection.sendall(b"Subject: x\r\n\r\nbody" + end)
+    assert client.reply() == reply
+    assert client.connection.recv(1) == b""
+    assert front.smtpd.said[-1] == end.lstrip(b"\r\n")
 
 
 def cut_off(client: Client) -> bool:
