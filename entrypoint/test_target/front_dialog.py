@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
@@ -17,6 +16,7 @@ _IDLE = 300.0  # seconds (RFC 5321 §4.5.3.2.7)
 _ANSWERED_WITHIN = 180.0  # seconds; the longest delay of a fault is 60
 _HANDSHAKE = 30.0
 _CHUNK = 65_536
+_TLS_FIRST = b"530 5.7.0 begin TLS first, by STARTTLS (RFC 3207, 4)\r\n"
 _GONE = b"421 4.3.2 the mail server has ended the session\r\n"
 _LAST_REPLIES = (b"421", b"521")  # smtpd has closed behind them
 
@@ -99,7 +99,7 @@ class FrontDialog:
                 await self._say(lacking)
             else:
                 if verb == b"EHLO":
-                    reply = await self._greet(line, tls is not None)
+                    reply = await self._greet(line, rules)
                 else:
                     reply = await self._ask(_without_auth(line) if verb == b"MAIL" else line)
                 await self._say(reply)
@@ -108,32 +108,33 @@ class FrontDialog:
                 if verb == b"QUIT" or reply.startswith(b"421"):
                     return
 
-    async def _greet(self, line: bytes, tls: bool) -> bytes:
+    async def _greet(self, line: bytes, rules: FrontRules) -> bytes:
         """EHLO's reply. smtpd takes one in a session: of TLS that begins here it knows nothing."""
         if self._greeting:
             await self._ask(b"RSET\r\n")
-            return self._offer(self._greeting, tls)
+            return self._offer(self._greeting, rules)
         reply = await self._ask(line)
         if not reply.startswith(b"250"):
             return reply
         self._greeting = reply
-        return self._offer(reply, tls)
+        return self._offer(reply, rules)
 
     def _lacking(self, rules: FrontRules) -> bytes:
         """What the client is answered that lacks what it needs to send mail."""
-        if ipaddress.ip_address(self._session.client[0]).is_loopback:
-            return b""
-        if rules.needs_tls and not self._session.tls:
-            return b"530 5.7.0 begin TLS first, by STARTTLS (RFC 3207, 4)\r\n"
+        if self._lacks_tls(rules):
+            return _TLS_FIRST
         if rules.needs_login and not self._session.login:
             return b"530 5.7.0 log in first (RFC 4954, 6)\r\n"
         return b""
 
-    def _offer(self, reply: bytes, tls: bool) -> bytes:
+    def _lacks_tls(self, rules: FrontRules) -> bool:
+        return rules.needs_tls and not self._session.tls
+
+    def _offer(self, reply: bytes, rules: FrontRules) -> bytes:
         lines = reply.removesuffix(b"\r\n").split(b"\r\n")
-        if tls and not self._session.tls:
+        if rules.tls is not None and not self._session.tls:
             lines.append(b"250 STARTTLS")
-        if not self._session.login:
+        if not self._session.login and not self._lacks_tls(rules):
             lines.append(b"250 AUTH PLAIN LOGIN")
         joined = [b"250-" + line[4:] for line in lines[:-1]] + [b"250 " + lines[-1][4:]]
         return b"\r\n".join(joined) + b"\r\n"
@@ -158,7 +159,9 @@ class FrontDialog:
         words = line.split()
         mechanism = words[1].upper() if len(words) > 1 else b""
         first = words[2] if len(words) > 2 else None
-        if self._session.login:
+        if self._lacks_tls(rules):
+            await self._say(_TLS_FIRST)
+        elif self._session.login:
             await self._say(b"503 5.5.1 logged in already (RFC 4954, 4)\r\n")
         elif mechanism not in (b"PLAIN", b"LOGIN"):
             await self._say(b"504 5.5.4 only PLAIN and LOGIN\r\n")
@@ -171,6 +174,8 @@ class FrontDialog:
             fault = await rules.auth_fault(self._session, login)
             if fault is not None:
                 await self._say(fault.encode("ascii") + b"\r\n")
+                if fault.startswith("421"):
+                    raise EOFError  # as at every other command
             elif await rules.accepts(login, password):
                 self._session.login = login
                 await rules.changed(self._session)

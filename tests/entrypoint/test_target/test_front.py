@@ -63,7 +63,8 @@ class RecordingSmtpd:
 class RunningFront:
     """In a thread of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, needs_tls: bool = False, needs_login: bool = False) -> None:
+        self._needs_tls, self._needs_login = needs_tls, needs_login
         self.smtpd = RecordingSmtpd()
         self.changes: list[tuple[str, str, str]] = []
         self.ended = 0
@@ -99,6 +100,8 @@ class RunningFront:
             changed=self._changed,
             ended=self._ended,
             auth_fault=self._fault,
+            needs_tls=self._needs_tls,
+            needs_login=self._needs_login,
         )
         place: tuple[str, int] = smtpd.sockets[0].getsockname()
         self.front = Front(place, rules)
@@ -360,6 +363,46 @@ def test_a_fault_at_auth_is_the_reply(front: RunningFront, client: Client) -> No
     assert client.say(f"AUTH PLAIN {PLAIN}\r\n".encode()) == b"454 4.7.0 not now\r\n"
     front.fault = None
     assert client.say(f"AUTH PLAIN {PLAIN}\r\n".encode()) == b"235 2.7.0 logged in\r\n"
+
+
+def test_a_login_that_is_needed_is_needed_of_everybody(tmp_path: Path) -> None:
+    with RunningFront(tmp_path, needs_login=True) as front:
+        client = Client(front.connect())
+        client.reply()
+        client.say(b"EHLO a\r\n")
+        assert client.say(b"MAIL FROM:<a@b>\r\n").startswith(b"530 5.7.0 log in first")
+        assert client.say(f"AUTH PLAIN {PLAIN}\r\n".encode()).startswith(b"235")
+        assert client.say(b"MAIL FROM:<a@b>\r\n") == b"250 ok\r\n"
+        client.close()
+
+
+@pytest.mark.parametrize("argument", [f"PLAIN {PLAIN}", "PLAIN", "LOGIN", "CRAM-MD5", ""])
+def test_where_tls_is_needed_no_password_is_taken_in_the_clear(
+    tmp_path: Path, argument: str
+) -> None:
+    with RunningFront(tmp_path, needs_tls=True) as front:
+        plain = Client(front.connect())
+        plain.reply()
+        offered = plain.say(b"EHLO a\r\n")
+        assert (b"AUTH" in offered, b"STARTTLS" in offered) == (False, True)
+        for command in (f"AUTH {argument}", "MAIL FROM:<a@b>"):
+            reply = plain.say(f"{command}\r\n".encode())
+            assert reply.startswith(b"530 5.7.0 begin TLS first")
+        assert plain.say(b"STARTTLS\r\n").startswith(b"220")
+        with front.trust.wrap_socket(plain.connection, server_hostname="localhost") as link:
+            client = Client(link)
+            assert b"250 AUTH PLAIN LOGIN" in client.say(b"EHLO a\r\n")
+            assert client.say(f"AUTH PLAIN {PLAIN}\r\n".encode()).startswith(b"235")
+            assert client.say(b"MAIL FROM:<a@b>\r\n") == b"250 ok\r\n"
+            client.close()
+        plain.close()
+
+
+def test_a_421_at_auth_ends_the_session(front: RunningFront, client: Client) -> None:
+    front.fault = "421 4.3.2 go"
+    assert client.say(f"AUTH PLAIN {PLAIN}\r\n".encode()) == b"421 4.3.2 go\r\n"
+    client.connection.settimeout(2)
+    assert client.connection.recv(1) == b""
 
 
 def test_a_command_without_end_ends_the_connection(front: RunningFront, client: Client) -> None:

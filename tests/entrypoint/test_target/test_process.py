@@ -18,6 +18,7 @@ import dns.query
 import dns.rcode
 import pytest
 
+from entrypoint.test_target.front import proxy_header
 from filters.capture.frames import frame
 from filters.credentials import crypt
 from tests.entrypoint.test_target.whole_target import ROOT, WholeTarget, whole_target
@@ -294,6 +295,32 @@ def test_an_answer_means_that_the_filter_has_it(tmp_path: Path) -> None:
                     asked.result(0.2)
                 holds(said)
                 assert asked.result(20).status == 200
+
+
+@pytest.mark.parametrize("needed", [{"smtp_login_required": True}, {"smtp_tls": "required"}])
+def test_what_http_sends_comes_to_smtpd_itself(tmp_path: Path, needed: dict[str, Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as smtpd:
+        smtpd.settimeout(20)
+        place = smtpd.getsockname()
+        with (
+            whole_target(tmp_path, backend=place, **needed) as target,
+            ThreadPoolExecutor(1) as asking,
+        ):
+            mail = {
+                "From": {"Email": "a@b.example"},
+                "To": [{"Email": "c@d.example"}],
+                "Subject": "x",
+                "Text": "y",
+            }
+            asked = asking.submit(target.ask, "POST", "/api/v1/send", mail)
+            link, client = smtpd.accept()
+            with link:
+                link.settimeout(20)
+                header = link.recv(28, socket.MSG_WAITALL)
+                link.sendall(b"554 5.3.2 not now\r\n")
+            answer = asked.result(20)
+    assert header == proxy_header(client, place)
+    assert (answer.status, "554 5.3.2 not now" in answer.text) == (400, True)
 
 
 def test_it_ends_in_time_with_a_client_that_waits_and_a_message_under_way(tmp_path: Path) -> None:
