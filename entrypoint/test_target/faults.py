@@ -82,6 +82,12 @@ class FaultStep(_Strict):
         return self
 
 
+class DsnStep(FaultStep):
+    """A step with a dsn, taken for a message. recipients: those that the fault is for."""
+
+    recipients: tuple[str, ...]
+
+
 # What can be a sub-address, a recipient's domain or the value of a field.
 RUN = r"^[^\s\x00-\x1f\x7f]{1,255}$"
 Run = Annotated[str, StringConstraints(pattern=RUN, to_lower=True)]
@@ -159,7 +165,11 @@ class FaultScript:
             return step and self._greylisted(step, command, now)
         self.hits += 1
         self._played += 1
-        return step
+        if step.dsn is None:
+            return step
+        pattern = self.request.match.recipient
+        concerned = tuple(each for each in command.recipients if _like(pattern, [each]))
+        return DsnStep.model_construct(**dict(step), recipients=concerned)
 
     def _current(self) -> FaultStep | None:
         script = self.request.script

@@ -163,6 +163,30 @@ def test_a_notification_follows_to_the_sender_and_to_nobody_for_the_null_sender(
     assert "\r\nSubject: late\r\n" in raw
 
 
+def test_a_notification_names_the_recipients_that_match_alone(
+    target: WholeTarget, smtpd: Program
+) -> None:
+    match = {"phase": "message", "recipient": "B*@b.example"}
+    body = {"match": match, "script": [{"dsn": "5.1.1"}]}
+    assert target.ask("POST", "/api/v1/faults", body).status == 200
+    smtpd.report("tx-begin", "01234567")
+    smtpd.report("tx-mail", "01234567", "ok", "x@far.example")
+    for recipient in ("ann@b.example", "bob@b.example", "ben@b.example"):
+        smtpd.report("tx-rcpt", "01234567", "ok", recipient)
+    for line in (*RECEIVED, *MAIL, "."):
+        request = f"filter|0.7|1.1|smtp-in|data-line|{SESSION}|data|{line}\n"
+        smtpd.socket.sendall(request.encode())
+    smtpd.until(b"|data|.")
+    assert smtpd.ask("commit") == "proceed"
+    smtpd.report("tx-reset", "01234567")
+    assert target.get("/api/v1/wait", query="subject:notification", timeout="10s").status == 200
+    (found,) = target.get("/api/v1/search", query="subject:notification").json["messages"]
+    raw = target.get(f"/api/v1/message/{found['ID']}/raw").text
+    named = [line for line in raw.splitlines() if line.startswith("Final-Recipient:")]
+    assert named == [f"Final-Recipient: rfc822; {name}@b.example" for name in ("bob", "ben")]
+    assert "ann@" not in raw
+
+
 def test_chaos_is_a_fault(target: WholeTarget, smtpd: Program) -> None:
     trigger = {"Sender": {"ErrorCode": 452, "Probability": 100}}
     assert target.ask("PUT", "/api/v1/chaos", trigger).status == 200
