@@ -151,7 +151,7 @@ class FaultScript:
     def done(self) -> bool:
         """Whether its script has been played: it lets everything pass.
 
-        Greylisting goes on until it is cleared: behind it, and while it is there, nothing is done.
+        Never at a greylist step, which goes on until the fault is cleared.
         """
         return self._current() is None
 
