@@ -8,6 +8,7 @@ import http.client
 import json
 import multiprocessing
 import random
+import smtplib
 import socket
 import statistics
 import sys
@@ -129,7 +130,7 @@ def ask(
 async def serve_meanwhile(mailbox: Mailbox, first: int, seconds: float) -> None:
     """RATE messages a second come in while a client asks."""
     target = Target(
-        mailbox, SmtpSubmission(mailbox, "127.0.0.1", 9), FaultTable(), ZoneTable(), "bench"
+        mailbox, SmtpSubmission(mailbox, smtplib.SMTP), FaultTable(), ZoneTable(), "bench"
     )
     listener = socket.create_server(("127.0.0.1", 0))
     server = ApiServer(make_app(target, AccessRules()))

@@ -23,6 +23,9 @@ from entrypoint.test_target.chaos import Triggers
 
 Phase = Literal["connect", "helo", "auth", "mail-from", "rcpt-to", "data", "message", "accepted"]
 
+# An address or the message says of which run it is.
+_BEFORE_RUNS: frozenset[Phase] = frozenset({"connect", "helo", "auth"})
+
 MOST_FAULTS = 1_000
 MOST_GREYLISTED = 10_000
 LONGEST_DELAY = 60.0  # seconds
@@ -55,8 +58,8 @@ class FaultStep(_Strict):
 
     reply: refused with this; disconnect: the connection ends without a word; greylist: refused with
     451 until so long after the first try of the same client, sender and recipient, whatever `times`
-    says; dsn: accepted, and a delivery status notification with this status follows; with none of
-    them it is accepted.
+    says, and never done by itself; dsn: accepted, and a delivery status notification with this
+    status follows; with a delay alone it is accepted.
     """
 
     times: int = Field(default=1, ge=1, le=1_000_000)
@@ -74,7 +77,15 @@ class FaultStep(_Strict):
             raise ValueError("a step is one of reply, disconnect, greylist and dsn")
         if self.dsn_after and self.dsn is None:
             raise ValueError("dsn_after needs dsn")
+        if not sum(given) and self.dsn is None and not self.delay:
+            raise ValueError("the step says nothing: reply, delay, disconnect, greylist or dsn")
         return self
+
+
+class DsnStep(FaultStep):
+    """A step with a dsn, taken for a message. recipients: those that the fault is for."""
+
+    recipients: tuple[str, ...]
 
 
 # What can be a sub-address, a recipient's domain or the value of a field.
@@ -92,12 +103,18 @@ class FaultRequest(_Strict):
 
     @model_validator(mode="after")
     def _possible(self) -> FaultRequest:
+        phase = self.match.phase
+        if self.run is not None and phase in _BEFORE_RUNS:
+            raise ValueError(
+                f"run {self.run!r:.80}: no run is known at {phase}: leave run out;"
+                " match client or login"
+            )
         for step in self.script:
-            if step.dsn is not None and self.match.phase != "message":
+            if step.dsn is not None and phase != "message":
                 raise ValueError("a dsn follows a message: phase must be message")
-            if step.greylist is not None and self.match.phase != "rcpt-to":
+            if step.greylist is not None and phase != "rcpt-to":
                 raise ValueError("greylisting is at RCPT: phase must be rcpt-to")
-            if self.match.phase == "accepted" and not (step.disconnect or step.delay):
+            if phase == "accepted" and not (step.disconnect or step.delay):
                 raise ValueError("behind the reply there is only disconnect or delay")
         return self
 
@@ -119,16 +136,23 @@ class Command:
 
 @dataclass
 class FaultScript:
-    """A fault and how far it is. hits: how many commands a step was taken for."""
+    """A fault and how far it is.
+
+    hits: how many commands a step was taken for; of greylisting those that were refused.
+    """
 
     id: str
     request: FaultRequest
     hits: int = 0
+    _played: int = 0  # commands that the script has gone on by
     _seen: dict[tuple[str, str, str], float] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:
-        """Whether its script has been played: it lets everything pass."""
+        """Whether its script has been played: it lets everything pass.
+
+        Never at a greylist step, which goes on until the fault is cleared.
+        """
         return self._current() is None
 
     def step_for(self, command: Command, now: float) -> FaultStep | None:
@@ -140,14 +164,19 @@ class FaultScript:
             # Greylisting goes on: it is no step that is done after so many commands.
             return step and self._greylisted(step, command, now)
         self.hits += 1
-        return step
+        self._played += 1
+        if step.dsn is None:
+            return step
+        pattern = self.request.match.recipient
+        concerned = tuple(each for each in command.recipients if _like(pattern, [each]))
+        return DsnStep.model_construct(**dict(step), recipients=concerned)
 
     def _current(self) -> FaultStep | None:
         script = self.request.script
         whole = sum(step.times for step in script)
-        if self.hits >= whole and not self.request.repeat:
+        if self._played >= whole and not self.request.repeat:
             return None
-        at = self.hits % whole
+        at = self._played % whole
         for step, until in zip(script, itertools.accumulate(s.times for s in script), strict=True):
             if at < until:
                 return step
@@ -170,10 +199,12 @@ class FaultScript:
             self._seen.pop(next(iter(self._seen)))
         since = self._seen.setdefault(key, now)
         if step.greylist is not None and now - since < step.greylist:
+            self.hits += 1
             return FaultStep(
                 reply="451 4.7.1 greylisted by the test, try again later", delay=step.delay
             )
-        return FaultStep(delay=step.delay)
+        # Not validated: nobody has asked for a step that says nothing.
+        return FaultStep.model_construct(delay=step.delay)
 
 
 class Faults:

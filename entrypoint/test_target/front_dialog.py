@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import ipaddress
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 
 from entrypoint.test_target.front_session import FrontRules, FrontSession
@@ -17,6 +16,9 @@ _IDLE = 300.0  # seconds (RFC 5321 §4.5.3.2.7)
 _ANSWERED_WITHIN = 180.0  # seconds; the longest delay of a fault is 60
 _HANDSHAKE = 30.0
 _CHUNK = 65_536
+_TLS_FIRST = b"530 5.7.0 begin TLS first, by STARTTLS (RFC 3207, 4)\r\n"
+_GONE = b"421 4.3.2 the mail server has ended the session\r\n"
+_LAST_REPLIES = (b"421", b"521")  # smtpd has closed behind them
 
 
 class _Client:
@@ -35,17 +37,14 @@ class _Client:
         return self._take(end + 1)
 
     async def message(self) -> AsyncIterator[bytes]:
-        """A message's bytes up to CRLF.CRLF, whatever they are."""
+        """A message's bytes up to CRLF.CRLF, whatever they are, each as soon as it is there."""
         end = b"\r\n.\r\n"
-        before = b"\r\n"  # a message of nothing is a dot alone
-        while (found := (before + self._buffer).find(end)) < 0:
-            # What could be the beginning of the end stays until more is there.
-            if (whole := len(before) + len(self._buffer) - len(end) + 1) > len(before):
-                passed = self._take(whole - len(before))
-                before = b""
-                yield passed
+        last = b"\r\n"  # that have passed, of an end; a message of nothing is a dot alone
+        while (found := (last + self._buffer).find(end)) < 0:
+            last = (last + self._buffer)[1 - len(end) :]
+            yield self._take(len(self._buffer))
             await self._more()
-        yield self._take(found + len(end) - len(before))
+        yield self._take(found + len(end) - len(last))
 
     async def forget(self) -> None:
         """Drop what is there already."""
@@ -100,7 +99,7 @@ class FrontDialog:
                 await self._say(lacking)
             else:
                 if verb == b"EHLO":
-                    reply = await self._greet(line, tls is not None)
+                    reply = await self._greet(line, rules)
                 else:
                     reply = await self._ask(_without_auth(line) if verb == b"MAIL" else line)
                 await self._say(reply)
@@ -109,32 +108,33 @@ class FrontDialog:
                 if verb == b"QUIT" or reply.startswith(b"421"):
                     return
 
-    async def _greet(self, line: bytes, tls: bool) -> bytes:
+    async def _greet(self, line: bytes, rules: FrontRules) -> bytes:
         """EHLO's reply. smtpd takes one in a session: of TLS that begins here it knows nothing."""
         if self._greeting:
             await self._ask(b"RSET\r\n")
-            return self._offer(self._greeting, tls)
+            return self._offer(self._greeting, rules)
         reply = await self._ask(line)
         if not reply.startswith(b"250"):
             return reply
         self._greeting = reply
-        return self._offer(reply, tls)
+        return self._offer(reply, rules)
 
     def _lacking(self, rules: FrontRules) -> bytes:
         """What the client is answered that lacks what it needs to send mail."""
-        if ipaddress.ip_address(self._session.client[0]).is_loopback:
-            return b""
-        if rules.needs_tls and not self._session.tls:
-            return b"530 5.7.0 begin TLS first, by STARTTLS (RFC 3207, 4)\r\n"
+        if self._lacks_tls(rules):
+            return _TLS_FIRST
         if rules.needs_login and not self._session.login:
             return b"530 5.7.0 log in first (RFC 4954, 6)\r\n"
         return b""
 
-    def _offer(self, reply: bytes, tls: bool) -> bytes:
+    def _lacks_tls(self, rules: FrontRules) -> bool:
+        return rules.needs_tls and not self._session.tls
+
+    def _offer(self, reply: bytes, rules: FrontRules) -> bytes:
         lines = reply.removesuffix(b"\r\n").split(b"\r\n")
-        if tls and not self._session.tls:
+        if rules.tls is not None and not self._session.tls:
             lines.append(b"250 STARTTLS")
-        if not self._session.login:
+        if not self._session.login and not self._lacks_tls(rules):
             lines.append(b"250 AUTH PLAIN LOGIN")
         joined = [b"250-" + line[4:] for line in lines[:-1]] + [b"250 " + lines[-1][4:]]
         return b"\r\n".join(joined) + b"\r\n"
@@ -159,7 +159,9 @@ class FrontDialog:
         words = line.split()
         mechanism = words[1].upper() if len(words) > 1 else b""
         first = words[2] if len(words) > 2 else None
-        if self._session.login:
+        if self._lacks_tls(rules):
+            await self._say(_TLS_FIRST)
+        elif self._session.login:
             await self._say(b"503 5.5.1 logged in already (RFC 4954, 4)\r\n")
         elif mechanism not in (b"PLAIN", b"LOGIN"):
             await self._say(b"504 5.5.4 only PLAIN and LOGIN\r\n")
@@ -172,6 +174,8 @@ class FrontDialog:
             fault = await rules.auth_fault(self._session, login)
             if fault is not None:
                 await self._say(fault.encode("ascii") + b"\r\n")
+                if fault.startswith("421"):
+                    raise EOFError  # as at every other command
             elif await rules.accepts(login, password):
                 self._session.login = login
                 await rules.changed(self._session)
@@ -195,20 +199,21 @@ class FrontDialog:
     async def _pass_message(self) -> None:
         """The message, and what smtpd says at its end.
 
-        It may speak before: for it, the message ends where a line of a dot has another end, and
-        it refuses that. Then the two no longer agree on where they are.
+        It may speak or go before: for it, the message ends where a line of a dot has another end,
+        and it refuses that. Then the two no longer agree on where they are. Raises EOFError.
         """
         reply = asyncio.ensure_future(self._smtpd_reply(None))
         passing = asyncio.ensure_future(self._pass_lines())
         try:
             await asyncio.wait({reply, passing}, return_when=asyncio.FIRST_COMPLETED)
-            if passing.done():
+            early = reply.done()
+            if not early:
                 passing.result()
-                async with asyncio.timeout(_ANSWERED_WITHIN):
-                    await self._say(await reply)
-                return
-            await self._say(await reply)
-            raise EOFError
+            async with asyncio.timeout(_ANSWERED_WITHIN):
+                said = await _or_gone(reply)
+            await self._say(said)
+            if said[:3] in _LAST_REPLIES or (early and not passing.done()):
+                raise EOFError
         finally:
             for task in (reply, passing):
                 task.cancel()
@@ -216,7 +221,7 @@ class FrontDialog:
 
     async def _pass_lines(self) -> None:
         async for part in self._client.message():
-            if self._session.cuts_data:
+            if self._session.cuts_data and part:
                 self._session.cut()
                 raise EOFError
             self._smtpd_writer.write(part)
@@ -240,6 +245,16 @@ class FrontDialog:
         self._writer.write(reply)
         async with asyncio.timeout(_IDLE):
             await self._writer.drain()
+
+
+async def _or_gone(reply: Awaitable[bytes]) -> bytes:
+    """smtpd's reply, or what the client is answered where smtpd went without one."""
+    try:
+        return await reply
+    except (OSError, EOFError) as error:
+        if isinstance(error, TimeoutError):
+            raise
+        return _GONE
 
 
 def _without_auth(line: bytes) -> bytes:

@@ -56,8 +56,8 @@ async def _no_fault(session: FrontSession, login: str) -> str | None:
 class FrontRules:
     """accepts: whether a login is right. tls: for STARTTLS, unless None.
 
-    implicit_tls: it begins with the first byte. needs_tls, needs_login: before MAIL, of clients
-    from outside the container.
+    implicit_tls: it begins with the first byte. needs_tls: before AUTH and MAIL; needs_login:
+    before MAIL.
     """
 
     accepts: Accepts

@@ -15,7 +15,7 @@ from typing import Any
 
 from entrypoint.test_target.api.access import AccessRules, host_names
 from entrypoint.test_target.api.app import ApiServer, make_app
-from entrypoint.test_target.api.smtp_submission import SmtpSubmission
+from entrypoint.test_target.api.smtp_submission import SECONDS, SmtpSubmission
 from entrypoint.test_target.api.target import Target
 from entrypoint.test_target.api.webhook import Webhook
 from entrypoint.test_target.capture_server import CaptureServer
@@ -26,6 +26,7 @@ from entrypoint.test_target.front_session import FrontRules, FrontSession
 from entrypoint.test_target.listening import listen
 from entrypoint.test_target.login_server import Credentials, CredentialServer
 from entrypoint.test_target.page.routes import page_routes
+from entrypoint.test_target.proxied_smtp import ProxiedSmtp
 from entrypoint.test_target.receiving import Receiving
 from entrypoint.test_target.settings import TargetSettings
 from entrypoint.test_target.store.mailbox import Mailbox
@@ -78,8 +79,9 @@ class TargetProcess:
         self._ready = False
         self.target = Target(
             self._mailbox,
+            # Behind the front: what it asks for, TLS or a login, is for those who come to it.
             SmtpSubmission(
-                self._mailbox, "127.0.0.1", self.smtp_port, tls=settings.smtp_tls == "implicit"
+                self._mailbox, partial(ProxiedSmtp, *settings.backend, "localhost", SECONDS)
             ),
             self._faults,
             self._zones,

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from entrypoint.test_target.dsn import notification
 from entrypoint.test_target.fault_table import FaultTable
-from entrypoint.test_target.faults import Command, FaultStep, Phase
+from entrypoint.test_target.faults import Command, DsnStep, FaultStep, Phase
 from entrypoint.test_target.front_session import FrontSession, Sessions
 from entrypoint.test_target.messages.received import Extra, ReceivedMessage, TlsSession
 from entrypoint.test_target.store.adding import StoreFullError
@@ -122,7 +122,7 @@ class Receiving:
         except sqlite3.Error as error:
             log.error("a message cannot be stored: %s", error)
             return self._refuse("451 4.3.0 the message cannot be stored, please try again later")
-        if step is not None and step.dsn is not None and header["sender"]:
+        if isinstance(step, DsnStep) and header["sender"]:
             self._notify(step, header, raw)
         return await self._accepted(identity, header)
 
@@ -158,7 +158,7 @@ class Receiving:
 
     # -- notifications -----------------------------------------------------------------------
 
-    def _notify(self, step: FaultStep, header: dict[str, Any], raw: bytes) -> None:
+    def _notify(self, step: DsnStep, header: dict[str, Any], raw: bytes) -> None:
         if len(self._notifications) >= _MOST_NOTIFICATIONS:
             log.warning("%d notifications wait already; one is left out", _MOST_NOTIFICATIONS)
             return
@@ -166,13 +166,11 @@ class Receiving:
         self._notifications.add(task)
         task.add_done_callback(self._notifications.discard)
 
-    async def _notified(self, step: FaultStep, header: dict[str, Any], raw: bytes) -> None:
+    async def _notified(self, step: DsnStep, header: dict[str, Any], raw: bytes) -> None:
         await asyncio.sleep(step.dsn_after)
         now = datetime.now(UTC)
         sender = header["sender"]
-        text = notification(
-            self._hostname, sender, header["recipients"], step.dsn or "5.0.0", raw, now
-        )
+        text = notification(self._hostname, sender, step.recipients, step.dsn or "5.0.0", raw, now)
         extra = Extra(
             sender="",
             recipients=(sender,),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import dataclasses
 import logging
 import re
 from collections.abc import Awaitable
@@ -143,7 +144,9 @@ class Capture:
         field = run_field(raw)
         runs = candidates(field, recipients, self._rules.delimiter)
         resolver = self._target.zones.resolver(runs)
-        judged = await self._verifier.judge(session, message, resolver)
+        # As production would, which knows nothing of a login that was made here.
+        stranger = dataclasses.replace(session, user=None)
+        judged = await self._verifier.judge(stranger, message, resolver)
         if isinstance(judged, Reject):
             return self._refuse(judged)
         disposition = judged.decision.disposition

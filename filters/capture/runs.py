@@ -10,18 +10,22 @@ from collections.abc import Sequence
 
 # As the API takes one.
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
-_FIELD = re.compile(rb"^x-test-run[ \t]*:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_FIELD = re.compile(
+    rb"^x-test-run[ \t]*:(.*?)(?:\r\n(?![ \t])|\Z)", re.IGNORECASE | re.MULTILINE | re.DOTALL
+)
+# ASCII alone: in lower case, other letters can become some of these.
+_FIELD_NAME = re.compile(rb"[!-~]{1,255}")
 _FIRST_HEADERS = 1 << 20  # bytes of a header that are looked through
 
 
 def run_field(message: bytes) -> str:
-    """What the message's own X-Test-Run says, the first; "" where that is no name."""
+    """What the message's own X-Test-Run says, the first, unfolded; "" where that is no name."""
+    if message.startswith(b"\r\n"):
+        return ""  # no header
     end = message.find(b"\r\n\r\n", 0, _FIRST_HEADERS)
     found = _FIELD.search(message, 0, end if end >= 0 else min(len(message), _FIRST_HEADERS))
-    try:
-        return _name(found[1].decode().strip()) if found else ""
-    except UnicodeDecodeError:
-        return ""
+    value = found[1].replace(b"\r\n", b"").strip(b" \t") if found else b""
+    return value.decode("ascii").lower() if _FIELD_NAME.fullmatch(value) else ""
 
 
 def run_of(field: str, recipients: Sequence[str], delimiter: str) -> str:

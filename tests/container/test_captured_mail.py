@@ -129,6 +129,17 @@ class TestRaw:
         assert say(target, 25, message).startswith(reply)
         assert target.messages() == []
 
+    @pytest.mark.parametrize("port", PORTS)
+    @pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n"])
+    def test_an_end_by_a_bare_line_feed_is_refused_at_once(
+        self, target: TestTarget, port: int, end: bytes
+    ) -> None:
+        with at_data(target, port) as (link, file):
+            link.sendall(b"Subject: x\r\n\r\nbody" + end)
+            assert file.readline().startswith(b"521 ")
+            assert file.readline() == b""
+        assert target.messages() == []
+
 
 class TestVerdict:
     def test_by_the_runs_own_dns_and_the_clients_name(self, target: TestTarget) -> None:
@@ -163,8 +174,38 @@ class TestVerdict:
         address: str = found["Extra"]["Client"]["Address"]
         return address
 
+    def test_a_login_changes_nothing_and_http_sends_past_the_front(
+        self, target: TestTarget
+    ) -> None:
+        zone = {
+            "far.example": {"TXT": ["v=spf1 -all"]},
+            "_dmarc.far.example": {"TXT": ["v=DMARC1; p=reject"]},
+        }
+        assert target.request("PUT", "/api/v1/dns", zone)[0] == 200
+        with target.smtp(SMTP) as smtp:
+            smtp.login("me@there.example", "any")
+            smtp.sendmail("x@far.example", ["bob@there.example"], MESSAGE)
+        (found,) = target.messages()
+        assert found["Extra"]["Login"] == "me@there.example"
+        assert found["Extra"]["Verdict"]["Disposition"] == "reject"
+        mail = {"From": {"Email": "x@far.example"}, "To": [{"Email": "b@there.example"}]}
+        status, said = target.request("POST", "/api/v1/send", {**mail, "Text": "y"})
+        assert status == 200, said
+        (found, *_) = target.messages()
+        assert found["Extra"]["Client"]["Address"] == "127.0.0.1"
+        assert found["Extra"]["Client"]["Port"] == SMTP
+
 
 class TestFaults:
+    def test_421_at_auth_ends_the_session(self, target: TestTarget) -> None:
+        fault(target, "auth", {"reply": "421 4.3.2 go"})
+        with target.smtp(SMTP) as smtp:
+            smtp.ehlo()
+            assert smtp.docmd("AUTH", "PLAIN AG1lAHB3")[0] == 421
+            with pytest.raises(smtplib.SMTPServerDisconnected):
+                smtp.docmd("NOOP")
+        assert send(target, SMTP) == 250
+
     @pytest.mark.parametrize("port", PORTS)
     @pytest.mark.parametrize("phase", ["connect", "mail-from", "rcpt-to", "data", "message"])
     def test_a_reply_then_as_ever(self, target: TestTarget, port: int, phase: str) -> None:

@@ -444,3 +444,5 @@ def test_what_mailpit_s_containers_set(
         assert target.request("GET", "/api/v1/messages")[0] == 401
         basic = {"Authorization": "Basic cGFnZTp3b3Jk"}
         assert target.request("GET", "/api/v1/messages", headers=basic)[0] == 200
+        mail = {"From": {"Email": "a@sender.example"}, "To": [{"Email": "b@there.example"}]}
+        assert target.request("POST", "/api/v1/send", mail, headers=basic)[0] == 200

@@ -44,14 +44,14 @@ async def add_fault(target: Target, request: Request) -> Response:
     body = await bounded_body(request, _MOST_BYTES)
     try:
         wanted = REQUEST.validate_json(body)
+        if run and wanted.run not in {None, run}:
+            raise RequestError(
+                f"run: {wanted.run!r:.80} in the body, {run!r:.80} in the URL: write one"
+            )
+        if run:  # which has to be possible, too
+            wanted = REQUEST.validate_python({**wanted.model_dump(), "run": run})
     except ValidationError as error:
         raise RequestError(_wrong(error)) from None
-    if run and wanted.run not in {None, run}:
-        raise RequestError(
-            f"run: {wanted.run!r:.80} in the body, {run!r:.80} in the URL: write one"
-        )
-    if run:
-        wanted = wanted.model_copy(update={"run": run})
     try:
         async with changing():
             return json_response(fault_json(await target.faults.add(wanted)))

@@ -1,28 +1,28 @@
-"""Submission by SMTP, to the server's own port: what HTTP sends takes the way of all mail."""
+"""Submission by SMTP, to the server itself: what HTTP sends takes the way of all mail."""
 
 from __future__ import annotations
 
 import asyncio
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email import message_from_bytes
 
-from entrypoint.probe.tls_contexts import unverified
 from entrypoint.test_target.api.outside import SubmissionRefusedError
 from entrypoint.test_target.store.changes import Change, MessageAdded
 from entrypoint.test_target.store.mailbox import Mailbox
 
-_SECONDS = 20.0  # for the dialogue, and then for the message to be in the mailbox
+SECONDS = 20.0  # for each reply, and then for the message to be in the mailbox
+
+# A session with the server that has read its greeting. Raises OSError, smtplib.SMTPException.
+Connect = Callable[[], smtplib.SMTP]
 
 
 class SmtpSubmission:
     """The message is in the mailbox when submit returns; by its Message-ID it is recognized."""
 
-    def __init__(self, mailbox: Mailbox, host: str, port: int, *, tls: bool = False) -> None:
-        """tls: it begins with the first byte; whose certificate it is does not matter here."""
+    def __init__(self, mailbox: Mailbox, connect: Connect) -> None:
         self._mailbox = mailbox
-        self._tls = unverified() if tls else None
-        self._host, self._port = host, port
+        self._connect = connect
 
     async def submit(self, sender: str, recipients: Sequence[str], raw: bytes, login: str) -> str:
         """Raises SubmissionRefusedError. login: not told, SMTP would ask for its password."""
@@ -38,27 +38,21 @@ class SmtpSubmission:
         self._mailbox.changes.listen(listen)
         try:
             await asyncio.to_thread(self._dialogue, sender, recipients, raw)
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(SECONDS):
                 return await arrived
         except (smtplib.SMTPException, OSError) as error:
             if isinstance(error, TimeoutError):
-                text = f"the message was accepted, and is not in the mailbox after {_SECONDS:g} s"
+                text = f"the message was accepted, and is not in the mailbox after {SECONDS:g} s"
                 raise SubmissionRefusedError(text) from None
             raise SubmissionRefusedError(f"SMTP: {_answer(error)}") from None
         finally:
             self._mailbox.changes.forget(listen)
 
     def _dialogue(self, sender: str, recipients: Sequence[str], raw: bytes) -> None:
-        with self._connection() as smtp:
+        with self._connect() as smtp:
             refused = smtp.sendmail(sender, recipients, raw, ["BODY=8BITMIME"])
             if refused:
                 raise smtplib.SMTPRecipientsRefused(refused)
-
-    def _connection(self) -> smtplib.SMTP:
-        place = self._host, self._port, "localhost"
-        if self._tls is None:
-            return smtplib.SMTP(*place, timeout=_SECONDS)
-        return smtplib.SMTP_SSL(*place, timeout=_SECONDS, context=self._tls)
 
 
 def _answer(error: Exception) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import smtplib
 import socket
 import sys
 from functools import partial
@@ -37,7 +38,11 @@ async def main(path: str, options: dict[str, str]) -> None:
     smtp_port = smtp.sockets[0].getsockname()[1]
     listener = socket.create_server(("127.0.0.1", 0))
     target = Target(
-        mailbox, SmtpSubmission(mailbox, "127.0.0.1", smtp_port), FaultTable(), ZoneTable(), "0.1.0"
+        mailbox,
+        SmtpSubmission(mailbox, partial(smtplib.SMTP, "127.0.0.1", smtp_port, "localhost", 20)),
+        FaultTable(),
+        ZoneTable(),
+        "0.1.0",
     )
     mailboxes = Mailboxes(Path(options["mail"]), mailbox) if delivers else None
     if mailboxes is not None:

@@ -43,12 +43,12 @@ def test_twice_refused_then_accepted() -> None:
 
 
 def test_a_script_is_played_in_order_and_again_where_it_says_so() -> None:
-    script = [LATER, {"times": 2}, {"delay": 3.0}, {"disconnect": True}]
+    script = [LATER, {"times": 2, "delay": 1.0}, {"delay": 3.0}, {"disconnect": True}]
     once = with_faults({"match": {"phase": "data"}, "script": script})
     again = with_faults({"match": {"phase": "data"}, "script": script, "repeat": True})
-    played = ["451", "ok", "ok", "3s ok", "cut"]
+    played = ["451", "1s ok", "1s ok", "3s ok", "cut"]
     assert outcomes(once, *[rcpt(phase="data")] * 7) == [*played, "-", "-"]
-    assert outcomes(again, *[rcpt(phase="data")] * 7) == [*played, "451", "ok"]
+    assert outcomes(again, *[rcpt(phase="data")] * 7) == [*played, "451", "1s ok"]
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,18 @@ def test_greylisting_lets_each_in_after_its_time() -> None:
     assert outcomes(faults, first, other, now=29.0) == ["451", "451"]
     assert outcomes(faults, first, other, now=30.0) == ["ok", "451"]
     assert outcomes(faults, first, other, now=59.0) == ["ok", "ok"]
+    (fault,) = faults.listed()
+    assert (fault.hits, fault.done) == (4, False)
+
+
+def test_a_script_stays_at_its_greylisting() -> None:
+    script = [{**LATER, "times": 2}, {"greylist": 30.0}, {"reply": "550 5.1.1 no"}]
+    for repeat in (False, True):
+        faults = with_faults({"match": {"phase": "rcpt-to"}, "script": script, "repeat": repeat})
+        assert outcomes(faults, *[rcpt()] * 5) == ["451"] * 5
+        assert outcomes(faults, *[rcpt()] * 3, now=30.0) == ["ok"] * 3
+        (fault,) = faults.listed()
+        assert (fault.hits, fault.done) == (5, False)
 
 
 @pytest.mark.parametrize(
@@ -124,8 +136,14 @@ def test_greylisting_lets_each_in_after_its_time() -> None:
         ({"match": {"phase": "data"}, "script": [{"greylist": 3}]}, "phase must be rcpt-to"),
         ({"match": {"phase": "accepted"}, "script": [LATER]}, "only disconnect or delay"),
         ({"match": {"phase": "message"}, "script": [{"dsn_after": 1}]}, "dsn_after needs dsn"),
-        ({"match": {"phase": "data"}, "script": [{}], "runs": "a"}, "runs"),
-        ({"match": {"phase": "data"}, "script": [{}], "run": "a b"}, "run"),
+        ({"match": {"phase": "data"}, "script": [LATER], "runs": "a"}, "runs"),
+        ({"match": {"phase": "data"}, "script": [LATER], "run": "a b"}, "run"),
+        ({"match": {"phase": "connect"}, "script": [LATER], "run": "a"}, "leave run out"),
+        ({"match": {"phase": "helo"}, "script": [LATER], "run": "a"}, "match client or login"),
+        ({"match": {"phase": "auth"}, "script": [LATER], "run": "a"}, "no run is known at auth"),
+        ({"match": {"phase": "data"}, "script": [{}]}, "says nothing: reply, delay, disconnect,"),
+        ({"match": {"phase": "data"}, "script": [{"times": 3}]}, "says nothing"),
+        ({"match": {"phase": "data"}, "script": [{"delay": 0, "reply": None}]}, "says nothing"),
     ],
 )
 def test_what_cannot_be_is_refused_and_named(request_: dict[str, object], said: str) -> None:

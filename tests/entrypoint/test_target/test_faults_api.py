@@ -70,6 +70,9 @@ def test_a_run_in_the_url_is_the_faults(target: Running) -> None:
         "run: 'one' in the body, 'two' in the URL: write one",
     )
     assert target.ask("POST", "/api/v1/faults?run=a%20b", body).status == 400
+    at_helo = {**body, "match": {"phase": "helo"}}
+    answer = target.ask("POST", "/api/v1/faults?run=two", at_helo)
+    assert (answer.status, "leave run out" in answer.text) == (400, True)
     assert len(ids(target)) == 2
 
 
@@ -85,18 +88,20 @@ def test_what_is_not_there_cannot_be_deleted(target: Running) -> None:
         (b"[]", "the body: []:"),
         (b"\xff", "the body:"),
         (b"", "the body:"),
-        ({"script": [{}]}, "match: Field required: write what it is for"),
+        ({"script": [{"delay": 1}]}, "match: Field required: write what it is for"),
         ({**FAULT, "match": {"phase": "rcpt"}}, "match.phase: 'rcpt':"),
         ({**FAULT, "match": {"phase": "rcpt"}}, "write one of connect, helo,"),
         ({**FAULT, "script": []}, "script: []:"),
-        ({**FAULT, "script": [{}, {"reply": "250 x"}]}, "script.1.reply: '250 x':"),
+        ({**FAULT, "script": [{"delay": 1}, {"reply": "250 x"}]}, "script.1.reply: '250 x':"),
         ({**FAULT, "script": [{"reply": "250 x"}]}, "write a code of 400 to 599"),
         ({**FAULT, "script": [{"delay": 1e99}]}, "script.0.delay: 1e+99:"),
         ({**FAULT, "script": [{"delay": True}, {"times": 0}]}, "script.1.times: 0:"),
         ({**FAULT, "run": "a b"}, "write 1 to 255 characters without white space"),
         ({**FAULT, "run": "a" * 256}, "run: 'aaa"),
         ({**FAULT, "x": 1}, "x: 1: Extra inputs are not permitted"),
-        ({**FAULT, "script": [{}] * 101}, "script: "),
+        ({**FAULT, "script": [{"delay": 1}] * 101}, "script: "),
+        ({**FAULT, "script": [{"delay": 1}, {"times": 2}]}, "script.1: {'times': 2}: "),
+        ({**FAULT, "match": {"phase": "helo"}}, "leave run out"),
     ],
 )
 def test_an_error_says_where_what_and_the_cure(target: Running, body: Any, said: str) -> None:

@@ -19,12 +19,15 @@ PLAIN = base64.b64encode(b"\0me\0pw").decode()
 
 
 class RecordingSmtpd:
-    """said: what came, without the PROXY header. early: what it says in the middle of a message."""
+    """said: what came, without the PROXY header.
+
+    early: what it says at a line that begins with a dot, and closes; None: it waits for the end.
+    """
 
     def __init__(self) -> None:
         self.headers: list[bytes] = []
         self.said: list[bytes] = []
-        self.early = b""
+        self.early: bytes | None = None
         self.message_reply = b"250 2.0.0 stored\r\n"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -47,7 +50,7 @@ class RecordingSmtpd:
                 while self.said[-1] not in (b".\r\n", b""):
                     part = await reader.readline()
                     self.said.append(part)
-                    if self.early and part.startswith(b"."):
+                    if self.early is not None and part.startswith(b"."):
                         writer.write(self.early)
                         return
                 writer.write(self.message_reply)
@@ -60,7 +63,8 @@ class RecordingSmtpd:
 class RunningFront:
     """In a thread of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, needs_tls: bool = False, needs_login: bool = False) -> None:
+        self._needs_tls, self._needs_login = needs_tls, needs_login
         self.smtpd = RecordingSmtpd()
         self.changes: list[tuple[str, str, str]] = []
         self.ended = 0
@@ -96,6 +100,8 @@ class RunningFront:
             changed=self._changed,
             ended=self._ended,
             auth_fault=self._fault,
+            needs_tls=self._needs_tls,
+            needs_login=self._needs_login,
         )
         place: tuple[str, int] = smtpd.sockets[0].getsockname()
         self.front = Front(place, rules)
@@ -306,6 +312,26 @@ def test_smtpd_may_end_a_message_and_the_client_hears_why(
     assert not any(line.startswith(b"MAIL") for line in front.smtpd.said)
 
 
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n"])
+@pytest.mark.parametrize(
+    ("said", "reply"),
+    [
+        (b"521 5.5.2 not CRLF.CRLF\r\n", b"521 5.5.2 not CRLF.CRLF\r\n"),
+        (b"", b"421 4.3.2 the mail server has ended the session\r\n"),
+    ],
+)
+def test_an_end_that_is_none_for_the_front_is_answered_as_by_smtpd(
+    front: RunningFront, client: Client, end: bytes, said: bytes, reply: bytes
+) -> None:
+    front.smtpd.early = said
+    client.connection.settimeout(2)
+    client.say(b"DATA\r\n")
+    client.connection.sendall(b"Subject: x\r\n\r\nbody" + end)
+    assert client.reply() == reply
+    assert client.connection.recv(1) == b""
+    assert front.smtpd.said[-1] == end.lstrip(b"\r\n")
+
+
 def cut_off(client: Client) -> bool:
     try:
         return client.connection.recv(1) == b""
@@ -337,6 +363,46 @@ def test_a_fault_at_auth_is_the_reply(front: RunningFront, client: Client) -> No
     assert client.say(f"AUTH PLAIN {PLAIN}\r\n".encode()) == b"454 4.7.0 not now\r\n"
     front.fault = None
     assert client.say(f"AUTH PLAIN {PLAIN}\r\n".encode()) == b"235 2.7.0 logged in\r\n"
+
+
+def test_a_login_that_is_needed_is_needed_of_everybody(tmp_path: Path) -> None:
+    with RunningFront(tmp_path, needs_login=True) as front:
+        client = Client(front.connect())
+        client.reply()
+        client.say(b"EHLO a\r\n")
+        assert client.say(b"MAIL FROM:<a@b>\r\n").startswith(b"530 5.7.0 log in first")
+        assert client.say(f"AUTH PLAIN {PLAIN}\r\n".encode()).startswith(b"235")
+        assert client.say(b"MAIL FROM:<a@b>\r\n") == b"250 ok\r\n"
+        client.close()
+
+
+@pytest.mark.parametrize("argument", [f"PLAIN {PLAIN}", "PLAIN", "LOGIN", "CRAM-MD5", ""])
+def test_where_tls_is_needed_no_password_is_taken_in_the_clear(
+    tmp_path: Path, argument: str
+) -> None:
+    with RunningFront(tmp_path, needs_tls=True) as front:
+        plain = Client(front.connect())
+        plain.reply()
+        offered = plain.say(b"EHLO a\r\n")
+        assert (b"AUTH" in offered, b"STARTTLS" in offered) == (False, True)
+        for command in (f"AUTH {argument}", "MAIL FROM:<a@b>"):
+            reply = plain.say(f"{command}\r\n".encode())
+            assert reply.startswith(b"530 5.7.0 begin TLS first")
+        assert plain.say(b"STARTTLS\r\n").startswith(b"220")
+        with front.trust.wrap_socket(plain.connection, server_hostname="localhost") as link:
+            client = Client(link)
+            assert b"250 AUTH PLAIN LOGIN" in client.say(b"EHLO a\r\n")
+            assert client.say(f"AUTH PLAIN {PLAIN}\r\n".encode()).startswith(b"235")
+            assert client.say(b"MAIL FROM:<a@b>\r\n") == b"250 ok\r\n"
+            client.close()
+        plain.close()
+
+
+def test_a_421_at_auth_ends_the_session(front: RunningFront, client: Client) -> None:
+    front.fault = "421 4.3.2 go"
+    assert client.say(f"AUTH PLAIN {PLAIN}\r\n".encode()) == b"421 4.3.2 go\r\n"
+    client.connection.settimeout(2)
+    assert client.connection.recv(1) == b""
 
 
 def test_a_command_without_end_ends_the_connection(front: RunningFront, client: Client) -> None:

@@ -1,6 +1,7 @@
 """The document describes what is served, and what is served is Mailpit's API."""
 
 import re
+import smtplib
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,7 @@ def described(paths: dict[str, dict[str, Any]]) -> set[str]:
 
 def test_every_route_is_described_and_every_description_routed(tmp_path: Path) -> None:
     mailbox = Mailbox(tmp_path / "store.db")
-    target = Target(
-        mailbox, SmtpSubmission(mailbox, "127.0.0.1", 9), FaultTable(), ZoneTable(), "1"
-    )
+    target = Target(mailbox, SmtpSubmission(mailbox, smtplib.SMTP), FaultTable(), ZoneTable(), "1")
     routes = [route for route in make_app(target, AccessRules()).routes if isinstance(route, Route)]
     mailbox.close()
     routed = {

@@ -18,6 +18,7 @@ import dns.query
 import dns.rcode
 import pytest
 
+from entrypoint.test_target.front import proxy_header
 from filters.capture.frames import frame
 from filters.credentials import crypt
 from tests.entrypoint.test_target.whole_target import ROOT, WholeTarget, whole_target
@@ -162,6 +163,30 @@ def test_a_notification_follows_to_the_sender_and_to_nobody_for_the_null_sender(
     assert "\r\nSubject: late\r\n" in raw
 
 
+def test_a_notification_names_the_recipients_that_match_alone(
+    target: WholeTarget, smtpd: Program
+) -> None:
+    match = {"phase": "message", "recipient": "B*@b.example"}
+    body = {"match": match, "script": [{"dsn": "5.1.1"}]}
+    assert target.ask("POST", "/api/v1/faults", body).status == 200
+    smtpd.report("tx-begin", "01234567")
+    smtpd.report("tx-mail", "01234567", "ok", "x@far.example")
+    for recipient in ("ann@b.example", "bob@b.example", "ben@b.example"):
+        smtpd.report("tx-rcpt", "01234567", "ok", recipient)
+    for line in (*RECEIVED, *MAIL, "."):
+        request = f"filter|0.7|1.1|smtp-in|data-line|{SESSION}|data|{line}\n"
+        smtpd.socket.sendall(request.encode())
+    smtpd.until(b"|data|.")
+    assert smtpd.ask("commit") == "proceed"
+    smtpd.report("tx-reset", "01234567")
+    assert target.get("/api/v1/wait", query="subject:notification", timeout="10s").status == 200
+    (found,) = target.get("/api/v1/search", query="subject:notification").json["messages"]
+    raw = target.get(f"/api/v1/message/{found['ID']}/raw").text
+    named = [line for line in raw.splitlines() if line.startswith("Final-Recipient:")]
+    assert named == [f"Final-Recipient: rfc822; {name}@b.example" for name in ("bob", "ben")]
+    assert "ann@" not in raw
+
+
 def test_chaos_is_a_fault(target: WholeTarget, smtpd: Program) -> None:
     trigger = {"Sender": {"ErrorCode": 452, "Probability": 100}}
     assert target.ask("PUT", "/api/v1/chaos", trigger).status == 200
@@ -294,6 +319,32 @@ def test_an_answer_means_that_the_filter_has_it(tmp_path: Path) -> None:
                     asked.result(0.2)
                 holds(said)
                 assert asked.result(20).status == 200
+
+
+@pytest.mark.parametrize("needed", [{"smtp_login_required": True}, {"smtp_tls": "required"}])
+def test_what_http_sends_comes_to_smtpd_itself(tmp_path: Path, needed: dict[str, Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as smtpd:
+        smtpd.settimeout(20)
+        place = smtpd.getsockname()
+        with (
+            whole_target(tmp_path, backend=place, **needed) as target,
+            ThreadPoolExecutor(1) as asking,
+        ):
+            mail = {
+                "From": {"Email": "a@b.example"},
+                "To": [{"Email": "c@d.example"}],
+                "Subject": "x",
+                "Text": "y",
+            }
+            asked = asking.submit(target.ask, "POST", "/api/v1/send", mail)
+            link, client = smtpd.accept()
+            with link:
+                link.settimeout(20)
+                header = link.recv(28, socket.MSG_WAITALL)
+                link.sendall(b"554 5.3.2 not now\r\n")
+            answer = asked.result(20)
+    assert header == proxy_header(client, place)
+    assert (answer.status, "554 5.3.2 not now" in answer.text) == (400, True)
 
 
 def test_it_ends_in_time_with_a_client_that_waits_and_a_message_under_way(tmp_path: Path) -> None:

@@ -127,7 +127,9 @@ def test_the_message_is_handed_over_with_all_that_is_known_before_it_is_passed(
     assert {"Name": "far.example", "Type": "TXT", "Result": "NOERROR"}.items() <= next(
         each.items() for each in verdict["DNS"] if each["Name"] == "far.example"
     )
-    assert verdict["AuthenticationResults"].startswith("mail.example.org; auth=pass")
+    # Production would know nothing of the login.
+    assert "auth=pass" not in verdict["AuthenticationResults"]
+    assert b"auth=pass" not in head
 
 
 def test_each_run_has_its_own_dns_and_a_change_holds_for_the_next_message(
@@ -186,6 +188,32 @@ def test_what_production_would_do_is_told_and_done_only_if_it_is_enforced(
         else:
             assert header["refused"].startswith(verdict.removeprefix("reject|"))
         assert commit(smtpd).startswith(verdict)
+
+
+@pytest.mark.parametrize("of_front", [True, False])
+@pytest.mark.parametrize(
+    ("enforce", "reply"), [("no", "proceed"), ("yes", "reject|550 5.7.26 refused by the DMARC")]
+)
+def test_a_login_spares_no_message_its_domains_policy(
+    target: FakeTarget, of_front: bool, enforce: str, reply: str
+) -> None:
+    zone = {**ZONE, "far.example": {"TXT": ["v=spf1 -all"]}}
+    known = {"login": "me@x.example", "tls": "", "cipher": ""}
+    with program(target, "--dmarc-enforce", enforce) as smtpd:
+        target.accept({"zone": "", "names": zone}, {"front": 25 if of_front else 0})
+        connected(smtpd)
+        if of_front:
+            target.state({"client": ["192.0.2.1", 4711], "known": known})
+        else:
+            tell(smtpd, SESSION, "link-auth", "pass", "me@x.example")
+        for _ in range(2):  # the login is still known behind the first
+            begin(smtpd)
+            header, _ = target.receive()
+            if enforce == "no":
+                assert header["login"] == "me@x.example"
+                assert header["verdict"]["Disposition"] == "reject"
+                target.send({"id": header["id"]})
+            assert commit(smtpd).startswith(reply)
 
 
 def test_who_is_gone_defers_mail_and_what_comes_after_its_return_is_stored(
