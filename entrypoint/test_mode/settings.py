@@ -98,7 +98,7 @@ class TestSettings(RenderSafe):
         default=False, description="`yes`: port 1025 speaks TLS from the first byte."
     )
     smtp_require_starttls: Annotated[bool, Variable(("MP_SMTP_REQUIRE_STARTTLS",), "`no`")] = Field(
-        default=False, description="`yes`: port 1025 takes mail only after STARTTLS."
+        default=False, description="`yes`: port 1025 takes mail and logins only after STARTTLS."
     )
     webhook_url: Annotated[SecretStr | None, Variable(("MP_WEBHOOK_URL",), "none", secret=True)] = (
         Field(

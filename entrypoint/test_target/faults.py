@@ -59,7 +59,7 @@ class FaultStep(_Strict):
     reply: refused with this; disconnect: the connection ends without a word; greylist: refused with
     451 until so long after the first try of the same client, sender and recipient, whatever `times`
     says, and never done by itself; dsn: accepted, and a delivery status notification with this
-    status follows; with a delay alone it is accepted.
+    status follows; with a delay alone, or with nothing, it is accepted.
     """
 
     times: int = Field(default=1, ge=1, le=1_000_000)
@@ -77,9 +77,12 @@ class FaultStep(_Strict):
             raise ValueError("a step is one of reply, disconnect, greylist and dsn")
         if self.dsn_after and self.dsn is None:
             raise ValueError("dsn_after needs dsn")
-        if not sum(given) and self.dsn is None and not self.delay:
-            raise ValueError("the step says nothing: reply, delay, disconnect, greylist or dsn")
         return self
+
+    @property
+    def passes(self) -> bool:
+        """Whether all goes its way: it counts what comes before another step."""
+        return not (self.reply or self.disconnect or self.greylist or self.dsn or self.delay)
 
 
 class DsnStep(FaultStep):
@@ -109,12 +112,16 @@ class FaultRequest(_Strict):
                 f"run {self.run!r:.80}: no run is known at {phase}: leave run out;"
                 " match client or login"
             )
+        if all(step.passes for step in self.script) or (self.script[-1].passes and not self.repeat):
+            raise ValueError(
+                "the last step of script says nothing: reply, delay, disconnect, greylist or dsn"
+            )
         for step in self.script:
             if step.dsn is not None and phase != "message":
                 raise ValueError("a dsn follows a message: phase must be message")
             if step.greylist is not None and phase != "rcpt-to":
                 raise ValueError("greylisting is at RCPT: phase must be rcpt-to")
-            if phase == "accepted" and not (step.disconnect or step.delay):
+            if phase == "accepted" and (step.reply or step.greylist):
                 raise ValueError("behind the reply there is only disconnect or delay")
         return self
 
