@@ -19,7 +19,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from entrypoint.test_target.api.requester import PROBES, Asked, refused_page
+from entrypoint.test_target.api.requester import PROBES, AskedPath, refused_page
 from entrypoint.test_target.api.safe import HEADERS, OTHER_POLICY, text_response
 
 _NAME = re.compile(r"(?P<name>\[[0-9a-fA-F:.%]+\]|[\w.-]+)(?::[0-9]{1,5})?\Z", re.ASCII)
@@ -85,7 +85,7 @@ class Access:
         scope = {**scope, "path": _SLASHES.sub("/", scope["path"])}
         headers = Headers(scope=scope)
         # The one method of a websocket has no name in its scope.
-        asked = Asked(scope.get("method", "CONNECT"), scope["path"], scope["query_string"])
+        asked = AskedPath(scope.get("method", "CONNECT"), scope["path"], scope["query_string"])
         refusal = self._refusal(asked, headers)
         origin = headers.get("origin", "")
         allowed = origin if self._is_allowed_origin(origin) else ""
@@ -102,7 +102,7 @@ class Access:
         guarded = _guarded(send, allowed, is_shared=is_shared)
         await (response or self._app)(scope, receive, guarded)
 
-    def _refusal(self, asked: Asked, headers: Headers) -> _Refusal | None:
+    def _refusal(self, asked: AskedPath, headers: Headers) -> _Refusal | None:
         if not self._knows_host(headers.get("host", "")):
             return _Refusal(
                 403,

@@ -22,12 +22,12 @@ class ConnectionConfig(uvicorn.Config):
     """uvicorn's, and what its connections share."""
 
     def __init__(self, app: ASGIApp, patience: float, **settings: Any) -> None:
-        super().__init__(app, http=Connection, **settings)
+        super().__init__(app, http=HttpConnection, **settings)
         self.patience = patience
-        self.idle: dict[Connection, None] = {}
+        self.idle: dict[HttpConnection, None] = {}
 
 
-class Connection(H11Protocol):
+class HttpConnection(H11Protocol):
     """Closed where the client owes something for too long."""
 
     def __init__(

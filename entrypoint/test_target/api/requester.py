@@ -36,7 +36,7 @@ _OF_A_MESSAGE = "what a page shows may load the parts of a message, and the page
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedPath:
     """What is asked for. path: without what is asked of it."""
 
     method: str
@@ -61,7 +61,7 @@ class Asked:
         return not (self.query and self.path.startswith("/view/latest"))
 
 
-def refused_page(asked: Asked, headers: Headers, origins: Collection[str]) -> str:
+def refused_page(asked: AskedPath, headers: Headers, origins: Collection[str]) -> str:
     """Why it is refused; "" where it is not. origins: whose pages may ask, "*" is all."""
     for name in _FIELDS:
         if len(headers.getlist(name)) > 1:
