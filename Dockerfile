@@ -59,7 +59,7 @@ RUN apt-get update \
     # smtpd looks for a .forward in the home of whom it delivers as, and root needs to read it.
     && useradd --system --user-group --no-create-home --home-dir /data \
         --shell /usr/sbin/nologin vmail \
-    && for user in signer verifier logins extra web; do \
+    && for user in signer verifier logins extra web target; do \
         useradd --system --user-group --no-create-home --home-dir /nonexistent \
             --shell /usr/sbin/nologin "$user" || exit 1; \
     done
@@ -70,7 +70,7 @@ COPY --chmod=755 templates/smtpctl /usr/local/sbin/
 COPY --from=programs /out/ /
 COPY --chmod=644 filters/pam/smtpd /etc/pam.d/
 COPY templates/dovecot/pam/ /etc/pam.d/
-COPY templates/dovecot/*.sieve templates/dovecot/logins.lua /usr/local/share/signpost/
+COPY templates/dovecot/*.sieve templates/dovecot/*.lua /usr/local/share/signpost/
 RUN printf '%s\n' 'dovecot_config_version = 2.4.0' 'dovecot_storage_version = 2.4.0' \
         'sieve_extensions {' '  special-use = yes' '}' >/tmp/sieve.conf \
     && for script in /usr/local/share/signpost/*.sieve; do \
@@ -80,7 +80,7 @@ RUN printf '%s\n' 'dovecot_config_version = 2.4.0' 'dovecot_storage_version = 2.
 COPY --from=build /opt/signpost /opt/signpost
 ENV PATH=/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     LANG=C.UTF-8
-EXPOSE 25 80 143 443 465 587 993 995 4190
+EXPOSE 25 80 110 143 443 465 587 993 995 1025 4190 8025
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=60s --timeout=20s --start-period=20s CMD ["signpost", "health"]
 ENTRYPOINT ["signpost"]

@@ -1,5 +1,7 @@
 # What a person types. Each does its whole set-up: on a fresh Debian, as root, git, make
 # and the package registries are enough; elsewhere Python >= 3.11 and Docker have to be there.
+# Node.js, for the clients and examples in JavaScript, comes from PyPI where there is none (>= 20) with
+# npm: 9 seconds, where Debian's packages of it are 460 and take 90.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -7,7 +9,7 @@ PYTHON := $(VENV)/bin/python
 # How long `make fuzz` goes on.
 FUZZ_SECONDS := 60
 
-.PHONY: help up down test lint reliability bench fuzz
+.PHONY: help up down test lint reliability bench bench-test-target fuzz
 .SILENT:
 
 help:
@@ -17,6 +19,7 @@ help:
 	echo 'make lint   ruff and mypy only'
 	echo 'make reliability  the long faults: load, restarts, full disks, hung parts; about three hours'
 	echo 'make bench  what the filters and the mailboxes cost, into bench/results.md; 15 minutes, three with QUICK=1'
+	echo 'make bench-test-target  the same for MODE=test, beside MailDev and aiosmtpd; ten minutes, two with QUICK=1'
 	echo 'make fuzz   hostile bytes for the protocol and the parsers, FUZZ_SECONDS=60'
 
 up:
@@ -29,8 +32,10 @@ down:
 
 # An engine that is started for the tests ends with the last of them, unless somebody has started
 # containers meanwhile. Nothing is printed after pytest's summary.
-test: lint
+test: lint $(VENV)/.node
 	tests/engine.sh run $(PYTHON) -m pytest --numprocesses 3 --dist loadfile
+
+test: $(VENV)/.chromium
 
 # The long forms of what `make test` runs for some seconds each, one after the other.
 reliability: $(VENV)/.complete
@@ -45,6 +50,13 @@ bench:
 	BENCH_COMMAND='make bench$(if $(QUICK), QUICK=$(QUICK))' \
 		tests/engine.sh run bench/run $(if $(QUICK),--quick)
 
+# In containers of its own, which end with it. A page that is not whole replaces none.
+bench-test-target: $(VENV)/.complete
+	new=$$(mktemp) && trap 'rm -f "$$new"' EXIT && \
+	BENCH_COMMAND='make bench-test-target$(if $(QUICK), QUICK=$(QUICK))' \
+		tests/engine.sh run $(PYTHON) -m bench.test_target $(if $(QUICK),--quick) >"$$new" && \
+	cat "$$new" $(if $(QUICK),,&& cp "$$new" bench/results-test-target.md)
+
 # What it finds is kept in tests/fuzz/findings, where the tests run it from then on.
 fuzz: $(VENV)/.fuzz
 	$(PYTHON) -m tests.fuzz.fuzz_protocol -max_total_time=$(FUZZ_SECONDS) -verbosity=0 \
@@ -54,9 +66,22 @@ $(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.complete
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
+$(VENV)/.node: requirements/node.txt $(VENV)/.complete
+	{ npm --version && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; } >/dev/null 2>&1 || \
+		$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
 $(VENV)/.complete: requirements/dev.txt
 	python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends python3 python3-venv; }
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+# A browser for the tests of the page: 86 MB of Debian's, 20 seconds.
+$(VENV)/.chromium: $(VENV)/.complete
+	for browser in chromium-headless-shell chromium google-chrome; do \
+		! command -v $$browser >/dev/null || exit 0; done; apt-get update -qq && \
+		apt-get install -qq -y --no-install-recommends chromium-headless-shell \
+		fonts-dejavu-core >/dev/null
 	touch $@

@@ -21,7 +21,7 @@ from entrypoint.config.expansion import LISTS, Expansions
 from entrypoint.config.ports import served_ports, to_text
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.routes import routes_of
-from entrypoint.config.settings import Settings
+from entrypoint.config.settings import Account, Settings
 from entrypoint.files import write_file
 from entrypoint.paths import DKIM_KEYS, LOGINS, PORTS, RUN, WEB
 from entrypoint.web import setup_page
@@ -73,7 +73,11 @@ def render_dkim_keys(settings: Settings) -> RenderedFile:
     """The one file that changes while the server runs: which keys sign."""
     (found,) = (each for each in _TEMPLATES if each[1] == DKIM_KEYS)
     template, name, owner, group, mode = found
-    text = _environment(SecretStr.get_secret_value).get_template(template).render(settings=settings)
+    text = (
+        template_environment(SecretStr.get_secret_value)
+        .get_template(template)
+        .render(settings=settings)
+    )
     return RenderedFile(RUN / name, text, owner, group, mode)
 
 
@@ -82,7 +86,8 @@ def render_masked(settings: Settings) -> list[RenderedFile]:
     return _render(settings, lambda secret: MASK)
 
 
-def _environment(reveal: Callable[[SecretStr], str]) -> Environment:
+def template_environment(reveal: Callable[[SecretStr], str]) -> Environment:
+    """What renders any template; `reveal` says how a secret is written."""
     environment = Environment(
         loader=PackageLoader("templates", ""),
         undefined=StrictUndefined,
@@ -103,7 +108,7 @@ def _environment(reveal: Callable[[SecretStr], str]) -> Environment:
 
 
 def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[RenderedFile]:
-    environment = _environment(reveal)
+    environment = template_environment(reveal)
     expansions = Expansions(routes_of(settings))
     environment.filters["virtuals"] = lambda _settings: expansions.table
 
@@ -142,7 +147,7 @@ def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[Rend
         files += [
             RenderedFile(RUN / f"marks/{user}", key, user, user, 0o400) for user in _KNOW_LOOPS
         ]
-    logins = json.dumps(login_table(settings, reveal), indent=1) + "\n"
+    logins = json.dumps(login_table(settings.accounts, reveal), indent=1) + "\n"
     files.append(RenderedFile(RUN / LOGINS, logins, "root", "logins", 0o640))
     if settings.doctor_every is not None:
         # The doctor that looks by itself has no environment to read; pydantic masks the secrets.
@@ -188,7 +193,9 @@ def address_table(settings: Settings, expansions: Expansions) -> dict[str, objec
     }
 
 
-def login_table(settings: Settings, reveal: Callable[[SecretStr], str]) -> dict[str, object]:
+def login_table(
+    accounts: Iterable[Account], reveal: Callable[[SecretStr], str]
+) -> dict[str, object]:
     """What `filters.credentials` reads: every account's hashes, its own without a name."""
     return {
         "logins": {
@@ -201,7 +208,7 @@ def login_table(settings: Settings, reveal: Callable[[SecretStr], str]) -> dict[
                     ),
                 ]
             }
-            for account in settings.accounts
+            for account in accounts
         }
     }
 

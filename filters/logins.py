@@ -31,25 +31,13 @@ from filters.login_server import LoginServer
 from filters.program import refuse_to_start, start_logging
 from filters.right_passwords import RightPasswords
 from filters.uncounted_login import UncountedLogin
+from filters.unix_socket import listen_at
 from filters.watched_file import LastGood
 
 log = logging.getLogger(__name__)
 
-
-def listen_at(path: Path) -> socket.socket:
-    """A listening socket in the place of an old one; raises OSError."""
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        if path.is_socket():
-            path.unlink()
-        listener.bind(str(path))
-        # Root without its capabilities could not use one that is another user's alone.
-        path.chmod(0o666)
-        listener.listen(128)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+# Root without its capabilities could not use one that is another user\'s alone.
+_MODE = 0o666
 
 
 async def _serve_until_told(*serving: Coroutine[None, None, None]) -> None:
@@ -110,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _listener(path: Path) -> socket.socket:
     try:
-        return listen_at(path)
+        return listen_at(path, _MODE)
     except OSError as error:
         refuse_to_start([f"{path}: {error}"])
 

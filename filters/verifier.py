@@ -61,6 +61,16 @@ class InboundPolicy:
     dns_timeout: float = 20.0
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """A message that was verified. message: as it is passed on, its bare CRs replaced."""
+
+    message: Message
+    envelope: Envelope
+    verdict: MessageResult
+    decision: Decision
+
+
 class Verifier:
     """The decisions about one message. `forwarding`, `counts` and `loops` may be None: that is not
     done.
@@ -91,6 +101,26 @@ class Verifier:
 
     async def verify(self, session: Session, message: bytes) -> bytes | Reject:
         """At the end of DATA: the message under its Authentication-Results field, or a refusal."""
+        judged = await self.judge(session, message, self.resolver)
+        if isinstance(judged, Reject):
+            return judged
+        verdict, decision = judged.verdict, judged.decision
+        session.state.pop(QUARANTINED, None)
+        if decision.disposition == "quarantine" and self.policy.enforce == "yes":
+            session.state[QUARANTINED] = verdict.author.domain
+        refused = refusal(verdict, decision)
+        if refused is not None:
+            return refused
+        stamped = self.stamped(judged)
+        if self.forwarding is not None and self.forwarding.concerns(judged.envelope.recipients):
+            authserv_id = self.authserv_id or "localhost"
+            stamped = await self.forwarding.seal(stamped, verdict, authserv_id, session.hostname)
+        return stamped if self.loops is None else self.loops.marked(session, stamped)
+
+    async def judge(
+        self, session: Session, message: bytes, resolver: Resolver
+    ) -> Judgement | Reject:
+        """What is found out about the message; a refusal where it is not even looked at."""
         # The fields of other filters are no client's: what is verified is what the client sent.
         policy, parsed = self.policy, Message(self.spam_fields.as_sent(message))
         clean = without_bare_cr(message)
@@ -106,31 +136,26 @@ class Verifier:
         envelope = envelope_of(session, policy.unknown_clients)
         if self.counts is not None:
             self.counts.note(envelope.client_address, unknown=envelope.client_unknown)
-        lookup = Lookup(self.resolver, seconds=policy.dns_timeout)
+        lookup = Lookup(resolver, seconds=policy.dns_timeout)
         verdict = await authenticate(parsed, envelope, lookup, spf=policy.spf)
         decision = decide(
             verdict, envelope, enforce=policy.enforce, trusted_sealers=policy.trusted_sealers
         )
         _log_decision(session, envelope, parsed, verdict, decision)
-        session.state.pop(QUARANTINED, None)
-        if decision.disposition == "quarantine" and policy.enforce == "yes":
-            session.state[QUARANTINED] = verdict.author.domain
-        refusal = _refusal(verdict, decision)
-        if refusal is not None:
-            return refusal
-        authserv_id = self.authserv_id or "localhost"
         passed_on = parsed if clean is parsed.raw else Message(clean)
+        return Judgement(passed_on, envelope, verdict, decision)
+
+    def stamped(self, judged: Judgement) -> bytes:
+        """The message as it is delivered: under its field, and marked where it is junk."""
         # Quoted, for smtpd would make an address of a bare word in it.
-        passed_on = quote_author(self.spam_fields.without_sent(passed_on))
-        stamped = stamp(passed_on, verdict, authserv_id, disposition=decision.disposition)
-        if decision.disposition == "quarantine":
-            stamped = SPAM + stamped
-        if self.forwarding is not None and self.forwarding.concerns(envelope.recipients):
-            stamped = await self.forwarding.seal(stamped, verdict, authserv_id, session.hostname)
-        return stamped if self.loops is None else self.loops.marked(session, stamped)
+        passed_on = quote_author(self.spam_fields.without_sent(judged.message))
+        disposition = judged.decision.disposition
+        authserv_id = self.authserv_id or "localhost"
+        stamped = stamp(passed_on, judged.verdict, authserv_id, disposition=disposition)
+        return SPAM + stamped if disposition == "quarantine" else stamped
 
 
-def _refusal(verdict: MessageResult, decision: Decision) -> Reject | None:
+def refusal(verdict: MessageResult, decision: Decision) -> Reject | None:
     """The reply that the sender's postmaster reads (codes: RFC 7372 §3.2, RFC 3463 §3.8)."""
     domain, reason = verdict.author.domain, decision.reason
     if decision.disposition == "reject" and domain is None:

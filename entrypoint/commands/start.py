@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
@@ -35,15 +34,16 @@ from entrypoint.paths import DOVECOT_RUN, SERVER_LOCK, SPOOL
 from entrypoint.probe.new_login import make_probe_login
 from entrypoint.queued_senders import clear_unrewritable
 from entrypoint.render import check_syntax
+from entrypoint.supervise.become import become_supervisor
 from entrypoint.supervise.denied_mail import note_denied
 from entrypoint.tls import sources
+from entrypoint.volume_mode import claim_volumes
 from entrypoint.web.readiness import readiness
 
 log = logging.getLogger(__name__)
 
 FILTER_USERS = ("signer", "verifier")
 _QUEUE_FOLDERS = ("queue", "corrupt", "incoming", "temporary", "purge")
-PATH = "/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @click.command
@@ -59,6 +59,10 @@ def command() -> None:
             err=True,
         )
         sys.exit(1)
+    if environ.mode() == "test":
+        from entrypoint.test_mode.start import start  # of which production imports nothing
+
+        start(environ.variables())
     settings = environ.load_to_start(kept=AccountStore().addresses())
     number = version("signpost")
     os.environ["TZ"] = settings.tz
@@ -73,7 +77,7 @@ def command() -> None:
     _tell_records(settings)
     if settings.demo:
         _tell_demo(settings)
-    _become_supervisor(settings)
+    become_supervisor(settings.log_format, settings.tz)
 
 
 def claim_server(path: Path = SERVER_LOCK) -> bool:
@@ -101,6 +105,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
     """
     use_servers(settings.dns_servers)
     try:
+        claim_volumes("production")
         # The mount point of a fresh volume: smtpd wants root and exactly this mode.
         own_folder(SPOOL, "root", "root", 0o711)
         _claim_volumes()
@@ -190,17 +195,6 @@ def _tell_demo(settings: Settings) -> None:
     log.info(
         "this is a demo and no mail leaves it; next, set DOMAINS and ACCOUNTS "
         "(compose.yaml shows how)"
-    )
-
-
-def _become_supervisor(settings: Settings) -> NoReturn:
-    """Exec, so that no secret stays in any process's environment."""
-    clean = {"PATH": PATH, "TZ": settings.tz, "LANG": "C.UTF-8"}
-    arguments = ["-m", "entrypoint.supervise", str(paths.RUN / "supervisord.conf")]
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execve(  # noqa: S606
-        sys.executable, [sys.executable, *arguments, settings.log_format], clean
     )
 
 

@@ -21,6 +21,7 @@ from entrypoint.config.dkim import read_dkim
 from entrypoint.config.domain_names import domain_name
 from entrypoint.config.domains import read_mail_domains
 from entrypoint.config.entries import lines, words
+from entrypoint.config.mode import MODE, Mode, note_test_variables, read_mode
 from entrypoint.config.problems import ConfigurationError, Problems
 from entrypoint.config.reading import Reading, gather, note_unknown
 from entrypoint.config.relay import read_relay
@@ -29,7 +30,7 @@ from entrypoint.config.tls import check_tls_files, read_acme, read_tls_files
 from entrypoint.config.values import greylist, probe_domain, rate
 from entrypoint.config.variables import VARIABLES
 
-__all__ = ["ConfigurationError", "host_facts", "load", "load_to_start"]
+__all__ = ["ConfigurationError", "host_facts", "load", "load_to_start", "mode", "variables"]
 
 # The fields that are one value and depend on no other.
 _SINGLE: Mapping[str, Callable[[str], object]] = {
@@ -103,10 +104,29 @@ def load_to_start(
     return draft.settings(host)
 
 
+def mode(environ: Mapping[str, str] | None = None) -> Mode:
+    """What this container is. Raises ConfigurationError."""
+    return read_mode(variables() if environ is None else environ)
+
+
+def variables() -> Mapping[str, str]:
+    """Of this process's environment, for the test target's own reader."""
+    return os.environ
+
+
 def _read(environ: Mapping[str, str] | None, kept: Collection[str] | None) -> _Draft:
     environ = os.environ if environ is None else environ
     problems = Problems()
-    note_unknown(environ, VARIABLES, problems)
+    if read_mode(environ) == "test":
+        problems.add(
+            "MODE",
+            "this is a test target, which knows start, check, render, health and verify",
+            "unset MODE for a mail server",
+            "test",
+        )
+        problems.raise_any()
+    note_unknown(environ, {**VARIABLES, "mode": MODE}, problems)
+    note_test_variables(environ, problems)
     reading = Reading(gather(environ, VARIABLES, problems), problems)
 
     values: dict[str, object] = {}

@@ -29,6 +29,8 @@ class Port:
 SMTP_PORTS = (Port(25, "smtp"), Port(465, "smtp", implicit_tls=True), Port(587, "smtp"))
 IMAP_PORTS = (Port(143, "imap"), Port(993, "imap", implicit_tls=True), Port(4190, "sieve"))
 POP3_PORTS = (Port(995, "pop3", implicit_tls=True),)
+# What a test target has beside: SMTP with AUTH in plaintext, and POP3 as test suites speak it.
+TEST_SMTP_PORT, TEST_HTTP_PORT = 1025, 8025
 # Those of the web service are not in the rendered list, which is of mail alone.
 WEB_PORTS = (Port(80, "http"), Port(443, "http", implicit_tls=True))
 
@@ -36,6 +38,14 @@ WEB_PORTS = (Port(80, "http"), Port(443, "http", implicit_tls=True))
 def served_ports(*, imap: bool, pop3: bool) -> tuple[Port, ...]:
     """Every port that answers, those of SMTP first."""
     return SMTP_PORTS + (IMAP_PORTS if imap else ()) + (POP3_PORTS if pop3 else ())
+
+
+def test_ports(*, imap: bool, implicit_tls: bool) -> tuple[Port, ...]:
+    """Every port of a test target that greets; implicit_tls: of 1025."""
+    smtp = (*SMTP_PORTS, Port(TEST_SMTP_PORT, "smtp", implicit_tls=implicit_tls))
+    sieve = {4190}
+    read = (*(port for port in IMAP_PORTS if port.number not in sieve), Port(110, "pop3"))
+    return smtp + ((*read, *POP3_PORTS) if imap else ())
 
 
 def to_text(ports: Iterable[Port]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from entrypoint.config.ports import TEST_HTTP_PORT, TEST_SMTP_PORT
 from entrypoint.probe.processes import Process
 from entrypoint.probe.questions import Answers, Probe
 from entrypoint.probe.smtp import Control
@@ -33,6 +34,7 @@ _SERVICES = {
     "port 143": "imap-login",
     "port 993": "imap-login",
     "port 4190": "managesieve-login",
+    "port 110": "pop3-login",
     "port 995": "pop3-login",
     "lmtp": "lmtp",
     "quota-status": "quota-status",
@@ -129,6 +131,9 @@ def _silent(
     for number in (80, 443):
         if _is_silent(probes, f"port {number}"):
             yield _Silent("web", "web", f"port {number}")
+    for number in (TEST_SMTP_PORT, TEST_HTTP_PORT):
+        if _is_silent(probes, f"port {number}"):
+            yield _Silent("target", "the test target", f"port {number}")
 
 
 def _smtpd(

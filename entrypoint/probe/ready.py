@@ -22,7 +22,7 @@ _HOST = "127.0.0.1"
 def is_ready(ports: Iterable[Port], logins: Path = LOGINS_SOCKET, seconds: float = SECONDS) -> bool:
     """Whether all of them answer as they should; the first that does not is enough to know."""
     try:
-        return all(_greets(port, seconds) for port in ports) and _denies(logins, seconds)
+        return _denies(logins, seconds) and all(_greets(port, seconds) for port in ports)
     except OSError:
         return False
 

@@ -20,7 +20,7 @@ from supervisor.medusa import asyncore_25 as asyncore
 from supervisor.options import ServerOptions
 from supervisor.supervisord import Supervisor
 
-from entrypoint.config.ports import SMTP_PORTS, port_numbers, rendered_ports
+from entrypoint.config.ports import port_numbers, rendered_ports
 from entrypoint.health.looking import Looking
 from entrypoint.health.watchdog import Watchdog
 from entrypoint.log import start_logging
@@ -80,8 +80,9 @@ class Watch:
     def tell_when_ready(self) -> None:
         """Wait until every port greets and logins can be checked, then say so once."""
         ports = rendered_ports(RUN / PORTS)
-        ports_text = f"mail is accepted on the ports {port_numbers(SMTP_PORTS)}"
-        if mailboxes := [port for port in ports if port not in SMTP_PORTS]:
+        smtp = [port for port in ports if port.protocol == "smtp"]
+        ports_text = f"mail is accepted on the ports {port_numbers(smtp)}"
+        if mailboxes := [port for port in ports if port.protocol != "smtp"]:
             ports_text += f", and read on {port_numbers(mailboxes)}"
         deadline = time.monotonic() + _READY_WITHIN
         while not self.failed and time.monotonic() < deadline:

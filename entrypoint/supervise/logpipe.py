@@ -16,6 +16,7 @@ import argparse
 import ctypes
 import os
 import pwd
+import re
 import signal
 import subprocess
 import threading
@@ -71,8 +72,13 @@ class Reader:
         output: IO[bytes],
         emit: Callable[[str, str, str], None],
         repeated: RepeatedErrors | None = None,
+        dropped: re.Pattern[str] | None = None,
     ) -> None:
-        """repeated: what was said before, of a program whose errors are many for one cause."""
+        """repeated: what was said before, of a program whose errors are many for one cause.
+
+        dropped: which whole messages say nothing, if any do.
+        """
+        self._dropped = dropped
         self.last = ""
         self._repeated = repeated
         self._name, self._output, self._emit = name, output, emit
@@ -98,7 +104,7 @@ class Reader:
                 level, program, message = classify(self._name, line)
                 if self._name == "dovecot" and (account := denied(line)):
                     note_denied(account)
-                if line:
+                if line and not (self._dropped and self._dropped.fullmatch(message)):
                     self._note(level, message)
                     if self._repeated is not None:
                         level = self._repeated.level(level, message)
@@ -198,6 +204,7 @@ def main() -> None:
         default="",
         help="who runs nothing but parts of this program: what is left of an earlier one is killed",
     )
+    parser.add_argument("--drop", type=re.compile, help="whole messages that are left out")
     parser.add_argument("name")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
@@ -218,7 +225,7 @@ def main() -> None:
     said = RUN / f"{options.name}.said"
     if repeated is not None:
         repeated.load(said)
-    reader = Reader(options.name, program.output, emit, repeated)
+    reader = Reader(options.name, program.output, emit, repeated, options.drop)
     status = program.run(say)
     reader.finish()
     if repeated is not None:

@@ -19,7 +19,7 @@ _LEVEL = {
     "fatal": "error",
 }
 _PREFIX = re.compile(r"(debug|info|warn|warning|error|critical|fatal): +")
-_FILTER = re.compile(r"((?:extra-)?(?:inbound|submission)(?:-\d+)?): +")
+_FILTER = re.compile(r"((?:extra-)?(?:inbound|submission)(?:-\d+)?|capture): +")
 # A client's command may hold quotation marks, and smtpd escapes none. The reply, which stands
 # behind it, holds none (filters.smtpd.verdict), so the last result is smtpd's.
 _REFUSED = re.compile(r'([0-9a-f]{16} smtp failed-command) command="(.*)" result="(.*)"')

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from .harness.signpost import Signpost
+from .harness.target import build_image
 from .harness.world import World
 
 ALICE = ("alice@example.org", "alice's $ecret: with a colon")
@@ -50,6 +51,12 @@ def world() -> Iterator[World]:
 def image(world: World) -> None:
     """The image under test, built."""
     world.build_image()
+
+
+@pytest.fixture(scope="session")
+def target_image() -> None:
+    """The same image, for who needs no peers."""
+    build_image()
 
 
 @pytest.fixture(scope="session")

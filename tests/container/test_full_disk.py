@@ -5,6 +5,7 @@ be accepted is told to come later.
 from __future__ import annotations
 
 import re
+import smtplib
 import time
 from collections.abc import Iterator
 
@@ -17,6 +18,7 @@ from .harness.messages import letter
 from .harness.shell import attempt, fresh, wait_until
 from .harness.signpost import IMAGE, Signpost
 from .harness.small_disk import SmallDisk
+from .harness.target import TestTarget
 from .harness.world import World
 
 ALICE = ("alice@example.org", "alice-has-a-secret")
@@ -225,3 +227,29 @@ def test_a_first_start_on_a_full_disk_says_what_it_is_and_ends() -> None:
     ), told
     assert "writable" not in told
     assert "Traceback" not in told
+
+
+def test_a_test_targets_disk(target_image: None) -> None:
+    """Nothing more is taken, all that was taken is there, and each refusal says why."""
+    taken: list[str] = []
+
+    def fill(smtp: smtplib.SMTP) -> None:
+        for number in range(1_000):
+            text = f"Subject: m{number}\r\n\r\n" + "a word and another\r\n" * 200
+            smtp.sendmail("a@x.example", ["b@y.example"], text)
+            taken.append(f"m{number}")
+
+    with TestTarget(options=("--tmpfs", "/data:size=4m")) as target:
+        with target.smtp() as smtp, pytest.raises(smtplib.SMTPDataError) as refused:
+            fill(smtp)
+        full = b"4.3.1 the disk with the stored messages is full"
+        assert (refused.value.smtp_code, refused.value.smtp_error) == (452, full)
+        assert taken
+        listed = target.get("/api/v1/messages?limit=1000")["messages"]
+        assert [each["Subject"] for each in reversed(listed)] == taken
+        status, said = target.request("DELETE", "/api/v1/messages")
+        assert (status, said) in (
+            (200, b"ok"),
+            (507, b"Error: the disk with the stored messages is full; make room on it"),
+        )
+        assert "Traceback" not in target.logs()

@@ -114,3 +114,24 @@ def test_old_tls_versions_are_refused(world: World, signpost: Signpost) -> None:
 
 def test_health_says_that_all_three_ports_answer(signpost: Signpost) -> None:
     assert signpost.attempt("signpost", "health").returncode == 0
+
+
+def test_nothing_of_a_test_target_listens_or_runs(signpost: Signpost) -> None:
+    listening = signpost.exec("cat", "/proc/net/tcp", "/proc/net/tcp6")
+    ports = {
+        int(line.split()[1].rpartition(":")[2], 16)
+        for line in listening.splitlines()
+        if line.split()[3] == "0A"  # TCP_LISTEN
+    }
+    assert {25, 143, 465, 587, 993, 4190} <= ports
+    assert not ports & {53, 110, 1025, 8025, 10025}
+    # cmdline and maps of each process: what runs, and what is loaded.
+    seen = signpost.processes("sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/maps 2>&1").decode(
+        errors="replace"
+    )
+    assert "filters.inbound" in seen
+    assert "loop_check.so" in seen
+    assert not [word for word in ("test_target", "capture", "test_banner") if word in seen]
+    assert "TEST" not in signpost.exec("signpost", "dns")
+    program = "import socket; print(socket.create_connection(('127.0.0.1', 25)).recv(512))"
+    assert " ESMTP OpenSMTPD" in signpost.exec("/opt/signpost/bin/python", "-c", program)

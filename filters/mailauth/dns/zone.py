@@ -11,13 +11,54 @@ network.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from filters.mailauth.dns.types import Answer, DnsTemporaryError, RecordData, labels
 
 _FAILURES = {"SERVFAIL": "SERVFAIL", "TIMEOUT": "the DNS look-up timed out"}
+MOST_ALIASES = 16
 _TYPES = {"TXT", "A", "AAAA", "MX", "NS", "PTR", "CNAME"}
 
 _Node = dict[str, "tuple[RecordData, ...] | str"] | str
+
+
+@dataclass(frozen=True)
+class ZoneAnswer:
+    """What a zone says of a name and a type, aliases not followed.
+
+    failure: "SERVFAIL" or "TIMEOUT", and nothing else is known then. exists: whether the name does.
+    """
+
+    records: tuple[RecordData, ...] = ()
+    alias: str | None = None
+    failure: str | None = None
+    exists: bool = True
+
+
+class Zone:
+    """The names of a mapping. Raises ValueError for one that is no zone."""
+
+    def __init__(self, names: Mapping[str, object]) -> None:
+        self._nodes = {_key(name): _node(name, node) for name, node in names.items()}
+
+    def __contains__(self, name: str) -> bool:
+        return _key(name) in self._nodes
+
+    def find(self, name: str, rdtype: str) -> ZoneAnswer:
+        """Look a name and a type up; a name that cannot be does not exist."""
+        node = self._nodes.get(_key(name)) if labels(name) is not None else None
+        if node is None:
+            return ZoneAnswer(exists=False)
+        if isinstance(node, str):
+            return ZoneAnswer(failure=node) if node in _FAILURES else ZoneAnswer()
+        records, alias = node.get(rdtype, ()), node.get("CNAME", ())
+        if isinstance(records, str):
+            return ZoneAnswer(failure=records)
+        if records or not alias:
+            return ZoneAnswer(records)
+        return (
+            ZoneAnswer(failure=alias) if isinstance(alias, str) else ZoneAnswer(alias=str(alias[0]))
+        )
 
 
 class StaticResolver:
@@ -26,35 +67,27 @@ class StaticResolver:
     Raises ValueError for a zone that is none. asked: every (name, type), in order.
     """
 
-    def __init__(self, zone: Mapping[str, object]) -> None:
-        self._nodes: dict[str, _Node] = {}
+    def __init__(self, zone: Mapping[str, object] | Zone) -> None:
+        self._zone = zone if isinstance(zone, Zone) else Zone(zone)
         self.asked: list[tuple[str, str]] = []
-        for name, node in zone.items():
-            self._nodes[_key(name)] = _node(name, node)
 
     async def query(self, name: str, rdtype: str) -> Answer:
         """Answer as a recursive resolver would, aliases followed."""
         self.asked.append((name, rdtype))
-        if labels(name) is None:
-            return Answer(nxdomain=True)
-        at = _key(name)
-        for _ in range(16):
-            node = self._nodes.get(at)
-            if node is None:
-                return Answer(nxdomain=True)
-            if isinstance(node, str):
-                if node in _FAILURES:
-                    raise DnsTemporaryError(f"{_FAILURES[node]} for {rdtype} of {_plain(name)}")
-                return Answer()
-            records = node.get(rdtype, ())
-            if isinstance(records, str):
-                raise DnsTemporaryError(f"{_FAILURES[records]} for {rdtype} of {_plain(name)}")
-            alias = node.get("CNAME", ())
-            if records or not alias:
-                return Answer(records)
-            if isinstance(alias, str):
-                raise DnsTemporaryError(f"{_FAILURES[alias]} for CNAME of {_plain(name)}")
-            at = _key(str(alias[0]))
+        return self.answer(name, rdtype)
+
+    def answer(self, name: str, rdtype: str) -> Answer:
+        """The same at once, and not counted. Raises DnsTemporaryError."""
+        at = name
+        for _ in range(MOST_ALIASES):
+            found = self._zone.find(at, rdtype)
+            if found.failure is not None:
+                raise DnsTemporaryError(
+                    f"{_FAILURES[found.failure]} for {rdtype} of {_plain(name)}"
+                )
+            if found.alias is None:
+                return Answer(found.records, nxdomain=not found.exists)
+            at = found.alias
         raise DnsTemporaryError(f"SERVFAIL for {rdtype} of {_plain(name)}: an endless alias")
 
 

@@ -61,7 +61,7 @@ class Run:
         self.folder = folder
 
     def render(self, settings: Settings) -> None:
-        book = login_table(settings, SecretStr.get_secret_value)
+        book = login_table(settings.accounts, SecretStr.get_secret_value)
         (self.folder / LOGINS).write_text(json.dumps(book))
 
     def known(self) -> KnownHashes:

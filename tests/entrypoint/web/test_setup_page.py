@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from entrypoint.completion import preview
 from entrypoint.config.settings import Settings
-from entrypoint.render import _environment, render
+from entrypoint.render import render, template_environment
 from entrypoint.web.answer import respond
 from entrypoint.web.http import HttpRequest, HttpResponse, parse_head
 from entrypoint.web.published import site_of
@@ -201,7 +201,7 @@ def test_it_names_nobody() -> None:
 
 
 def test_what_is_written_into_it_is_escaped() -> None:
-    environment = _environment(SecretStr.get_secret_value)
+    environment = template_environment(SecretStr.get_secret_value)
     hostile = SimpleNamespace(mail_hostname='"><script>x</script>', enable_pop3=False)
     content = environment.get_template("client-setup.html.j2").render(settings=hostile)
     assert "<script>" not in content

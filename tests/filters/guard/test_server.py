@@ -14,7 +14,7 @@ import pytest
 from filters.guard.client import GuardClient
 from filters.guard.login_guard import FIRST_BLOCK, NETWORK_LIMIT, PAIR_LIMIT, LoginGuard
 from filters.guard.server import GuardServer
-from filters.logins import listen_at
+from filters.unix_socket import listen_at
 
 NOW = 1_795_000_000.0
 ATTACKER, HOME, ALICE = "198.51.100.7", "203.0.113.20", "alice@example.org"
@@ -33,7 +33,7 @@ def server(folder: Path) -> GuardServer:
 @asynccontextmanager
 async def serving(guard: GuardServer, folder: Path) -> AsyncIterator[Path]:
     path = folder / "socket"
-    task = asyncio.create_task(guard.serve(listen_at(path)))
+    task = asyncio.create_task(guard.serve(listen_at(path, 0o666)))
     try:
         yield path
     finally:
