@@ -71,6 +71,7 @@ class Mailboxes:
         self.watches = MaildirWatches(root, self._wake.set)
         self._deliverer = Deliverer(root, delimiter)
         self._files = ThreadPoolExecutor(1, thread_name_prefix="mailboxes")
+        self._recovered = False  # what an earlier process left
         self._added = True  # whether there may be deliveries
         self._deleted, self._marked = ChangedMessages(), ChangedMessages()
         self._unlisted: dict[str, None] = {}  # Maildirs
@@ -91,10 +92,11 @@ class Mailboxes:
         events = asyncio.create_task(self.watches.run())
         self._wake.set()
         try:
-            await self._recover()
             while True:
                 await self._wait()
                 try:
+                    if not self._recovered:
+                        await self._recover()
                     await self._round()
                 except Exception as error:  # a full disk, a busy one, a mistake of ours
                     await self._try_again(error)
@@ -124,6 +126,7 @@ class Mailboxes:
         self._unlisted = dict.fromkeys(found)
         for maildir in found:
             await self._do(Maildir(self._root, maildir).remove_unfinished)
+        self._recovered = True
 
     async def _wait(self) -> None:
         with contextlib.suppress(TimeoutError):

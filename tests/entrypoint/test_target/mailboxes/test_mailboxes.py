@@ -186,7 +186,7 @@ def test_seen_by_a_client_is_read_in_the_api_and_unseen_elsewhere(tmp_path: Path
             assert kept.files("b.example/carol")[0].parent.name == "new"
             flagged(bob, "")
             await until_true(lambda: _is_unread(kept.mailbox, identity))
-            assert len(told) == 2  # nothing goes in a circle
+            assert len(told) == 2  # its own renames are no change
 
     asyncio.run(case())
 
@@ -459,6 +459,26 @@ def test_a_disk_that_fails_is_tried_again(tmp_path: Path, caplog: pytest.LogCapt
             (kept.root / "b.example").unlink()
             await kept.settled()
             assert len(kept.files()) == len(kept.files("c.example/carol")) == 1
+
+    asyncio.run(case())
+
+
+def test_a_disk_that_fails_at_the_start_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def case() -> None:
+        async with keeping(tmp_path) as kept:
+            await kept.deliver()
+            await kept.settled()
+        # A name for what a process that was killed had begun, which cannot be removed.
+        obstacle = tmp_path / "mail" / MAILDIR / "Maildir/tmp/1.signpost"
+        obstacle.mkdir()
+        async with keeping(tmp_path) as kept:
+            await until(lambda: "trying again" in caplog.text)
+            obstacle.rmdir()
+            await kept.deliver()
+            await kept.settled()
+            assert len(kept.files()) == 2
 
     asyncio.run(case())
 
