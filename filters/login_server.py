@@ -1,8 +1,6 @@
 """A socket at which PAM and Dovecot ask whether a login and a password belong together.
 
-The question is `LOGIN NUL PASSWORD`, or `LOGIN NUL PASSWORD NUL ADDRESS` from who knows the client,
-and the end of writing; the answer `right` or `wrong` and a line feed, or the end where there is
-none. What is remembered is answered at once, and so is a new password where too many were looked at
+What is remembered is answered at once, and so is a new password where too many were looked at
 for that login: there is no answer then. Of the rest one password is looked at after the other, so
 that a flood of guesses meets its own block; the hashing itself, which takes longest, is done in a
 thread. Questions from smtpd, whose parent process waits, have a row and a thread of their own and
@@ -25,17 +23,13 @@ from filters.guard.networks import address_of
 from filters.guard.server import GuardServer
 from filters.last_used import LastUsed
 from filters.login_name import login_bytes
+from filters.login_question import ANSWERED_WITHIN, NO_ANSWER, RIGHT, WRONG, read_question
 from filters.quoting import quoted
 from filters.right_passwords import RightPasswords
 from filters.uncounted_login import UncountedLogin
 from filters.watched_file import LastGood
 
 log = logging.getLogger(__name__)
-
-RIGHT, WRONG, NO_ANSWER = b"right\n", b"wrong\n", b""
-LONGEST_QUESTION = 2048  # smtpd's own limits are 255 bytes of login and 2047 of password
-# Seconds for a question and its answer: the asker waits no longer (LONGEST of pam_signpost.c).
-ANSWERED_WITHIN = 2.0
 
 
 class Asker:
@@ -200,13 +194,8 @@ class LoginServer:
         asker = Asker(writer.get_extra_info("socket"), ANSWERED_WITHIN)
         try:
             async with asyncio.timeout(ANSWERED_WITHIN):
-                question = b""
-                while len(question) <= LONGEST_QUESTION and (
-                    part := await reader.read(LONGEST_QUESTION)
-                ):
-                    question += part
-                known = len(question) <= LONGEST_QUESTION
-                writer.write(await self.answer(question, asker) if known else WRONG)
+                question = await read_question(reader)
+                writer.write(WRONG if question is None else await self.answer(question, asker))
                 await writer.drain()
         except (TimeoutError, ConnectionError):
             log.warning("a question broke off")

@@ -1,8 +1,7 @@
 """Whose credentials are right in test mode: anybody's, or those of the accounts.
 
-smtpd's PAM module and Dovecot ask at a socket as they ask `filters.logins` in production:
-`LOGIN NUL PASSWORD`, perhaps `NUL ADDRESS`, and the end of writing; the answer is `right` or
-`wrong` and a line feed. Nobody counts failures here, and nobody is blocked.
+smtpd's PAM module and Dovecot ask at a socket as they ask `filters.logins` in production. Nobody
+counts failures here, and nobody is blocked.
 """
 
 from __future__ import annotations
@@ -17,14 +16,11 @@ from pathlib import Path
 from entrypoint.test_target.mailboxes.addresses import is_login
 from filters.credentials import LoginChecker, LoginTable, search
 from filters.login_name import login_bytes
+from filters.login_question import ANSWERED_WITHIN, RIGHT, WRONG, read_question
 from filters.quoting import quoted
 from filters.watched_file import LastGood
 
 log = logging.getLogger(__name__)
-
-_RIGHT, _WRONG = b"right\n", b"wrong\n"
-_LONGEST_QUESTION = 2_048  # bytes: what smtpd and Dovecot take is less
-_ANSWERED_WITHIN = 2.0  # seconds; who asks waits no longer
 
 
 class Credentials:
@@ -87,13 +83,10 @@ class CredentialServer:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(_ANSWERED_WITHIN):
-                question = b""
-                while len(question) <= _LONGEST_QUESTION and (
-                    part := await reader.read(_LONGEST_QUESTION)
-                ):
-                    question += part
-                writer.write(_RIGHT if await self._right(question) else _WRONG)
+            async with asyncio.timeout(ANSWERED_WITHIN):
+                question = await read_question(reader)
+                is_right = question is not None and await self._right(question)
+                writer.write(RIGHT if is_right else WRONG)
                 await writer.drain()
         except (TimeoutError, OSError):
             log.warning("a question about a login broke off")
@@ -105,8 +98,6 @@ class CredentialServer:
     async def _right(self, question: bytes) -> bool:
         login, _, rest = question.partition(b"\0")
         password, of_dovecot, _ = rest.partition(b"\0")
-        if len(question) > _LONGEST_QUESTION:
-            return False
         if not of_dovecot:
             return await self._credentials.bytes_are_right(login, password)
         # It says who the client is, and makes the login a folder's path.

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pytest
 
-from filters.login_server import LONGEST_QUESTION
+from filters.login_question import LONGEST_QUESTION
 
 from .harness import pam_module
 from .harness.shell import attempt, fresh, run

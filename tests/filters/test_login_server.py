@@ -23,7 +23,8 @@ from filters.guard.block_store import BlockStore
 from filters.guard.login_guard import NETWORK_LIMIT, PAIR_LIMIT, LoginGuard
 from filters.guard.open_logins import MOST_COVERED
 from filters.guard.server import GuardServer
-from filters.login_server import NO_ANSWER, RIGHT, WRONG, LoginServer
+from filters.login_question import NO_ANSWER, RIGHT, WRONG
+from filters.login_server import LoginServer
 from filters.uncounted_login import UncountedLogin
 from filters.watched_file import LastGood
 

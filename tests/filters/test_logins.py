@@ -24,7 +24,8 @@ from filters.guard.server import GuardServer
 from filters.hash_cost import fit_a_question
 from filters.last_used import LastUsed, read_last_used
 from filters.login_name import login_bytes, login_name
-from filters.login_server import LONGEST_QUESTION, NO_ANSWER, RIGHT, WRONG, Asker, LoginServer
+from filters.login_question import LONGEST_QUESTION, NO_ANSWER, RIGHT, WRONG
+from filters.login_server import Asker, LoginServer
 from filters.uncounted_login import UncountedLogin
 from filters.watched_file import LastGood
 
