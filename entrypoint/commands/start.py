@@ -34,6 +34,7 @@ from entrypoint.paths import DOVECOT_RUN, SERVER_LOCK, SPOOL
 from entrypoint.probe.new_login import make_probe_login
 from entrypoint.queued_senders import clear_unrewritable
 from entrypoint.render import check_syntax
+from entrypoint.resolv_conf import RESOLV_CONF, servers_in
 from entrypoint.supervise.become import become_supervisor
 from entrypoint.supervise.denied_mail import note_denied
 from entrypoint.tls import sources
@@ -210,9 +211,6 @@ def _bare(settings: Settings, message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
 
-RESOLV_CONF = Path("/etc/resolv.conf")
-
-
 def use_servers(servers: Sequence[str], path: Path = RESOLV_CONF) -> None:
     """Make the resolver ask these servers; nothing changes where none are given.
 
@@ -223,17 +221,10 @@ def use_servers(servers: Sequence[str], path: Path = RESOLV_CONF) -> None:
         return
     content = "".join(f"nameserver {server}\n" for server in servers)
     try:
-        present = path.read_text("utf-8", "replace")
-        named = [line.split()[1] for line in present.splitlines() if _names_a_server(line)]
-        if named == list(servers):
+        if servers_in(path.read_text("utf-8", "replace")) == list(servers):
             return
         path.write_text(content, "ascii")
     except OSError as error:
         raise ConfigurationError(
             [f"DNS_SERVERS: {path} cannot be written ({error.strerror}); set dns: in compose.yaml"]
         ) from error
-
-
-def _names_a_server(line: str) -> bool:
-    words = line.split()
-    return len(words) >= 2 and words[0] == "nameserver"

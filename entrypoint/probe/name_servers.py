@@ -11,8 +11,8 @@ from pathlib import Path
 
 from entrypoint.probe.dialog import reason
 from entrypoint.probe.questions import Probe, ask_all
+from entrypoint.resolv_conf import RESOLV_CONF, servers_in
 
-RESOLV_CONF = Path("/etc/resolv.conf")
 _AGAIN = 2.0  # seconds
 # A forwarder that says SERVFAIL so late has waited in vain for a server that is silent.
 _LATE_FAILURE = 1.5  # seconds
@@ -24,11 +24,9 @@ _QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x00" + b"\x00\x02\x
 def name_servers(path: Path = RESOLV_CONF) -> list[str]:
     """The first three addresses, as resolvers take them; none where the file cannot be read."""
     try:
-        lines = path.read_text("utf-8", "replace").splitlines()
+        return servers_in(path.read_text("utf-8", "replace"))[:3]
     except OSError:
         return []
-    words = (line.split() for line in lines)
-    return [each[1] for each in words if len(each) >= 2 and each[0] == "nameserver"][:3]
 
 
 class _Answer(asyncio.DatagramProtocol):

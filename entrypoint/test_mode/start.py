@@ -17,6 +17,7 @@ from entrypoint.disks import explained
 from entrypoint.files import claim_tree, own_folder, write_file
 from entrypoint.log import start_logging
 from entrypoint.probe.new_login import make_probe_login
+from entrypoint.resolv_conf import RESOLV_CONF, servers_in
 from entrypoint.supervise.become import become_supervisor
 from entrypoint.test_mode import render as test_render
 from entrypoint.test_mode.passwords import hashed
@@ -29,7 +30,6 @@ from entrypoint.volume_mode import claim_volumes
 log = logging.getLogger(__name__)
 
 USER = "target"
-_RESOLV_CONF = Path("/etc/resolv.conf")
 _ENGINE_COMMENT = f"# {test_render.ENGINE_NAMES} is asked for the webhook's host alone"
 
 
@@ -97,7 +97,7 @@ def _pair(settings: TestSettings) -> tuple[bytes, bytes]:
     return made.certificate.read_bytes(), made.key.read_bytes()
 
 
-def ask_ourselves(path: Path = _RESOLV_CONF) -> bool:
+def ask_ourselves(path: Path = RESOLV_CONF) -> bool:
     """Make every program of the container ask the target's own name server, and no other.
 
     Whether the engine's own was named before; a comment tells the next start. Raises
@@ -105,9 +105,9 @@ def ask_ourselves(path: Path = _RESOLV_CONF) -> bool:
     """
     content = f"nameserver {test_render.NAME_SERVER}\n"
     try:
-        lines = path.read_text("utf-8", "replace").splitlines()
-        named = [line.split()[1] for line in lines if line.startswith("nameserver ")]
-        engine_names = test_render.ENGINE_NAMES in named or _ENGINE_COMMENT in lines
+        text = path.read_text("utf-8", "replace")
+        named = servers_in(text)
+        engine_names = test_render.ENGINE_NAMES in named or _ENGINE_COMMENT in text.splitlines()
         if named != [test_render.NAME_SERVER]:
             # In place: in a container the file is a mount and cannot be replaced.
             comment = f"{_ENGINE_COMMENT}\n" if engine_names else ""
