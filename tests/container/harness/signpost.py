@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import re
-import subprocess
 import tarfile
 import tempfile
 import time
@@ -14,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .container import Container
 from .shell import attempt, fresh, run, wait_until
 from .swaks import Conversation, Swaks
 
@@ -52,7 +52,7 @@ def build(place: Place, base: Mapping[str, str]) -> None:
     run(*COMPOSE, *FILES, "build", "signpost", environ={**base, **place.environ()})
 
 
-class Signpost:
+class Signpost(Container):
     """A compose project with one Signpost in it, and volumes of its own."""
 
     def __init__(
@@ -140,51 +140,9 @@ class Signpost:
 
     # -- what it says -----------------------------------------------------------------------
 
-    def logs(self) -> str:
-        """Everything on the container's stdout and stderr so far."""
-        done = attempt("docker", "logs", self.container)
-        return (done.stdout + done.stderr).decode(errors="replace")
-
-    def wait_for_log(self, pattern: str, timeout: float = 20) -> re.Match[str]:
-        """The first match of a pattern in the log (^ and $ are a line's ends).
-
-        Fails at once, with the log, when the container has ended without it.
-        """
-
-        def look() -> re.Match[str] | None:
-            running = self.running()  # asked first: it may end after its last line
-            found = re.search(pattern, self.logs(), re.MULTILINE)
-            assert found or running, f"it ended without {pattern!r}:\n{self.logs()}"
-            return found
-
-        try:
-            found = wait_until(look, f"a log line like {pattern!r}", timeout)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\nthe log:\n{self.logs()}") from None
-        assert found is not None
-        return found
-
-    def running(self) -> bool:
-        """Whether the container runs."""
-        return self._inspect("{{.State.Running}}") == "true"
-
     def exit_code(self) -> int:
         """The container's exit status, when it has ended."""
-        return int(self._inspect("{{.State.ExitCode}}"))
-
-    def attempt(
-        self, *command: str, stdin: bytes = b"", user: str = "root"
-    ) -> subprocess.CompletedProcess[bytes]:
-        """Run a command in the container, whatever its exit status."""
-        return attempt(
-            "docker", "exec", "-i", "--user", user, self.container, *command, stdin=stdin
-        )
-
-    def exec(self, *command: str, stdin: bytes = b"", user: str = "root") -> str:
-        """What a command in the container prints; it must succeed."""
-        return run(
-            "docker", "exec", "-i", "--user", user, self.container, *command, stdin=stdin
-        ).decode()
+        return int(self.inspect("{{.State.ExitCode}}"))
 
     # -- mail -------------------------------------------------------------------------------
 
@@ -278,9 +236,6 @@ class Signpost:
         ).decode()
 
     # -- how --------------------------------------------------------------------------------
-
-    def _inspect(self, template: str) -> str:
-        return run("docker", "inspect", "--format", template, self.container).decode().strip()
 
     def _compose(self, *command: str) -> None:
         service = dict(self.service)

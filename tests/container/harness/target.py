@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import smtplib
 import time
 import urllib.error
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from .shell import attempt, fresh, run, wait_until
+from .container import Container
+from .shell import attempt, fresh, run
 from .signpost import IMAGE, ROOT
 
 READY = r"accessible via"
@@ -23,11 +23,11 @@ PORTS = (25, 110, 143, 465, 587, 993, 995, SMTP, HTTP)
 
 
 def build_image() -> None:
-    """Build the image under test; at once where it is there already."""
+    """Build the image under test; at once where nothing has changed."""
     run("docker", "build", "--quiet", "--tag", IMAGE, str(ROOT))
 
 
-class TestTarget:
+class TestTarget(Container):
     """A container, its ports published on loopback."""
 
     __test__ = False
@@ -112,38 +112,6 @@ class TestTarget:
         return f"http://{HOST}:{self.port(HTTP)}"
 
     # -- what it says -----------------------------------------------------------------------
-
-    def logs(self) -> str:
-        """Everything on the container's stdout and stderr so far."""
-        done = attempt("docker", "logs", self.container)
-        return (done.stdout + done.stderr).decode(errors="replace")
-
-    def wait_for_log(self, pattern: str, timeout: float = 20) -> re.Match[str]:
-        """The first match of a pattern; fails at once when the container has ended without it."""
-
-        def look() -> re.Match[str] | None:
-            running = self.running()  # asked first: it may end after its last line
-            found = re.search(pattern, self.logs(), re.MULTILINE)
-            assert found or running, f"it ended without {pattern!r}:\n{self.logs()}"
-            return found
-
-        try:
-            found = wait_until(look, f"a log line like {pattern!r}", timeout)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\nthe log:\n{self.logs()}") from None
-        assert found is not None
-        return found
-
-    def running(self) -> bool:
-        """Whether the container runs."""
-        shown = run("docker", "inspect", "--format", "{{.State.Running}}", self.container)
-        return shown.decode().strip() == "true"
-
-    def exec(self, *command: str, stdin: bytes = b"", user: str = "root") -> str:
-        """What a command in the container prints; it must succeed."""
-        return run(
-            "docker", "exec", "-i", "--user", user, self.container, *command, stdin=stdin
-        ).decode()
 
     def python(self, program: str, *arguments: str) -> str:
         """What a program prints that runs in the container: its network is the target's own."""

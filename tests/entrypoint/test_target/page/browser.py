@@ -1,15 +1,20 @@
 """Debian's Chromium, driven by Playwright, and what it was seen doing."""
 
+import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Frame, Page, sync_playwright
 
+from entrypoint.test_target.messages.received import ReceivedMessage
+from entrypoint.test_target.store.mailbox import Mailbox
 from tests.entrypoint.test_target.running import Running
 
 _PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -110,3 +115,16 @@ def _watched(context: BrowserContext, target: Running) -> Tab:
     context.on("weberror", lambda error: one.errors.append(str(error.error)))
     one.page.on("dialog", lambda dialog: (one.errors.append(dialog.message), dialog.dismiss()))
     return one
+
+
+def fill(database: Path, messages: Sequence[ReceivedMessage]) -> None:
+    """A store that no process has opened, before one does."""
+
+    async def add() -> None:
+        mailbox = Mailbox(database)
+        for start in range(0, len(messages), 1_000):
+            await mailbox.add(messages[start : start + 1_000])
+        mailbox.close()
+
+    # Playwright's loop runs in this thread.
+    ThreadPoolExecutor(1).submit(asyncio.run, add()).result()

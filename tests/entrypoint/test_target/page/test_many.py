@@ -1,18 +1,14 @@
 """The page with more messages than anybody reads."""
 
-import asyncio
 import smtplib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from entrypoint.test_target.store.mailbox import Mailbox
 from tests.entrypoint.test_target.mails import RECEIVED, mail
-from tests.entrypoint.test_target.page.browser import NARROW, Tab, tab
+from tests.entrypoint.test_target.page.browser import NARROW, Tab, fill, tab
 from tests.entrypoint.test_target.running import Running, running
 
 expect.set_options(timeout=20_000)
@@ -25,19 +21,10 @@ MOST_SECONDS = 5.0  # to the first rows, on a machine with much other work; alon
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     database = tmp_path_factory.mktemp("many") / "store.db"
-    # Playwright's loop runs in this thread.
-    ThreadPoolExecutor(1).submit(asyncio.run, fill(database)).result()
+    moments = (RECEIVED + timedelta(seconds=number) for number in range(MANY))
+    fill(database, [mail(subject=f"number {n}", received=each) for n, each in enumerate(moments)])
     with running(database) as full:
         yield full
-
-
-async def fill(database: Path) -> None:
-    mailbox = Mailbox(database)
-    moments = (RECEIVED + timedelta(seconds=number) for number in range(MANY))
-    messages = [mail(subject=f"number {n}", received=moment) for n, moment in enumerate(moments)]
-    for start in range(0, MANY, 1_000):
-        await mailbox.add(messages[start : start + 1_000])
-    mailbox.close()
 
 
 @pytest.fixture

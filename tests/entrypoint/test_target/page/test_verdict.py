@@ -1,18 +1,14 @@
 """The verdict on a message, line by line."""
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from entrypoint.test_target.messages.received import TlsSession
-from entrypoint.test_target.store.mailbox import Mailbox
 from tests.entrypoint.test_target.mails import mail
-from tests.entrypoint.test_target.page.browser import NARROW, WIDE, Tab, tab
+from tests.entrypoint.test_target.page.browser import NARROW, WIDE, Tab, fill, tab
 from tests.entrypoint.test_target.running import Running, running
 
 expect.set_options(timeout=20_000)
@@ -71,18 +67,16 @@ VERDICTS: dict[str, dict[str, Any] | None] = {
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     database = tmp_path_factory.mktemp("judged") / "store.db"
-    # Playwright's loop runs in this thread.
-    ThreadPoolExecutor(1).submit(asyncio.run, fill(database)).result()
+    session = {"login": "app@a.example", "tls": TlsSession("TLSv1.3", "TLS_AES_256_GCM_SHA384")}
+    fill(
+        database,
+        [
+            mail(subject=subject, verdict=verdict, port=587, run="r", **session)
+            for subject, verdict in VERDICTS.items()
+        ],
+    )
     with running(database) as judged:
         yield judged
-
-
-async def fill(database: Path) -> None:
-    mailbox = Mailbox(database)
-    session = {"login": "app@a.example", "tls": TlsSession("TLSv1.3", "TLS_AES_256_GCM_SHA384")}
-    for subject, verdict in VERDICTS.items():
-        await mailbox.add([mail(subject=subject, verdict=verdict, port=587, run="r", **session)])
-    mailbox.close()
 
 
 @pytest.fixture
