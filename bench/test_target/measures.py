@@ -17,9 +17,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from bench.messages import signed
-from bench.target import QUERIES
 from bench.test_target.api import Api, ask_for
 from bench.test_target.containers import Container
+from bench.test_target.fill import QUERIES
 from bench.test_target.smtp import Mail, Sent, SmtpConnection, send
 from filters.mailauth.dkim.sign import SigningKey, public_record
 
