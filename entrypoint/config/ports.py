@@ -43,8 +43,7 @@ def served_ports(*, imap: bool, pop3: bool) -> tuple[Port, ...]:
 def test_ports(*, imap: bool, implicit_tls: bool) -> tuple[Port, ...]:
     """Every port of a test target that greets; implicit_tls: of 1025."""
     smtp = (*SMTP_PORTS, Port(TEST_SMTP_PORT, "smtp", implicit_tls=implicit_tls))
-    sieve = {4190}
-    read = (*(port for port in IMAP_PORTS if port.number not in sieve), Port(110, "pop3"))
+    read = (*(port for port in IMAP_PORTS if port.protocol != "sieve"), Port(110, "pop3"))
     return smtp + ((*read, *POP3_PORTS) if imap else ())
 
 

@@ -18,6 +18,8 @@ from entrypoint.test_target.settings import TargetSettings, TlsPair
 
 TARGET_TLS = RUN / "target-tls"
 TARGET_FOLDER = RUN / "target"
+# A copy that the target may read, whatever the owner of the file that was mounted.
+TARGET_ZONE = RUN / "zone"
 DATABASE = DATA / "test/messages.sqlite"
 BACKEND = ("127.0.0.1", 10025)
 NAME_SERVER = "127.0.0.1"
@@ -115,7 +117,6 @@ def target_settings(
         backend=BACKEND,
         database=str(DATABASE),
         keep_bytes=settings.keep,
-        accept="accounts" if settings.right_logins else "any",
         logins=str(RUN / LOGINS) if settings.right_logins else None,
         any_mailbox=settings.accept == "any",
         delimiter=settings.recipient_delimiter,
@@ -138,10 +139,6 @@ def target_settings(
         label=settings.label,
         version=version,
     )
-
-
-# A copy that the target may read, whatever the owner of the file that was mounted.
-TARGET_ZONE = RUN / "zone"
 
 
 def _plain(logins: tuple[PlainLogin, ...], reveal: Callable[[SecretStr], str]) -> dict[str, str]:

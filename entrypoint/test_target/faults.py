@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from entrypoint.test_target.chaos import Triggers
+from filters.capture.runs import NAME
 
 Phase = Literal["connect", "helo", "auth", "mail-from", "rcpt-to", "data", "message", "accepted"]
 
@@ -91,9 +92,7 @@ class DsnStep(FaultStep):
     recipients: tuple[str, ...]
 
 
-# What can be a sub-address, a recipient's domain or the value of a field.
-RUN = r"^[^\s\x00-\x1f\x7f]{1,255}$"
-Run = Annotated[str, StringConstraints(pattern=RUN, to_lower=True)]
+Run = Annotated[str, StringConstraints(pattern=f"^{NAME}$", to_lower=True)]
 
 
 class FaultRequest(_Strict):

@@ -47,7 +47,7 @@ class _Client:
         yield self._take(found + len(end) - len(last))
 
     async def forget(self) -> None:
-        """Drop what is there already."""
+        """Drop what the client has said so far."""
         self._buffer.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(0):

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import ssl
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -23,7 +25,6 @@ from entrypoint.test_target.fault_table import FaultTable
 from entrypoint.test_target.faults import Command
 from entrypoint.test_target.front import Front
 from entrypoint.test_target.front_session import FrontRules, FrontSession
-from entrypoint.test_target.listening import listen
 from entrypoint.test_target.login_server import Credentials, CredentialServer
 from entrypoint.test_target.page.routes import page_routes
 from entrypoint.test_target.proxied_smtp import ProxiedSmtp
@@ -34,7 +35,6 @@ from entrypoint.test_target.storing import Storing
 from entrypoint.test_target.zone_server import ZoneServer
 from entrypoint.test_target.zone_table import ZoneTable
 from entrypoint.test_target.zone_text import read_zone
-from filters.capture.zones import RunZones
 from filters.unix_socket import listen_at
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 _FILTERS = 0o660
 _EVERYBODYS = 0o666  # smtpd's parent and Dovecot ask there: root without its capabilities
 
+_BACKLOG = 1_024
 _FAREWELL = 1.0  # seconds for requests and messages that are under way when it ends
 _PROBE = 0.05  # seconds between two looks at smtpd's listener
 
@@ -54,11 +55,8 @@ class TargetProcess:
         """Raises OSError and ValueError (ZoneError is one), each with words for the operator."""
         self._settings = settings
         self._credentials = Credentials(_path(settings.logins), any_mailbox=settings.any_mailbox)
-        initial = _zone_file(settings.zone_file)
-        self._known = RunZones()
-        self._known.put("", initial)
         self._faults = FaultTable(self._announce)
-        self._zones = ZoneTable(self._publish, initial)
+        self._zones = ZoneTable(self._publish, _zone_file(settings.zone_file))
         self._mailbox = Mailbox(Path(settings.database), settings.keep_bytes or sys.maxsize)
         self._storing = Storing(self._mailbox)
         rules = FrontRules(
@@ -72,8 +70,8 @@ class TargetProcess:
             auth_fault=self._auth_fault,
         )
         self._front = Front(settings.backend, rules)
-        self._listener = listen(settings.http_address, settings.http_port)
-        self._smtp_listener = listen(settings.smtp_address, settings.smtp_port)
+        self._listener = _listen(settings.http_address, settings.http_port)
+        self._smtp_listener = _listen(settings.smtp_address, settings.smtp_port)
         self.http_port = self._listener.getsockname()[1]
         self.smtp_port = self._smtp_listener.getsockname()[1]
         self._ready = False
@@ -163,7 +161,7 @@ class TargetProcess:
 
     async def _serve_names(self, place: str) -> None:
         address, _, port = place.rpartition(":")
-        self._names = ZoneServer(self._known.everything, silent=False)
+        self._names = ZoneServer(self._zones.served.everything, silent=False)
         try:
             await self._names.start(address.strip("[]"), int(port))
         except OSError as error:
@@ -209,7 +207,6 @@ class TargetProcess:
         await self._capture.tell({"faults": present})
 
     async def _publish(self, run: str, names: Mapping[str, Any] | None) -> None:
-        self._known.put(run, names)
         await self._capture.tell({"zone": run, "names": names})
 
     async def _client_changed(self, session: FrontSession) -> None:
@@ -223,7 +220,7 @@ class TargetProcess:
         if not self._faults.present:
             return None
         command = Command(phase="auth", client=session.client[0], login=login)
-        step = self._faults.step_for(command, asyncio.get_running_loop().time())
+        step = self._faults.step_for(command, time.monotonic())
         if step is None:
             return None
         await asyncio.sleep(step.delay)
@@ -233,6 +230,27 @@ class TargetProcess:
 
     def _count_refused(self) -> None:
         self.target.smtp.refused += 1
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    """address: "::" is every one, of IPv4 as well, and of IPv4 alone on a machine without IPv6.
+
+    Raises OSError that names the place.
+    """
+    try:
+        if address == "::" and socket.has_dualstack_ipv6():
+            return socket.create_server(
+                (address, port),
+                family=socket.AF_INET6,
+                backlog=_BACKLOG,
+                dualstack_ipv6=True,
+                reuse_port=False,
+            )
+        place = "0.0.0.0" if address == "::" else address  # noqa: S104 -- as asked for
+        family = socket.AF_INET6 if ":" in place else socket.AF_INET
+        return socket.create_server((place, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise OSError(error.errno, f"port {port} of {address}: {error.strerror}") from error
 
 
 def _known_client(session: FrontSession) -> Mapping[str, Any]:

@@ -30,10 +30,10 @@ class TargetSettings(JsonModel):
 
     smtp_tls, smtp_login_required: of clients of the front; by implicit TLS begins with the first
     byte. backend: smtpd's listener with `proxy-v2`. keep_bytes: of stored messages; 0 is no bound.
-    accept: whether any credentials are right, or the accounts' alone, which then stand in `logins`.
-    any_mailbox: these are no accounts, and each of them reads every mailbox.
-    zone_file: DNS in the format of `signpost verify`. ui_logins: names and passwords, in clear, for
-    the page and the API; send_logins: those of /api/v1/send where they are others.
+    logins: a file with the only credentials that are right; without it any are. any_mailbox: these
+    are no accounts, and each of them reads every mailbox. zone_file: DNS in the format of
+    `signpost verify`. ui_logins: names and passwords, in plaintext, for the page and the API;
+    send_logins: those of /api/v1/send where they are others.
     webhook_name_server: who knows the names of the container's network, for the webhook's alone.
     webhook_limit: calls a second, 0 for no bound. name_server: address and port, where smtpd asks.
     http_hosts, http_cors: "*" is any. mail_root: of all Maildirs; None: there are none.
@@ -51,7 +51,6 @@ class TargetSettings(JsonModel):
     backend: tuple[str, Port] = ("127.0.0.1", 10025)
     database: str
     keep_bytes: Annotated[int, Field(ge=0)] = 10_000_000_000
-    accept: Literal["any", "accounts"] = "any"
     logins: str | None = None
     any_mailbox: bool = False
     delimiter: str = "+"

@@ -36,13 +36,7 @@ class Storing:
 
     async def _work(self) -> None:
         while self._waiting:
-            group = self._next_group()
-            try:
-                await self._store(group)
-            except Exception as error:
-                for _, stored in group:
-                    if not stored.done():
-                        stored.set_exception(error)
+            await self._store(self._next_group())
 
     def _next_group(self) -> list[_Waiting]:
         group, size = [self._waiting.popleft()], 0
@@ -51,22 +45,17 @@ class Storing:
             size += len(group[-1][0].raw)
         return group
 
-    async def _store_alone(self, one: _Waiting) -> None:
-        try:
-            await self._store([one])
-        except Exception as error:
-            if not one[1].done():
-                one[1].set_exception(error)
-
     async def _store(self, group: list[_Waiting]) -> None:
+        """Whoever waits for one of them has an answer then, or has gone."""
         try:
             identities = await self._mailbox.add([message for message, _ in group])
-        except Exception:
-            if len(group) == 1:
-                raise
-            # There may be room for some of them, or a single one is at fault.
-            for one in group:
-                await self._store_alone(one)
+        except Exception as error:
+            if len(group) > 1:
+                # There may be room for some of them, or a single one is at fault.
+                for one in group:
+                    await self._store([one])
+            elif not group[0][1].done():
+                group[0][1].set_exception(error)
             return
         for (_, stored), identity in zip(group, identities, strict=True):
             if not stored.done():

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from entrypoint.test_target.zone_text import ZoneError, read_zone
-from filters.mailauth.dns.zone import Zone
+from filters.capture.zones import RunZones
 
 MOST_ZONES = 1_000
 MOST_BYTES_TOGETHER = 16_000_000  # of text; in memory it is ten times as much
@@ -20,7 +20,7 @@ async def _nobody(run: str, names: Mapping[str, Any] | None) -> None:
 
 
 class ZoneTable:
-    """run: in lower case; "" is the zone of all. A run's zone stands in front of that one.
+    """run: in lower case; "" is the zone of all. served: what they answer.
 
     publish: given a run and its names (None: there are none any more), it returns once whoever
     verifies messages answers from them. It may raise OSError (TimeoutError is one), and then the
@@ -35,7 +35,8 @@ class ZoneTable:
         self._initial = dict(initial or {})
         self._names: dict[str, Mapping[str, Any]] = {"": self._initial}
         self._bytes: dict[str, int] = {}
-        self._zone = Zone(self._initial)
+        self.served = RunZones()
+        self.served.put("", self._initial)
         self._lock = asyncio.Lock()
 
     async def set(self, run: str | None, text: str) -> Mapping[str, Any]:
@@ -44,8 +45,8 @@ class ZoneTable:
         names = await asyncio.to_thread(read_zone, text)
         async with self._lock:
             self._make_room(key, len(text))
-            self._put(key, names)
             self._bytes[key] = len(text)
+            self._put(key, names)
             await self._publish(key, names)
         return names
 
@@ -56,10 +57,7 @@ class ZoneTable:
             gone = [one for one in self._bytes if key is None or one == key]
             for one in gone:
                 del self._bytes[one]
-                if one:
-                    del self._names[one]
-                else:
-                    self._put("", self._initial)
+                self._put(one, None if one else self._initial)
             for one in gone:
                 await self._publish(one, None if one else self._initial)
         return len(gone)
@@ -72,14 +70,12 @@ class ZoneTable:
         """Those that have a zone of their own."""
         return sorted(run for run in self._names if run)
 
-    def zone(self) -> Zone:
-        """That of all, for who does not know the run: the name server."""
-        return self._zone
-
-    def _put(self, key: str, names: Mapping[str, Any]) -> None:
-        self._names[key] = names
-        if not key:
-            self._zone = Zone(names)
+    def _put(self, key: str, names: Mapping[str, Any] | None) -> None:
+        self.served.put(key, names)
+        if names is None:
+            del self._names[key]
+        else:
+            self._names[key] = names
 
     def _make_room(self, key: str, size: int) -> None:
         others = {one: taken for one, taken in self._bytes.items() if one != key}
@@ -88,13 +84,3 @@ class ZoneTable:
                 f"no room for another zone: {MOST_ZONES} zones and {MOST_BYTES_TOGETHER} bytes"
                 " together at most; delete those of runs that are over"
             )
-
-
-def in_front(run: Mapping[str, Any], of_all: Mapping[str, Any]) -> dict[str, Any]:
-    """The names that a run's messages are verified with: its own, then those of all.
-
-    A name that the run has is the run's alone, whatever types it has there.
-    """
-    own = {name.lower().removesuffix(".") for name in run}
-    rest = {n: node for n, node in of_all.items() if n.lower().removesuffix(".") not in own}
-    return {**rest, **run}

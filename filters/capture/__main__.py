@@ -24,8 +24,7 @@ log = logging.getLogger(__name__)
 
 # The longest delay of a fault is 60 seconds; then the message still has to be stored.
 _DEADLINE = 120.0
-# A few bytes that any message has, so that it is never the command line that decides.
-_LARGEST = 50 * 1024 * 1024
+_LARGEST = 50 * 1024 * 1024  # bytes of a message, where the command line says nothing
 
 _COMMANDS = ("connect", "helo", "ehlo", "auth", "mail-from", "rcpt-to", "data")
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-# As the API takes one.
-_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}")
+# What can be a sub-address, a recipient's domain or the value of a field; the API takes no other.
+NAME = r"[^\s\x00-\x1f\x7f]{1,255}"
+_NAME = re.compile(NAME)
 _FIELD = re.compile(
     rb"^x-test-run[ \t]*:(.*?)(?:\r\n(?![ \t])|\Z)", re.IGNORECASE | re.MULTILINE | re.DOTALL
 )
@@ -48,4 +49,4 @@ def sub_address(address: str, delimiter: str) -> str:
 
 
 def _name(text: str) -> str:
-    return text.lower() if len(text) <= 255 and _NAME.fullmatch(text) else ""
+    return text.lower() if _NAME.fullmatch(text) else ""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from entrypoint.test_target.api.requester import PROBES, AskedPath, refused_page
 from entrypoint.test_target.api.safe import HEADERS, OTHER_POLICY, text_response
+from entrypoint.test_target.api.webhook_url import is_address
 
 _NAME = re.compile(r"(?P<name>\[[0-9a-fA-F:.%]+\]|[\w.-]+)(?::[0-9]{1,5})?\Z", re.ASCII)
 _SLASHES = re.compile(r"/{2,}")
@@ -42,19 +42,6 @@ class AccessRules:
     origins: frozenset[str] = frozenset()
     logins: dict[str, str] = field(default_factory=dict)
     send_logins: dict[str, str] | None = None
-
-
-def parse_logins(text: str) -> dict[str, str]:
-    """`user:password user2:password2`, as MP_UI_AUTH is written. Raises ValueError."""
-    found = {}
-    for pair in text.split():
-        user, colon, password = pair.partition(":")
-        if not (user and colon and password):
-            raise ValueError("write user:password, several with a space between them")
-        if re.match(r"\$(2[aby]|apr1|[156])\$|\{", password):
-            raise ValueError(f"the password of {user!r} is a hash: write the password itself")
-        found[user] = password
-    return found
 
 
 def basic_login(authorization: str) -> tuple[str, str] | None:
@@ -123,8 +110,8 @@ class Access:
             return False
         name = match["name"].strip("[]").lower().removesuffix(".")
         if "*" in self._rules.hosts or name in self._rules.hosts or "." not in name:
-            return ":" not in name or _is_address(name)
-        return name.rpartition(".")[2] in _NOBODYS or _is_address(name)
+            return ":" not in name or is_address(name)
+        return name.rpartition(".")[2] in _NOBODYS or is_address(name)
 
     def _is_allowed_origin(self, origin: str) -> bool:
         return bool(origin) and ("*" in self._rules.origins or origin in self._rules.origins)
@@ -192,14 +179,6 @@ def _guarded(send: Send, origin: str, *, is_shared: bool) -> Callable[[Message],
         await send(message)
 
     return guarded
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name.partition("%")[0])
-    except ValueError:
-        return False
-    return True
 
 
 def host_names(names: Iterable[str]) -> frozenset[str]:

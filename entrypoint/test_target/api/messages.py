@@ -38,7 +38,7 @@ _OF_WAIT = {"query", "run", "timeout", "count", "start", "limit", "before", "tz"
 
 async def list_messages(target: Target, request: Request) -> Response:
     """GET /api/v1/messages."""
-    selection = selection_of(request, EVERYTHING.within(run_of(request)))
+    selection = selection_of(request, _all_of(request))
     await wait_if_asked(target, request, selection)
     return await page(target, request, selection)
 
@@ -91,7 +91,7 @@ async def delete_messages(target: Target, request: Request) -> Response:
         identities = []
     chosen: Sequence[str] | Selection = identities
     if not identities:
-        chosen = Selection(EVERYTHING.within(run_of(request)))
+        chosen = Selection(_all_of(request))
     await target.mailbox.delete(chosen)
     return ok()
 
@@ -104,9 +104,14 @@ async def delete_search(target: Target, request: Request) -> Response:
     return ok()
 
 
+def _all_of(request: Request) -> Query:
+    """Every message, or every one of the run that is asked for."""
+    return EVERYTHING.within(run_of(request))
+
+
 def _narrows(request: Request, query: Query) -> None:
     """Raises RequestError for `after:yesterdy`: Mailpit passes over it, and everything matches."""
-    if query == EVERYTHING.within(run_of(request)):
+    if query == _all_of(request):
         raise RequestError("Error: no term of the search query can be understood")
 
 
@@ -117,7 +122,7 @@ async def page(target: Target, request: Request, selection: Selection) -> Respon
     found = await target.mailbox.find(selection, start, limit)
     totals = target.mailbox.totals
     total, unread = totals.messages, totals.unread
-    within = Selection(EVERYTHING.within(run_of(request)))
+    within = Selection(_all_of(request))
     if within == selection:
         total, unread = found.matching, found.unread
     elif not within.is_everything:
@@ -174,7 +179,7 @@ async def _missed(
 ) -> str:
     """What a person needs to see who waited in vain."""
     found = await target.mailbox.find(selection, 0, 0)
-    newest = await target.mailbox.find(Selection(Query(()).within(run_of(request))), 0, 5)
+    newest = await target.mailbox.find(Selection(_all_of(request)), 0, 5)
     lines = [
         f"{found.matching} of {count} messages within {longest:g} seconds",
         f"newest messages ({len(newest.items)} of {newest.matching}):",

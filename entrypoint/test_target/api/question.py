@@ -10,11 +10,11 @@ from typing import Any
 
 from starlette.requests import Request
 
-from entrypoint.test_target.faults import RUN
 from entrypoint.test_target.search.dates import parse_moment, time_zone
 from entrypoint.test_target.search.parse import QueryError, parse_query
 from entrypoint.test_target.search.terms import Query
 from entrypoint.test_target.store.reading import Selection
+from filters.capture.runs import NAME
 
 PAGE = 50
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
@@ -66,7 +66,7 @@ def run_of(request: Request) -> str:
 def new_run_of(request: Request) -> str | None:
     """The run that something is made for, in lower case. Raises RequestError for what is none."""
     run = run_of(request)
-    if run and not re.match(RUN, run):
+    if run and not re.fullmatch(NAME, run):
         raise RequestError(f"run: {run!r:.60}: write 1 to 255 characters without white space")
     return run.lower() or None
 

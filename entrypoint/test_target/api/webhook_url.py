@@ -25,7 +25,7 @@ def check_url(url: str) -> None:
     path = parts.path + parts.query + parts.netloc.rpartition("@")[2]
     if not path.isascii() or any(char <= " " for char in path):
         raise ValueError("the URL has characters that have to be written as %XX")
-    if _is_address(parts.hostname) and not is_near(parts.hostname):
+    if is_address(parts.hostname) and not is_near(parts.hostname):
         raise ValueError("only loopback and private addresses are called")
 
 
@@ -37,7 +37,8 @@ def is_near(address: str) -> bool:
     return ip not in _CLOUDS and any(ip in network for network in _NEAR)
 
 
-def _is_address(name: str) -> bool:
+def is_address(name: str) -> bool:
+    """Whether it is an IP address, and no name."""
     try:
         ipaddress.ip_address(name.partition("%")[0])
     except ValueError:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import re
 
+from entrypoint.test_target.mailboxes.maildir import is_text
+
 JUNK = "Junk"
 # `auto = subscribe` in dovecot.conf: those that Dovecot makes when something is for them.
 _MADE_WHEN_ASKED = frozenset({"Junk", "Archive"})
@@ -24,7 +26,7 @@ def directory_of(folder: str) -> str | None:
     if folder.upper() == "INBOX":
         return ""
     parts = folder.split("/")
-    if not all(parts) or "\0" in folder or not _is_text(folder):
+    if not all(parts) or "\0" in folder or not is_text(folder):
         return None
     name = "".join("." + _ESCAPED.sub(_hexadecimal, _utf7(part)) for part in parts)
     return name if len(name) <= _LONGEST else None
@@ -38,10 +40,6 @@ def takes_tagged_mail(folder: str) -> bool:
 def is_made_when_asked(folder: str) -> bool:
     """Whether it need not be there yet."""
     return folder in _MADE_WHEN_ASKED
-
-
-def _is_text(folder: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in folder)
 
 
 def _hexadecimal(match: re.Match[str]) -> str:

@@ -153,6 +153,13 @@ class TestMailpit:
             "a",
             "b",
         ]
+        logins = settings_of(MP_UI_AUTH="a:b  c:d:e").ui_logins
+        assert [(each.name, each.password.get_secret_value()) for each in logins] == [
+            ("a", "b"),
+            ("c", "d:e"),
+        ]
+        (error,) = errors_of(MP_UI_AUTH="a")
+        assert error.startswith("MP_UI_AUTH: entry 1 is not name:password; ")
         assert errors_of(MP_UI_AUTH="a:$2y$10$abc") == [
             "MP_UI_AUTH: entry 1: a hash; write the password itself: these are of tests"
         ]

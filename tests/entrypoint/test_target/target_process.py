@@ -15,7 +15,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from entrypoint.test_target.api.access import AccessRules, host_names, parse_logins
+from entrypoint.test_target.api.access import AccessRules, host_names
 from entrypoint.test_target.api.app import ApiServer, make_app
 from entrypoint.test_target.api.connection import PATIENCE
 from entrypoint.test_target.api.smtp_submission import SmtpSubmission
@@ -27,6 +27,11 @@ from entrypoint.test_target.page.routes import page_routes
 from entrypoint.test_target.store.mailbox import KEEP, Mailbox
 from entrypoint.test_target.zone_table import ZoneTable
 from tests.entrypoint.test_target.smtp_server import SmtpServer
+
+
+def logins(text: str) -> dict[str, str]:
+    """Of `user:password user2:password2`."""
+    return {user: password for user, _, password in (e.partition(":") for e in text.split())}
 
 
 async def main(path: str, options: dict[str, str]) -> None:
@@ -50,8 +55,8 @@ async def main(path: str, options: dict[str, str]) -> None:
     rules = AccessRules(
         hosts=host_names(options.get("hosts", "").split()),
         origins=frozenset(options.get("origins", "").split()),
-        logins=parse_logins(options.get("logins", "")),
-        send_logins=parse_logins(options["send"]) if "send" in options else None,
+        logins=logins(options.get("logins", "")),
+        send_logins=logins(options["send"]) if "send" in options else None,
     )
     ports = {"http": listener.getsockname()[1], "smtp": smtp_port}
     print(json.dumps(ports), flush=True)

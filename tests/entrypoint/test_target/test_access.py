@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from entrypoint.test_target.api.access import parse_logins
 from tests.entrypoint.test_target.running import Running, running
 from tests.entrypoint.test_target.websocket import websocket
 
@@ -343,14 +342,6 @@ def test_sending_can_have_logins_of_its_own(guarded: Running) -> None:
     for text, status in (("app:sends", 200), ("me:secret", 401)):
         assert guarded.ask("POST", "/api/v1/send", body, login(text)).status == status
     assert guarded.ask("GET", "/api/v1/messages", headers=login("app:sends")).status == 401
-
-
-def test_logins_are_written_as_mailpits() -> None:
-    assert parse_logins("a:b  c:d:e") == {"a": "b", "c": "d:e"}
-    with pytest.raises(ValueError, match="user:password"):
-        parse_logins("a")
-    with pytest.raises(ValueError, match="'a' is a hash"):
-        parse_logins("a:$2y$10$abc")
 
 
 # ── stored XSS ─────────────────────────────────────────────────────────────────────────────────

@@ -249,7 +249,7 @@ def test_only_the_accounts_logins_are_right(tmp_path: Path) -> None:
     logins.write_text(
         json.dumps({"logins": {"me@x.example": {"hashes": [{"name": "", "hash": hashed}]}}})
     )
-    with whole_target(tmp_path, accept="accounts", logins=str(logins)) as target:
+    with whole_target(tmp_path, logins=str(logins)) as target:
         for question, answer in (
             (b"ME@x.example\0secret", b"right\n"),
             (b"me@x.example\0secret\x00192.0.2.1", b"right\n"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from entrypoint.test_target import zone_table as module
-from entrypoint.test_target.zone_table import ZoneTable, in_front
+from entrypoint.test_target.zone_table import ZoneTable
 from entrypoint.test_target.zone_text import ZoneError
 from tests.entrypoint.test_target.running import Running
 
@@ -77,18 +77,18 @@ def test_whoever_verifies_has_it_before_the_answer() -> None:
     async def case() -> None:
         zones = ZoneTable(publish, initial=A)
         assert zones.get() == A
-        assert zones.zone().find("a.example", "A").records == ("192.0.2.1",)
+        assert zones.served.everything().find("a.example", "A").records == ("192.0.2.1",)
         await zones.set(None, json.dumps(B))
         assert told == [("", B)]
-        assert zones.zone().find("b.example", "A").failure == "SERVFAIL"
-        assert not zones.zone().find("a.example", "A").exists
+        assert zones.served.everything().find("b.example", "A").failure == "SERVFAIL"
+        assert not zones.served.everything().find("a.example", "A").exists
         await zones.set("One", json.dumps(A))
         assert told[1:] == [("one", A)]
         assert await zones.clear("two") == 0
         assert await zones.clear() == 2
         assert told[2:] == [("", A), ("one", None)]
         assert (zones.get(), zones.get("one"), zones.runs()) == (A, None, [])
-        assert zones.zone().find("a.example", "A").exists
+        assert zones.served.everything().find("a.example", "A").exists
 
     asyncio.run(case())
 
@@ -134,5 +134,17 @@ def test_there_is_an_end_to_them(bound: str, most: int, monkeypatch: pytest.Monk
 def test_a_name_of_the_runs_is_its_own_alone() -> None:
     of_all = {"A.example.": {"A": ["192.0.2.1"], "TXT": ["x"]}, "b.example": "NODATA"}
     run = {"a.EXAMPLE": {"A": ["192.0.2.2"]}, "c.example": "NODATA"}
-    assert in_front(run, of_all) == {"b.example": "NODATA", **run}
-    assert in_front({}, of_all) == of_all
+
+    async def case() -> None:
+        zones = ZoneTable(initial=of_all)
+        await zones.set("one", json.dumps(run))
+        own, others = zones.served.resolver(["one"]), zones.served.resolver(["two"])
+        assert (await own.query("a.example", "A")).names == ("192.0.2.2",)
+        assert (await own.query("a.example", "TXT")).records == ()
+        assert not (await own.query("b.example", "A")).nxdomain
+        assert not (await own.query("c.example", "A")).nxdomain
+        assert (await others.query("a.example", "A")).names == ("192.0.2.1",)
+        assert (await others.query("a.example", "TXT")).texts == (b"x",)
+        assert (await others.query("c.example", "A")).nxdomain
+
+    asyncio.run(case())
