@@ -100,13 +100,9 @@ class RspamdMilter(_Milter):
     port = RSPAMD
 
     def __init__(self) -> None:
-        self._folder = RUN / "rspamd"
-        command = ["rspamd", "-f", "-u", "_rspamd", "-g", "_rspamd"]
-        super().__init__("rspamd", [*command, "-c", str(self._folder / "rspamd.conf")])
+        super().__init__("rspamd", ["rspamd", "-f", "-u", "_rspamd", "-g", "_rspamd"])
 
     def prepare(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
-        shutil.copytree("/etc/rspamd", self._folder)
         local = {
             "options.inc": 'dns { nameserver = ["127.0.0.1:53:1"]; }\n'
             'local_addrs = ["127.0.0.0/8"];\n',
@@ -120,11 +116,9 @@ class RspamdMilter(_Milter):
             "fuzzy_check.conf": "enabled = false;\n",
         }
         for name, text in local.items():
-            (self._folder / "local.d" / name).write_text(text)
+            Path("/etc/rspamd/local.d", name).write_text(text)
         log, run = RUN / "rspamd-mail.log", Path("/run/rspamd")
         log.touch()
         run.mkdir(exist_ok=True)
         for path in (log, run):
-            shutil.chown(path, "_rspamd", "_rspamd")
-        for path in (self._folder, *self._folder.rglob("*")):
             shutil.chown(path, "_rspamd", "_rspamd")
