@@ -29,6 +29,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--messages", type=int, help="in each round")
     parser.add_argument("--seconds", type=float, help="at the fixed rate, in each round")
+    parser.add_argument(
+        "--tcp", action="store_true", help="milters over TCP, as docker-mailserver and Mailu do"
+    )
     names = [stack.name for stack in STACKS]
     parser.add_argument("--only", action="append", choices=names, help="these stacks only")
     options = parser.parse_args()
@@ -37,6 +40,7 @@ def main() -> None:
         options.rounds or effort.rounds,
         options.messages or effort.messages,
         options.seconds or effort.seconds,
+        options.tcp,
     )
     stacks = [stack for stack in STACKS if not options.only or stack.name in options.only]
     key = scene.prepare()

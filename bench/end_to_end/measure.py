@@ -18,11 +18,12 @@ SYNCED = 3 * ACCOUNTS
 
 @dataclass(frozen=True)
 class Effort:
-    """Rounds, messages in each, and seconds of each at the fixed rate."""
+    """Rounds, messages in each, seconds of each at the fixed rate, and how milters are reached."""
 
     rounds: int = 5
     messages: int = 600
     seconds: float = 6.0
+    tcp: bool = False  # milters.Place
 
 
 QUICK = Effort(2, 300, 4.0)
@@ -55,14 +56,14 @@ def measure(stacks: Sequence[type[Stack]], post: Post, effort: Effort, say: Say)
     outcome = Outcome({stack.name: Found() for stack in stacks})
     for stack in stacks:
         found = outcome.stacks[stack.name]
-        with stack() as running:
+        with stack(effort.tcp) as running:
             _prove(running, post)
             found.syncs = _syncs(running, post)
         say(f"{stack.name}: verifies, and syncs {found.syncs}")
     for number in range(effort.rounds):
         for stack in _turn(stacks, number):
             found = outcome.stacks[stack.name]
-            with stack() as running:
+            with stack(effort.tcp) as running:
                 _warm_up(running, post)
                 _throughput(running, post, effort.messages, found)
             say(f"round {number + 1}: {stack.name} stored {found.stored[-1]:.1f} a second")
@@ -70,7 +71,7 @@ def measure(stacks: Sequence[type[Stack]], post: Post, effort: Effort, say: Say)
     for number in range(effort.rounds):
         for stack in _turn(stacks, number):
             found = outcome.stacks[stack.name]
-            with stack() as running:
+            with stack(effort.tcp) as running:
                 _warm_up(running, post)
                 _at_rate(running, post, outcome.rate, effort.seconds, found)
             middle = 1e3 * median(found.delays[-1])

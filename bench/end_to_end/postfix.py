@@ -62,7 +62,6 @@ milter_protocol = 6
 OPENDKIM = f"""\
 mydestination = localhost
 mailbox_size_limit = 0
-smtpd_milters = inet:127.0.0.1:{milters.DKIM}, inet:127.0.0.1:{milters.DMARC}
 milter_default_action = accept
 disable_vrfy_command = yes
 smtpd_helo_restrictions = permit_mynetworks, reject_invalid_helo_hostname, permit
@@ -79,7 +78,6 @@ policyd-spf_time_limit = 3600
 RSPAMD = f"""\
 maillog_file = /dev/stdout
 mydestination =
-smtpd_milters = inet:127.0.0.1:{milters.RSPAMD}
 milter_mail_macros = i {{mail_addr}} {{client_addr}} {{client_name}} {{auth_authen}}
 milter_default_action = tempfail
 smtpd_client_restrictions = permit_mynetworks, reject_non_fqdn_sender,
@@ -105,8 +103,9 @@ skip_addresses = 127.0.0.0/8,::ffff:127.0.0.0/104,::1
 class Postfix(Server):
     """Its queue is empty and new."""
 
-    def __init__(self, settings: str) -> None:
-        self._settings = settings
+    def __init__(self, settings: str, *places: milters.Place) -> None:
+        where = ", ".join(place.for_postfix for place in places)
+        self._settings = f"{settings}smtpd_milters = {where}\n"
         # Not a daemon: master stays the parent of all.
         command = ["/usr/lib/postfix/sbin/master", "-d", "-c", str(_CONF)]
         super().__init__("postfix", command)

@@ -18,13 +18,18 @@ from bench.servers import SPOOL
 
 
 class Stack(Protocol):
-    """A mail server. `proof`: patterns, with the author's domain, in the header of all its mail."""
+    """A mail server; `tcp`: see milters.Place.
+
+    `proof`: patterns, with the author's domain, in the header of all its mail.
+    """
 
     name: str
     title: str
     mail: Path
     proof: tuple[str, ...]
     refuted: tuple[str, ...]  # the same, where the body is not what was signed
+
+    def __init__(self, tcp: bool) -> None: ...
 
     def __enter__(self) -> Self: ...
 
@@ -49,7 +54,7 @@ class Signpost:
     proof = (_DKIM, _SPF, _DMARC)
     refuted = (_result("dkim", "fail"), _SPF)
 
-    def __init__(self) -> None:
+    def __init__(self, tcp: bool) -> None:
         self._server = Server("".join(f"{address}:{PASSWORD}\n" for address in ADDRESSES))
 
     def __enter__(self) -> Self:
@@ -68,7 +73,8 @@ class _Peer:
     title: str
     mail = Path("/data/peer")
 
-    def __init__(self) -> None:
+    def __init__(self, tcp: bool) -> None:
+        self._tcp = tcp
         self._parts = ExitStack()
 
     def _start(self, parts: ExitStack) -> None:
@@ -98,11 +104,12 @@ class PostfixOpenDkim(_Peer):
     refuted = (_result("dkim", "fail"), proof[2])
 
     def _start(self, parts: ExitStack) -> None:
+        dkim, dmarc = milters.dkim(self._tcp), milters.dmarc(self._tcp)
         parts.enter_context(milters.Syslog())
-        parts.enter_context(milters.OpenDkim())
-        parts.enter_context(milters.OpenDmarc())
+        parts.enter_context(milters.OpenDkim(dkim))
+        parts.enter_context(milters.OpenDmarc(dmarc))
         parts.enter_context(postfix.Dovecot(self.mail))
-        parts.enter_context(postfix.Postfix(postfix.OPENDKIM))
+        parts.enter_context(postfix.Postfix(postfix.OPENDKIM, dkim, dmarc))
 
 
 class PostfixRspamd(_Peer):
@@ -114,9 +121,10 @@ class PostfixRspamd(_Peer):
     refuted = (_result("dkim", "fail"), _SPF)
 
     def _start(self, parts: ExitStack) -> None:
-        parts.enter_context(milters.RspamdMilter())
+        place = milters.rspamd(self._tcp)
+        parts.enter_context(milters.RspamdMilter(place))
         parts.enter_context(postfix.Dovecot(self.mail))
-        parts.enter_context(postfix.Postfix(postfix.RSPAMD))
+        parts.enter_context(postfix.Postfix(postfix.RSPAMD, place))
 
 
 STACKS: tuple[type[Stack], ...] = (Signpost, PostfixOpenDkim, PostfixRspamd)
