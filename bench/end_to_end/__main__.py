@@ -8,6 +8,7 @@ The page goes to standard output, progress to standard error.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 
@@ -43,10 +44,11 @@ def main() -> None:
         options.tcp,
     )
     stacks = [stack for stack in STACKS if not options.only or stack.name in options.only]
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     key = scene.prepare()
     with scene.Names(key):
         found = measure.measure(stacks, scene.Post(key), effort, say)
-    print(report.section(options.disk, stacks, effort, found), end="")
+    print(report.section(options.disk, load, stacks, effort, found), end="")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from statistics import median
 from typing import TypeVar
 
-from bench.end_to_end.measure import Effort, Found, Outcome
+from bench.end_to_end.measure import SYNCED, Effort, Found, Outcome
 from bench.end_to_end.scene import ACCOUNTS, CONNECTIONS, TAGGED
 from bench.end_to_end.stacks import Signpost, Stack
 from bench.markdown import number, table
@@ -25,14 +27,22 @@ and a Sieve script of its own. After each round every stored message is looked a
 started anew for each round and runs alone. *Stored* is from the first MAIL to the last file;
 the delay from the dot to the file (times of files have steps of {step:.0f} ms, and so has the clock
 that is compared with them) was taken at {rate:.0f} messages a second, half of what the slowest
-stores. {rounds} rounds by turns; medians (lowest-highest); the ratio is {ours}'s to that stack's in
+stores. Milters are reached {milters}. {rounds} rounds by turns; medians (lowest-highest); the ratio is {ours}'s to that stack's in
 the same round. Memory is PSS right after the load, without the client and the name server.
+
+"""
+_ABOUT_SYNCS = f"""\
+Syncs a message, as strace sees them, of {SYNCED} messages. Where a stack's queue is in no line, it
+takes a message without waiting for the disk, which no setting of smtpd's changes: compare what is
+stored on a disk with that in mind.
 
 """
 _STEP = 4.0
 
 
-def section(disk: str, stacks: Sequence[type[Stack]], effort: Effort, outcome: Outcome) -> str:
+def section(
+    disk: str, load: str, stacks: Sequence[type[Stack]], effort: Effort, outcome: Outcome
+) -> str:
     """Rates, delays, costs, and what is synced."""
     about = _ABOUT.format(
         connections=CONNECTIONS,
@@ -42,14 +52,20 @@ def section(disk: str, stacks: Sequence[type[Stack]], effort: Effort, outcome: O
         rate=outcome.rate,
         rounds=effort.rounds,
         ours=Signpost.title,
+        milters="over TCP" if effort.tcp else "at sockets with names, which is faster than TCP",
     )
-    text = f"## End to end, queue and mail on {disk}\n\n{about}"
+    facts = f"{_now()}, commit {os.environ.get('BENCH_COMMIT', 'unknown')}, load before {load}"
+    text = f"\n## End to end, queue and mail on {disk}\n\n{facts}.\n\n{about}"
     text += _rates(stacks, outcome) + "\n"
     text += "Milliseconds of processor time a message, by process, medians:\n\n"
     text += _costs(stacks, outcome) + "\n"
-    text += "Syncs a message, as strace sees them, of 30 messages:\n\n"
+    text += _ABOUT_SYNCS
     text += _syncs(stacks, outcome) + "\n"
     return text
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _rates(stacks: Sequence[type[Stack]], outcome: Outcome) -> str:
