@@ -14,6 +14,7 @@ Say = Callable[[str], None]
 # Enough for every account and every process that is started for the first message only.
 WARM_UP = 6 * ACCOUNTS
 SYNCED = 3 * ACCOUNTS
+GUESSED = 20 * ACCOUNTS
 
 
 @dataclass(frozen=True)
@@ -54,28 +55,29 @@ class Outcome:
 def measure(stacks: Sequence[type[Stack]], post: Post, effort: Effort, say: Say) -> Outcome:
     """All rounds. Raises RuntimeError where a message is not stored once, or not verified."""
     outcome = Outcome({stack.name: Found() for stack in stacks})
+    guesses = []
     for stack in stacks:
-        found = outcome.stacks[stack.name]
         with stack(effort.tcp) as running:
             _prove(running, post)
-            found.syncs = _syncs(running, post)
-        say(f"{stack.name}: verifies, and syncs {found.syncs}")
+            outcome.stacks[stack.name].syncs = _syncs(running, post)
+            cost.wait_for_rest()
+            guess = Found()
+            _throughput(running, post, GUESSED, guess)
+        guesses += guess.stored
+        say(f"{stack.name}: verifies; stores about {guess.stored[0]:.0f} a second")
+    outcome.rate = min(guesses) / 2
     for number in range(effort.rounds):
         for stack in _turn(stacks, number):
             found = outcome.stacks[stack.name]
             with stack(effort.tcp) as running:
                 _warm_up(running, post)
                 _throughput(running, post, effort.messages, found)
-            say(f"round {number + 1}: {stack.name} stored {found.stored[-1]:.1f} a second")
-    outcome.rate = min(median(found.stored) for found in outcome.stacks.values()) / 2
-    for number in range(effort.rounds):
-        for stack in _turn(stacks, number):
-            found = outcome.stacks[stack.name]
-            with stack(effort.tcp) as running:
-                _warm_up(running, post)
                 _at_rate(running, post, outcome.rate, effort.seconds, found)
             middle = 1e3 * median(found.delays[-1])
-            say(f"round {number + 1}: {stack.name}, dot to file {middle:.1f} ms")
+            say(
+                f"round {number + 1}/{effort.rounds}: {stack.name} stored {found.stored[-1]:.1f}"
+                f" a second; dot to file {middle:.0f} ms"
+            )
     return outcome
 
 
@@ -110,9 +112,10 @@ def _warm_up(stack: Stack, post: Post) -> None:
 
 def _throughput(stack: Stack, post: Post, count: int, found: Found) -> None:
     letters = post.letters(count)
+    already = stored.count(stack.mail)
     before = cost.snapshot()
     sent = client.send(letters)
-    stored.wait_for(stack.mail, WARM_UP + count)
+    stored.wait_for(stack.mail, already + count)
     after = cost.snapshot()
     found.memory.append(cost.memory())
     spent = cost.spent(before, after)
@@ -126,8 +129,9 @@ def _throughput(stack: Stack, post: Post, count: int, found: Found) -> None:
 
 def _at_rate(stack: Stack, post: Post, rate: float, seconds: float, found: Found) -> None:
     letters = post.letters(round(rate * seconds))
+    already = stored.count(stack.mail)
     sent = client.send(letters, rate)
-    stored.wait_for(stack.mail, WARM_UP + len(letters))
+    stored.wait_for(stack.mail, already + len(letters))
     files = stored.look(stack.mail)
     stored.check(files, letters, stack.proof)
     found.delays.append([files[one.number].at - sent.dots[one.number] for one in letters])

@@ -27,8 +27,9 @@ and a Sieve script of its own. After each round every stored message is looked a
 started anew for each round and runs alone. *Stored* is from the first MAIL to the last file;
 the delay from the dot to the file (times of files have steps of {step:.0f} ms, and so has the clock
 that is compared with them) was taken at {rate:.0f} messages a second, half of what the slowest
-stores. Milters are reached {milters}. {rounds} rounds by turns; medians (lowest-highest); the ratio is {ours}'s to that stack's in
-the same round. Memory is PSS right after the load, without the client and the name server.
+stored before. Milters are reached {milters}. {rounds} rounds by turns; medians (lowest-highest);
+the ratio is {ours}'s to that stack's in the same round. Memory is PSS right after the load,
+without the client and the name server.
 
 """
 _ABOUT_SYNCS = f"""\
