@@ -27,7 +27,7 @@ class Effort:
     tcp: bool = False  # milters.Place
 
 
-QUICK = Effort(2, 300, 4.0)
+QUICK = Effort(1, 200, 3.0)
 
 
 @dataclass

@@ -24,12 +24,16 @@ loopback answers for SPF, DKIM and DMARC. {connections} connections from an addr
 trusts, {accounts} mailboxes, one message in {tagged} for a sub-address; every account has a quota
 and a Sieve script of its own. After each round every stored message is looked at: there once, with
 `pass` of DKIM, SPF and DMARC in its header; one whose body was changed has `fail`. Each stack is
-started anew for each round and runs alone. *Stored* is from the first MAIL to the last file;
-the delay from the dot to the file (times of files have steps of {step:.0f} ms, and so has the clock
-that is compared with them) was taken at {rate:.0f} messages a second, half of what the slowest
-stored before. Milters are reached {milters}. {rounds} rounds by turns; medians (lowest-highest);
-the ratio is {ours}'s to that stack's in the same round. Memory is PSS right after the load,
-without the client and the name server.
+started anew for each round and runs alone; the others are left at what their packages, and
+docker-mailserver or Mailu, say. Left out there, and so to their advantage: Amavis, postscreen and
+Fail2ban; Redis, and look-ups of accounts over HTTP. Milters are reached {milters}.
+
+*Stored* is from the first MAIL to the last file. The delay from the dot to the file was taken at
+{rate:.0f} messages a second, half of what the slowest stored before (times of files have steps of
+{step:.0f} ms, and so has the clock that they are compared with). {rounds} rounds by turns; medians
+(lowest-highest); the ratio is {ours}'s to that stack's in the same round. Memory is PSS right after
+the load, without the client and the name server. Beside other load the kernel gives more to who has
+more processes: look at the processor time then.
 
 """
 _ABOUT_SYNCS = f"""\
