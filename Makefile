@@ -18,7 +18,7 @@ help:
 	echo 'make test   ruff, mypy, and every test, those of the running image too'
 	echo 'make lint   ruff and mypy only'
 	echo 'make reliability  the long faults: load, restarts, full disks, hung parts; about three hours'
-	echo 'make bench  what the filters and the mailboxes cost, into bench/results.md; 15 minutes, three with QUICK=1'
+	echo 'make bench  what filters, mailboxes and the whole way cost, into bench/results.md; 20 minutes, six with QUICK=1'
 	echo 'make bench-test-target  the same for MODE=test, beside MailDev and aiosmtpd; ten minutes, two with QUICK=1'
 	echo 'make fuzz   hostile bytes for the protocol and the parsers, FUZZ_SECONDS=60'
 

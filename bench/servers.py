@@ -103,10 +103,13 @@ class Server:
 class NameServer(Server):
     """unbound with all it knows in its configuration; below STUCK it never answers."""
 
-    def __init__(self, key_record: str, selector: str) -> None:
+    def __init__(
+        self, key_record: str, selector: str, domains: Sequence[str] = (FOREIGN, *MANY)
+    ) -> None:
         self._conf = RUN / "unbound.conf"
+        self._domains = domains
         self._records: dict[str, str] = {}
-        for domain in (FOREIGN, *MANY):
+        for domain in domains:
             self._records |= {
                 f"{domain}.": f"v=spf1 mx include:_spf.{domain} -all",
                 f"_spf.{domain}.": "v=spf1 ip4:192.0.2.0/24 ip4:127.0.0.1 ~all",
@@ -131,7 +134,7 @@ class NameServer(Server):
             f'local-data: ". 3600 IN SOA ns.{FOREIGN}. root.{FOREIGN}. 1 3600 600 86400 3600"',
             f'local-zone: "{STUCK}." deny',
         ]
-        for domain in (FOREIGN, *MANY):
+        for domain in self._domains:
             lines += [
                 f'local-data: "{domain}. 3600 IN MX 10 mx.{domain}."',
                 f'local-data: "mx.{domain}. 3600 IN A 192.0.2.25"',

@@ -13,6 +13,10 @@ PACKAGES = (
     "opensmtpd-filter-rspamd",
     "dovecot-core",
     "rspamd",
+    "opendkim",
+    "opendmarc",
+    "python3-spf-engine",
+    "rsyslog",
     "unbound",
 )
 LIBRARIES = ("signpost", "cryptography", "dkimpy", "dnspython", "pyspf")
@@ -24,7 +28,7 @@ def versions() -> list[tuple[str, str]]:
     installed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = [(line.split()[0], line.split()[1]) for line in installed.splitlines()]
     postfix = Path("/usr/local/share/postfix-version").read_text().strip()
-    found.append(("postfix (smtp-source)", postfix))
+    found.append(("postfix", postfix))
     found.append(("Python", platform.python_version()))
     found += [(name, version(name)) for name in LIBRARIES]
     found.append(("OpenSSL in cryptography", _openssl()))
