@@ -1,7 +1,8 @@
 """Evaluating SPF (RFC 7208): pyspf decides, our resolver answers.
 
 pyspf runs once where every answer is in the cache, and again from the start whenever it needs one
-that is not here yet: it never blocks, and no thread is needed. It must not know messages or how
+that is not here yet: it never blocks, and no thread is needed. It does not run at all where its
+result is known (result_cache.py). It must not know messages or how
 results are written. Without pyspf installed, available() is False and nothing else here may be
 called.
 """
@@ -21,11 +22,15 @@ from filters.mailauth.dns.types import DnsTemporaryError, Question, Resolver, la
 from filters.mailauth.envelope import Envelope
 from filters.mailauth.names import a_label
 from filters.mailauth.results import SpfResult, SpfWord
+from filters.mailauth.spf.result_cache import Looked, ResultCache
 
 _RESULTS: dict[str, SpfWord] = {word: word for word in get_args(SpfWord)}
 
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 _MOST_RUNS = 200
+
+# Of all resolvers: a result is for those who get the same answers.
+_results = ResultCache()
 
 log = logging.getLogger(__name__)
 
@@ -82,19 +87,26 @@ def _address(text: str | None) -> str | None:
 async def _evaluate(
     address: str, local: str, domain: str, envelope: Envelope, resolver: Resolver
 ) -> tuple[SpfWord, str, str]:
+    lookup = resolver if isinstance(resolver, Lookup) else Lookup(resolver)
+    client, sender = (address, domain), (local or "postmaster", envelope.sender, envelope.helo)
+    result = _results.find(client, sender, lookup.cached)
+    if result is not None:
+        return result
     from filters.mailauth.spf.query import Evaluation, MissingError
 
-    lookup = resolver if isinstance(resolver, Lookup) else Lookup(resolver)
     for _ in range(_MOST_RUNS):
-        evaluation = Evaluation(
-            address, local or "postmaster", domain, envelope.sender, envelope.helo, lookup.cached
-        )
+        looked = Looked(lookup.cached)
+        evaluation = Evaluation(address, sender[0], domain, *sender[1:], looked)
         try:
             word, reason, explanation = evaluation.run()
         except MissingError as missing:
             await concurrently(*(_ask(lookup, question) for question in missing.questions))
         else:
-            return _RESULTS[word], reason, explanation
+            result = _RESULTS[word], reason, explanation
+            if not evaluation.looked_at_the_clock:
+                seen = sender if evaluation.looked_at_the_sender else None
+                _results.keep(client, seen, looked.at, result)
+            return result
     return "permerror", "the SPF record needs too many look-ups", ""
 
 

@@ -49,21 +49,49 @@ class _Explanation(str):
     domain: str
 
 
+class _Noted:
+    """A macro's value; whoever reads it is noted in the evaluation's `has_read`."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, evaluation: Any, owner: type | None = None) -> Any:
+        evaluation.has_read.add(self._name)
+        return evaluation.__dict__[self._name]
+
+    def __set__(self, evaluation: Any, value: object) -> None:
+        evaluation.__dict__[self._name] = value
+
+
 class Evaluation(spf.query):  # type: ignore[misc]  # pyspf has no types
     """One run of check_host() (RFC 7208 §4) over the answers known so far.
 
     known: the outcome of a question (name, type), None where it has to be asked first.
     """
 
+    # Local part, sender, HELO and time (RFC 7208 §7.2): pyspf reads them for macros alone.
+    l, s, h, t = _Noted(), _Noted(), _Noted(), _Noted()  # noqa: E741 -- pyspf's names
+
     def __init__(
         self, address: str, local: str, domain: str, sender: str, helo: str, known: Known
     ) -> None:
+        self.has_read: set[str] = set()
         super().__init__(address, sender or f"postmaster@{helo}", helo)
         # pyspf splits at the first @, and a quoted local part may hold one.
         self.l, self.o, self.d = local, domain, domain
         self._known = known
         self._octets = 0
         self._void_term = 0  # the last term that looked up in vain
+
+    @property
+    def looked_at_the_sender(self) -> bool:
+        """Whether another sender of this domain, or another HELO, may have another result."""
+        return not self.has_read.isdisjoint({"l", "s", "h"})
+
+    @property
+    def looked_at_the_clock(self) -> bool:
+        """Whether the same may have another result in a second."""
+        return "t" in self.has_read
 
     def run(self) -> tuple[str, str, str]:
         """Return result, reason and, for a fail, the domain's explanation or "".
