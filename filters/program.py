@@ -26,6 +26,8 @@ class OneLineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """`warning: text`, with a traceback behind it as ` | ` separated parts."""
         text = super().format(record).replace("\n", " | ")
+        if text.isascii() and text.isprintable():  # nearly all
+            return _cut(f"{record.levelname.lower()}: {text}")
         escaped = text.encode("ascii", "backslashreplace").decode("ascii")
         safe = "".join(char if " " <= char <= "~" else f"\\x{ord(char):02x}" for char in escaped)
         return _cut(f"{record.levelname.lower()}: {safe}")
@@ -45,6 +47,9 @@ def start_logging() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLineFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # No line says where in the code or by which thread it was written: it is not looked up.
+    logging._srcfile = None  # as the HOWTO of the standard library says
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # asyncio's own line at start ("Using selector") is no event of ours.
     logging.getLogger("asyncio").setLevel(logging.WARNING)
 

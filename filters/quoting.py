@@ -15,6 +15,9 @@ def quoted(text: str, longest: int = LONGEST) -> str:
     is longer ends in `"...`.
     """
     cut = text[:longest].replace("\\", "\\\\").replace('"', '\\"')
+    end = "..." if len(text) > longest else ""
+    if cut.isascii() and cut.isprintable():  # nearly all
+        return f'"{cut}"{end}'
     ascii_only = cut.encode("ascii", "backslashreplace").decode("ascii")
     safe = "".join(char if " " <= char <= "~" else f"\\x{ord(char):02x}" for char in ascii_only)
-    return f'"{safe}"{"..." if len(text) > longest else ""}'
+    return f'"{safe}"{end}'

@@ -6,6 +6,7 @@ smtpd, a reply for the sender's postmaster, and a line in the log.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from filters.mailauth.message import Message, quote_author
 from filters.mailauth.policy import Decision, Enforce, decide
 from filters.quoting import quoted
 from filters.recipients import QUARANTINED
-from filters.smtpd import Reject, Session
+from filters.smtpd import Reject, Session, Transaction
 from filters.smtpd.connection import Handshake
 from filters.spam_fields import SpamFields
 
@@ -141,7 +142,10 @@ class Verifier:
         decision = decide(
             verdict, envelope, enforce=policy.enforce, trusted_sealers=policy.trusted_sealers
         )
-        _log_decision(session, envelope, parsed, verdict, decision)
+        # The message goes back first: nobody waits for the line. Its transaction may be over then.
+        asyncio.get_running_loop().call_soon(
+            _log_decision, session.id, session.transaction, envelope, parsed, verdict, decision
+        )
         passed_on = parsed if clean is parsed.raw else Message(clean)
         return Judgement(passed_on, envelope, verdict, decision)
 
@@ -168,21 +172,21 @@ def refusal(verdict: MessageResult, decision: Decision) -> Reject | None:
 
 
 def _log_decision(
-    session: Session,
+    session: str,
+    transaction: Transaction | None,
     envelope: Envelope,
     message: Message,
     verdict: MessageResult,
     decision: Decision,
 ) -> None:
     """Every decision is one line; what the sender chose stands last."""
-    transaction = session.transaction
     named = message.named(b"message-id")
     identity = b" ".join(named[0].value.split()) if named else b""
     log.info(
         "session=%s msgid=%s client=%s author=%s %s disposition=%s%s from=%s message-id=%s",
-        session.id,
+        session,
         transaction.msgid if transaction is not None else "-",
-        session.client_address or "local",
+        envelope.client_address or "local",
         verdict.author.domain or "-",
         " ".join(f"{result.method}={result.result}" for result in verdict.results()),
         decision.disposition,

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from filters.addresses import AddressFile
 from filters.inbound_access import GreylistAccess
@@ -52,6 +54,21 @@ def test_a_quotation_ends_where_it_ends(text: str) -> None:
     assert re.fullmatch(r'"(?:[ !#-\[\]-~]|\\[ -~])*"(?:\.\.\.)?', result), result
     assert result.endswith("...") == (len(text) > 200)
     assert len(result) < 3000
+
+
+def escaped(text: str) -> str:
+    ascii_only = text.encode("ascii", "backslashreplace").decode("ascii")
+    return "".join(char if " " <= char <= "~" else f"\\x{ord(char):02x}" for char in ascii_only)
+
+
+@given(st.text(st.sampled_from('ab "\\\r\n\t\x00\x1b\x7f\x80\xa0\xad\u2028\udcff\U0001f600')))
+@example("plain text")
+@example("\x7f")
+def test_printable_text_takes_no_other_form_than_the_rest(text: str) -> None:
+    quotable = text.replace("\\", "\\\\").replace('"', '\\"')
+    assert quoted(text) == f'"{escaped(quotable)}"'
+    record = logging.LogRecord("x", logging.INFO, "", 0, "%s", (text,), None)
+    assert written(record) == "info: " + escaped(text.replace("\n", " | "))
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
