@@ -6,7 +6,8 @@ It must not know how a result came about. See auth_results_parser.py for reading
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 from filters.mailauth.auth_results_parser import (
     NAME,
@@ -32,7 +33,8 @@ __all__ = [
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
-_ADDRESS = re.compile(rf"(?:{_ATEXT}+(?:\.{_ATEXT}+)*)?@{_DOMAIN}")
+_ADDRESS = rf"(?:{_ATEXT}+(?:\.{_ATEXT}+)*)?@{_DOMAIN}"
+_PLAIN_VALUE = re.compile(rf"{_TOKEN.pattern}|{_ADDRESS}")
 _LONGEST_VALUE = 400
 _WIDTH = 78
 _CANDIDATE = re.compile(rb"(?:authentication-results|received-spf)[ \t\r\n]*:", re.IGNORECASE)
@@ -64,39 +66,43 @@ def format_arc_field(instance: int, authserv_id: str, results: Sequence[MethodRe
 
 def _folded(line: str, results: Sequence[MethodResult]) -> bytes:
     lines: list[str] = []
-    pieces = list(_pieces(results)) or [(False, "none")]
-    for begins_result, piece in pieces:
-        if begins_result or len(line) + 1 + len(piece) > _WIDTH:
+    width = len(line)  # of the line that is written
+    for begins_result, piece in _pieces(results) or [(False, "none")]:
+        if begins_result or width + 1 + len(piece) > _WIDTH:
             lines.append(line)
             line = "\t" + piece
+            width = len(line)
         else:
             line += " " + piece
+            width += 1 + len(piece)
     lines.append(line)
-    return "".join(text + "\r\n" for text in lines).encode("ascii")
+    return ("\r\n".join(lines) + "\r\n").encode("ascii")
 
 
-def _pieces(results: Sequence[MethodResult]) -> Iterator[tuple[bool, str]]:
-    """Yield what may not be broken by a fold, and whether it begins a result."""
-    for number, result in enumerate(results):
-        pieces = [f"{_keyword(result.method)}={_keyword(result.result)}"]
+def _pieces(results: Sequence[MethodResult]) -> list[tuple[bool, str]]:
+    """Return what may not be broken by a fold, and whether it begins a result."""
+    pieces: list[tuple[bool, str]] = []
+    for result in results:
+        if pieces:
+            pieces[-1] = pieces[-1][0], pieces[-1][1] + ";"
+        pieces.append((True, f"{_keyword(result.method)}={_keyword(result.result)}"))
         if result.comment:
-            pieces.append(_comment(result.comment))
+            pieces.append((False, _comment(result.comment)))
         if result.reason is not None:
-            pieces.append(f"reason={_quoted(result.reason)}")
-        pieces += [f"{_property(name)}={_value(value)}" for name, value in result.properties]
-        if number < len(results) - 1:
-            pieces[-1] += ";"
-        yield True, pieces[0]
-        for piece in pieces[1:]:
-            yield False, piece
+            pieces.append((False, f"reason={_quoted(result.reason)}"))
+        for name, value in result.properties:
+            pieces.append((False, f"{_property(name)}={_value(value)}"))
+    return pieces
 
 
+@lru_cache(maxsize=256)  # the same few words in every message
 def _keyword(text: str) -> str:
     if not NAME.fullmatch(text):
         raise ValueError(f"not a keyword of RFC 8601: {text!r}")
     return text
 
 
+@lru_cache(maxsize=256)
 def _property(name: str) -> str:
     if "." not in name:
         raise ValueError(f"not a ptype and a property of RFC 8601: {name!r}")
@@ -106,14 +112,14 @@ def _property(name: str) -> str:
 def _safe(text: str) -> str:
     if len(text) > _LONGEST_VALUE:
         text = text[:_LONGEST_VALUE] + "..."
+    if text.isascii() and text.isprintable():
+        return text
     return re.sub(r"[^\x20-\x7e]", "?", text)
 
 
 def _value(text: str) -> str:
     safe = _safe(text)
-    if _TOKEN.fullmatch(safe) or _ADDRESS.fullmatch(safe):
-        return safe
-    return _quoted(text)
+    return safe if _PLAIN_VALUE.fullmatch(safe) else _quoted(text)
 
 
 def _identifier(text: str) -> str:
@@ -122,7 +128,10 @@ def _identifier(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + re.sub(r'(["\\])', r"\\\1", _safe(text)) + '"'
+    safe = _safe(text)
+    if '"' in safe or "\\" in safe:
+        safe = re.sub(r'(["\\])', r"\\\1", safe)
+    return f'"{safe}"'
 
 
 def _comment(text: str) -> str:
@@ -136,6 +145,8 @@ def forged(message: Message, authserv_id: str) -> tuple[Field, ...]:
     Received-SPF fields that name us as the receiver or are none (RFC 7208 §9.1); and a first line
     that begins with white space, since it would continue the field that we put above it.
     """
+    if not message.raw.startswith((b" ", b"\t")) and not _has_candidates(message):
+        return ()
     ours = _bare(authserv_id)
     ours = a_label(ours) or ours.lower()
     found = list(message.fields[:1]) if message.raw[:1] in {b" ", b"\t"} else []
@@ -149,6 +160,12 @@ def forged(message: Message, authserv_id: str) -> tuple[Field, ...]:
         elif field.key == b"received-spf" and _is_our_received_spf(field.value, ours):
             found.append(field)
     return tuple(found)
+
+
+def _has_candidates(message: Message) -> bool:
+    """Say whether the pattern could match: it takes longer than the rest of the stamp."""
+    header = message.raw[: message.body_start].lower()
+    return b"authentication-results" in header or b"received-spf" in header
 
 
 def _bare(authserv_id: str) -> str:
