@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Policy = Literal["none", "quarantine", "reject"]
@@ -20,6 +21,9 @@ _PSD: dict[bytes, Psd] = {b"y": "y", b"n": "n"}
 _LOWER: dict[Policy, Policy] = {"reject": "quarantine", "quarantine": "none", "none": "none"}
 # RFC 3986 §3.1, as far as it takes to tell an address for reports from a mere word.
 _URI = re.compile(rb"[ \t]*[a-z][a-z0-9+.-]*:[\x21-\x2b\x2d-\x7e]+[ \t]*")
+
+# Octets; what is longer is read anew each time, and not remembered.
+_LONGEST_KNOWN = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,10 @@ def parse(text: bytes) -> DmarcRecord | None:
     Unknown tags are ignored, and what is malformed counts as missing; of a tag that occurs twice
     the first counts.
     """
+    return _known(text) if len(text) <= _LONGEST_KNOWN else _parse(text)
+
+
+def _parse(text: bytes) -> DmarcRecord | None:
     version, _semicolon, rest = text.partition(b";")
     if not _VERSION.fullmatch(version):
         return None
@@ -79,3 +87,6 @@ def parse(text: bytes) -> DmarcRecord | None:
         psd=_PSD.get(tags.get(b"psd", b""), "u"),
         testing=tags.get(b"t") == b"y",
     )
+
+
+_known = lru_cache(maxsize=2_048)(_parse)
