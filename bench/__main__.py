@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bench import dns_stub, latency, mailboxes, memory, throughput
+from bench import dns_stub, known_results, latency, mailboxes, memory, throughput
 from bench.listeners import ALL, DKIMSIGN, SIGN_RSA, VERIFY
 from bench.load import LOADS, Load
 from bench.report import results
@@ -55,6 +55,7 @@ def main() -> None:
         sizes.add(memory.LARGE)
     say("keys, messages, a name server")
     rates, waited, footprints, outcome, resolvers = [], None, [], None, None
+    known = ""
     key = prepare(sorted(sizes))
     with name_server(key):
         if "throughput" not in options.skip:
@@ -63,6 +64,10 @@ def main() -> None:
             say("smtpd as the image starts it")
             many = [load for load in loads if load.connections > 1]
             rates.append((AS_IMAGE, throughput.measure(plan(many, plain=False), say)))
+            if not options.only or VERIFY.name in options.only:
+                known = known_results.section(
+                    known_results.measure(rounds, options.seconds or seconds, say)
+                )
         if "stuck" not in options.skip:
             waited = latency.measure(STUCK, 1 if options.quick else 2, say)
         if "memory" not in options.skip:
@@ -88,6 +93,7 @@ def main() -> None:
         ("where", "one container without a network, all on loopback; smtpd's queue on tmpfs"),
     ]
     print(results(facts, versions(), rates, waited, footprints, resolvers, outcome), end="")
+    print(known, end="")
 
 
 def _options() -> argparse.Namespace:

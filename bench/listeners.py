@@ -6,10 +6,10 @@ It knows the commands and how a message shows that one did its work; it starts n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.messages import FOREIGN, OURS
+from bench.messages import OURS
 
 RUN = Path("/run/bench")
 PYTHON = "/opt/signpost/bin/python"
@@ -78,7 +78,7 @@ FILTER_RSPAMD = Listener(
     "rspamd",
     "filter-rspamd with rspamd",
     f"{OTHERS}/filter-rspamd -url http://{RSPAMD}",
-    proof=(b"dkim=pass", b"spf=pass", f"header.d={FOREIGN}".encode()),
+    proof=(b"dkim=pass", b"spf=pass", b"header.d=sender"),
     needs_rspamd=True,
 )
 VERIFY = Listener(
@@ -87,12 +87,27 @@ VERIFY = Listener(
     f"{PYTHON} -m filters.inbound --addresses {ADDRESSES} --spool {SPOOL['verifier']}",
     user="verifier",
     group="verifier",
-    proof=(b"dkim=pass", b"spf=pass", f"header.d={FOREIGN}".encode()),
+    proof=(b"dkim=pass", b"spf=pass", b"header.d=sender"),
+)
+# The same beside one that evaluates SPF each time; see counting_filter.
+COUNTS = SPOOL["verifier"] / "counts"
+_COUNTING = f"{PYTHON} -I /srv/bench/counting_filter.py"
+VERIFY_COUNTED = replace(
+    VERIFY,
+    name="verify-counted",
+    title="Signpost",
+    command=f"{_COUNTING} {COUNTS} --addresses {ADDRESSES} --spool {SPOOL['verifier']}",
+)
+VERIFY_ANEW = replace(
+    VERIFY_COUNTED,
+    name="verify-anew",
+    title="the same, SPF evaluated for each message",
+    command=f"{_COUNTING} - --addresses {ADDRESSES} --spool {SPOOL['verifier']}",
 )
 
 SIGNING = (NONE, ECHO, DKIMSIGN, SIGN_RSA, SIGN_ED25519)
 VERIFYING = (NONE, ECHO, FILTER_RSPAMD, VERIFY)
-ALL = tuple(dict.fromkeys(SIGNING + VERIFYING))
+ALL = tuple(dict.fromkeys((*SIGNING, *VERIFYING, VERIFY_COUNTED, VERIFY_ANEW)))
 
 
 def port(listener: Listener) -> int:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import random
 import string
+from collections.abc import Sequence
+from dataclasses import replace
 
 from filters.mailauth.dkim.sign import SigningKey, sign
 from filters.mailauth.message import Message
@@ -15,6 +17,9 @@ OURS = "example.org"  # whose mail is received and signed here
 FOREIGN = "example.net"  # who sends the mail that is verified
 STUCK = "stuck.test"  # below it no name server ever answers
 MANY = tuple(f"d{number}.test" for number in range(50))  # domains with the records of FOREIGN
+# Whose mail is verified: each has its own records. The key in them is one for all, since a thousand
+# would take a minute to make. All names have the same length, and so have their messages.
+SENDERS = tuple(f"sender{number:03}.test" for number in range(1_000))
 
 RECIPIENT = f"bob@{OURS}"
 WIDTH = 76  # base64 and format=flowed text have lines like this
@@ -49,3 +54,17 @@ def signed(size: int, key: SigningKey) -> bytes:
     """The same, signed by the domain of the key, which is also the author's."""
     message = plain(size, f"alice@{key.domain}")
     return sign(Message(message), [key]) + message
+
+
+def of_senders(
+    size: int, key: SigningKey, domains: Sequence[str]
+) -> tuple[list[tuple[str, bytes]], bytes]:
+    """Signed messages of a sender in each domain: address and head of each, and the body of all."""
+    first = domains[0].encode("ascii")
+    head, blank, body = plain(size, f"alice@{domains[0]}").partition(b"\r\n\r\n")
+    heads = []
+    for domain in domains:
+        own = head.replace(first, domain.encode("ascii")) + blank
+        field = sign(Message(own + body), [replace(key, domain=domain)])
+        heads.append((f"alice@{domain}", field + own))
+    return heads, body

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.listeners import RSPAMD, RUN, Listener, port, smtpd_conf
-from bench.messages import FOREIGN, MANY, STUCK
+from bench.messages import FOREIGN, MANY, SENDERS, STUCK
 
 SPOOL = Path("/var/spool/smtpd")
 CHANGELIST = {"EVENT_EPOLL_USE_CHANGELIST": "1"}
@@ -104,7 +104,7 @@ class NameServer(Server):
     """unbound with all it knows in its configuration; below STUCK it never answers."""
 
     def __init__(
-        self, key_record: str, selector: str, domains: Sequence[str] = (FOREIGN, *MANY)
+        self, key_record: str, selector: str, domains: Sequence[str] = (FOREIGN, *MANY, *SENDERS)
     ) -> None:
         self._conf = RUN / "unbound.conf"
         self._domains = domains
@@ -113,7 +113,9 @@ class NameServer(Server):
             self._records |= {
                 f"{domain}.": f"v=spf1 mx include:_spf.{domain} -all",
                 f"_spf.{domain}.": "v=spf1 ip4:192.0.2.0/24 ip4:127.0.0.1 ~all",
-                f"{selector}._domainkey.{domain}.": key_record,
+                # Of another text for each, so that none is known by another's.
+                f"{selector}._domainkey.{domain}.": f"{key_record}; n={domain}",
+                f"_dmarc.{domain}.": f"v=DMARC1; p=reject; rua=mailto:dmarc@{domain}",
             }
         super().__init__("unbound", ["unbound", "-d", "-p", "-c", str(self._conf)])
 

@@ -11,18 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from bench import many_senders
 from bench.listeners import ADDRESSES, KEYS, RUN, SPOOL
-from bench.load import write_for_source
-from bench.messages import FOREIGN, OURS, RECIPIENT, plain, signed
+from bench.load import LOADS, Load, send, write_for_source
+from bench.messages import FOREIGN, OURS, RECIPIENT, SENDERS, of_senders, plain, signed
 from bench.servers import NameServer
 from filters.mailauth.dkim.sign import SigningKey, load_signing_key, public_record
 
 SELECTOR = "bench"
+SMALL, LARGE = 4_096, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,40 @@ class Mail:
         """The message of this size, as smtp-source wants it."""
         return RUN / f"{self.kind}-{size}"
 
+    def send(self, load: Load, port: int, count: int) -> float:
+        """Messages per second."""
+        return send(
+            self.file(load.size),
+            port=port,
+            sender=self.sender,
+            recipient=RECIPIENT,
+            connections=load.connections,
+            count=count,
+        )
+
+    def fill_caches(self, port: int) -> None:
+        """What is needed to verify it is in the filter's memory afterwards."""
+
+
+class ManyMail(Mail):
+    """Messages of all SENDERS by turns, from where the last run has ended."""
+
+    _next: ClassVar[int] = 0
+
+    def send(self, load: Load, port: int, count: int) -> float:
+        """Messages per second."""
+        first, ManyMail._next = ManyMail._next, ManyMail._next + count
+        path, connections = self.file(load.size), load.connections
+        return many_senders.send(path, port=port, connections=connections, count=count, first=first)
+
+    def fill_caches(self, port: int) -> None:
+        """A small message of each."""
+        many_senders.send(self.file(SMALL), port=port, connections=10, count=len(SENDERS), first=0)
+
 
 PLAIN = Mail(f"alice@{OURS}", "plain")
 SIGNED = Mail(f"alice@{FOREIGN}", "signed")
+MANY_SIGNED = ManyMail("alice@…", "many-signed")
 
 
 def _new_pem(kind: str) -> bytes:
@@ -72,6 +106,10 @@ def prepare(sizes: list[int]) -> SigningKey:
     for size in sizes:
         write_for_source(plain(size, PLAIN.sender), PLAIN.file(size))
         write_for_source(signed(size, key), SIGNED.file(size))
+        if size in {load.size for load in LOADS}:
+            # Ten of what takes long to sign; a run sends fewer.
+            some = SENDERS if size < LARGE else SENDERS[:10]
+            many_senders.write(MANY_SIGNED.file(size), *of_senders(size, key, some))
     return key
 
 
