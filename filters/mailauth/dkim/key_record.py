@@ -57,7 +57,7 @@ def read_record(record: bytes, algorithm: str) -> PublicKey:
     return _read(record, algorithm)
 
 
-@functools.lru_cache(maxsize=512)  # loading a key takes longer than a check with it
+@functools.lru_cache(maxsize=2_048)  # loading a key takes as long as a check with it
 def _read(record: bytes, algorithm: str) -> PublicKey:
     try:
         found = tags.parse(record)
