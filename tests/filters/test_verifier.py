@@ -304,3 +304,22 @@ def test_a_field_that_no_delivery_believes_is_the_clients_own() -> None:
     came = Message(b"X-Spam: yes\r\n" + rest)
     assert SpamFields().without_sent(came).raw == rest
     assert SpamFields(FLAG).without_sent(came).raw == rest.partition(b"\n")[2]
+
+
+def test_a_message_goes_back_before_its_line_is_written(caplog: pytest.LogCaptureFixture) -> None:
+    """What the line says was so when it was decided: the transaction may be over by then."""
+    caplog.set_level("INFO")
+
+    async def run() -> None:
+        session = arriving("x@far.example", "192.0.2.1")
+        verifier = Verifier("mail.example.org", REJECTS, InboundPolicy())
+        stamped = await verifier.verify(session, b"From: x@far.example\r\n\r\n")
+        assert isinstance(stamped, bytes)
+        assert caplog.messages == []
+        session.transaction = None
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    (line,) = caplog.messages
+    assert "session=s msgid=01234567 client=192.0.2.1 author=far.example " in line
+    assert line.endswith('from="x@far.example" message-id=""')
