@@ -30,11 +30,12 @@ from filters.unsigned_counts import UnsignedCounts
 
 log = logging.getLogger(__name__)
 
-# The host name completes addresses, the login is checked, and so is whether the sender can be
-# rewritten for the recipients; nothing else of a Session is asked for.
-EVENTS = ("link-greeting", "link-auth", "tx-begin", "tx-mail", "tx-rcpt", "tx-reset", "tx-rollback")
-# What the guard has to know, too.
-EVENTS_WITH_GUARD = ("link-connect", *EVENTS)
+# The host name completes addresses, and a login's mail gets the fields that it lacks.
+EVENTS = ("link-greeting", "link-auth")
+# With addresses it counts who sends to whom: whether it is a loop, whether SRS can rewrite it.
+EVENTS_WITH_ADDRESSES = ("tx-mail", "tx-rcpt", "tx-reset", "tx-rollback")
+# What the guard has to know.
+EVENTS_WITH_GUARD = ("link-connect",)
 
 
 def restrict(
@@ -82,7 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if errors or ring is None:
         refuse_to_start(errors)
     server = FilterServer(spool=options.spool)
-    server.track_context(EVENTS_WITH_GUARD if options.guard else EVENTS)
+    server.track_context(
+        EVENTS
+        + (EVENTS_WITH_ADDRESSES if addresses is not None else ())
+        + (EVENTS_WITH_GUARD if options.guard else ())
+    )
     server.register_handler("report", "link-auth", name_account)
     unsigned = UnsignedCounts(options.unsigned)
     server.on_ready(lambda handshake: unsigned.start())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from filters.mailauth.display_name import has_odd_pairs, split, without_pairs
@@ -19,6 +20,8 @@ from filters.mailauth.names import a_label, readings
 
 # A thousand authors have room in it. Reading takes a microsecond a byte.
 _LONGEST = 65_536
+# What longer ones say is not remembered.
+LONGEST_KNOWN = 256
 
 # RFC 5322's white space; U+0085, U+2028 and U+2029 end a line for some, and no name has them.
 _ATOM = re.compile('[^ \t\x85\u2028\u2029()<>\\[\\]:;@\\\\,."]+')
@@ -63,6 +66,11 @@ def quoted(value: bytes) -> bytes:
 
     The very same object where the name is clear, and where there is no author to be read.
     """
+    clear = _known_quoted(value) if len(value) <= LONGEST_KNOWN else _quoted(value)
+    return value if clear == value else clear
+
+
+def _quoted(value: bytes) -> bytes:
     try:
         text = _text(value)
         if _PLAIN.fullmatch(text) and "=?" not in text:
@@ -75,6 +83,10 @@ def quoted(value: bytes) -> bytes:
         return value
     line_end = b"\r\n" if value.endswith(b"\r\n") else b""
     return " ".join(("", *clear)).encode("utf-8", "surrogateescape") + line_end
+
+
+# Whoever writes often writes the same From field.
+_known_quoted = lru_cache(maxsize=1024)(_quoted)
 
 
 def _in_quotes(text: str) -> tuple[str, str] | None:

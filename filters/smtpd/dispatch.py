@@ -50,6 +50,18 @@ class Dispatcher:
         self._outlet = outlet
         self._deadline = deadline
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether no complete message and no request is being worked on."""
+        waiting = self.message_filter is not None and self.message_filter.waiting
+        return not waiting and not self.sessions.at_work
+
+    def close(self) -> None:
+        """End the work that is in hand: nobody waits for it any more."""
+        if self.message_filter is not None:
+            self.message_filter.close()
+        self.sessions.cancel_all()
+
     def dispatch(self, line: Line) -> None:
         """Give the line to whom it is for."""
         if isinstance(line, DataLines):

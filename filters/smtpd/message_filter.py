@@ -1,8 +1,10 @@
 """The way of a message: its lines come in, its filter decides, its lines go back, and the
 verdict waits for the commit.
 
-Whatever the filter does, the message has its end in time: smtpd waits for the lone `.` without
-a limit. It does no I/O of its own; what is large is filtered in its turn and in a thread.
+One complete message is filtered in each turn of the loop: what smtpd asks meanwhile is read and
+answered in between, so that no session's commands wait for the messages of others. Whatever the
+filter does, the message has its end in time: smtpd waits for the lone `.` without a limit. It does
+no I/O of its own; what is large is filtered in its turn and in a thread.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import NamedTuple
 
 from filters.smtpd.budget import Budget
 from filters.smtpd.handlers import NO_ROOM, UNAVAILABLE, MessageHandler
@@ -29,6 +33,14 @@ log = logging.getLogger(__name__)
 # one is filtered it is there twice, as it came and as it leaves, and its parts once more.
 LARGE_MESSAGES_BUDGET = 256 << 20
 COST_OF_A_BYTE = 3
+
+
+class Complete(NamedTuple):
+    """A message whose last line has come. end: the lines that its last was among."""
+
+    end: DataLines
+    message: IncomingMessage
+    session: Session
 
 
 class MessageFilter:
@@ -52,15 +64,39 @@ class MessageFilter:
         self.budget = Budget(LARGE_MESSAGES_BUDGET)
         self._sessions = sessions
         self._outlet = outlet
+        # By session, in the order of their ends.
+        self._complete: OrderedDict[str, Complete] = OrderedDict()
+        self._turn: asyncio.Handle | None = None
 
     def receive(self, lines: DataLines) -> None:
-        """Take in lines of one message; it is filtered when its last is among them."""
+        """Take in lines of one message; its turn comes once its last is among them."""
         message = self.store.add(lines)
         if message is None:
             return
-        # This may take its time, and nobody else waits for it.
-        self._outlet.flush()
-        session = self._sessions.context(lines.session)
+        self._filter_now(lines.session)  # no smtpd sends a session's next before
+        context = self._sessions.context(lines.session)
+        self._complete[lines.session] = Complete(lines, message, context)
+        self._take_turn()
+
+    def _take_turn(self) -> None:
+        if self._complete and self._turn is None:
+            # Not call_soon: a timer that is due comes behind what the loop reads before.
+            self._turn = asyncio.get_running_loop().call_later(0, self._filter_next)
+
+    def _filter_next(self) -> None:
+        self._turn = None
+        if self._complete:
+            _, complete = self._complete.popitem(last=False)
+            self._take_turn()  # first, so that no failure ends the turns of the others
+            self._filter(*complete)
+
+    def _filter_now(self, session: str) -> None:
+        """The session's complete message, if one waits."""
+        complete = self._complete.pop(session, None)
+        if complete is not None:
+            self._filter(*complete)
+
+    def _filter(self, lines: DataLines, message: IncomingMessage, session: Session) -> None:
         if message.is_large:
             self._sessions.spawn(lines.session, self._filter_large(lines, message, session))
             return
@@ -84,11 +120,25 @@ class MessageFilter:
 
     def take_verdict(self, session: str) -> Reject | None:
         """At commit: why the message is refused, if it is."""
+        self._filter_now(session)  # no smtpd commits before
         return self.store.take_verdict(session)
 
     def end_transaction(self, session: str) -> None:
         """A reset, a rollback or a disconnect: free what was in hand."""
+        complete = self._complete.pop(session, None)
+        if complete is not None:
+            complete.message.close()
         self.store.end_transaction(session)
+
+    @property
+    def waiting(self) -> int:
+        """Complete messages whose turn has not come."""
+        return len(self._complete)
+
+    def close(self) -> None:
+        """smtpd has ended: free what waits for its turn."""
+        while self._complete:
+            self.end_transaction(next(iter(self._complete)))
 
     async def _finish_later(
         self,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from filters.smtpd import collector
 from filters.smtpd.connection import Connection, Handshake
 from filters.smtpd.dispatch import Dispatcher
 from filters.smtpd.handlers import (
@@ -51,6 +52,11 @@ class FilterServer:
     def handshake(self) -> Handshake:
         """What smtpd has said of itself so far."""
         return self._connection.handshake
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no complete message and no request is being worked on."""
+        return self._dispatcher.at_rest
 
     # -- registration ------------------------------------------------------------------------
 
@@ -131,7 +137,10 @@ class FilterServer:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # smtpd dies with its filters, so only smtpd's own end ends one.
             loop.add_signal_handler(number, lambda: None)
+        collector.freeze()
+        collecting = loop.create_task(collector.collect_at_rest(lambda: self.at_rest))
         await self.serve(link)
+        collecting.cancel()
 
     async def serve(self, link: socket.socket) -> None:
         """Serve smtpd on a connected stream socket until it is closed; takes it over."""
@@ -143,7 +152,7 @@ class FilterServer:
         try:
             await end.closed
         finally:
-            self._dispatcher.sessions.cancel_all()
+            self._dispatcher.close()
             transport.abort()
 
     def receive(self, data: bytes, write: Callable[[bytes], None]) -> None:

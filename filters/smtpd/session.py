@@ -151,5 +151,5 @@ _FOLDS = {
     "tx-rollback": _reset,
 }
 
-# What has to be registered so that a Session is complete.
-REPORTS = (*_FOLDS, "link-disconnect")
+# What has to be registered so that a Session is complete; tx-mail says again what tx-begin says.
+REPORTS = (*(event for event in _FOLDS if event != "tx-begin"), "link-disconnect")

@@ -6,10 +6,22 @@ It knows no handlers and no I/O.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
 from filters.smtpd.session import Session
+
+if sys.version_info >= (3, 12):
+
+    def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run it until it waits for something; nearly all that is in a cache is done by then."""
+        return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
+
+else:
+
+    def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return asyncio.get_running_loop().create_task(work)
 
 
 class Sessions:
@@ -33,7 +45,9 @@ class Sessions:
 
     def spawn(self, session: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine that is cancelled when the session ends."""
-        task = asyncio.get_running_loop().create_task(work)
+        task = _start(work)
+        if task.done():
+            return
         tasks = self._tasks.setdefault(session, set())
         tasks.add(task)
 
@@ -46,7 +60,7 @@ class Sessions:
 
     def spawn_lasting(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine to its end, whatever session it came of."""
-        task = asyncio.get_running_loop().create_task(work)
+        task = _start(work)
         self._lasting.add(task)
         task.add_done_callback(self._lasting.discard)
 
@@ -61,6 +75,11 @@ class Sessions:
         for tasks in (*self._tasks.values(), self._lasting):
             for task in tasks:
                 task.cancel()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether any session's work is going on."""
+        return bool(self._tasks)
 
     def __len__(self) -> int:
         """Sessions that hold memory here."""

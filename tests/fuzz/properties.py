@@ -14,6 +14,7 @@ from filters.mailauth.message import Message, author, remove
 from filters.smtpd import Disconnect, FilterServer, Reject, Rewrite, Verdict
 from filters.smtpd.handlers import PHASES
 from filters.smtpd.wire import ProtocolError, Request, parse_line
+from tests.filters.smtpd.feeding import feed
 
 HANDSHAKE = b"config|subsystem|smtp-in\nconfig|admd|mx.example.org\nconfig|ready\n"
 # All that may stand at the beginning of a line to smtpd (smtpd-filters(7)).
@@ -45,18 +46,16 @@ def serve(pieces: Iterator[bytes]) -> tuple[bytes, list[str]]:
             "filter", phase, lambda context, request: VERDICTS.get(request.text[:1])
         )
     server.register_message_filter(lambda session, message: message)
-    said = bytearray()
     failures = Failures()
     log = logging.getLogger("filters.smtpd")
     log.addHandler(failures)
     log.propagate = False
     try:
-        for piece in pieces:
-            server.receive(piece, said.extend)
+        said = b"".join(feed(server, pieces, at_once=True))
     finally:
         log.removeHandler(failures)
         log.propagate = True
-    return bytes(said), failures.found
+    return said, failures.found
 
 
 def cut(stream: bytes, widths: bytes) -> Iterator[bytes]:

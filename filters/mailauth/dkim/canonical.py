@@ -72,6 +72,16 @@ def _without_last_lines(body: bytes) -> bytes:
     return content + b"\r\n" if content else b""
 
 
+def _relaxed_value(value: bytes) -> bytes:
+    """Return a field's value unfolded, white space reduced, with the CRLF (§3.4.2)."""
+    return _single_spaces(value.replace(b"\r\n", b"")).strip(b" ") + b"\r\n"
+
+
+def relaxed_field(key: bytes, value: bytes) -> bytes:
+    """Return a field as it is hashed (§3.4.2); key: its name in lower case, no white space."""
+    return key + b":" + _relaxed_value(value)
+
+
 class Simple:
     """The algorithm that tolerates almost no change of a message in transit (§3.4)."""
 
@@ -97,10 +107,7 @@ class Relaxed:
     def canonicalize_headers(headers: Headers) -> Headers:
         """Return names in lower case and values unfolded, white space reduced (§3.4.2)."""
         return [
-            (
-                name.lower().replace(b"\r\n", b"").rstrip(b" \t"),
-                _single_spaces(value.replace(b"\r\n", b"")).strip(b" ") + b"\r\n",
-            )
+            (name.lower().replace(b"\r\n", b"").rstrip(b" \t"), _relaxed_value(value))
             for name, value in headers
         ]
 

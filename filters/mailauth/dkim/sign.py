@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,9 +26,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from filters.mailauth.dkim.canonical import Relaxed, relaxed_body_digest
+from filters.mailauth.dkim.canonical import relaxed_body_digest, relaxed_field
 from filters.mailauth.dkim.layout import layout
-from filters.mailauth.message import Field, Message
+from filters.mailauth.message import Message
 from filters.mailauth.names import ldh
 
 Algorithm = Literal["rsa-sha256", "ed25519-sha256"]
@@ -66,6 +67,8 @@ _SIGNED = (
 )
 # A message may repeat a field a thousand times; its h= need not.
 _MOST_OF_ONE_FIELD = 20
+# Bytes; what the fields of longer headers are signed by is not remembered.
+_LONGEST_KNOWN_HEADER = 16_384
 
 
 class BadKey(ValueError):  # noqa: N818 - it is what one says
@@ -126,12 +129,9 @@ def sign(message: Message, keys: Sequence[SigningKey]) -> bytes:
 
     relaxed/relaxed. Raises ValueError for a message without a From field (RFC 6376 §5.4).
     """
-    found = _by_name(message)
-    names = tuple(_names(found))
-    # The lowest field of a name first (RFC 6376 §5.4.2); a name too many adds nothing.
-    covered = [found[name].pop() for name in names if found.get(name)]
-    header = Relaxed.canonicalize_headers([(field.key, field.value) for field in covered])
-    digest = hashlib.sha256(b"".join([b":".join(pair) for pair in header]))
+    names, places = _plan(message)
+    covered = [message.fields[place] for place in places]
+    digest = hashlib.sha256(b"".join([relaxed_field(one.key, one.value) for one in covered]))
     body_hash = base64.b64encode(relaxed_body_digest(message.raw, message.body_start))
     moment = b"%d" % int(time.time())
     fields = []
@@ -144,14 +144,31 @@ def sign(message: Message, keys: Sequence[SigningKey]) -> bytes:
     return b"".join(fields)
 
 
-def _by_name(message: Message) -> dict[bytes, list[Field]]:
-    found: dict[bytes, list[Field]] = {}
-    for field in message.fields:
-        found.setdefault(field.key, []).append(field)
-    return found
+def signed_names(message: Message) -> list[bytes]:
+    """Return what h= lists for this message, in lower case and in order."""
+    return list(_plan(message)[0])
 
 
-def _names(found: Mapping[bytes, Sequence[Field]]) -> list[bytes]:
+def _plan(message: Message) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
+    """Return what h= lists, and the places of the fields that it covers, in that order."""
+    keys = tuple([field.key for field in message.fields])
+    return _known_plan(keys) if message.body_start <= _LONGEST_KNOWN_HEADER else _plan_of(keys)
+
+
+def _plan_of(keys: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
+    found: dict[bytes, list[int]] = {}
+    for place, key in enumerate(keys):
+        found.setdefault(key, []).append(place)
+    names = tuple(_names(found))
+    # The lowest field of a name first (RFC 6376 §5.4.2); a name too many adds nothing.
+    return names, tuple([found[name].pop() for name in names if found.get(name)])
+
+
+# A mail program gives all its messages the same fields.
+_known_plan = lru_cache(maxsize=256)(_plan_of)
+
+
+def _names(found: Mapping[bytes, Sequence[int]]) -> list[bytes]:
     if b"from" not in found:
         raise ValueError("a message without a From field cannot be signed")
     names: list[bytes] = []
@@ -161,11 +178,6 @@ def _names(found: Mapping[bytes, Sequence[Field]]) -> list[bytes]:
         if name in found:
             names += [name] * min(len(found[name]), _MOST_OF_ONE_FIELD)
     return names
-
-
-def signed_names(message: Message) -> list[bytes]:
-    """Return what h= lists for this message, in lower case and in order."""
-    return _names(_by_name(message))
 
 
 def _size(private: _Private) -> int:

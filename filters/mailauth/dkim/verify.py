@@ -78,7 +78,7 @@ def _read(field: Field, now: float) -> _Read:
     try:
         return _Read(field, written.claims(), written.read(now))
     except SignatureError as error:
-        return _Read(field, written.claims(), error)
+        return _Read(field, written.claims(), error.with_traceback(None))
 
 
 def _chosen(found: Sequence[_Read], author_domain: str) -> list[int]:
@@ -149,7 +149,8 @@ async def _one(work: Work, one: _Read, resolver: Resolver) -> tuple[SignatureErr
             return SignatureError("policy", "the signature's d= is a public suffix"), testing
         check_coverage(work, signature)
     except SignatureError as error:
-        return error, isinstance(error, TestedError)
+        # Without the frames that it came through: they would hold it, and it them.
+        return error.with_traceback(None), isinstance(error, TestedError)
     except DnsTemporaryError as error:
         return SignatureError("temperror", error.reason), False
     except Exception as error:  # nothing but a result leaves the engine

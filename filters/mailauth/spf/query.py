@@ -99,6 +99,8 @@ class Evaluation(spf.query):  # type: ignore[misc]  # pyspf has no types
         Raises MissingError.
         """
         result, _code, text = self.check()
+        # Its traceback would hold this evaluation, and this evaluation it.
+        self.perm_error = None
         if result in {"temperror", "permerror"}:
             return result, str(getattr(self, "prob", "")) or text, ""
         if result == "fail" and isinstance(text, _Explanation):

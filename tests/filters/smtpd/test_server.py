@@ -17,6 +17,8 @@ from filters.smtpd.budget import Budget
 from filters.smtpd.connection import ENDED_SESSIONS, Connection
 from filters.smtpd.handlers import Handler
 
+from .feeding import feed
+
 SESSION = "0123456789abcdef"
 READY = b"config|admd|mail.example.org\nconfig|ready\n"
 
@@ -355,15 +357,11 @@ def test_a_line_feed_of_the_handlers_own_is_no_line_of_the_protocol() -> None:
 def test_what_is_put_in_front_is_all_that_is_added(came: list[bytes], back: list[bytes]) -> None:
     server = FilterServer()
     server.register_message_filter(lambda session, message: b"A: b\r\n" + message)
-    said = bytearray()
-    server.receive(READY, said.extend)
-    said.clear()
     sid = SESSION.encode()
-    for payload in [*came, b"."]:
-        line = b"filter|0.7|1|smtp-in|data-line|" + sid + b"|aa|" + payload + b"\n"
-        server.receive(line, said.extend)
+    head = b"filter|0.7|1|smtp-in|data-line|" + sid + b"|aa|"
+    said = feed(server, [READY, *(head + payload + b"\n" for payload in [*came, b"."])])
     prefix = b"filter-dataline|" + sid + b"|aa|"
-    assert bytes(said) == b"".join(prefix + payload + b"\n" for payload in [*back, b"."])
+    assert b"".join(said[1:]) == b"".join(prefix + payload + b"\n" for payload in [*back, b"."])
 
 
 def test_the_context_knows_the_client_and_is_freed() -> None:
@@ -464,9 +462,6 @@ def test_what_comes_behind_a_sessions_end_is_passed_over(what: str, manner: str)
     server = FilterServer()
     server.register_handler("filter", "noop", lambda context, request: PROCEED)
     server.register_message_filter(lambda session, message: message)
-    said = bytearray()
-    server.receive(READY, said.extend)
-    said.clear()
     before = [
         b"report|0.7|1|smtp-in|link-connect|SID|x|pass|192.0.2.1:1|192.0.2.2:25",
         b"filter|0.7|1|smtp-in|noop|SID|bb|",
@@ -474,12 +469,9 @@ def test_what_comes_behind_a_sessions_end_is_passed_over(what: str, manner: str)
     ]
     lines = [line.replace(b"SID", SESSION.encode()) + b"\n" for line in before]
     behind = [line.replace(b"SID", SESSION.encode()) + b"\n" for line in BEHIND_THE_END[what]]
-    if manner == "in the same read":
-        server.receive(b"".join(lines + behind), said.extend)
-    else:
-        for line in lines + behind:
-            server.receive(line, said.extend)
-    assert bytes(said) == result(b"bb", b"proceed") + b"\n"  # to what came before its end
+    reads = [b"".join(lines + behind)] if manner == "in the same read" else lines + behind
+    said = feed(server, [READY, *reads])
+    assert b"".join(said[1:]) == result(b"bb", b"proceed") + b"\n"  # to what came before its end
     assert held(server) == 0
 
 
@@ -630,9 +622,13 @@ def test_a_phase_is_registered_once_however_many_handlers_it_has() -> None:
 
 
 PROGRAM = """
+import gc
 from filters.smtpd import FilterServer
 server = FilterServer()
-server.register_message_filter(lambda session, message: print("from a library") or message)
+def handler(session, message):
+    print("from a library; gc:", gc.isenabled())
+    return message
+server.register_message_filter(handler)
 server.serve_forever()
 """
 
@@ -662,7 +658,7 @@ def test_the_process_prints_nothing_into_the_protocol_and_ends_at_eof_only() -> 
     ours.close()
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert b"from a library" in errors
+    assert b"from a library; gc: False" in errors
 
 
 def test_a_reply_is_short() -> None:

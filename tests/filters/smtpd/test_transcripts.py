@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from filters.smtpd import FilterServer, Reject, Request, Rewrite, Session
 
+from .feeding import feed
+
 TRANSCRIPTS = sorted((Path(__file__).parent / "transcripts").glob("*.txt"))
 
 
@@ -121,27 +123,23 @@ def test_transcript(path: Path, manner: str) -> None:
     name, steps = read(path)
     server = FilterServer()
     FILTERS[name](server)
-    said = bytearray()
     stream = b"".join(line for side, line in steps if side == ">")
     expected = b"".join(line for side, line in steps if side == "<")
     if manner == "whole":
-        server.receive(stream, said.extend)
+        assert b"".join(feed(server, [stream])) == expected
     elif manner == "byte by byte":
-        for byte in stream:
-            server.receive(bytes([byte]), said.extend)
+        assert b"".join(feed(server, (bytes([byte]) for byte in stream))) == expected
     else:
+        said = iter(feed(server, [line for side, line in steps if side == ">"]))
         for number, (side, line) in enumerate(steps):
             if side == "<":
                 continue
-            before = len(said)
-            server.receive(line, said.extend)
             answers = []
             for following, answer in steps[number + 1 :]:
                 if following == ">":
                     break
                 answers.append(answer)
-            assert bytes(said[before:]) == b"".join(answers), f"after {line!r}"
-    assert bytes(said) == expected
+            assert next(said) == b"".join(answers), f"after {line!r}"
 
 
 @settings(max_examples=300, deadline=None)
@@ -152,11 +150,9 @@ def test_transcript_in_random_cuts(data: st.DataObject) -> None:
     places = data.draw(st.sets(st.integers(1, len(stream) - 1), max_size=40))
     server = FilterServer()
     FILTERS[name](server)
-    said = bytearray()
     edges = [0, *sorted(places), len(stream)]
-    for start, end in itertools.pairwise(edges):
-        server.receive(stream[start:end], said.extend)
-    assert bytes(said) == b"".join(line for side, line in steps if side == "<")
+    said = feed(server, (stream[start:end] for start, end in itertools.pairwise(edges)))
+    assert b"".join(said) == b"".join(line for side, line in steps if side == "<")
 
 
 def test_a_newer_protocol_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
