@@ -4,7 +4,8 @@ ARG BASE=debian:trixie-slim
 
 FROM ${BASE} AS programs
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends gcc libc6-dev libmd-dev libpam0g-dev
+    && apt-get install -y --no-install-recommends \
+        dovecot-dev gcc libc6-dev libmd-dev libpam0g-dev
 WORKDIR /build
 ENV CFLAGS="-std=gnu17 -O2 -Wall -Wextra -Wconversion -Wshadow -Werror -D_FORTIFY_SOURCE=3 \
     -fstack-protector-strong -fstack-clash-protection -Wl,-z,relro,-z,now"
@@ -22,6 +23,12 @@ RUN for source in smtpd/*.c; do \
         gcc $CFLAGS -D_GNU_SOURCE -fPIC -shared -Wl,-z,defs \
             -o "/out/usr/local/libexec/$(basename "$source" .c).so" "$source" || exit 1; \
     done
+
+# Loaded into Dovecot's LMTP. Its headers are not as strict.
+COPY entrypoint/dovecot/ ./dovecot/
+RUN mkdir -p /out/usr/lib/dovecot/modules \
+    && gcc $CFLAGS -fPIC -shared -DHAVE_CONFIG_H -isystem /usr/include/dovecot \
+        -o /out/usr/lib/dovecot/modules/lib90_mailbox_guid_plugin.so dovecot/mailbox_guid.c
 
 FROM ${BASE} AS build
 RUN apt-get update \
@@ -72,7 +79,9 @@ COPY --chmod=644 filters/pam/smtpd /etc/pam.d/
 COPY templates/dovecot/pam/ /etc/pam.d/
 COPY templates/dovecot/*.sieve templates/dovecot/*.lua /usr/local/share/signpost/
 RUN printf '%s\n' 'dovecot_config_version = 2.4.0' 'dovecot_storage_version = 2.4.0' \
-        'sieve_extensions {' '  special-use = yes' '}' >/tmp/sieve.conf \
+        'sieve_extensions {' '  special-use = yes' '}' \
+        # Dovecot would store no mail with a plugin that it cannot load: then this fails.
+        'mail_plugins {' '  mailbox_guid = yes' '}' >/tmp/sieve.conf \
     && for script in /usr/local/share/signpost/*.sieve; do \
         sievec -c /tmp/sieve.conf "$script" || exit 1; \
     done \

@@ -28,7 +28,7 @@ from filters.loops import add_loop_option, read_loops
 from filters.mailauth.dns.resolver import DnsResolver, Resolver
 from filters.mailauth.spf import check as spf_check
 from filters.program import read_addresses, refuse_to_start, start_logging
-from filters.quota_status import QuotaStatus
+from filters.quota_status import add_quota_options, read_quota_status
 from filters.recipients import InboundRecipients
 from filters.smtpd import FilterServer
 from filters.spam_fields import SpamFields, add_option
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         loops=loops,
     )
     server.on_ready(verifier.ready)
-    quotas = QuotaStatus(options.quota_status) if options.quota_status else None
+    quotas = read_quota_status(options)
     greylist = _greylist(options, resolver, policy)
     restrict(
         server,
@@ -181,12 +181,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="smtpd's `srs key`, to take bounces to rewritten senders in small letters",
     )
-    parser.add_argument(
-        "--quota-status",
-        type=Path,
-        metavar="SOCKET",
-        help="Dovecot's, to refuse for full mailboxes",
-    )
+    add_quota_options(parser)
     parser.add_argument("--no-spf", action="store_true", help="say nothing of SPF")
     parser.add_argument(
         "--dmarc-enforce",

@@ -3,17 +3,20 @@
 The protocol is Postfix's policy delegation, as Dovecot takes it: `name=value` lines and an empty
 one, answered by `action=…` and an empty line. The rendered dovecot.conf has it answer `FULL` or
 `OK`. Nothing is raised and little waited for: an account counts as not full unless Dovecot says so.
+Who has much room is not asked about for each message (`mailbox_room`).
 It must not know addresses that are no accounts.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 from collections.abc import Collection
 from pathlib import Path
 
 from filters.log_throttle import LogThrottle
+from filters.mailbox_room import MailboxRoom
 
 log = logging.getLogger(__name__)
 
@@ -21,20 +24,46 @@ TIMEOUT = 2.0  # seconds for all accounts of one recipient; an answer takes 5 ms
 # Dovecot has a process for each connection.
 AT_ONCE = 4
 _FULL = b"action=FULL\n\n"
+_FITS = b"action=OK\n\n"
 _LONGEST = 1024  # bytes of an answer
 
 _Link = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class QuotaStatus:
-    """Asks at `path`, over a few connections that it keeps."""
+def add_quota_options(parser: argparse.ArgumentParser) -> None:
+    """What both filters take."""
+    parser.add_argument(
+        "--quota-status",
+        type=Path,
+        metavar="SOCKET",
+        help="Dovecot's, to refuse for full mailboxes",
+    )
+    parser.add_argument(
+        "--max-message-size",
+        type=int,
+        default=0,
+        metavar="BYTES",
+        help="smtpd's: who has room for many such messages is not asked about at each",
+    )
 
-    def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
+
+def read_quota_status(options: argparse.Namespace) -> QuotaStatus | None:
+    """As the options say; None where nobody is asked."""
+    if options.quota_status is None:
+        return None
+    return QuotaStatus(options.quota_status, largest=options.max_message_size)
+
+
+class QuotaStatus:
+    """Asks at `path`, over a few connections that it keeps. `largest`: bytes of a message."""
+
+    def __init__(self, path: Path, timeout: float = TIMEOUT, largest: int = 0) -> None:
         self._path = path
         self._timeout = timeout
         self._idle: list[_Link] = []
         self._few = asyncio.Semaphore(AT_ONCE)
         self._failing = LogThrottle(log)
+        self._room = MailboxRoom(largest)
 
     def close(self) -> None:
         """Give the connections up."""
@@ -67,8 +96,19 @@ class QuotaStatus:
         return True
 
     async def _full(self, account: str) -> bool:
+        now = asyncio.get_running_loop().time()
+        if self._room.take(account, now):
+            return False
+        if size := self._room.size(account, now):
+            fits = await self._answer(account, size) == _FITS
+            self._room.remember(account, size, fits, now)
+            if fits:
+                return False
+        return await self._answer(account, 0) == _FULL
+
+    async def _answer(self, account: str, size: int) -> bytes:
         # Dovecot keeps the last size of a connection: it is always given.
-        question = f"request=smtpd_access_policy\nrecipient={account}\nsize=0\n\n".encode()
+        question = f"request=smtpd_access_policy\nrecipient={account}\nsize={size}\n\n".encode()
         async with self._few:
             while self._idle:
                 # Dovecot closes a connection that nobody uses; what is asked then is asked again.
@@ -79,7 +119,7 @@ class QuotaStatus:
             opened = await asyncio.open_unix_connection(str(self._path), limit=_LONGEST)
             return await self._ask(opened, question)
 
-    async def _ask(self, link: _Link, question: bytes) -> bool:
+    async def _ask(self, link: _Link, question: bytes) -> bytes:
         reader, writer = link
         try:
             writer.write(question)
@@ -89,4 +129,4 @@ class QuotaStatus:
             writer.transport.abort()
             raise
         self._idle.append(link)
-        return answer == _FULL
+        return answer

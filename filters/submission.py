@@ -21,7 +21,7 @@ from filters.guard.sending_limit import BY_SCRIPTS, WARN_SCRIPTS_EVERY, SendingL
 from filters.keyring import KeyRing, KeySpec
 from filters.loops import add_loop_option, read_loops
 from filters.program import read_addresses, refuse_to_start, start_logging
-from filters.quota_status import QuotaStatus
+from filters.quota_status import add_quota_options, read_quota_status
 from filters.recipients import SubmissionRecipients
 from filters.signer import Signer
 from filters.smtpd import FilterServer
@@ -130,7 +130,7 @@ def _recipients(
 ) -> SubmissionRecipients | None:
     if addresses is None:
         return None
-    quotas = QuotaStatus(options.quota_status) if options.quota_status else None
+    quotas = read_quota_status(options)
     return SubmissionRecipients(addresses, quotas, options.local_only)
 
 
@@ -157,12 +157,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--addresses", type=Path, help="who may send as whom, and our recipients (JSON)"
     )
-    parser.add_argument(
-        "--quota-status",
-        type=Path,
-        metavar="SOCKET",
-        help="Dovecot's, to refuse for full mailboxes",
-    )
+    add_quota_options(parser)
     parser.add_argument(
         "--local-only",
         metavar="TEXT",

@@ -686,6 +686,30 @@ def test_a_maildir_that_cannot_be_written_leaves_the_mail_queued(
         box.wait_for(token, timeout=60)
 
 
+def test_a_delivery_adds_to_dovecots_list_and_does_not_write_it_anew(
+    world: World, server: Signpost
+) -> None:
+    folder = "/data/mail/example.org/bob/Maildir"
+
+    def written() -> tuple[int, int]:
+        """The file's number, which a new one would not have, and its lines."""
+        said = server.files("sh", "-c", f"cd {folder} && stat -c %i *uidlist && grep -c : *uidlist")
+        number, lines = said.split()
+        return int(number), int(lines)
+
+    def deliver() -> None:
+        before = written()[1]
+        send(world, server, BOB[0])[1].accepted()
+        wait_until(lambda: written()[1] > before, "one more line", 20)
+
+    with mailbox(server.v4, BOB):
+        pass  # What looks into the mailbox may write it.
+    deliver()
+    number, lines = written()
+    deliver()
+    assert written() == (number, lines + 1)
+
+
 def fingerprints(server: Signpost) -> set[bytes]:
     """What is served on 993 and, after STARTTLS, on 143."""
     found = set()

@@ -11,6 +11,7 @@ from filters.quota_status import QuotaStatus
 
 FULL = {"alice@example.org", "carol@example.org"}
 Answer = Callable[[str], bytes | None]
+Sized = Callable[[int], bytes]
 
 
 def usual(account: str) -> bytes:
@@ -18,11 +19,16 @@ def usual(account: str) -> bytes:
 
 
 class Dovecot:
-    """As its quota-status: `answer` gives what is said of an account; None breaks off."""
+    """As its quota-status: `answer` gives what is said of an account; None breaks off.
 
-    def __init__(self, answer: Answer) -> None:
+    Or `sized` does, by the size.
+    """
+
+    def __init__(self, answer: Answer, sized: Sized | None = None) -> None:
         self.answer = answer
+        self.sized = sized
         self.asked: list[str] = []
+        self.sizes: list[int] = []
         self.writers: list[asyncio.StreamWriter] = []
         self.talks: list[asyncio.Task[None]] = []
 
@@ -36,8 +42,13 @@ class Dovecot:
                 text = (await reader.readuntil(b"\n\n")).decode()
                 fields = dict(line.split("=", 1) for line in text.splitlines() if line)
                 assert fields.keys() == {"request", "recipient", "size"}
-                assert (fields["request"], fields["size"]) == ("smtpd_access_policy", "0")
+                assert fields["request"] == "smtpd_access_policy"
                 self.asked.append(fields["recipient"])
+                self.sizes.append(int(fields["size"]))
+                if self.sized is not None:
+                    writer.write(self.sized(self.sizes[-1]))
+                    continue
+                assert fields["size"] == "0"
                 said = self.answer(fields["recipient"])
                 if said is None:
                     return
@@ -55,8 +66,10 @@ class Dovecot:
 
 
 @asynccontextmanager
-async def listening(path: Path, answer: Answer = usual) -> AsyncIterator[Dovecot]:
-    dovecot = Dovecot(answer)
+async def listening(
+    path: Path, answer: Answer = usual, sized: Sized | None = None
+) -> AsyncIterator[Dovecot]:
+    dovecot = Dovecot(answer, sized)
     server = await asyncio.start_unix_server(dovecot.meet, path)
     try:
         yield dovecot
@@ -66,8 +79,8 @@ async def listening(path: Path, answer: Answer = usual) -> AsyncIterator[Dovecot
 
 
 @asynccontextmanager
-async def asking(path: Path, timeout: float = 5) -> AsyncIterator[QuotaStatus]:
-    quotas = QuotaStatus(path, timeout)
+async def asking(path: Path, timeout: float = 5, largest: int = 0) -> AsyncIterator[QuotaStatus]:
+    quotas = QuotaStatus(path, timeout, largest)
     try:
         yield quotas
     finally:
