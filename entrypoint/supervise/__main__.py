@@ -21,16 +21,12 @@ from entrypoint.health.looking import Looking
 from entrypoint.health.watchdog import Watchdog
 from entrypoint.log import start_logging
 from entrypoint.paths import RUN
-from entrypoint.supervise import logpipe
 from entrypoint.supervise.control_server import left_out
 from entrypoint.supervise.listening_sockets import ListeningSockets
 from entrypoint.supervise.options import Options
 from entrypoint.supervise.restarts import Restarts, is_pending, request
 from entrypoint.supervise.wakeup import Wakeup
 from filters.log_throttle import LogThrottle
-
-# In memory before the forks that run it.
-_FORKED = (logpipe,)
 
 with left_out():
     from supervisor import events, states

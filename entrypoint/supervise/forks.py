@@ -1,4 +1,4 @@
-"""A program of ours that is written in Python, run in a fork of supervisor's process.
+"""A program of ours that is written in Python, run as a fork of supervisor's process.
 
 Started anew, each would have an interpreter of its own in memory, and the same modules; so they
 share these, and are there at once. supervisor's process has one more thread, which hands sockets
@@ -8,7 +8,6 @@ over: a fork has none of its locks that matters, for this works with streams and
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import logging
 import os
 import signal
@@ -22,9 +21,9 @@ from entrypoint.supervise.process_title import set_title
 _OURS = "entrypoint."
 
 
-def is_ours(command: Sequence[str]) -> bool:
+def is_fork(command: Sequence[str]) -> bool:
     """Whether it is `python -m entrypoint.MODULE ARGUMENTS...`."""
-    return len(command) > 2 and command[:2] == ["python", "-m"] and command[2].startswith(_OURS)
+    return [*command[:2]] == ["python", "-m"] and len(command) > 2 and command[2].startswith(_OURS)
 
 
 def become(command: Sequence[str], environ: Mapping[str, str], mask: Collection[int]) -> NoReturn:
@@ -64,19 +63,13 @@ def _begin_anew(environ: Mapping[str, str], mask: Collection[int]) -> None:
 
 def _run(module: str) -> int:
     """The exit status."""
-    package = importlib.util.find_spec(f"{module}.__main__") if _is_package(module) else None
-    name = f"{module}.__main__" if package else module
+    found = importlib.import_module(module)
+    if hasattr(found, "__path__"):  # a package, as for `python -m`
+        found = importlib.import_module(f"{module}.__main__")
     try:
-        importlib.import_module(name).main()
+        found.main()
     except SystemExit as end:
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:
         sys.stdout.flush()
     return 0
-
-
-def _is_package(module: str) -> bool:
-    found = importlib.util.find_spec(module)
-    return found is not None and found.submodule_search_locations is not None

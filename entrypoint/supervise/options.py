@@ -7,8 +7,10 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# In memory before the forks that run it.
+from entrypoint.supervise import logpipe as logpipe
 from entrypoint.supervise.control_server import left_out
-from entrypoint.supervise.forks import become, is_ours
+from entrypoint.supervise.forks import become, is_fork
 
 with left_out():
     from supervisor.options import ServerOptions
@@ -55,13 +57,13 @@ class Options(ServerOptions):  # type: ignore[misc]  # it has no types
 
     def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Called in the child. Raises OSError where it cannot become that."""
-        if is_ours(list(argv)):
-            become(list(argv), env, self._mask)
+        if is_fork(argv):
+            become(argv, env, self._mask)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         super().execve(filename, argv, env)
 
     def begin(self, module: str, *arguments: str) -> int:
-        """Run a module of ours beside the programs; a descriptor that stands for its process."""
+        """Run one of our forks beside the programs; a descriptor that stands for its process."""
         child = self.fork()
         if not child:
             os.closerange(3, self.minfds)

@@ -1,7 +1,6 @@
 """Says once when mail is accepted, and ends: `python -m entrypoint.supervise.readiness FORM`.
 
-A process of its own, which supervisor's starts and no more waits for: TLS is in memory only for as
-long as this asks. FORM is the log's.
+A process of its own: TLS is in memory only for as long as this asks. FORM is the log's.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import time
 from entrypoint.config.ports import port_numbers, rendered_ports
 from entrypoint.log import start_logging
 from entrypoint.paths import PORTS, RUN
-from entrypoint.probe.ready import is_ready
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +22,8 @@ _ASKS_EVERY = 0.05
 
 def main() -> None:
     """Wait until every port greets and logins can be checked, or the server is gone."""
+    from entrypoint.probe.ready import is_ready  # TLS, which supervisor's process does without
+
     start_logging("signpost", sys.argv[1])
     server = os.getppid()
     ports = rendered_ports(RUN / PORTS)
