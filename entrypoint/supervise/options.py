@@ -47,7 +47,7 @@ class Options(ServerOptions):  # type: ignore[misc]  # it has no types
         """No signal comes to a fork before it has forgotten what supervisor does at one."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         self._mask = frozenset(before)
-        child = -1
+        child: int = -1
         try:
             child = super().fork()
         finally:
