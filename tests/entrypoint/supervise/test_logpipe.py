@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.supervise import logpipe, orderly_stop
+from entrypoint.supervise import orderly_stop
 from entrypoint.supervise.descendants import descendants, processes
 from entrypoint.supervise.log_reader import LogReader
 
