@@ -41,7 +41,7 @@ _EXITS_WITHIN = 60.0  # seconds
 # Who has just been started may not answer yet.
 _STARTS_WITHIN = 30.0
 # Bytes of the log that may wait for its reader before whoever writes has to.
-_WAITING_LOG = 1_048_576
+_WAITING_LOG = 262_144
 
 
 class Watch:
