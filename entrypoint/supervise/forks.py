@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
-from entrypoint.supervise.process_title import set_title
+from entrypoint.supervise.process_title import set_title, title_of
 
 _OURS = "entrypoint."
 
@@ -34,7 +34,7 @@ def become(command: Sequence[str], environ: Mapping[str, str], mask: Collection[
     status = 1
     try:
         _begin_anew(environ, mask)
-        set_title(" ".join(command))
+        set_title(title_of(command))
         sys.argv = list(command[2:])
         status = _run(command[2])
     except BaseException:

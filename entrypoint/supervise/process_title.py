@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+from collections.abc import Sequence
 from pathlib import Path
 
 _SELF = Path("/proc/self")
 # Fields of proc(5)'s stat, counted from the one behind the name.
 _ARGUMENTS, _ARGUMENTS_END, _ENVIRONMENT, _ENVIRONMENT_END = 45, 46, 47, 48
+# What is longer leaves no room for the words behind it.
+_LONGEST_WORD = 50
+
+
+def title_of(command: Sequence[str]) -> str:
+    """The words of a command, long ones cut."""
+    return " ".join(
+        word if len(word) <= _LONGEST_WORD else f"{word[: _LONGEST_WORD - 3]}..."
+        for word in command
+    )
 
 
 def set_title(title: str) -> None:
