@@ -7,9 +7,9 @@ runs. What logs events of its own uses `entrypoint.log`.
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from entrypoint.text import printable
@@ -33,13 +33,13 @@ def log_line(form: str, level: str, program: str, message: str, now: float | Non
 
     Control characters are escaped: a line is one event whoever wrote its text.
     """
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(now))
+    stamp = _stamp(int(time.time() if now is None else now))
     if form == "json":
         event = {"time": stamp, "level": level, "program": program, "message": message}
         return json.dumps(event)
     return f"{stamp} {level} {program}: {printable(message)}"
 
 
-def write_log(form: str, level: str, program: str, message: str) -> None:
-    """Write one event to the container's log, at once."""
-    print(log_line(form, level, program, message), file=sys.stderr, flush=True)
+@lru_cache(maxsize=1)
+def _stamp(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(second))

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from pydantic import SecretStr
 
 from entrypoint.accounts.login_spellings import spellings
@@ -24,9 +24,11 @@ from entrypoint.config.routes import routes_of
 from entrypoint.config.settings import Account, Settings
 from entrypoint.files import write_file
 from entrypoint.paths import DKIM_KEYS, LOGINS, PORTS, RUN, WEB
-from entrypoint.web import setup_page
 from entrypoint.web.published import site_of
 from filters.credentials import LoginTable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 MASK = "********"
 VIRTUALS = "tables/virtuals"
@@ -88,6 +90,9 @@ def render_masked(settings: Settings) -> list[RenderedFile]:
 
 def template_environment(reveal: Callable[[SecretStr], str]) -> Environment:
     """What renders any template; `reveal` says how a secret is written."""
+    # Maintenance renders in a child process, and needs no template engine for as long as it runs.
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
     environment = Environment(
         loader=PackageLoader("templates", ""),
         undefined=StrictUndefined,
@@ -140,6 +145,8 @@ def _render(settings: Settings, reveal: Callable[[SecretStr], str]) -> list[Rend
         site = site_of(settings).to_json()
         files.append(RenderedFile(WEB / "site.json", site, "root", "root", 0o644))
         if settings.enable_autoconfig:
+            from entrypoint.web import setup_page  # the web service's, which speaks HTTP
+
             page = text("client-setup.html.j2")
             files.append(RenderedFile(WEB / setup_page.NAME, page, "root", "root", 0o644))
     if settings.loop_key is not None:

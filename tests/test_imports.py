@@ -88,10 +88,13 @@ def test_only_environ_reads_the_environment() -> None:
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
         if isinstance(node.value, ast.Name) and node.value.id == "os"
     }
-    # start sets TZ for the log's clock, and reads nothing.
+    # start sets TZ for the log's clock, and reads nothing. A fork of supervisor's process is given
+    # what exec would give it.
     assert readers <= {
         "entrypoint.config.environ",
         "entrypoint.commands.start",
+        "entrypoint.supervise.forks",
+        "entrypoint.supervise.options",
         "entrypoint.test_mode.start",
     }
 

@@ -6,42 +6,20 @@ It must not know what follows from the answer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from entrypoint.dkim_keys.expected_key import ExpectedKey
 from entrypoint.dkim_keys.model import Answer, Observation
 from entrypoint.probe import authoritative
 from entrypoint.probe.authoritative import Ask, ServerAnswer
 from entrypoint.text import printable
 from filters.mailauth.dkim.key_record import KeyRecordError, read_record
-from filters.mailauth.dkim.sign import SigningKey
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 _STRING = 255
 _FORM = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
 _WORST: tuple[Answer, ...] = ("wrong", "partial", "missing", "unreachable", "unknown", "served")
-
-
-@dataclass(frozen=True)
-class ExpectedKey:
-    """What a record must have. public: the SubjectPublicKeyInfo in DER."""
-
-    domain: str
-    selector: str
-    algorithm: str
-    public: bytes
-
-    @classmethod
-    def of(cls, key: SigningKey) -> ExpectedKey:
-        """The public part of a key."""
-        public = key.private.public_key().public_bytes(*_FORM)
-        return cls(key.domain, key.selector, key.algorithm, public)
-
-    @property
-    def name(self) -> str:
-        """Where the record stands."""
-        return f"{self.selector}._domainkey.{self.domain}"
 
 
 async def observe(

@@ -1,14 +1,14 @@
 """The keys, moved on as time and DNS allow: what the running server calls about once a minute.
 
 It must not know how it is called. Files are worked with in processes of their own, which wait for
-the lock and act as the keys' owner; DNS is awaited here.
+the lock and act as the keys' owner; so is DNS, without it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,20 +16,16 @@ from functools import partial
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
-from entrypoint.dkim_keys import publication
+from entrypoint.dkim_keys.expected_key import ExpectedKey
 from entrypoint.dkim_keys.model import DomainKeys, Key, Observation
-from entrypoint.dkim_keys.publication import ExpectedKey
 from entrypoint.dkim_keys.store import KeyStore
 from entrypoint.log_line import LogLine
-from entrypoint.probe import authoritative
 from entrypoint.processes import in_child
 from filters.log_throttle import Throttle
-from filters.mailauth.dns.resolver import DnsResolver, Lookup
 
 SECONDS = 25.0  # for all questions of a tick
+_LOADED_WITHIN = 10.0  # what asks them
 _KEY_SECONDS = 12.0
-_KEY_QUESTIONS = 100
-_AT_ONCE = 20  # keys
 _FILES_SECONDS = 30.0  # an RSA key takes a tenth of one, or several
 
 # Seconds from one look at a key in DNS to the next.
@@ -76,7 +72,8 @@ class KeyTicker:
             self._asked |= dict.fromkeys(found.tried, now)
             if found.due:
                 # DNS is asked without the lock: a command must not wait for it.
-                seen = await _observe(list(found.due.values()), settings, self._port)
+                look = partial(_observe, [*found.due.values()], settings.dns_servers, self._port)
+                seen = await in_child(look, SECONDS + _LOADED_WITHIN)
                 notes += await in_child(
                     partial(self._taken_in, settings, found.due, seen, int(now)), _FILES_SECONDS
                 )
@@ -191,26 +188,10 @@ def _pause(key: Key, now: float) -> int | None:
     return None
 
 
-async def _observe(
-    keys: list[ExpectedKey], settings: Settings, port: int
+def _observe(
+    keys: Sequence[ExpectedKey], servers: Sequence[str], port: int
 ) -> dict[_Name, Observation]:
-    resolver = DnsResolver(settings.dns_servers or None, port=port)
-    few, end = asyncio.Semaphore(_AT_ONCE), asyncio.get_running_loop().time() + SECONDS
-    seen: dict[_Name, Observation] = {}
+    # DNS is in memory only while it is asked, about once an hour.
+    from entrypoint.dkim_keys.observations import observe_all
 
-    async def look(key: ExpectedKey) -> None:
-        lookup = Lookup(resolver, seconds=_KEY_SECONDS, queries=_KEY_QUESTIONS)
-        try:
-            async with asyncio.timeout_at(end), few, asyncio.timeout(_KEY_SECONDS):
-                found = await publication.observe(
-                    key, lookup, partial(authoritative.ask, port=port)
-                )
-        except TimeoutError:
-            found = Observation("unknown", "the name servers do not answer in time")
-        seen[key.domain, key.selector] = found
-
-    try:
-        await asyncio.gather(*map(look, keys))
-    finally:
-        await resolver.close()
-    return seen
+    return asyncio.run(observe_all(keys, servers, port, SECONDS, _KEY_SECONDS))

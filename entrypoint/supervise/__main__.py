@@ -8,36 +8,40 @@ rendered supervisord.conf.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import gc
 import logging
+import signal
 import sys
-import threading
 import time
 from collections import deque
 from typing import Any
 
-from supervisor import events, states
-from supervisor.medusa import asyncore_25 as asyncore
-from supervisor.options import ServerOptions
-from supervisor.supervisord import Supervisor
-
-from entrypoint.config.ports import port_numbers, rendered_ports
 from entrypoint.health.looking import Looking
 from entrypoint.health.watchdog import Watchdog
 from entrypoint.log import start_logging
-from entrypoint.paths import PORTS, RUN
-from entrypoint.probe.ready import is_ready
+from entrypoint.paths import RUN
+from entrypoint.supervise.control_server import left_out
 from entrypoint.supervise.listening_sockets import ListeningSockets
+from entrypoint.supervise.options import Options
 from entrypoint.supervise.restarts import Restarts, is_pending, request
+from entrypoint.supervise.wakeup import Wakeup
 from filters.log_throttle import LogThrottle
+
+with left_out():
+    from supervisor import events, states
+    from supervisor.medusa import asyncore_25 as asyncore
+    from supervisor.supervisord import Supervisor
 
 log = logging.getLogger(__name__)
 
 # A program that comes up and dies again this often is not being kept running.
 _MOST_EXITS = 5
 _EXITS_WITHIN = 60.0  # seconds
-_READY_WITHIN = 60.0
 # Who has just been started may not answer yet.
 _STARTS_WITHIN = 30.0
+# Bytes of the log that may wait for its reader before whoever writes has to.
+_WAITING_LOG = 262_144
 
 
 class Watch:
@@ -46,6 +50,8 @@ class Watch:
     def __init__(self, options: Any) -> None:
         self.options = options
         self.failed = False
+        # The process that is about to say so, by a descriptor.
+        self.readiness: int | None = None
         self._exits: dict[str, deque[float]] = {}
 
     def subscribe(self) -> None:
@@ -70,6 +76,9 @@ class Watch:
         if self.failed or self.options.mood == states.SupervisorStates.SHUTDOWN:
             return
         self.failed = True
+        if self.readiness is not None:
+            with contextlib.suppress(OSError):  # it has ended
+                signal.pidfd_send_signal(self.readiness, signal.SIGKILL)
         try:
             cause = (RUN / f"{name}.cause").read_text("utf-8").strip()
         except OSError:
@@ -77,28 +86,20 @@ class Watch:
         log.error("%s cannot be kept running, the container stops: %s", name, cause)
         self.options.mood = states.SupervisorStates.SHUTDOWN
 
-    def tell_when_ready(self) -> None:
-        """Wait until every port greets and logins can be checked, then say so once."""
-        ports = rendered_ports(RUN / PORTS)
-        smtp = [port for port in ports if port.protocol == "smtp"]
-        ports_text = f"mail is accepted on the ports {port_numbers(smtp)}"
-        if mailboxes := [port for port in ports if port.protocol != "smtp"]:
-            ports_text += f", and read on {port_numbers(mailboxes)}"
-        deadline = time.monotonic() + _READY_WITHIN
-        while not self.failed and time.monotonic() < deadline:
-            if is_ready(ports):
-                log.info("signpost ready: %s", ports_text)
-                return
-            time.sleep(0.2)
-
 
 class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
     """supervisor, watched from the moment on that it listens to subscribers."""
 
     def __init__(
-        self, options: Any, watch: Watch, restarts: Restarts, sockets: ListeningSockets
+        self,
+        options: Options,
+        watch: Watch,
+        restarts: Restarts,
+        sockets: ListeningSockets,
+        form: str,
     ) -> None:
         super().__init__(options)
+        self._form = form
         self._sockets = sockets
         self._watch = watch
         self._restarts = restarts
@@ -110,10 +111,21 @@ class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
         events.subscribe(events.SupervisorStoppingEvent, lambda _: self._sockets.close())
         events.subscribe(events.ProcessStateStartingEvent, self._starting)
         self._restarts.forget(list(self._processes()))
+        Wakeup().begin(self.options.get_socket_map())
+        # What is here now is shared with the forks: a collection would make copies of it.
+        gc.collect()
+        gc.freeze()
+        self._start_programs()
         try:
             super().runforever()
         finally:
             self._looking.end()
+
+    def _start_programs(self) -> None:
+        """At once: supervisor would first wait a second."""
+        for group in sorted(self.process_groups.values()):
+            group.transition()
+        self._watch.readiness = self.options.begin("entrypoint.supervise.readiness", self._form)
 
     def _starting(self, event: Any) -> None:
         if event.process.config.name == "smtpd":
@@ -154,17 +166,18 @@ def main() -> None:
     """Run until a signal, or until a program cannot be kept running (exit 1)."""
     configuration, form = sys.argv[1:3]
     start_logging("signpost", form)
-    options = ServerOptions()
+    with contextlib.suppress(OSError):  # it is no pipe, or one that somebody else has set
+        fcntl.fcntl(sys.stderr, fcntl.F_SETPIPE_SZ, _WAITING_LOG)
+    options = Options()
     options.realize(["-c", configuration, "-n"])
     watch = Watch(options)
     # Before there is a second thread: it changes the umask for a moment.
     sockets = ListeningSockets()
     sockets.serve()
-    threading.Thread(target=watch.tell_when_ready, daemon=True).start()
     options.first, options.test = True, False
     # supervisor's way to say that every program has ended.
     with contextlib.suppress(asyncore.ExitNow):
-        _Supervisor(options, watch, Restarts(), sockets).main()
+        _Supervisor(options, watch, Restarts(), sockets, form).main()
     sys.exit(1 if watch.failed else 0)
 
 

@@ -13,21 +13,21 @@ Standard library only: it is in memory as long as the server runs.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
+import fcntl
 import os
 import pwd
 import re
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Sequence
-from typing import IO, NoReturn
+from io import BufferedReader
+from typing import NoReturn, cast
 
-from entrypoint.log_line import LEVELS, write_log
+from entrypoint.log_line import LEVELS
 from entrypoint.paths import RUN
-from entrypoint.probe.quiet_log import QuietLog
-from entrypoint.supervise import dovecot_log, smtpd_log
-from entrypoint.supervise.denied_mail import denied, note_denied
+from entrypoint.supervise.container_log import ContainerLog
 from entrypoint.supervise.descendants import (
     RunningProcess,
     descendants,
@@ -36,87 +36,21 @@ from entrypoint.supervise.descendants import (
     send,
     wait_for_end,
 )
+from entrypoint.supervise.log_reader import LogReader
 from entrypoint.supervise.orderly_stop import finish
 from entrypoint.supervise.repeated_errors import RepeatedErrors
-
-_LONGEST = 8192  # bytes of one event; what is longer goes on in the next, which is so marked
-_CONTINUED = "(continued) "
-_LONGEST_CAUSE = 1000  # characters
 
 # Together with `entrypoint.supervise.orderly_stop`'s less than supervisor waits (`stopwaitsecs`).
 _ENDS_WITHIN = 2.0  # seconds, after SIGTERM
 _KILLED_WITHIN = 2.0
-_READ_WITHIN = 2.0  # what it wrote last
+# Bytes that it may write while nobody reads the container's log, before it has to wait.
+_WAITING_OUTPUT = 262_144
 
 # linux/prctl.h
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _TO_END = frozenset({signal.SIGTERM, signal.SIGINT})
 _SIGNALS = _TO_END | {signal.SIGCHLD}
-
-
-def classify(program: str, line: str) -> tuple[str, str, str]:
-    """(level, program, message) of a line that the program wrote."""
-    if program == "dovecot":
-        level, message = dovecot_log.classify(line)
-        return level, program, message
-    return smtpd_log.classify(program, line)
-
-
-class Reader:
-    """Logs what the program writes, and remembers what may be the cause of its end."""
-
-    def __init__(
-        self,
-        name: str,
-        output: IO[bytes],
-        emit: Callable[[str, str, str], None],
-        repeated: RepeatedErrors | None = None,
-        dropped: re.Pattern[str] | None = None,
-    ) -> None:
-        """repeated: what was said before, of a program whose errors are many for one cause.
-
-        dropped: which whole messages say nothing, if any do.
-        """
-        self._dropped = dropped
-        self.last = ""
-        self._repeated = repeated
-        self._name, self._output, self._emit = name, output, emit
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def finish(self) -> None:
-        """Wait until all is read, or nobody knows who might still write."""
-        self._thread.join(_READ_WITHIN)
-
-    def _read(self) -> None:
-        quiet = QuietLog.started()
-        # Level and program of a line that has not ended yet. What comes of it is not looked at:
-        # its writer may have had a stranger choose where the piece begins.
-        goes_on: tuple[str, str] | None = None
-        while raw := self._output.readline(_LONGEST):
-            line = raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
-            if goes_on is not None:
-                level, program = goes_on
-                if line:
-                    self._emit(level, program, f"{_CONTINUED}{line}")
-            else:
-                level, program, message = classify(self._name, line)
-                if self._name == "dovecot" and (account := denied(line)):
-                    note_denied(account)
-                if line and not (self._dropped and self._dropped.fullmatch(message)):
-                    self._note(level, message)
-                    if self._repeated is not None:
-                        level = self._repeated.level(level, message)
-                    for each in quiet.sort((level, program, message)):
-                        self._emit(*each)
-            goes_on = None if raw.endswith(b"\n") else (level, program)
-        for each in quiet.rest():
-            self._emit(*each)
-
-    def _note(self, level: str, message: str) -> None:
-        if level in {"warning", "error"} or not self.last:
-            self.last = message[:_LONGEST_CAUSE]
 
 
 class Program:
@@ -145,8 +79,9 @@ class Program:
             extra_groups=[] if user else None,
             preexec_fn=before_exec,
         )
-        assert self._process.stdout is not None  # noqa: S101 -- PIPE above
-        self.output = self._process.stdout
+        self.output = cast(BufferedReader, self._process.stdout)
+        with contextlib.suppress(OSError):  # as much as the kernel gives
+            fcntl.fcntl(self.output, fcntl.F_SETPIPE_SZ, _WAITING_OUTPUT)
 
     def run(self, say: Callable[[str, str], None]) -> int | None:
         """Wait for its end: the exit status, None if it was to end. Nothing of it is left then."""
@@ -208,14 +143,10 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
-    threshold = LEVELS.index(options.level)
-
-    def emit(level: str, program: str, message: str) -> None:
-        if LEVELS.index(level) >= threshold:
-            write_log(options.format, level, program, message)
+    log = ContainerLog(options.format, options.level)
 
     def say(level: str, message: str) -> None:
-        emit(level, options.name, message)
+        log.write([(level, options.name, message)])
 
     cause = RUN / f"{options.name}.cause"
     cause.unlink(missing_ok=True)
@@ -225,7 +156,7 @@ def main() -> None:
     said = RUN / f"{options.name}.said"
     if repeated is not None:
         repeated.load(said)
-    reader = Reader(options.name, program.output, emit, repeated, options.drop)
+    reader = LogReader(options.name, program.output, log.write, repeated, options.drop)
     status = program.run(say)
     reader.finish()
     if repeated is not None:

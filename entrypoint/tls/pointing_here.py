@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from entrypoint.config.settings import Settings
-from entrypoint.probe.addresses import addresses_of
 from entrypoint.tls.acme_plan import Held
 from entrypoint.web.published import names
-from filters.mailauth.dns.resolver import DnsResolver, Lookup, Resolver
+
+if TYPE_CHECKING:
+    from filters.mailauth.dns.resolver import Resolver
+
+# What asks DNS is imported by who does: maintenance has this module in memory for good.
 
 _SECONDS = 20.0  # for all questions
 _QUESTIONS = 5000
@@ -24,6 +27,8 @@ async def pointing_here(host: str, names: Sequence[str], resolver: Resolver) -> 
 
     Nothing is raised.
     """
+    from entrypoint.probe.addresses import addresses_of
+
     ours = (await addresses_of(host, resolver)).known
     found = await asyncio.gather(*(addresses_of(name, resolver) for name in names))
     points = {name: each.point_to(ours) for name, each in zip(names, found, strict=True)}
@@ -33,6 +38,8 @@ async def pointing_here(host: str, names: Sequence[str], resolver: Resolver) -> 
 async def _ask(
     host: str, names: Sequence[str], servers: Sequence[str], port: int
 ) -> dict[str, bool]:
+    from filters.mailauth.dns.resolver import DnsResolver, Lookup
+
     resolver = DnsResolver(tuple(servers) or None, port=port)
     lookup = Lookup(resolver, seconds=_SECONDS, queries=_QUESTIONS)
     try:

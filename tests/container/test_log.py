@@ -34,3 +34,12 @@ def test_each_of_smtpds_processes_writes_so(signpost: Signpost) -> None:
     assert len(signpost.processes("sh", "-c", loaded).splitlines()) == int(
         signpost.processes("sh", "-c", count)
     )
+
+
+def test_every_program_writes_to_the_containers_log_itself(signpost: Signpost) -> None:
+    found = r"pgrep -f -- '-m [e]ntrypoint\.(supervise\.logpipe|maintenance) '"
+    logs = f"readlink /proc/1/fd/2 $({found} | sed 's:.*:/proc/&/fd/2:')"
+    shown = signpost.processes("sh", "-c", logs).decode().split()
+    # supervisor's own process, the one that applies changes, and three logpipes at least.
+    assert len(shown) >= 5
+    assert len(set(shown)) == 1

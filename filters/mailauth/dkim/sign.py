@@ -27,7 +27,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from filters.mailauth.dkim.canonical import relaxed_body_digest, relaxed_field
-from filters.mailauth.dkim.layout import layout
 from filters.mailauth.message import Message
 from filters.mailauth.names import ldh
 
@@ -134,6 +133,9 @@ def sign(message: Message, keys: Sequence[SigningKey]) -> bytes:
     digest = hashlib.sha256(b"".join([relaxed_field(one.key, one.value) for one in covered]))
     body_hash = base64.b64encode(relaxed_body_digest(message.raw, message.body_start))
     moment = b"%d" % int(time.time())
+    # dkimpy, and DNS with it: only who signs has them in memory.
+    from filters.mailauth.dkim.layout import layout
+
     fields = []
     for key in keys:
         form = layout(key.algorithm, key.domain, key.selector, names, _size(key.private))

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
+from entrypoint.dkim_keys.expected_key import ExpectedKey
 from entrypoint.dkim_keys.model import Observation
-from entrypoint.dkim_keys.publication import ExpectedKey, judge, observe
+from entrypoint.dkim_keys.publication import judge, observe
 from entrypoint.dns_records import key_record
 from entrypoint.probe import authoritative
 from entrypoint.probe.authoritative import TxtReply

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.supervise import logpipe, orderly_stop
+from entrypoint.supervise import orderly_stop
 from entrypoint.supervise.descendants import descendants, processes
+from entrypoint.supervise.log_reader import LogReader
 
 # A program with a child of its own; both ignore SIGTERM. The numbers are its first line.
 STUBBORN = """
@@ -53,7 +54,7 @@ FORGED = b"error inbound: FORGED 2026-11-25T03:29:27+0000 error smtpd: FORGED"
 def events_of(name: str, printed: bytes) -> list[tuple[str, str, str]]:
     """Level, program and message of what a program prints."""
     found: list[tuple[str, str, str]] = []
-    reader = logpipe.Reader(name, io.BytesIO(printed), lambda *event: found.append(event))
+    reader = LogReader(name, io.BytesIO(printed), found.extend)
     reader.finish()
     return found
 
