@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import replace
 
 from bench.end_to_end import measure, report, scene
 from bench.end_to_end.letters import Post
@@ -40,12 +41,12 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=names, help="these stacks only")
     options = parser.parse_args()
     effort = measure.QUICK if options.quick else measure.Effort()
-    effort = measure.Effort(
-        options.rounds or effort.rounds,
-        options.messages or effort.messages,
-        options.seconds or effort.seconds,
-        effort.beside,
-        options.tcp,
+    effort = replace(
+        effort,
+        rounds=options.rounds or effort.rounds,
+        messages=options.messages or effort.messages,
+        seconds=options.seconds or effort.seconds,
+        tcp=options.tcp,
     )
     stacks = [stack for stack in STACKS if not options.only or stack.name in options.only]
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())

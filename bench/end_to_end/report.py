@@ -36,7 +36,7 @@ postscreen and Fail2ban; Redis, look-ups of accounts over HTTP, limits of what a
 and nginx, which checks Mailu's logins. Milters are reached {milters}.
 
 *Arrived* is from the first MAIL to the last file in a mailbox, or at the outside MX. The delays
-from the dot were taken at a fixed rate, half of what the slowest had stored before (times of files
+from the dot were taken at a fixed rate, {rate} (times of files
 have steps of {step:.0f} ms, and so has the clock that they are compared with), with an IMAP client
 in IDLE for every account where mail arrives. {rounds} rounds by turns; medians (lowest-highest);
 the ratio is {ours}'s to that stack's in the same round. *Client* is how much of one processor the
@@ -62,6 +62,7 @@ def section(
         connections=CONNECTIONS,
         accounts=ACCOUNTS,
         step=_STEP,
+        rate="one for all" if effort.rates else "half of what the slowest had stored before",
         rounds=effort.rounds,
         ours=Signpost.title,
         milters="over TCP" if effort.tcp else "at sockets with names, which is faster than TCP",
