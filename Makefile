@@ -18,7 +18,7 @@ help:
 	echo 'make test   ruff, mypy, and every test, those of the running image too'
 	echo 'make lint   ruff and mypy only'
 	echo 'make reliability  the long faults: load, restarts, full disks, hung parts; about three hours'
-	echo 'make bench  what filters, mailboxes and the whole way cost, into bench/results.md; 20 minutes, six with QUICK=1'
+	echo 'make bench  what filters, mailboxes, a start and the whole way cost, into bench/results.md; 20 minutes, four with QUICK=1'
 	echo 'make bench-test-target  the same for MODE=test, beside MailDev and aiosmtpd; ten minutes, two with QUICK=1'
 	echo 'make fuzz   hostile bytes for the protocol and the parsers, FUZZ_SECONDS=60'
 
@@ -45,7 +45,7 @@ lint: $(VENV)/.complete
 	$(PYTHON) -m ruff check --quiet .
 	$(PYTHON) -m mypy
 
-# Everything runs in one container without a network, and ends with it.
+# Everything runs in containers without a network, and ends with them.
 bench:
 	BENCH_COMMAND='make bench$(if $(QUICK), QUICK=$(QUICK))' \
 		tests/engine.sh run bench/run $(if $(QUICK),--quick)

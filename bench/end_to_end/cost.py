@@ -41,7 +41,7 @@ def snapshot() -> Snapshot:
                 continue
             words = rest.split()
             own, children = (int(words[at]) + int(words[at + 1]) for at in (11, 13))
-            name = _name(line.replace("\0", " ").strip() or head.partition("(")[2])
+            name = process_name(line.replace("\0", " ").strip() or head.partition("(")[2])
             found[int(entry.name)] = _Process(name, int(words[1]), int(words[19]), own, children)
     return found
 
@@ -69,8 +69,8 @@ def _same(old: _Process, new: _Process | None) -> bool:
     return new is not None and new.start == old.start
 
 
-def _name(line: str) -> str:
-    """The program, and of one in Python the module."""
+def process_name(line: str) -> str:
+    """The program of a command line, and of one in Python the module."""
     words = line.split()
     first = words[0].rstrip(":").rpartition("/")[2] if "dovecot/" not in words[0] else words[0]
     if first.startswith("python") and len(words) > 1:

@@ -2,83 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.end_to_end import client, cost, stored, syncs
-from bench.end_to_end.scene import ACCOUNTS, Post
-from bench.end_to_end.stacks import Stack
+from bench.end_to_end import client, cost, logins, signatures, stored, syncs
+from bench.end_to_end.idle import Watched
+from bench.end_to_end.letters import Letter, Post
+from bench.end_to_end.logins import Logins
+from bench.end_to_end.outside import OutsideMx
+from bench.end_to_end.scene import ACCOUNTS, our_record
+from bench.end_to_end.stacks import Signpost, Stack
+from bench.end_to_end.traffic import INCOMING, INTERNAL, KINDS, OUTGOING, Traffic
 
 Say = Callable[[str], None]
 # Enough for every account and every process that is started for the first message only.
-WARM_UP = 6 * ACCOUNTS
+WARM_UP = 4 * ACCOUNTS
 SYNCED = 3 * ACCOUNTS
-GUESSED = 20 * ACCOUNTS
+GUESSED = 10 * ACCOUNTS
 
 
 @dataclass(frozen=True)
 class Effort:
-    """Rounds, messages in each, seconds of each at the fixed rate, and how milters are reached."""
+    """Rounds; in each of a kind of traffic so many messages, and seconds at the fixed rate.
+
+    `beside`: seconds of logins beside deliveries, once. `tcp`: how milters are reached. `rates`:
+    the fixed rates by the traffic's name; without them, half of what the slowest stack does.
+    """
 
     rounds: int = 5
-    messages: int = 600
-    seconds: float = 6.0
+    messages: int = 200
+    seconds: float = 2.0
+    beside: float = 30.0
     tcp: bool = False  # milters.Place
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
-QUICK = Effort(1, 200, 3.0)
+# Nobody is started only to find out how fast it is.
+QUICK = Effort(
+    1, 100, 1.5, 10.0, rates={INCOMING.name: 30.0, INTERNAL.name: 30.0, OUTGOING.name: 10.0}
+)
 
 
 @dataclass
 class Found:
-    """Of one stack, a number a round where nothing else is said; seconds and bytes."""
+    """Of one stack and kind of traffic, a number a round; seconds."""
 
     accepted: list[float] = field(default_factory=list)  # messages a second
-    stored: list[float] = field(default_factory=list)
+    arrived: list[float] = field(default_factory=list)
     processor: list[dict[str, float]] = field(default_factory=list)  # a message, by process
-    memory: list[dict[str, int]] = field(default_factory=list)
+    client: list[float] = field(default_factory=list)  # the share of one processor
     delays: list[list[float]] = field(default_factory=list)  # from the dot to the file
     answers: list[list[float]] = field(default_factory=list)  # from the dot to its 250
+    told: list[list[float]] = field(default_factory=list)  # from the dot to IDLE's EXISTS
     slipped: list[float] = field(default_factory=list)
-    syncs: dict[str, float] = field(default_factory=dict)  # a message
+
+
+@dataclass
+class OfStack:
+    """Of one stack: by the traffic's name; bytes by process, a round each; syncs a message."""
+
+    traffic: dict[str, Found] = field(default_factory=lambda: {one.name: Found() for one in KINDS})
+    memory: list[dict[str, int]] = field(default_factory=list)
+    syncs: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
 class Outcome:
-    """By the stack's name."""
+    """By the stack's name; `rates`: messages a second of the fixed rate, by the traffic's name."""
 
-    stacks: dict[str, Found]
-    rate: float = 0.0  # messages a second, of the second part
+    stacks: dict[str, OfStack]
+    rates: dict[str, float] = field(default_factory=dict)
+    logins: Logins | None = None
 
 
-def measure(stacks: Sequence[type[Stack]], post: Post, effort: Effort, say: Say) -> Outcome:
-    """All rounds. Raises RuntimeError where a message is not stored once, or not verified."""
-    outcome = Outcome({stack.name: Found() for stack in stacks})
-    guesses = []
-    for stack in stacks:
-        with stack(effort.tcp) as running:
-            _prove(running, post)
-            outcome.stacks[stack.name].syncs = _syncs(running, post)
-            cost.wait_for_rest()
-            guess = Found()
-            _throughput(running, post, GUESSED, guess)
-        guesses += guess.stored
-        say(f"{stack.name}: verifies; stores about {guess.stored[0]:.0f} a second")
-    outcome.rate = min(guesses) / 2
+def measure(
+    stacks: Sequence[type[Stack]], post: Post, effort: Effort, thorough: bool, say: Say
+) -> Outcome:
+    """All rounds. Raises RuntimeError where a message is not there once, verified or signed.
+
+    `thorough`: logins beside deliveries, too, and where no rate is given, what is synced.
+    """
+    outcome = Outcome({stack.name: OfStack() for stack in stacks}, dict(effort.rates))
+    if not effort.rates:
+        guesses: dict[str, list[float]] = {one.name: [] for one in KINDS}
+        for stack in stacks:
+            with stack(effort.tcp) as running, OutsideMx():
+                _once(running, post, effort, thorough, outcome)
+                outcome.stacks[stack.name].syncs = _syncs(running, post) if thorough else {}
+                _guess(running, post, guesses)
+            about = ", ".join(f"{guesses[one.name][-1]:.0f} {one.name}" for one in KINDS)
+            say(f"{stack.name}: verifies and signs; about {about} a second")
+        outcome.rates = {name: min(several) / 2 for name, several in guesses.items()}
     for number in range(effort.rounds):
         for stack in _turn(stacks, number):
             found = outcome.stacks[stack.name]
-            with stack(effort.tcp) as running:
-                _warm_up(running, post)
-                _throughput(running, post, effort.messages, found)
-                _at_rate(running, post, outcome.rate, effort.seconds, found)
-            middle = 1e3 * median(found.delays[-1])
-            say(
-                f"round {number + 1}/{effort.rounds}: {stack.name} stored {found.stored[-1]:.1f}"
-                f" a second; dot to file {middle:.0f} ms"
+            with stack(effort.tcp) as running, OutsideMx():
+                if effort.rates and number == 0:
+                    _once(running, post, effort, thorough, outcome)
+                _round(running, post, effort, outcome.rates, found)
+            about = ", ".join(
+                f"{one.name} {found.traffic[one.name].arrived[-1]:.0f} a second and"
+                f" {1e3 * median(found.traffic[one.name].delays[-1]):.0f} ms"
+                for one in KINDS
             )
+            say(f"round {number + 1}/{effort.rounds}: {stack.name}: {about}")
     return outcome
+
+
+def _once(stack: Stack, post: Post, effort: Effort, thorough: bool, outcome: Outcome) -> None:
+    _prove(stack, post)
+    if thorough and isinstance(stack, Signpost):
+        outcome.logins = logins.measure(stack, post, effort.beside)
+
+
+def _guess(stack: Stack, post: Post, guesses: dict[str, list[float]]) -> None:
+    _warm_up(stack, post)
+    for traffic in KINDS:
+        found = Found()
+        _throughput(stack, traffic, post, GUESSED, found)
+        guesses[traffic.name] += found.arrived
 
 
 def _turn(stacks: Sequence[type[Stack]], number: int) -> list[type[Stack]]:
@@ -87,53 +130,86 @@ def _turn(stacks: Sequence[type[Stack]], number: int) -> list[type[Stack]]:
 
 
 def _prove(stack: Stack, post: Post) -> None:
-    """Good mail and bad are told apart."""
-    good, bad = post.letters(ACCOUNTS), post.tampered()
+    """Good mail and bad are told apart, and what is submitted is signed."""
+    good, bad = post.incoming(ACCOUNTS), post.tampered()
     client.send([*good, bad])
     stored.wait_for(stack.mail, len(good) + 1)
     found = stored.look(stack.mail)
     stored.check(found, good, stack.proof)
     stored.check(found, [bad], stack.refuted)
+    signed = post.internal(1)
+    client.send(signed)
+    stored.wait_for(stack.mail, len(good) + 2)
+    found = stored.look(stack.mail)
+    signatures.check(found, signed)
+    data = found[signed[0].number].path.read_bytes()
+    if signatures.verifies(data + b"More.\n", our_record().encode()):
+        raise RuntimeError("a signature verifies that cannot")
 
 
 def _syncs(stack: Stack, post: Post) -> dict[str, float]:
-    before = stored.count(stack.mail)
     with syncs.Watched() as watched:
-        client.send(post.letters(SYNCED))
-        stored.wait_for(stack.mail, before + SYNCED)
+        _send(stack, INCOMING, post.incoming(SYNCED))
     return watched.by_process(SYNCED)
 
 
 def _warm_up(stack: Stack, post: Post) -> None:
-    client.send(post.letters(WARM_UP))
-    stored.wait_for(stack.mail, WARM_UP)
+    for traffic in KINDS:
+        _send(stack, traffic, traffic.letters(post, WARM_UP))
     cost.wait_for_rest()
 
 
-def _throughput(stack: Stack, post: Post, count: int, found: Found) -> None:
-    letters = post.letters(count)
-    already = stored.count(stack.mail)
+def _round(
+    stack: Stack, post: Post, effort: Effort, rates: dict[str, float], found: OfStack
+) -> None:
+    _warm_up(stack, post)
+    for traffic in KINDS:
+        _throughput(stack, traffic, post, effort.messages, found.traffic[traffic.name])
+        if traffic is INTERNAL:
+            found.memory.append(cost.memory())
+    for traffic in KINDS:
+        of_traffic = found.traffic[traffic.name]
+        letters = traffic.letters(post, round(rates[traffic.name] * effort.seconds))
+        if traffic.leaves:
+            _at_rate(stack, traffic, letters, rates[traffic.name], of_traffic)
+        else:
+            with Watched() as watched:
+                sent, files = _at_rate(stack, traffic, letters, rates[traffic.name], of_traffic)
+                of_traffic.told.append(watched.delays(letters, files, sent))
+
+
+def _send(
+    stack: Stack, traffic: Traffic, letters: Sequence[Letter], rate: float | None = None
+) -> client.Sent:
+    """Send all, and wait until they have arrived."""
+    folder = traffic.folder(stack)
+    already = stored.count(folder)
+    sent = client.send(letters, rate)
+    stored.wait_for(folder, already + len(letters))
+    return sent
+
+
+def _throughput(stack: Stack, traffic: Traffic, post: Post, count: int, found: Found) -> None:
+    letters = traffic.letters(post, count)
     before = cost.snapshot()
-    sent = client.send(letters)
-    stored.wait_for(stack.mail, already + count)
-    after = cost.snapshot()
-    found.memory.append(cost.memory())
-    spent = cost.spent(before, after)
+    sent = _send(stack, traffic, letters)
+    spent = cost.spent(before, cost.snapshot())
     found.processor.append({name: value / count for name, value in spent.items()})
-    files = stored.look(stack.mail)
-    stored.check(files, letters, stack.proof)
+    found.client.append(sent.processor / sent.seconds)
+    files = stored.look(traffic.folder(stack))
+    traffic.check(stack, files, letters)
     last = max(files[letter.number].at for letter in letters)
-    found.stored.append(count / (last - sent.began))
+    found.arrived.append(count / (last - sent.began))
     found.accepted.append(count / (max(sent.taken.values()) - sent.began))
 
 
-def _at_rate(stack: Stack, post: Post, rate: float, seconds: float, found: Found) -> None:
-    letters = post.letters(round(rate * seconds))
-    already = stored.count(stack.mail)
-    sent = client.send(letters, rate)
-    stored.wait_for(stack.mail, already + len(letters))
-    files = stored.look(stack.mail)
-    stored.check(files, letters, stack.proof)
+def _at_rate(
+    stack: Stack, traffic: Traffic, letters: Sequence[Letter], rate: float, found: Found
+) -> tuple[client.Sent, dict[int, stored.Stored]]:
+    sent = _send(stack, traffic, letters, rate)
+    files = stored.look(traffic.folder(stack))
+    traffic.check(stack, files, letters)
     found.delays.append([files[one.number].at - sent.dots[one.number] for one in letters])
     found.answers.append([sent.taken[one.number] - sent.dots[one.number] for one in letters])
     found.slipped.append(sent.slipped)
+    return sent, files

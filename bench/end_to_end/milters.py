@@ -7,9 +7,10 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.end_to_end.scene import ADDRESS, HOSTNAME
+from bench.end_to_end.disposable import Disposable
+from bench.end_to_end.scene import ADDRESS, HOSTNAME, OUR_SELECTOR, copy_of_our_key
 from bench.listeners import RUN
-from bench.servers import Server
+from bench.messages import OURS
 
 LOG = Path("/dev/log")
 
@@ -66,7 +67,7 @@ def answers(port: int) -> bool:
         return False
 
 
-class Syslog(Server):
+class Syslog(Disposable):
     """rsyslogd, into one file."""
 
     def __init__(self) -> None:
@@ -85,7 +86,7 @@ class Syslog(Server):
         return LOG.exists()
 
 
-class _Milter(Server):
+class _Milter(Disposable):
     place: Place
     user: str
 
@@ -101,7 +102,7 @@ class _Milter(Server):
 
 
 class OpenDkim(_Milter):
-    """It verifies what comes from outside, and would sign what does not."""
+    """It verifies what comes from outside, and signs what a login sends."""
 
     user = "opendkim"
 
@@ -112,8 +113,9 @@ class OpenDkim(_Milter):
 
     def prepare(self) -> None:
         super().prepare()
-        (RUN / "signing.table").write_text("")
-        (RUN / "key.table").write_text("")
+        key = copy_of_our_key(self.user)
+        (RUN / "signing.table").write_text(f"*@{OURS} ours\n")
+        (RUN / "key.table").write_text(f"ours {OURS}:{OUR_SELECTOR}:{key}\n")
         (RUN / "trusted.hosts").write_text("127.0.0.1\nlocalhost\n")
         self._conf.write_text(
             "Syslog yes\nSyslogSuccess yes\nLogWhy yes\nUMask 002\n"
@@ -171,6 +173,10 @@ class RspamdMilter(_Milter):
             'upstream "local" { default = yes; self_scan = yes; }\n',
             "milter_headers.conf": 'use = ["authentication-results"];\n'
             f'routines {{ authentication-results {{ hostname = "{HOSTNAME}"; }} }}\n',
+            # As Mailu, whose key is its domain's, too.
+            "dkim_signing.conf": f'selector = "{OUR_SELECTOR}"; use_esld = false;\n'
+            f'path = "{copy_of_our_key(self.user)}"; try_fallback = true;\n'
+            "allow_username_mismatch = true;\n",
             # Nothing else has a name server here that could answer.
             "fuzzy_check.conf": "enabled = false;\n",
         }

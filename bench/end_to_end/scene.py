@@ -1,4 +1,4 @@
-"""What is the same for every stack: names, accounts, scripts, messages, an address, a name server.
+"""What is the same for every stack: names, accounts, scripts, addresses, keys, a name server.
 
 It must not know which stack it is.
 """
@@ -9,28 +9,30 @@ import fcntl
 import shutil
 import socket
 import struct
-from dataclasses import dataclass
 from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench import accounts
 from bench.listeners import RUN
-from bench.messages import FOREIGN, OURS, plain
+from bench.messages import FOREIGN, OURS
 from bench.servers import NameServer
 from bench.testbed import SELECTOR, foreign_key
-from filters.mailauth.dkim.sign import SigningKey, public_record, sign
-from filters.mailauth.message import Message
+from filters.mailauth.dkim.sign import SigningKey, load_signing_key, public_record
 
-SIZE = 4_096
 ACCOUNTS = 10
 CONNECTIONS = 10
 HOSTNAME = f"mail.{OURS}"
 # The client's and the servers' address: each stack trusts loopback, and verifies nothing there.
 ADDRESS = "192.0.2.10"
 CLIENT = f"client.{FOREIGN}"
+# Where mail goes that leaves; its MX has an address of its own.
+OUTSIDE = "outside.example"
+MX, MX_ADDRESS = f"mx.{OUTSIDE}", "192.0.2.20"
+# Every stack signs with this key of RSA-2048, and has its own copy of it.
+OUR_SELECTOR, OUR_KEY = "mail", RUN / "dkim.pem"
 QUOTA = accounts.QUOTA
 OWNER = "vmail"
-# Every so many messages one is for a sub-address.
-TAGGED = 4
 
 # Every person has this one, and it lets all mail pass.
 SCRIPT = """\
@@ -46,56 +48,6 @@ ADDRESSES = tuple(accounts.address(number) for number in range(ACCOUNTS))
 _SIOCSIFADDR = 0x8916
 
 
-@dataclass(frozen=True)
-class Letter:
-    """One message, as it goes over the wire, with its last dot."""
-
-    number: int
-    sender: str
-    recipient: str
-    data: bytes
-
-    @property
-    def name(self) -> bytes:
-        """What stands in its Message-ID and in nobody else's."""
-        return b"<" + _name(self.number) + b"@"
-
-
-def _name(number: int) -> bytes:
-    return b"letter-%07d" % number
-
-
-class Post:
-    """New messages, each with a Message-ID of its own and signed by its author's domain."""
-
-    def __init__(self, key: SigningKey) -> None:
-        self._keys = [SigningKey(name, SELECTOR, key.algorithm, key.private) for name in AUTHORS]
-        self._next = 0
-
-    def letters(self, count: int) -> list[Letter]:
-        """So many, for all accounts by turns."""
-        return [self._letter() for _ in range(count)]
-
-    def tampered(self) -> Letter:
-        """One whose body is not what was signed."""
-        one = self._letter()
-        data = one.data.replace(b"\r\n.\r\n", b"\r\nHe never signed this.\r\n.\r\n")
-        return Letter(one.number, one.sender, one.recipient, data)
-
-    def _letter(self) -> Letter:
-        number, self._next = self._next, self._next + 1
-        # So that every domain writes to every account.
-        key = self._keys[number // ACCOUNTS % len(self._keys)]
-        sender = f"alice@{key.domain}"
-        text = plain(SIZE, sender).replace(b"<20261103100000.4711@", b"<" + _name(number) + b"@")
-        data = sign(Message(text), [key]) + text
-        if b"\r\n." in data:
-            raise RuntimeError("a line that begins with a dot")
-        name, _, domain = ADDRESSES[number % ACCOUNTS].partition("@")
-        tag = "+bench" if number % TAGGED == 0 else ""
-        return Letter(number, sender, f"{name}{tag}@{domain}", data + b".\r\n")
-
-
 class Names(NameServer):
     """The bench's name server, with DMARC's records and the client's own."""
 
@@ -103,6 +55,7 @@ class Names(NameServer):
         super().__init__(public_record(key), SELECTOR, AUTHORS)
         for domain in AUTHORS:
             self._records[f"_dmarc.{domain}."] = "v=DMARC1; p=none"
+        self._records[f"{OUR_SELECTOR}._domainkey.{OURS}."] = our_record()
         self._records[f"{CLIENT}."] = f"v=spf1 ip4:{ADDRESS} -all"
 
     def prepare(self) -> None:
@@ -114,19 +67,41 @@ class Names(NameServer):
             conf.write(f'local-data: "{CLIENT}. 3600 IN A {ADDRESS}"\n')
             conf.write(f'local-data: "{HOSTNAME}. 3600 IN A {ADDRESS}"\n')
             conf.write(f'local-data: "{OURS}. 3600 IN MX 10 {HOSTNAME}."\n')
+            conf.write(f'local-data-ptr: "{MX_ADDRESS} 3600 {MX}"\n')
+            conf.write(f'local-data: "{MX}. 3600 IN A {MX_ADDRESS}"\n')
+            conf.write(f'local-data: "{OUTSIDE}. 3600 IN MX 10 {MX}."\n')
 
 
 def prepare() -> SigningKey:
     """The folder of the run, the host's names and address; returns the authors' key."""
     RUN.mkdir(mode=0o755, exist_ok=True)
-    _add_address()
+    _add_address("lo:1", ADDRESS)
+    _add_address("lo:2", MX_ADDRESS)
     Path("/etc/hosts").write_text("127.0.0.1 localhost\n")
+    OUR_KEY.touch(mode=0o600)
+    form = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    OUR_KEY.write_bytes(foreign_key(OURS).private.private_bytes(*form))
     return foreign_key()
 
 
-def _add_address() -> None:
+def our_record() -> str:
+    """The public part of the key that signs, as DNS has it."""
+    return public_record(load_signing_key(OURS, OUR_SELECTOR, OUR_KEY.read_bytes()))
+
+
+def copy_of_our_key(user: str) -> Path:
+    """The key that signs, for who runs as this user."""
+    path = OUR_KEY.with_name(f"dkim-{user}.pem")
+    path.touch(mode=0o600)
+    path.write_bytes(OUR_KEY.read_bytes())
+    shutil.chown(path, user, user)
+    return path
+
+
+def _add_address(name: str, address: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = struct.pack("16sHH4s8x", b"lo:1", socket.AF_INET, 0, socket.inet_aton(ADDRESS))
+        inet = socket.inet_aton(address)
+        request = struct.pack("16sHH4s8x", name.encode(), socket.AF_INET, 0, inet)
         try:
             fcntl.ioctl(any_socket, _SIOCSIFADDR, request)
         except PermissionError as error:

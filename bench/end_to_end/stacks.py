@@ -6,18 +6,28 @@ Each is a context manager; nothing of it is left when it ends.
 from __future__ import annotations
 
 import shutil
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 from bench.accounts import PASSWORD
 from bench.end_to_end import milters, postfix
-from bench.end_to_end.scene import ADDRESSES, HOSTNAME, new_homes
+from bench.end_to_end.disposable import kill_all
+from bench.end_to_end.peer_dovecot import Dovecot
+from bench.end_to_end.scene import (
+    ADDRESSES,
+    HOSTNAME,
+    OUR_SELECTOR,
+    copy_of_our_key,
+    new_homes,
+)
 from bench.mail_servers import Signpost as Server
+from bench.messages import OURS
 from bench.servers import SPOOL
 
 
-class Stack(Protocol):
+class Stack(ABC):
     """A mail server; `tcp`: see milters.Place.
 
     `proof`: patterns, with the author's domain, in the header of all its mail.
@@ -29,10 +39,13 @@ class Stack(Protocol):
     proof: tuple[str, ...]
     refuted: tuple[str, ...]  # the same, where the body is not what was signed
 
+    @abstractmethod
     def __init__(self, tcp: bool) -> None: ...
 
+    @abstractmethod
     def __enter__(self) -> Self: ...
 
+    @abstractmethod
     def __exit__(self, *details: object) -> None: ...
 
 
@@ -47,8 +60,11 @@ _DKIM, _SPF, _DMARC = (
 )
 
 
-class Signpost:
-    """`signpost start`, with nothing set but what it needs."""
+class Signpost(Stack):
+    """`signpost start`, with nothing set but what it needs, and keys as the others have them.
+
+    The limit of what an account may send is counted and never reached.
+    """
 
     name, title, mail = "signpost", "Signpost", Server.mail
     proof = (_DKIM, _SPF, _DMARC)
@@ -56,6 +72,12 @@ class Signpost:
 
     def __init__(self, tcp: bool) -> None:
         self._server = Server("".join(f"{address}:{PASSWORD}\n" for address in ADDRESSES))
+        self._server.environment = {
+            **self._server.environment,
+            "DKIM_KEY_TYPES": "rsa",
+            "DKIM_KEYS": f"{OURS}:{OUR_SELECTOR}:{copy_of_our_key('root')}",
+            "MESSAGE_RATELIMIT": "1000000/h",
+        }
 
     def __enter__(self) -> Self:
         for entry in SPOOL.iterdir():
@@ -65,12 +87,11 @@ class Signpost:
         return self
 
     def __exit__(self, *details: object) -> None:
+        kill_all(self._server)
         self._server.stop()
 
 
-class _Peer:
-    name: str
-    title: str
+class _Peer(Stack):
     mail = Path("/data/peer")
 
     def __init__(self, tcp: bool) -> None:
@@ -108,7 +129,7 @@ class PostfixOpenDkim(_Peer):
         parts.enter_context(milters.Syslog())
         parts.enter_context(milters.OpenDkim(dkim))
         parts.enter_context(milters.OpenDmarc(dmarc))
-        parts.enter_context(postfix.Dovecot(self.mail))
+        parts.enter_context(Dovecot(self.mail))
         parts.enter_context(postfix.Postfix(postfix.OPENDKIM, dkim, dmarc))
 
 
@@ -123,7 +144,7 @@ class PostfixRspamd(_Peer):
     def _start(self, parts: ExitStack) -> None:
         place = milters.rspamd(self._tcp)
         parts.enter_context(milters.RspamdMilter(place))
-        parts.enter_context(postfix.Dovecot(self.mail))
+        parts.enter_context(Dovecot(self.mail))
         parts.enter_context(postfix.Postfix(postfix.RSPAMD, place))
 
 

@@ -1,4 +1,4 @@
-"""What lies in the mailboxes: when each message came, and whether it was verified."""
+"""What lies in mailboxes, or in the outside MX's folder: when it came, and what was done to it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.end_to_end.scene import Letter
+from bench.end_to_end.letters import Letter
 
 _WITHIN = 120.0  # seconds without any new message
-_POLL = 0.2
+_POLL = 0.1
 _NAME = re.compile(rb"^message-id: <letter-(\d+)@", re.IGNORECASE | re.MULTILINE)
 
 
@@ -21,6 +21,13 @@ class Stored:
 
     at: float
     header: bytes
+    path: Path
+
+    @property
+    def account(self) -> str:
+        """Whose INBOX it is in: DOMAIN/NAME/Maildir/new."""
+        _, maildir, name, domain = self.path.parents[:4]
+        return f"{name.name}@{domain.name}" if maildir.name == "Maildir" else ""
 
 
 def count(mail: Path) -> int:
@@ -49,7 +56,7 @@ def look(mail: Path) -> dict[int, Stored]:
         if len(names) != 1 or int(names[0]) in found:
             raise RuntimeError(f"{path}: Message-ID {names}, not one that is new")
         # A rename and a link both set it, and nobody has touched the file since.
-        found[int(names[0])] = Stored(path.stat().st_ctime, header)
+        found[int(names[0])] = Stored(path.stat().st_ctime, header, path)
     return found
 
 
