@@ -15,7 +15,7 @@ from statistics import median
 
 from bench.dns_load import DNSPYTHON, OURS, SILENT, message_file
 from bench.messages import MANY, signed
-from filters.mailauth.dkim.sign import SigningKey
+from filters.mailauth.dkim.signing_key import SigningKey
 
 SIZE = 4_096
 

@@ -13,7 +13,7 @@ from bench.messages import RECIPIENT, STUCK, plain, signed
 from bench.servers import Smtpd
 from bench.stuck import Cycle, Mail, cycle, many_descriptors
 from bench.testbed import PLAIN, SELECTOR, SIGNED
-from filters.mailauth.dkim.sign import SigningKey
+from filters.mailauth.dkim.signing_key import SigningKey
 
 SIZE = 4_096
 

@@ -10,7 +10,8 @@ import string
 from collections.abc import Sequence
 from dataclasses import replace
 
-from filters.mailauth.dkim.sign import SigningKey, sign
+from filters.mailauth.dkim.sign import sign
+from filters.mailauth.dkim.signing_key import SigningKey
 from filters.mailauth.message import Message
 
 OURS = "example.org"  # whose mail is received and signed here

@@ -22,7 +22,7 @@ from bench.listeners import ADDRESSES, KEYS, RUN, SPOOL
 from bench.load import LOADS, Load, send, write_for_source
 from bench.messages import FOREIGN, OURS, RECIPIENT, SENDERS, of_senders, plain, signed
 from bench.servers import NameServer
-from filters.mailauth.dkim.sign import SigningKey, load_signing_key, public_record
+from filters.mailauth.dkim.signing_key import SigningKey, load_signing_key, public_record
 
 SELECTOR = "bench"
 SMALL, LARGE = 4_096, 1_000_000

@@ -30,7 +30,7 @@ from entrypoint.log_line import LogLine, Say
 from entrypoint.paths import DATA
 from entrypoint.text import day
 from entrypoint.tls.sources import ensure_self_signed, self_signed_paths
-from filters.mailauth.dkim.sign import BadKey, SigningKey, load_signing_key
+from filters.mailauth.dkim.signing_key import BadKey, SigningKey, load_signing_key
 
 VERIFIER = "verifier"
 DEMO_PASSWORD_FILE = "secrets/demo-password"  # noqa: S105 -- a file's name

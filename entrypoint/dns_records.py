@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from entrypoint.config.ports import served_ports
 from entrypoint.config.settings import Settings, home_of
 from entrypoint.web.published import web_records
-from filters.mailauth.dkim.sign import SigningKey, public_record
+from filters.mailauth.dkim.signing_key import SigningKey, public_record
 
 _STRING = 255  # octets of one character-string of a TXT record (RFC 1035 §3.3)
 _SIGNS = "the key that verifies our DKIM signatures or ARC seals"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filters.mailauth.dkim.sign import BadKey, SigningKey, load_signing_key
+from filters.mailauth.dkim.signing_key import BadKey, SigningKey, load_signing_key
 from filters.watched_file import Stamp, file_stamp
 
 log = logging.getLogger(__name__)

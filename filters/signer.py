@@ -17,8 +17,8 @@ from filters.bare_cr import without_bare_cr
 from filters.keyring import KeyRing
 from filters.loops import Loops, reject_many_hops
 from filters.mailauth.auth_results import forged
-from filters.mailauth.dkim import layout as layout  # before the first message asks for it
-from filters.mailauth.dkim.sign import SigningKey, sign
+from filters.mailauth.dkim.sign import sign
+from filters.mailauth.dkim.signing_key import SigningKey
 from filters.mailauth.message import Author, Message, author, quote_author, remove
 from filters.mailauth.names import may_align
 from filters.missing_fields import with_missing_fields

@@ -12,7 +12,8 @@ from functools import lru_cache
 from bench.end_to_end.scene import ACCOUNTS, ADDRESSES, AUTHORS, OUTSIDE
 from bench.messages import plain
 from bench.testbed import SELECTOR
-from filters.mailauth.dkim.sign import SigningKey, sign
+from filters.mailauth.dkim.sign import sign
+from filters.mailauth.dkim.signing_key import SigningKey
 from filters.mailauth.message import Message
 
 SIZE = 4_096

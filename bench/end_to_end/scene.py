@@ -18,7 +18,7 @@ from bench.listeners import RUN
 from bench.messages import FOREIGN, OURS
 from bench.servers import NameServer
 from bench.testbed import SELECTOR, foreign_key
-from filters.mailauth.dkim.sign import SigningKey, load_signing_key, public_record
+from filters.mailauth.dkim.signing_key import SigningKey, load_signing_key, public_record
 
 ACCOUNTS = 10
 CONNECTIONS = 10

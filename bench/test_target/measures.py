@@ -21,7 +21,7 @@ from bench.test_target.api import Api, ask_for
 from bench.test_target.containers import Container
 from bench.test_target.fill import QUERIES
 from bench.test_target.smtp import Mail, Sent, SmtpConnection, send
-from filters.mailauth.dkim.sign import SigningKey, public_record
+from filters.mailauth.dkim.signing_key import SigningKey, public_record
 
 SIZE = 4_096  # bytes of a message
 CONNECTIONS = 10

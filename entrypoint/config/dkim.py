@@ -22,7 +22,7 @@ from entrypoint.config.settings import (
     signing_domains,
 )
 from entrypoint.config.values import choice, file_path, selector
-from filters.mailauth.dkim.sign import BadKey, load_signing_key
+from filters.mailauth.dkim.signing_key import BadKey, load_signing_key
 
 T = TypeVar("T")
 

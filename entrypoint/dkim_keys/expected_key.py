@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from filters.mailauth.dkim.sign import SigningKey
+    from filters.mailauth.dkim.signing_key import SigningKey
 
 
 @dataclass(frozen=True)

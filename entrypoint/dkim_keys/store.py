@@ -25,7 +25,7 @@ from entrypoint.files import locked, write_file
 from entrypoint.log_line import LogLine
 from entrypoint.paths import DATA_DKIM, DKIM_KEYS, RUN_DKIM
 from entrypoint.render import render_dkim_keys
-from filters.mailauth.dkim.sign import BadKey, SigningKey, load_signing_key
+from filters.mailauth.dkim.signing_key import BadKey, SigningKey, load_signing_key
 
 SIGNER = "signer"
 _ALGORITHMS: Mapping[str, KeyType] = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}

@@ -29,7 +29,7 @@ from entrypoint.doctor.spf import check_spf
 from entrypoint.doctor.this_server import ThisServer
 from entrypoint.doctor.web_service import WebService
 from entrypoint.probe.look import Look
-from filters.mailauth.dkim.sign import SigningKey
+from filters.mailauth.dkim.signing_key import SigningKey
 from filters.mailauth.dns.resolver import Lookup, Resolver
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from entrypoint.doctor.finding import Finding, Status, not_checked, quote
 from entrypoint.doctor.this_server import ThisServer
 from filters.mailauth.dkim.key_record import KeyRecordError, PublicKey, read_record
-from filters.mailauth.dkim.sign import SigningKey
+from filters.mailauth.dkim.signing_key import SigningKey
 from filters.mailauth.dns.resolver import DnsTemporaryError, Resolver
 
 

@@ -12,7 +12,7 @@ from entrypoint.doctor.checkup import Checkup
 from entrypoint.doctor.container import check_container
 from entrypoint.doctor.finding import Finding
 from entrypoint.doctor.probes import Probes
-from filters.mailauth.dkim.sign import SigningKey
+from filters.mailauth.dkim.signing_key import SigningKey
 from filters.mailauth.dns.resolver import DnsResolver
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from entrypoint.config.settings import Settings
 from entrypoint.dns_records import Record, records
 from entrypoint.web.published import site_of
-from filters.mailauth.dkim.sign import SigningKey
+from filters.mailauth.dkim.signing_key import SigningKey
 
 _BY_ACME = (
     "wait a few minutes: the server asks for a certificate with every name that points here; if it "

@@ -12,7 +12,7 @@ import pytest
 from filters.mailauth.arc.seal import seal
 from filters.mailauth.arc.verify import verify
 from filters.mailauth.auth_results import MethodResult, format_field
-from filters.mailauth.dkim.sign import SigningKey, load_signing_key, public_record
+from filters.mailauth.dkim.signing_key import SigningKey, load_signing_key, public_record
 from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message
 from filters.mailauth.results import ArcResult

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from filters.mailauth.dkim.sign import SigningKey, load_signing_key, public_record, sign
+from filters.mailauth.dkim.sign import sign
+from filters.mailauth.dkim.signing_key import SigningKey, load_signing_key, public_record
 from filters.mailauth.dkim.verify import verify
 from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message

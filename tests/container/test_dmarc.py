@@ -9,7 +9,7 @@ import pytest
 
 from filters.mailauth.arc.seal import seal
 from filters.mailauth.auth_results import MethodResult
-from filters.mailauth.dkim.sign import load_signing_key
+from filters.mailauth.dkim.signing_key import load_signing_key
 from filters.mailauth.message import Message
 from filters.mailauth.results import ArcResult
 

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from filters.mailauth.dkim.sign import load_signing_key, sign
+from filters.mailauth.dkim.sign import sign
+from filters.mailauth.dkim.signing_key import load_signing_key
 from filters.mailauth.message import Message
 
 from .harness.imap import any_certificate

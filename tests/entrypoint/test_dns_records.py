@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from entrypoint.config import environ
 from entrypoint.config.settings import HostFacts, Settings
 from entrypoint.dns_records import Record, missing_addresses, records, strings
-from filters.mailauth.dkim.sign import SigningKey
+from filters.mailauth.dkim.signing_key import SigningKey
 
 MINE = {"DOMAINS": "example.org", "ACCOUNTS": "alice@example.org:x"}
 RSA = SigningKey("example.org", "mail", "rsa-sha256", rsa.generate_private_key(65537, 2048))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from filters.keyring import KeyRing, KeySpec
-from filters.mailauth.dkim.sign import load_signing_key, public_record
+from filters.mailauth.dkim.signing_key import load_signing_key, public_record
 
 from .signing_keys import write_key
 

@@ -13,7 +13,7 @@ from entrypoint.health.unsigned import check_unsigned
 from filters.addresses import AddressFile
 from filters.bare_addresses import add_domains
 from filters.keyring import KeyRing, KeySpec
-from filters.mailauth.dkim.sign import public_record
+from filters.mailauth.dkim.signing_key import public_record
 from filters.mailauth.dkim.verify import verify
 from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message

@@ -15,7 +15,7 @@ from filters.bare_addresses import add_domains
 from filters.forwarding import Forwarding
 from filters.keyring import KeyRing, KeySpec
 from filters.mailauth.arc import verify as arc_verify
-from filters.mailauth.dkim.sign import public_record
+from filters.mailauth.dkim.signing_key import public_record
 from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message
 from filters.mailauth.policy import Enforce

@@ -18,7 +18,8 @@ from dkim.canonicalization import CanonicalizationPolicy
 from filters.mailauth.arc.chain import MOST_SETS, Chain, covered, newest_first, read_chain
 from filters.mailauth.auth_results import MethodResult, format_arc_field
 from filters.mailauth.dkim.canonical import Relaxed, relaxed_body_digest
-from filters.mailauth.dkim.sign import Adapter, SigningKey, signed_names
+from filters.mailauth.dkim.sign import Adapter, signed_names
+from filters.mailauth.dkim.signing_key import SigningKey
 from filters.mailauth.message import Message
 from filters.mailauth.results import ArcResult
 
@@ -121,7 +122,7 @@ class _Writer(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
         """Return the whole field with its signature over the fields of these names."""
         # A place-holder that folds like a signature, so that folding again changes nothing.
         tags = [*tags, (b"b", b"0" * 60)]
-        # As in dkim_sign.py, dkimpy's Ed25519 branch serves RSA too: it asks for sign(digest).
+        # As in layout.py, dkimpy's Ed25519 branch serves RSA too: it asks for sign(digest).
         policy = CanonicalizationPolicy(Relaxed, Relaxed)
-        value: bytes = self.gen_header(tags, names, policy, name, Adapter(key.private))
+        value: bytes = self.gen_header(tags, names, policy, name, Adapter(key))
         return name + b": " + value

@@ -14,7 +14,7 @@ from entrypoint.dkim_keys.publication import judge, observe
 from entrypoint.dns_records import key_record
 from entrypoint.probe import authoritative
 from entrypoint.probe.authoritative import TxtReply
-from filters.mailauth.dkim.sign import SigningKey
+from filters.mailauth.dkim.signing_key import SigningKey
 from filters.mailauth.dns.resolver import StaticResolver
 
 from .name_servers import SERVERS, ZONE, AuthorityServer, serving

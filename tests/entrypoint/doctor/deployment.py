@@ -30,7 +30,7 @@ from entrypoint.doctor.probes import Probes
 from entrypoint.tls.self_signed import self_signed
 from entrypoint.web import mta_sts
 from entrypoint.web.published import site_of
-from filters.mailauth.dkim.sign import SigningKey, public_record
+from filters.mailauth.dkim.signing_key import SigningKey, public_record
 from filters.mailauth.dns.resolver import StaticResolver
 
 from ..certificates import Authority, server_context

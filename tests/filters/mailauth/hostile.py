@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from filters.mailauth.arc.seal import seal
 from filters.mailauth.authenticate import Envelope, authenticate, stamp
-from filters.mailauth.dkim.sign import load_signing_key, public_record, sign
+from filters.mailauth.dkim.sign import sign
+from filters.mailauth.dkim.signing_key import load_signing_key, public_record
 from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message
 from filters.mailauth.policy import decide

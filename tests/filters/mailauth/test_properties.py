@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from filters.mailauth.auth_results import format_field, parse_field
 from filters.mailauth.authenticate import Envelope, MessageResult, authenticate, stamp
-from filters.mailauth.dkim.sign import load_signing_key, public_record, sign
+from filters.mailauth.dkim.sign import sign
+from filters.mailauth.dkim.signing_key import load_signing_key, public_record
 from filters.mailauth.dkim.verify import verify
 from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from filters.mailauth.arc.seal import seal
 from filters.mailauth.arc.verify import verify
 from filters.mailauth.auth_results import MethodResult, parse_arc_field
-from filters.mailauth.dkim.sign import SigningKey, load_signing_key, public_record, sign
+from filters.mailauth.dkim.sign import sign
+from filters.mailauth.dkim.signing_key import SigningKey, load_signing_key, public_record
 from filters.mailauth.dns.resolver import Resolver, StaticResolver
 from filters.mailauth.message import Message
 from filters.mailauth.results import ArcResult

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from filters.mailauth.dkim.canonical import BLOCK, Relaxed, relaxed_body_digest
 from filters.mailauth.dkim.layout import layout
-from filters.mailauth.dkim.sign import load_signing_key, sign
+from filters.mailauth.dkim.sign import sign
+from filters.mailauth.dkim.signing_key import load_signing_key
 from filters.mailauth.message import Message
 from tests.filters.mailauth.crafting import canonical_body, pem, rsa_key
 
