@@ -277,13 +277,12 @@ count_feeder(pid_t pid, int found)
 	struct process seen;
 	char title[sizeof FEEDER];
 
-	/* First what is quick to look at: smtpd has a dozen children that are not the one. */
-	if (read_proc(pid, "cmdline", title, sizeof title) < (ssize_t)sizeof title - 1 ||
-	    memcmp(title, FEEDER, sizeof title - 1) != 0)
-		return found;
 	/* The name: who adopts the agent of a dead smtpd adopts its dispatcher, too. */
 	if (!look_at(pid, &seen) || seen.parent != parent.pid ||
 	    strcmp(seen.name, parent.name) != 0)
+		return found;
+	if (read_proc(pid, "cmdline", title, sizeof title) < (ssize_t)sizeof title - 1 ||
+	    memcmp(title, FEEDER, sizeof title - 1) != 0)
 		return found;
 	feeder = seen;
 	return found + 1;
@@ -362,17 +361,14 @@ read_message(char *content, size_t size)
 	return (size_t)length;
 }
 
-/* Whether all of it was taken: false where the other side has closed. */
-static bool
-write_unless_closed(int fd, const char *content, size_t size, const char *what)
+static void
+write_all(int fd, const char *content, size_t size, const char *what)
 {
 	while (size) {
 		ssize_t length = write(fd, content, size);
 
 		if (length == -1 && errno == EINTR)
 			continue;
-		if (length == -1 && errno == EPIPE)
-			return false;
 		if (length == -1 && errno == EAGAIN)
 			end(LATER, "%s: nothing was taken for %d seconds", what, ANSWERED_WITHIN);
 		if (length == -1)
@@ -380,14 +376,6 @@ write_unless_closed(int fd, const char *content, size_t size, const char *what)
 		content += length;
 		size -= (size_t)length;
 	}
-	return true;
-}
-
-static void
-write_all(int fd, const char *content, size_t size, const char *what)
-{
-	if (!write_unless_closed(fd, content, size, what))
-		end(LATER, "%s: %s", what, strerror(EPIPE));
 }
 
 /* --- its header ---------------------------------------------------------------------------- */
@@ -585,10 +573,10 @@ read_line(int lmtp, char *line, size_t size)
 				continue;
 			if (more == -1 && errno == EAGAIN)
 				end(LATER, "no answer from the LMTP server");
-			if (more == 0 || (more == -1 && errno == ECONNRESET))
-				end(LATER, "unexpected EOF from LMTP server");
 			if (more == -1)
 				end(LATER, "read: %s", strerror(errno));
+			if (more == 0)
+				end(LATER, "unexpected EOF from LMTP server");
 			at = 0;
 			filled = (size_t)more;
 		}
@@ -627,19 +615,30 @@ expect(int lmtp, char digit)
 	end(status, "%s", line);
 }
 
-/*
- * The message and the dot behind it. Lines end in CRLF there, and one that begins with a dot gets
- * another (RFC 5321, 4.5.2). What is short is sent at once, dot and all.
- */
+static void
+say(int lmtp, const char *format, const char *address)
+{
+	char *line;
+	int length;
+
+	if (strpbrk(address, "\r\n"))
+		end(LATER, "an address with a line's end in it");
+	if ((length = asprintf(&line, format, address)) == -1)
+		end(LATER, "out of memory");
+	write_all(lmtp, line, (size_t)length, "LMTP");
+	free(line);
+}
+
+/* Lines end in CRLF there, and one that begins with a dot gets another (RFC 5321, 4.5.2). */
 static void
 send_message(int lmtp)
 {
-	static const char dot[] = "\r\n.\r\n";
-	static char in[65536], out[4 * sizeof in];
+	static char in[65536], out[2 * sizeof in + 2];
 	bool begins = true;
-	size_t size, length = 0;
+	size_t size, length;
 
 	while ((size = read_part(in, sizeof in))) {
+		length = 0;
 		for (size_t i = 0; i < size; i++) {
 			if (begins && in[i] == '.')
 				out[length++] = '.';
@@ -648,16 +647,10 @@ send_message(int lmtp)
 				out[length++] = '\r';
 			out[length++] = in[i];
 		}
-		/* As much again has to fit, and the dot. */
-		if (length >= 2 * sizeof in - sizeof dot) {
-			write_all(lmtp, out, length, "LMTP");
-			length = 0;
-		}
+		write_all(lmtp, out, length, "LMTP");
 	}
-	/* Nothing but the message's own end leads here (check_feeder). */
-	size = begins ? 2 : 0;
-	memcpy(out + length, dot + size, sizeof dot - 1 - size);
-	write_all(lmtp, out, length + sizeof dot - 1 - size, "LMTP");
+	if (!begins)
+		write_all(lmtp, "\r\n", 2, "LMTP");
 }
 
 /*
@@ -665,11 +658,11 @@ send_message(int lmtp)
  * knows by this. Dovecot refuses the whole mail for an ORCPT that it cannot read, so an address in
  * other than plain letters goes without.
  */
-static const char *
-written_to_parameter(const char *original)
+static void
+say_recipient(int lmtp, const char *recipient, const char *original)
 {
 	const char *at = strrchr(original, '@');
-	char *parameter, *text = calloc(3, strlen(original) + 1);
+	char *both, *text = calloc(3, strlen(original) + 1);
 	size_t length = 0;
 
 	if (!text)
@@ -683,32 +676,14 @@ written_to_parameter(const char *original)
 		length += (size_t)sprintf(text + length, *c == '+' || *c == '=' ? "+%02X" : "%c", *c);
 	}
 	if (!at || at == original || !at[1])
-		return "";
-	if (asprintf(&parameter, " ORCPT=rfc822;%s", text) == -1)
-		end(LATER, "out of memory");
+		say(lmtp, "RCPT TO:<%s>\r\n", recipient);
+	else {
+		if (asprintf(&both, "%s> ORCPT=rfc822;%s", recipient, text) == -1)
+			end(LATER, "out of memory");
+		say(lmtp, "RCPT TO:<%s\r\n", both);
+		free(both);
+	}
 	free(text);
-	return parameter;
-}
-
-/*
- * All commands in one go (RFC 2920), as Dovecot takes them: each that it had to wait for would cost
- * both sides another turn. The message follows when the last of them is answered.
- */
-static void
-say(int lmtp, const char *sender, const char *recipient, const char *original)
-{
-	char *commands;
-	int length;
-
-	if (strpbrk(sender, "\r\n") || strpbrk(recipient, "\r\n"))
-		end(LATER, "an address with a line's end in it");
-	length = asprintf(&commands, "LHLO localhost\r\nMAIL FROM:<%s>\r\nRCPT TO:<%s>%s\r\nDATA\r\n",
-	    sender, recipient, written_to_parameter(original));
-	if (length == -1)
-		end(LATER, "out of memory");
-	/* Who does not want them may have said why. */
-	write_unless_closed(lmtp, commands, (size_t)length, "LMTP");
-	free(commands);
 }
 
 __attribute__((noreturn)) static void
@@ -716,11 +691,17 @@ deliver_to_dovecot(const char *sender, const char *recipient, const char *origin
 {
 	int lmtp = connect_lmtp();
 
-	say(lmtp, sender, recipient, original);
-	/* To the greeting and the commands. */
-	for (const char *digit = "22223"; *digit; digit++)
-		expect(lmtp, *digit);
+	expect(lmtp, '2');
+	say(lmtp, "LHLO %s\r\n", "localhost");
+	expect(lmtp, '2');
+	say(lmtp, "MAIL FROM:<%s>\r\n", sender);
+	expect(lmtp, '2');
+	say_recipient(lmtp, recipient, original);
+	expect(lmtp, '2');
+	say(lmtp, "DATA%s\r\n", "");
+	expect(lmtp, '3');
 	send_message(lmtp);
+	say(lmtp, ".%s\r\n", "");
 	wait_at_most(lmtp, DELIVERED_WITHIN);
 	expect(lmtp, '2');
 	/* It is stored. Whatever comes of QUIT changes nothing. */
