@@ -33,15 +33,16 @@ one signature that dkimpy finds good; one whose body was changed has `fail`.
 Each stack is started anew for each round and runs alone; the others are left at what their
 packages, and docker-mailserver or Mailu, say. Left out there, and so to their advantage: Amavis,
 postscreen and Fail2ban; Redis, look-ups of accounts over HTTP, limits of what an account sends,
-and nginx, which checks Mailu's logins. Milters are reached {milters}.
+and nginx, which checks Mailu's logins. docker-mailserver asks for the quota on port 25 only.
+Milters are reached {milters}.
 
 *Arrived* is from the first MAIL to the last file in a mailbox, or at the outside MX. The delays
-from the dot were taken at a fixed rate, {rate} (times of files
-have steps of {step:.0f} ms, and so has the clock that they are compared with), with an IMAP client
-in IDLE for every account where mail arrives. {rounds} rounds by turns; medians (lowest-highest);
-the ratio is {ours}'s to that stack's in the same round. *Client* is how much of one processor the
-client itself took, and how late a message of the fixed rate went out at most. Beside other load
-the kernel gives more to who has more processes: look at the processor time then.
+from the dot were taken at a fixed rate, {rate} (times of files have steps of {step:.0f} ms, and so
+has the clock that they are compared with), with an IMAP client in IDLE for every account where
+mail arrives. {rounds} rounds by turns; medians (lowest-highest); the ratio is {ours}'s to that
+stack's in the same round. *Client* is how much of one processor the client itself took, and how
+late a message of the fixed rate went out at most. Beside other load the kernel gives more to who
+has more processes: look at the processor time then.
 
 """
 _ABOUT_SYNCS = f"""\
