@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 # Bytes that may wait for smtpd to take them before large messages are held back.
 HIGH_WATER = 1 << 20
+# Bytes that are read at once; as many as asyncio would allocate anew for each read.
+LONGEST_READ = 1 << 18
 
 
 class Outlet:
@@ -38,7 +40,7 @@ class Outlet:
             self.write(b"")
 
 
-class Link(asyncio.Protocol):
+class Link(asyncio.BufferedProtocol):
     """Hands what arrives to `receive(data, write)`; `closed` is done at end of input."""
 
     def __init__(
@@ -46,6 +48,7 @@ class Link(asyncio.Protocol):
     ) -> None:
         self._receive = receive
         self._outlet = outlet
+        self._buffer = memoryview(bytearray(LONGEST_READ))
         self._write: Callable[[bytes], None] = lambda data: None
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -55,9 +58,13 @@ class Link(asyncio.Protocol):
         transport.set_write_buffer_limits(high=HIGH_WATER)
         self._write = transport.write
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes from smtpd go: the same place for every read."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take in what smtpd has sent."""
-        self._receive(data, self._write)
+        self._receive(bytes(self._buffer[:nbytes]), self._write)
 
     def pause_writing(self) -> None:
         """More than HIGH_WATER waits."""
