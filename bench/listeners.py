@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.messages import FOREIGN, OURS
+from bench.messages import FOREIGN, OURS, RECIPIENT
 
 RUN = Path("/run/bench")
 PYTHON = "/opt/signpost/bin/python"
@@ -22,6 +22,13 @@ ADDRESSES = RUN / "addresses.json"
 SPOOL = {"signer": Path("/var/tmp/signer"), "verifier": Path("/var/tmp/verifier")}
 # Where rspamd listens; its filter needs to be told.
 RSPAMD = "127.0.0.1:11333"
+# What is signed goes to somebody else, as most of it does; here it stays in the queue.
+OUTSIDE = "example.com"
+RECIPIENTS = {True: f"carol@{OUTSIDE}", False: RECIPIENT}
+# What the submission filter reads as shipped, and what it registers with smtpd.
+KEY_TABLE, LOOP_KEY = RUN / "dkim-keys", RUN / "loop-key"
+UNSIGNED = SPOOL["signer"] / "unsigned.json"
+REGISTRATIONS = RUN / "registrations"
 
 
 @dataclass(frozen=True)
@@ -60,15 +67,34 @@ DKIMSIGN = Listener(
 )
 SIGN_RSA = Listener(
     "sign-rsa",
-    "Signpost, RSA-2048",
+    "Signpost as a bare signer, RSA-2048",
     _ours_signing("rsa"),
+    user="signer",
+    group="signer",
+    proof=_signature("rsa", "rsa-sha256"),
+)
+# As templates/smtpd.conf.j2 has it; nobody counts failed logins, and no Dovecot is asked, since
+# nothing is for a mailbox here.
+AS_SHIPPED = Listener(
+    "as-shipped",
+    "Signpost as shipped, RSA-2048",
+    f"{PYTHON} -m bench.as_shipped --spool {SPOOL['signer']} -c {KEY_TABLE}"
+    f" --addresses {ADDRESSES} --loop-key {LOOP_KEY} --guard {RUN}/guard --unsigned {UNSIGNED}",
+    user="signer",
+    group="signer",
+    proof=_signature("rsa", "rsa-sha256"),
+)
+SIGN_IN_C = Listener(
+    "limit",
+    "the limit: C, one RSA-2048 a message",
+    f"/usr/local/bin/limit {KEYS['rsa']} {REGISTRATIONS}",
     user="signer",
     group="signer",
     proof=_signature("rsa", "rsa-sha256"),
 )
 SIGN_ED25519 = Listener(
     "sign-ed25519",
-    "Signpost, Ed25519",
+    "Signpost as a bare signer, Ed25519",
     _ours_signing("ed25519"),
     user="signer",
     group="signer",
@@ -90,7 +116,7 @@ VERIFY = Listener(
     proof=(b"dkim=pass", b"spf=pass", f"header.d={FOREIGN}".encode()),
 )
 
-SIGNING = (NONE, ECHO, DKIMSIGN, SIGN_RSA, SIGN_ED25519)
+SIGNING = (NONE, ECHO, DKIMSIGN, SIGN_IN_C, AS_SHIPPED, SIGN_RSA, SIGN_ED25519)
 VERIFYING = (NONE, ECHO, FILTER_RSPAMD, VERIFY)
 ALL = tuple(dict.fromkeys(SIGNING + VERIFYING))
 
@@ -103,7 +129,7 @@ def port(listener: Listener) -> int:
 def smtpd_conf(listeners: Sequence[Listener]) -> str:
     """One smtpd with a listener for each; deliveries never run, see Smtpd."""
     lines = [
-        'table virtuals { "@' + OURS + '" = "vmail" }',
+        'table virtuals { "@' + OURS + '" = "vmail", "@' + OUTSIDE + '" = "vmail" }',
         f'admd "mail.{OURS}"',
         "smtp max-message-size 40M",
         "smtp limit max-mails 1000000",
@@ -119,6 +145,6 @@ def smtpd_conf(listeners: Sequence[Listener]) -> str:
         lines.append(f'listen on 127.0.0.1 port {port(listener)} hostname "mail.{OURS}"{chain}')
     lines += [
         'action "keep" mda "cat >/dev/null" virtual <virtuals>',
-        f'match from any for domain "{OURS}" action "keep"',
+        f'match from any for domain {{ "{OURS}", "{OUTSIDE}" }} action "keep"',
     ]
     return "\n".join(lines) + "\n"

@@ -6,6 +6,7 @@ It must not know what is measured.
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bench.listeners import ADDRESSES, KEYS, RUN, SPOOL
+from bench.listeners import ADDRESSES, KEY_TABLE, KEYS, LOOP_KEY, RUN, SPOOL
+from bench.listeners import SELECTOR as SELECTOR_OF_OURS
 from bench.load import write_for_source
 from bench.messages import FOREIGN, OURS, RECIPIENT, plain, signed
 from bench.servers import NameServer
@@ -62,10 +64,14 @@ def prepare(sizes: list[int]) -> SigningKey:
         path.touch(mode=0o600)
         path.write_bytes(_new_pem(kind))
         shutil.chown(path, "signer", "signer")
+    KEY_TABLE.write_text(f"{OURS}:{SELECTOR_OF_OURS['rsa']}:{KEYS['rsa']}\n")
+    LOOP_KEY.write_text(secrets.token_hex(32))
+    LOOP_KEY.chmod(0o644)
     for user, path in SPOOL.items():
         path.mkdir(mode=0o700, exist_ok=True)
         shutil.chown(path, user, user)
-    book = {"delimiter": "+", "domains": [OURS], "owners": {RECIPIENT: [RECIPIENT]}}
+    owners = {address: [address] for address in (RECIPIENT, PLAIN.sender)}
+    book = {"delimiter": "+", "domains": [OURS], "owners": owners}
     ADDRESSES.write_text(json.dumps(book))
     ADDRESSES.chmod(0o644)
     key = foreign_key()

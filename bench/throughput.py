@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from statistics import median
 
-from bench.listeners import SIGNING, VERIFYING, Listener, port
+from bench.listeners import RECIPIENTS, SIGNING, VERIFYING, Listener, port
 from bench.load import Load, send
-from bench.messages import RECIPIENT
 from bench.processes import cpu, descendants
 from bench.servers import Rspamd, Smtpd
 from bench.testbed import PLAIN, SIGNED, Mail
@@ -44,8 +43,12 @@ class Cost:
 
 @dataclass
 class Rates:
-    """Messages per second and what they cost: (group, load, listener) by name → one a round."""
+    """Messages per second and what they cost: (group, load, listener) by name → one a round.
 
+    plain: as Plan has it.
+    """
+
+    plain: bool
     found: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
     cost: dict[tuple[str, str, str], list[Cost]] = field(default_factory=dict)
 
@@ -75,7 +78,7 @@ class Plan:
 
 def measure(plan: Plan, say: Callable[[str], None]) -> Rates:
     """Run the plan. Raises RuntimeError where a filter does not do its work."""
-    rates = Rates()
+    rates = Rates(plan.plain)
     guesses: dict[tuple[str, str, str], float] = {}
     most = max(plan.rounds[load.name] for load in plan.loads)
     listeners = list(dict.fromkeys(one for group in plan.groups for one in group.listeners))
@@ -131,7 +134,7 @@ def _send(mail: Mail, load: Load, listener: Listener, count: int) -> float:
         mail.file(load.size),
         port=port(listener),
         sender=mail.sender,
-        recipient=RECIPIENT,
+        recipient=RECIPIENTS[mail is PLAIN],
         connections=load.connections,
         count=count,
     )
