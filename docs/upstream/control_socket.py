@@ -1,5 +1,5 @@
-"""control.c gives smtpd's control socket to everybody (0666): any user hands in mail by it as anybody,
-and a message of a bad type ends smtpd."""
+"""control.c gives smtpd's control socket to everybody (0666): any user hands in mail by it as
+anybody, and a message of a bad type ends smtpd."""
 
 import os
 import pwd
@@ -10,7 +10,10 @@ import subprocess
 from plain import result, start, wait_for
 
 process = start()
-result("srw-rw----", subprocess.check_output(["stat", "-c", "%A %U:%G", "/run/smtpd.sock"], text=True).strip())
+result(
+    "srw-rw----",
+    subprocess.check_output(["stat", "-c", "%A %U:%G", "/run/smtpd.sock"], text=True).strip(),
+)
 if os.fork() == 0:
     nobody = pwd.getpwnam("nobody")
     os.setgroups([])

@@ -1,5 +1,5 @@
-"""getdtablecount() globs /proc/PID/fd at each imsg_read(): lookup's cost of a message grows with the
-sessions in DATA behind a filter."""
+"""getdtablecount() globs /proc/PID/fd at each imsg_read(): lookup's cost of a message grows with
+the sessions in DATA behind a filter."""
 
 import resource
 

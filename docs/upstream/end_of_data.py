@@ -1,5 +1,5 @@
-"""A line of a dot ends a message whatever ended the line before (SMTP smuggling); what follows in another
-segment is obeyed as commands."""
+"""A line of a dot ends a message whatever ended the line before (SMTP smuggling); what follows in
+another segment is obeyed as commands."""
 
 from plain import Client, result, start
 

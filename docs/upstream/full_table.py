@@ -1,6 +1,7 @@
-"""The guard in imsg_read() (EAGAIN where the table is full) never lets go in lookup: what would close a
-descriptor there is an imsg, which is not read. And none is kept where it is needed: dispatcher
-has no /proc in its chroot, loses the descriptor, and lookup's end of it is never closed."""
+"""The guard in imsg_read() (EAGAIN where the table is full) never lets go in lookup: what would
+close a descriptor there is an imsg, which is not read. And none is kept where it is needed:
+dispatcher has no /proc in its chroot, loses the descriptor, and lookup's end of it is never
+closed."""
 
 import os
 import resource
@@ -36,11 +37,11 @@ def fill(most=120):
 before = descriptors()
 sessions, refused = fill()
 for one in sessions:
-    one.link.close()
+    one.close()
 wait_for(lambda: descriptors() <= before, 3)
 result(
     f"with all clients gone lookup has {before} descriptors again",
-    f"{descriptors()}, after {refused} sessions that dispatcher answered 421 for want of descriptors",
+    f"{descriptors()}, after {refused} sessions that dispatcher, full, answered 421",
 )
 # As its own user, whom the kernel lets do that.
 if os.fork() == 0:
@@ -54,7 +55,7 @@ if os.fork() == 0:
 os.wait()
 sessions, _ = fill()
 for one in sessions:
-    one.link.close()
+    one.close()
 wait_for(lambda: descriptors() < 80, 5)
 try:
     answer = Client(wait=5).say("NOOP")

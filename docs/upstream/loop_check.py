@@ -1,5 +1,5 @@
-"""mda_check_loop() believes any Delivered-To field: a stranger can have accepted mail bounced to whom
-he likes."""
+"""mda_check_loop() believes any Delivered-To field: a stranger can have accepted mail bounced to
+whom he likes."""
 
 from plain import MAILBOX, Client, logged, result, start, wait_for
 

@@ -1,5 +1,6 @@
 """A plain OpenSMTPD, a client that says bytes, and a server that keeps what it is told."""
 
+import contextlib
 import pathlib
 import re
 import socket
@@ -28,12 +29,12 @@ for line in sys.stdin:
 """
 
 
-def start(conf=CONF, *, before=(), arguments=(), limit=None):
+def start(conf=CONF, *, before=(), arguments=(), limit=None, resolv="lookup file"):
     """smtpd in the foreground, ready; `before` is what it is started by."""
     pathlib.Path("/tmp/smtpd.conf").write_text(conf)
     pathlib.Path("/tmp/smtpd.conf").chmod(0o600)
     pathlib.Path("/tmp/echo.py").write_text(ECHO)
-    pathlib.Path("/etc/resolv.conf").write_text("lookup file\n")
+    pathlib.Path("/etc/resolv.conf").write_text(resolv + "\n")
     command = ["/usr/sbin/smtpd", "-dF", *arguments, "-f", "/tmp/smtpd.conf"]
     if limit:
         command = ["prlimit", f"--nofile={limit}", *command]
@@ -69,11 +70,17 @@ class Client:
                 pass
         except TimeoutError:
             return "no answer"
+        except OSError:
+            return "the end of the connection"
         return line.decode().strip() or "the end of the connection"
 
     def say(self, line):
         self.link.sendall(line.encode() + b"\r\n")
         return self.reply()
+
+    def close(self):
+        self.stream.close()
+        self.link.close()
 
     def begin(self, to="someone@here.test", sender="sender@client.test"):
         self.say(f"MAIL FROM:<{sender}>")
@@ -97,18 +104,21 @@ class Server(threading.Thread):
 
     def run(self):
         while True:
-            threading.Thread(target=self.serve, args=self.listener.accept()[:1], daemon=True).start()
+            threading.Thread(
+                target=self.serve, args=self.listener.accept()[:1], daemon=True
+            ).start()
 
     def serve(self, link):
         link.sendall(b"220 away.test\r\n")
         data = False
-        for line in link.makefile("rb"):
-            line = line.rstrip(b"\r\n")
-            self.said.append(line)
-            if data and line != b".":
-                continue
-            data = line == b"DATA"
-            link.sendall(b"354 go on\r\n" if data else b"250 ok\r\n")
+        with contextlib.suppress(OSError):
+            for line in link.makefile("rb"):
+                line = line.rstrip(b"\r\n")
+                self.said.append(line)
+                if data and line != b".":
+                    continue
+                data = line == b"DATA"
+                link.sendall(b"354 go on\r\n" if data else b"250 ok\r\n")
 
 
 def wait_for(condition, seconds=20):

@@ -1,5 +1,5 @@
-"""srs_encode() returns its argument (or a part of it) where the result does not fit; mta_session.c
-frees that, and copies it then: MAIL FROM has freed memory."""
+"""srs_encode() returns its argument (or a part of it) where the result does not fit;
+mta_session.c frees that, and copies it then: MAIL FROM has freed memory."""
 
 from plain import CONF, Client, Server, result, start, wait_for
 
