@@ -25,9 +25,10 @@ def fill(most=120):
             one = Client(wait=3)
         except OSError:
             break
-        if one.begin().startswith("354"):
+        answer = one.begin()
+        if answer.startswith("354"):
             sessions.append(one)
-        elif one.say("NOOP") == "no answer":
+        elif answer == "no answer":
             break
         else:
             refused += 1

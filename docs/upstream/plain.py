@@ -68,10 +68,9 @@ class Client:
         try:
             while (line := self.stream.readline())[3:4] == b"-":
                 pass
-        except TimeoutError:
-            return "no answer"
-        except OSError:
-            return "the end of the connection"
+        except OSError as error:
+            # What has timed out once says so of itself the next time.
+            return "no answer" if "timed out" in str(error) else "the end of the connection"
         return line.decode().strip() or "the end of the connection"
 
     def say(self, line):
