@@ -16,12 +16,15 @@ from bench import dns_stub, known_results, latency, mailboxes, memory, throughpu
 from bench.listeners import ALL, DKIMSIGN, SIGN_RSA, VERIFY
 from bench.load import LOADS, Load
 from bench.report import results
+from bench.stamp import stamp, stamped
 from bench.testbed import PLAIN, SIGNED, name_server, prepare
 from bench.throughput import GROUPS, Group, Plan
 from bench.versions import processor, versions
 
 AS_DEBIAN = "Throughput, with smtpd as Debian starts it"
-AS_IMAGE = "Throughput, with smtpd as the image starts it (libevent's list of changes)"
+AS_IMAGE = (
+    "Throughput, with smtpd as the image starts it (libevent's list of changes; open_files.so)"
+)
 MAILBOXES = "mailboxes"
 DNS = "dns"
 # What --only can name beside filters, and the others.
@@ -30,6 +33,9 @@ PARTS = ("throughput", "stuck", "memory", *SUBJECTS)
 # Large messages at once, and messages that are stuck.
 AT_ONCE = 40
 STUCK = 1_000
+CYCLES = 5
+# The loads that have targets; --load names others.
+DECIDING = ("4k-10",)
 
 _start = time.monotonic()
 
@@ -41,8 +47,8 @@ def say(text: str) -> None:
 
 def main() -> None:
     options = _options()
-    loads = [load for load in LOADS if not options.load or load.name in options.load]
-    rounds, seconds = (2, 0.4) if options.quick else (5, 1.2)
+    loads = [load for load in LOADS if load.name in (options.load or DECIDING)]
+    rounds, seconds = (2, 0.4) if options.quick else (7, 1.0)
     rounds = options.rounds or rounds
 
     def plan(some: Sequence[Load], *, plain: bool) -> Plan:
@@ -56,21 +62,26 @@ def main() -> None:
     say("keys, messages, a name server")
     rates, waited, footprints, outcome, resolvers = [], None, [], None, None
     known = ""
+    stamps: dict[str, str] = {}
     key = prepare(sorted(sizes))
     with name_server(key):
         if "throughput" not in options.skip:
             say("smtpd as Debian starts it")
+            stamps[AS_DEBIAN] = stamp()
             rates.append((AS_DEBIAN, throughput.measure(plan(loads, plain=True), say)))
             say("smtpd as the image starts it")
-            many = [load for load in loads if load.connections > 1]
-            rates.append((AS_IMAGE, throughput.measure(plan(many, plain=False), say)))
+            stamps[AS_IMAGE] = stamp()
+            rates.append((AS_IMAGE, throughput.measure(plan(loads, plain=False), say)))
             if not options.only or VERIFY.name in options.only:
+                stamps["known"] = stamp()
                 known = known_results.section(
                     known_results.measure(rounds, options.seconds or seconds, say)
                 )
         if "stuck" not in options.skip:
-            waited = latency.measure(STUCK, 1 if options.quick else 2, say)
+            stamps["stuck"] = stamp()
+            waited = latency.measure(STUCK, 1 if options.quick else CYCLES, say)
         if "memory" not in options.skip:
+            stamps["memory"] = stamp()
             at_once = 4 if options.quick else AT_ONCE
             # The others' memory has no target, and 40 messages take them minutes.
             for listener, mail in ((DKIMSIGN, PLAIN), (SIGN_RSA, PLAIN), (VERIFY, SIGNED)):
@@ -79,9 +90,11 @@ def main() -> None:
                 say(f"memory: {at_once} messages of 25 MB through {listener.title}")
                 footprints.append(memory.measure(listener, mail, at_once))
         if DNS not in options.skip:
+            stamps[DNS] = stamp()
             lookups = 10 if options.quick else 40
             resolvers = dns_stub.measure(key, rounds, options.seconds or seconds, lookups, say)
         if MAILBOXES not in options.skip:
+            stamps[MAILBOXES] = stamp()
             effort = mailboxes.QUICK if options.quick else mailboxes.Effort()
             outcome = mailboxes.measure(effort, say)
     facts = [
@@ -92,8 +105,9 @@ def main() -> None:
         ("processor", processor()),
         ("where", "one container without a network, all on loopback; smtpd's queue on tmpfs"),
     ]
-    print(results(facts, versions(), rates, waited, footprints, resolvers, outcome), end="")
-    print(known, end="")
+    print(results(facts, versions(), rates, waited, footprints, resolvers, outcome, stamps), end="")
+    if known:
+        print(stamped(known, stamps["known"]), end="")
 
 
 def _options() -> argparse.Namespace:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from bench.listeners import SIGN_RSA, VERIFY, Listener, port
 from bench.messages import RECIPIENT, STUCK, plain, signed
 from bench.servers import Smtpd
-from bench.stuck import Cycle, Mail, cycle, many_descriptors
+from bench.stuck import Cycle, Mail, cycle, many_descriptors, percentile
 from bench.testbed import PLAIN, SELECTOR, SIGNED
 from filters.mailauth.dkim.signing_key import SigningKey
 
@@ -36,6 +36,18 @@ class Latencies:
     def stuck(self, listener: Listener) -> list[float]:
         """Every probe with the stuck messages in hand."""
         return [value for one in self.cycles for value in one.stuck[port(listener)]]
+
+    def held_by_idle(self, listener: Listener) -> list[float]:
+        """The p99 beside open sessions by the idle server's, of each cycle."""
+        return [_p99(one.held, listener) / _p99(one.idle, listener) for one in self.cycles]
+
+    def stuck_by_idle(self, listener: Listener) -> list[float]:
+        """The same with the stuck messages in hand."""
+        return [_p99(one.stuck, listener) / _p99(one.idle, listener) for one in self.cycles]
+
+
+def _p99(found: Mapping[int, Sequence[float]], listener: Listener) -> float:
+    return percentile(found[port(listener)], 0.99)
 
 
 def measure(messages: int, cycles: int, say: Callable[[str], None]) -> Latencies:

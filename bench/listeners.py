@@ -22,6 +22,11 @@ ADDRESSES = RUN / "addresses.json"
 SPOOL = {"signer": Path("/var/tmp/signer"), "verifier": Path("/var/tmp/verifier")}
 # Where rspamd listens; its filter needs to be told.
 RSPAMD = "127.0.0.1:11333"
+OUTSIDE = "example.com"
+# What the submission filter reads as shipped, and what it registers with smtpd.
+KEY_TABLE, LOOP_KEY = RUN / "dkim-keys", RUN / "loop-key"
+UNSIGNED = SPOOL["signer"] / "unsigned.json"
+REGISTRATIONS = RUN / "registrations"
 
 
 @dataclass(frozen=True)
@@ -60,15 +65,34 @@ DKIMSIGN = Listener(
 )
 SIGN_RSA = Listener(
     "sign-rsa",
-    "Signpost, RSA-2048",
+    "Signpost as a bare signer, RSA-2048",
     _ours_signing("rsa"),
+    user="signer",
+    group="signer",
+    proof=_signature("rsa", "rsa-sha256"),
+)
+# As templates/smtpd.conf.j2 has it; nobody counts failed logins, and no Dovecot is asked, since
+# nothing is for a mailbox here.
+AS_SHIPPED = Listener(
+    "as-shipped",
+    "Signpost as shipped, RSA-2048",
+    f"{PYTHON} -m bench.as_shipped --spool {SPOOL['signer']} -c {KEY_TABLE}"
+    f" --addresses {ADDRESSES} --loop-key {LOOP_KEY} --guard {RUN}/guard --unsigned {UNSIGNED}",
+    user="signer",
+    group="signer",
+    proof=_signature("rsa", "rsa-sha256"),
+)
+SIGN_IN_C = Listener(
+    "limit",
+    "the limit: C, one RSA-2048 a message",
+    f"/usr/local/bin/limit {KEYS['rsa']} {REGISTRATIONS}",
     user="signer",
     group="signer",
     proof=_signature("rsa", "rsa-sha256"),
 )
 SIGN_ED25519 = Listener(
     "sign-ed25519",
-    "Signpost, Ed25519",
+    "Signpost as a bare signer, Ed25519",
     _ours_signing("ed25519"),
     user="signer",
     group="signer",
@@ -105,7 +129,7 @@ VERIFY_ANEW = replace(
     command=f"{_COUNTING} - --addresses {ADDRESSES} --spool {SPOOL['verifier']}",
 )
 
-SIGNING = (NONE, ECHO, DKIMSIGN, SIGN_RSA, SIGN_ED25519)
+SIGNING = (NONE, ECHO, DKIMSIGN, SIGN_IN_C, AS_SHIPPED, SIGN_RSA, SIGN_ED25519)
 VERIFYING = (NONE, ECHO, FILTER_RSPAMD, VERIFY)
 ALL = tuple(dict.fromkeys((*SIGNING, *VERIFYING, VERIFY_COUNTED, VERIFY_ANEW)))
 
@@ -118,7 +142,7 @@ def port(listener: Listener) -> int:
 def smtpd_conf(listeners: Sequence[Listener]) -> str:
     """One smtpd with a listener for each; deliveries never run, see Smtpd."""
     lines = [
-        'table virtuals { "@' + OURS + '" = "vmail" }',
+        'table virtuals { "@' + OURS + '" = "vmail", "@' + OUTSIDE + '" = "vmail" }',
         f'admd "mail.{OURS}"',
         "smtp max-message-size 40M",
         "smtp limit max-mails 1000000",
@@ -134,6 +158,6 @@ def smtpd_conf(listeners: Sequence[Listener]) -> str:
         lines.append(f'listen on 127.0.0.1 port {port(listener)} hostname "mail.{OURS}"{chain}')
     lines += [
         'action "keep" mda "cat >/dev/null" virtual <virtuals>',
-        f'match from any for domain "{OURS}" action "keep"',
+        f'match from any for domain {{ "{OURS}", "{OUTSIDE}" }} action "keep"',
     ]
     return "\n".join(lines) + "\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -17,13 +17,24 @@ from bench.dns_load import (
 )
 from bench.dns_stub import Comparison
 from bench.latency import Latencies
-from bench.listeners import DKIMSIGN, ECHO, FILTER_RSPAMD, SIGN_ED25519, SIGN_RSA, VERIFY, Listener
+from bench.listeners import (
+    AS_SHIPPED,
+    DKIMSIGN,
+    ECHO,
+    FILTER_RSPAMD,
+    SIGN_ED25519,
+    SIGN_IN_C,
+    SIGN_RSA,
+    VERIFY,
+    Listener,
+)
 from bench.load import LOADS, Load
 from bench.mailboxes import Outcome
 from bench.mailboxes_report import mailboxes_section
 from bench.markdown import number, table
 from bench.memory import Footprint
 from bench.messages import MANY
+from bench.stamp import stamped
 from bench.stuck import percentile
 from bench.throughput import GROUPS, Group, Rates, spread
 
@@ -32,27 +43,29 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Target:
-    """A ratio that is to be reached: the listener's rate by the base's."""
+    """A ratio that is to be reached: the listener's rate by the base's, as Debian starts smtpd and
+    as the image does."""
 
     group: str
     load: str
     listener: Listener
     base: Listener
-    at_least: float | None
+    debian: float | None = None
+    image: float | None = None
 
 
 TARGETS = (
-    Target("Signing", "4k-10", SIGN_RSA, DKIMSIGN, 1.3),
-    Target("Signing", "4k-10", SIGN_RSA, ECHO, 0.75),
-    Target("Signing", "100k-4", SIGN_RSA, DKIMSIGN, 1.3),
-    Target("Signing", "4k-10", SIGN_ED25519, SIGN_RSA, 1.0),
-    Target("Signing", "4k-1", SIGN_RSA, DKIMSIGN, None),
-    Target("Signing", "10m-1", SIGN_RSA, DKIMSIGN, None),
-    Target("Verifying", "4k-10", VERIFY, FILTER_RSPAMD, 1.75),
-    Target("Verifying", "4k-10", VERIFY, ECHO, 0.6),
-    Target("Verifying", "4k-1", VERIFY, FILTER_RSPAMD, None),
-    Target("Verifying", "100k-4", VERIFY, FILTER_RSPAMD, None),
-    Target("Verifying", "10m-1", VERIFY, FILTER_RSPAMD, None),
+    Target("Signing", "4k-10", SIGN_RSA, DKIMSIGN, 1.25, 1.15),
+    Target("Signing", "4k-10", AS_SHIPPED, DKIMSIGN, 1.2, 1.0),
+    Target("Signing", "4k-10", SIGN_ED25519, DKIMSIGN, 1.25, 1.25),
+    Target("Signing", "4k-10", AS_SHIPPED, SIGN_IN_C, 0.85, 0.85),
+    Target("Verifying", "4k-10", VERIFY, FILTER_RSPAMD, 1.75, 1.75),
+    Target("Signing", "100k-4", SIGN_RSA, DKIMSIGN),
+    Target("Signing", "4k-1", SIGN_RSA, DKIMSIGN),
+    Target("Signing", "10m-1", SIGN_RSA, DKIMSIGN),
+    Target("Verifying", "100k-4", VERIFY, FILTER_RSPAMD),
+    Target("Verifying", "4k-1", VERIFY, FILTER_RSPAMD),
+    Target("Verifying", "10m-1", VERIFY, FILTER_RSPAMD),
 )
 MOST_AT_REST = 60 * MB
 MOST_AT_PEAK = 600 * MB
@@ -114,7 +127,7 @@ def ratios_table(rates: Rates) -> str:
                 f" / {target.base.title}",
                 f"**{middle:.2f}**",
                 f"{lowest:.2f}-{highest:.2f}",
-                *_reached(middle, target.at_least),
+                *_reached(middle, target.debian if rates.plain else target.image),
             ]
         )
     return table(["ratio (median of the rounds)", "measured", "range", "target", "reached"], rows)
@@ -131,7 +144,7 @@ def latency_table(latencies: Latencies) -> str:
     rows = []
     for listener in (VERIFY, SIGN_RSA):
         phases = (latencies.idle(listener), latencies.held(listener), latencies.stuck(listener))
-        idle, held, stuck = (percentile(phase, 0.99) for phase in phases)
+        held, stuck = latencies.held_by_idle(listener), latencies.stuck_by_idle(listener)
         title = "verifying" if listener is VERIFY else "signing"
         rows.append(
             [
@@ -141,23 +154,23 @@ def latency_table(latencies: Latencies) -> str:
                     for phase in phases
                 ),
                 " / ".join(str(len(phase)) for phase in phases),
-                f"{held / idle:.2f}",
-                f"**{stuck / held:.2f}**",
-                f"**{stuck / idle:.2f}**",
+                f"{median(held):.2f}",
+                f"**{median(stuck):.2f}** ({min(stuck):.2f}-{max(stuck):.2f})",
                 f"≤ {MOST_SLOWER:g}",
-                "yes" if stuck / idle <= MOST_SLOWER else "**no**",
+                "yes" if median(stuck) <= MOST_SLOWER else "**no**",
             ]
         )
     head = ["other mail", "idle p50 / p99, ms", "held", "stuck", "probes"]
-    head += ["held / idle", "stuck / held", "stuck / idle", "target", "reached"]
+    head += ["held / idle", "stuck / idle", "target", "reached"]
     facts = "; ".join(
         f"{one.in_hand} in hand during {one.window:.1f} s of probing, {one.accepted} of"
         f" {latencies.messages} accepted in the end, the last after {one.longest:.1f} s"
         for one in latencies.cycles
     )
     return table(head, rows) + (
-        f"\nHeld: as many clients in the middle of DATA, and nothing in the filter waits: what the"
-        f" sessions cost smtpd. The ratios are of the p99.\n\nStuck: {facts}.\n"
+        "\nHeld: as many clients in the middle of DATA, and nothing in the filter waits: what the"
+        " sessions cost smtpd. Milliseconds are of all cycles together; the ratios are of each"
+        f" cycle's own p99, the median of them.\n\nStuck: {facts}.\n"
     )
 
 
@@ -230,39 +243,45 @@ def results(
     footprints: Sequence[Footprint],
     resolvers: Comparison | None,
     mailboxes: Outcome | None,
+    stamps: Mapping[str, str],
 ) -> str:
-    """The whole page."""
+    """The whole page; `stamps` say of each part when it was measured."""
     run = table(["run", ""], [list(fact) for fact in facts])
     parts = ["# What the filters and the mailboxes cost\n", run]
     if measured:
         parts.append(
             "Messages per second: **median** (lowest-highest of the rounds), and the share of the"
             " bare echo's. `4 KB x 10` is messages of 4 KB over 10 connections at a time, each of"
-            " which carries many.\n"
+            " which carries many. *As shipped*: with all that the image's smtpd.conf asks of the"
+            " filter, in sessions of a login; *a bare signer*: with a key alone, as filter-dkimsign"
+            " is. *The limit* is a filter in C that registers what ours does as shipped and"
+            " makes one signature a message.\n"
         )
     for title, rates in measured:
-        parts.append(f"## {title}\n")
+        section = [f"## {title}\n"]
         for group in GROUPS:
             if any(key[0] == group.title for key in rates.found):
-                parts.append(
+                section.append(
                     f"### {group.title}\n\n{rates_table(rates, group)}\n"
                     "Milliseconds of processor time a message, the **filter's** (with rspamd's)"
                     f" + smtpd's own:\n\n{cost_table(rates, group)}"
                 )
-        parts.append(f"### Ratios\n\n{ratios_table(rates)}")
+        section.append(f"### Ratios\n\n{ratios_table(rates)}")
+        parts.append(stamped("\n".join(section), stamps[title]))
     if latencies is not None:
-        parts.append(
+        section_of = (
             f"## {latencies.messages:,} messages stuck on a name server that never answers\n\n"
-            + latency_table(latencies)
         )
+        parts.append(stamped(section_of + latency_table(latencies), stamps["stuck"]))
     if footprints:
-        parts.append(
+        text = (
             f"## Memory\n\nResident memory, with {footprints[0].sent} messages of 25 MB at once"
             " at the peak.\n\n" + memory_table(footprints)
         )
+        parts.append(stamped(text, stamps["memory"]))
     if resolvers is not None:
-        parts.append(f"## Look-ups in DNS\n\n{dns_section(resolvers)}")
+        parts.append(stamped(f"## Look-ups in DNS\n\n{dns_section(resolvers)}", stamps["dns"]))
     if mailboxes is not None:
-        parts.append(mailboxes_section(mailboxes))
+        parts.append(stamped(mailboxes_section(mailboxes), stamps["mailboxes"]))
     parts.append("## Versions\n\n" + table(["", "version"], [list(one) for one in versions]))
     return "\n".join(parts)

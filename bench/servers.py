@@ -17,11 +17,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.listeners import RSPAMD, RUN, Listener, port, smtpd_conf
+from bench.listeners import (
+    AS_SHIPPED,
+    REGISTRATIONS,
+    RSPAMD,
+    RUN,
+    SIGN_IN_C,
+    Listener,
+    port,
+    smtpd_conf,
+)
 from bench.messages import FOREIGN, MANY, SENDERS, STUCK
 
 SPOOL = Path("/var/spool/smtpd")
-CHANGELIST = {"EVENT_EPOLL_USE_CHANGELIST": "1"}
+# As in the image (templates/supervisord.conf.j2, templates/start-smtpd).
+AS_IN_THE_IMAGE = {
+    "EVENT_EPOLL_USE_CHANGELIST": "1",
+    "LD_PRELOAD": "/usr/local/libexec/open_files.so",
+}
 TIMEOUT = 60.0  # seconds that a server may take to start
 
 
@@ -184,18 +197,20 @@ class Smtpd(Server):
 
     Deliveries are paused from the start: a message has arrived when it is in the queue, and
     what a delivery would cost has nothing to do with filters. It runs as in the image, with
-    libevent's list of changes (templates/supervisord.conf.j2), or `plain`, as Debian starts it.
+    libevent's list of changes and open_files.so, or `plain`, as Debian starts it.
     """
 
     def __init__(self, listeners: Sequence[Listener], *, plain: bool = False) -> None:
         self._conf = RUN / "smtpd.conf"
-        self.environment = {} if plain else CHANGELIST
+        self.environment = {} if plain else AS_IN_THE_IMAGE
         self._listeners = listeners
         super().__init__("smtpd", ["smtpd", "-dF", "-P", "mda", "-f", str(self._conf)])
 
     def prepare(self) -> None:
         self._conf.write_text(smtpd_conf(self._listeners))
         self._conf.chmod(0o600)
+        if SIGN_IN_C in self._listeners:
+            REGISTRATIONS.write_bytes(_registrations(AS_SHIPPED))
         for entry in SPOOL.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
@@ -205,6 +220,43 @@ class Smtpd(Server):
     def messages(self) -> list[Path]:
         """The files of the accepted messages."""
         return list(SPOOL.glob("queue/*/*/message"))
+
+
+_HANDSHAKE = b"""config|smtpd-version|7.6.0-portable
+config|protocol|0.7
+config|smtp-session-timeout|300
+config|subsystem|smtp-in
+config|subsystem|smtp-out
+config|admd|mail.example.org
+config|ready
+"""
+
+
+def _as_user(
+    listener: Listener, command: Sequence[str], link: socket.socket
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, stdin=link, stdout=link, user=listener.user, group=listener.group, extra_groups=[]
+    )
+
+
+def _registrations(listener: Listener) -> bytes:
+    """What a filter answers to smtpd's handshake."""
+    command = str(listener.command).split()
+    said = b""
+    ours, its = socket.socketpair()
+    with ours, its, _as_user(listener, command, its) as process:
+        its.close()
+        ours.settimeout(TIMEOUT)
+        ours.sendall(_HANDSHAKE)
+        while not said.endswith(b"register|ready\n"):
+            more = ours.recv(65_536)
+            if not more:
+                raise RuntimeError(f"{listener.title} does not start:\n{said!r}")
+            said += more
+        ours.close()  # its end
+        process.wait(TIMEOUT)
+    return said
 
 
 def _greets(number: int) -> bool:

@@ -113,7 +113,7 @@ async def cycle(probes: Sequence[Mail], stuck: Sequence[Mail]) -> Cycle:
         # Those who only hold their sessions send what the probes send: it is judged at once.
         held = [Mail(mail.port, probes[0].sender, mail.recipient, probes[0].data) for mail in stuck]
         clients = await asyncio.gather(*(_hold(mail, gate) for mail in held))
-        outcome.held, _ = await _probe(pools, probes, answered, LONGEST_WINDOW / 2)
+        outcome.held, _ = await _probe(pools, probes, answered, LONGEST_WINDOW / 4)
         for client in clients:
             await client.finish()
             await client.close()

@@ -6,6 +6,7 @@ It must not know what is measured.
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench import many_senders
-from bench.listeners import ADDRESSES, KEYS, RUN, SPOOL
+from bench.listeners import ADDRESSES, KEY_TABLE, KEYS, LOOP_KEY, OUTSIDE, RUN, SPOOL
+from bench.listeners import SELECTOR as SELECTOR_OF_OURS
 from bench.load import LOADS, Load, send, write_for_source
 from bench.messages import FOREIGN, OURS, RECIPIENT, SENDERS, of_senders, plain, signed
 from bench.servers import NameServer
@@ -34,6 +36,7 @@ class Mail:
 
     sender: str
     kind: str
+    recipient: str = RECIPIENT
 
     def file(self, size: int) -> Path:
         """The message of this size, as smtp-source wants it."""
@@ -45,7 +48,7 @@ class Mail:
             self.file(load.size),
             port=port,
             sender=self.sender,
-            recipient=RECIPIENT,
+            recipient=self.recipient,
             connections=load.connections,
             count=count,
         )
@@ -70,7 +73,8 @@ class ManyMail(Mail):
         many_senders.send(self.file(SMALL), port=port, connections=10, count=len(SENDERS), first=0)
 
 
-PLAIN = Mail(f"alice@{OURS}", "plain")
+# What is signed goes to somebody else, as most of it does; here it stays in the queue.
+PLAIN = Mail(f"alice@{OURS}", "plain", f"carol@{OUTSIDE}")
 SIGNED = Mail(f"alice@{FOREIGN}", "signed")
 MANY_SIGNED = ManyMail("alice@…", "many-signed")
 
@@ -96,10 +100,14 @@ def prepare(sizes: list[int]) -> SigningKey:
         path.touch(mode=0o600)
         path.write_bytes(_new_pem(kind))
         shutil.chown(path, "signer", "signer")
+    KEY_TABLE.write_text(f"{OURS}:{SELECTOR_OF_OURS['rsa']}:{KEYS['rsa']}\n")
+    LOOP_KEY.write_text(secrets.token_hex(32))
+    LOOP_KEY.chmod(0o644)
     for user, path in SPOOL.items():
         path.mkdir(mode=0o700, exist_ok=True)
         shutil.chown(path, user, user)
-    book = {"delimiter": "+", "domains": [OURS], "owners": {RECIPIENT: [RECIPIENT]}}
+    owners = {address: [address] for address in (RECIPIENT, PLAIN.sender)}
+    book = {"delimiter": "+", "domains": [OURS], "owners": owners}
     ADDRESSES.write_text(json.dumps(book))
     ADDRESSES.chmod(0o644)
     key = foreign_key()

@@ -43,8 +43,12 @@ class Cost:
 
 @dataclass
 class Rates:
-    """Messages per second and what they cost: (group, load, listener) by name → one a round."""
+    """Messages per second and what they cost: (group, load, listener) by name → one a round.
 
+    plain: as Plan has it.
+    """
+
+    plain: bool
     found: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
     cost: dict[tuple[str, str, str], list[Cost]] = field(default_factory=dict)
 
@@ -74,7 +78,7 @@ class Plan:
 
 def measure(plan: Plan, say: Callable[[str], None]) -> Rates:
     """Run the plan. Raises RuntimeError where a filter does not do its work."""
-    rates = Rates()
+    rates = Rates(plan.plain)
     guesses: dict[tuple[str, str, str], float] = {}
     most = max(plan.rounds[load.name] for load in plan.loads)
     listeners = list(dict.fromkeys(one for group in plan.groups for one in group.listeners))

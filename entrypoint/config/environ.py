@@ -40,6 +40,7 @@ _SINGLE: Mapping[str, Callable[[str], object]] = {
     "enable_imap": scalars.boolean,
     "enable_pop3": scalars.boolean,
     "enable_autoconfig": scalars.boolean,
+    "enable_fast_file_count": scalars.boolean,
     "mta_sts": partial(scalars.choice, allowed=get_args(MtaSts)),
     "dkim_rotate_days": partial(scalars.number, least=14, most=3650),
     "dkim_required": scalars.boolean,

@@ -363,6 +363,11 @@ class Settings(RenderSafe):
         default=(),
         description="The same for mail that goes out, before it is signed; bounces are among it.",
     )
+    enable_fast_file_count: Annotated[bool, Variable(("ENABLE_FAST_FILE_COUNT",), "`yes`")] = Field(
+        default=True,
+        description="`no`: smtpd counts its open files one by one, as it does by itself; with a "
+        "thousand sessions each message then costs some milliseconds more.",
+    )
     log_level: Annotated[LogLevel, Variable(("LOG_LEVEL",), "`info`")] = Field(
         default="info", description="`debug`, `info`, `warning` or `error`."
     )
