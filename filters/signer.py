@@ -103,9 +103,8 @@ class Signer:
         writer = author(parsed)
         if self.addresses is not None and session.user is None and not _is_bounce(session, writer):
             return self._leave_as_nobodys(session, parsed, writer)
-        refusal = self._reject_author(session.user, writer) or self._reject_resender(
-            session, parsed
-        )
+        refusal = self._reject_author(session.user, writer)
+        refusal = refusal or self._reject_resender(session, parsed)
         if refusal is not None:
             return refusal
         if session.user is not None:
