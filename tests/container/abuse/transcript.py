@@ -1,7 +1,25 @@
-"""Reads the battery's cases: what a client says, and what has to come of it. See cases/README.md.
+"""Reads the battery's cases: what a client says, and what has to come of it.
 
 Knows no server: `Names` has what a case may name, and a case becomes the steps of
-clients/transcripts.py.
+clients/transcripts.py. The lines of a case, which `= ITS NAME` begins:
+
+    on 587 as alice from stranger   a session; `bare`: up to the greeting; `clear`: no TLS, whatever
+                                    its port has
+    > TEXT                          a line; those in a row are one segment; `>>`: without a line end
+    < PATTERN                       a reply, as it begins; `closed`, and `silence`
+    tls NAME, half-close            a handshake, with or without SNI; no more from the client
+    slowly SECONDS TEXT             byte by byte
+    mail SENDER RECIPIENT           MAIL, RCPT and DATA, all of them accepted
+    letter FIELDS                   a whole message, its end included
+    put SCRIPT, activate            by ManageSieve
+    arrives ADDRESS PATTERN         who has got a message with {token} in it; and nobody else
+    leaves PATTERN                  what the next hop has got, its commands first; and nothing else
+    log PATTERN                     a line of the log
+
+`* ANYTHING` begins a template: a case that has lines with `| TEXT` is the template with those in
+the place of {case}, and `=> PATTERN ; PATTERN`, or the template's own, in that of {outcome}. In
+braces are `{x*300}`, `{plain alice}`, `{base64 TEXT}`, `{literal TEXT}`, `{own}`, `{token}`; a
+backslash stands before r, n, t, 0, x9b, { and itself.
 """
 
 from __future__ import annotations

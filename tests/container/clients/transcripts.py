@@ -55,6 +55,7 @@ class Link:
             self.socket = CONTEXT.wrap_socket(self.socket, server_hostname=name)
         except OSError:
             self.socket.close()  # the handshake has failed: all that follows is unanswered
+            self.buffer = b""
 
     def send(self, data: bytes) -> None:
         with contextlib.suppress(OSError):  # what was said before the end is heard all the same
