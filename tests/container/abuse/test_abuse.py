@@ -63,7 +63,7 @@ ENVIRONMENT = {
 
 
 @dataclass(frozen=True)
-class Stored:
+class InMailbox:
     """A message in a mailbox."""
 
     address: str
@@ -72,12 +72,12 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class WhatCame:
     """What has come of a case."""
 
     script: Script
     answers: list[list[str | None]] | str
-    stored: list[Stored]
+    stored: list[InMailbox]
     left: list[OnTheWire]
 
 
@@ -120,7 +120,7 @@ def outcomes(
     out: Sink,
     names: Names,
     tokens: dict[str, str],
-) -> dict[str, Outcome]:
+) -> dict[str, WhatCame]:
     """Of every case."""
     scripts = [played(case, names, tokens[case.id]) for case in CASES]
     # Each password is known then: the cases are not about how many new ones may come at once.
@@ -130,7 +130,7 @@ def outcomes(
     wait_until(lambda: not server.exec("smtpctl", "show", "queue"), "an empty queue")
     stored, left = everything_stored(server), out.received()
     return {
-        case.id: Outcome(
+        case.id: WhatCame(
             script,
             answer,
             [mail for mail in stored if tokens[case.id].encode() in mail.message],
@@ -148,7 +148,7 @@ def play(world: World, server: Signpost, scripts: list[Script]) -> list[Any]:
     return answers
 
 
-def everything_stored(server: Signpost) -> list[Stored]:
+def everything_stored(server: Signpost) -> list[InMailbox]:
     archive = attempt("docker", "cp", f"{server.container}:/data/mail", "-")
     found = []
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
@@ -159,7 +159,7 @@ def everything_stored(server: Signpost) -> list[Stored]:
             content = files.extractfile(member) if place else None
             if place and content:
                 address = f"{place[2]}@{place[1]}"
-                found.append(Stored(address, place[3] or "INBOX", content.read()))
+                found.append(InMailbox(address, place[3] or "INBOX", content.read()))
     return found
 
 
@@ -169,7 +169,7 @@ def whole(mail: OnTheWire) -> bytes:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_abuse(
-    case: Case, outcomes: dict[str, Outcome], tokens: dict[str, str], server: Signpost
+    case: Case, outcomes: dict[str, WhatCame], tokens: dict[str, str], server: Signpost
 ) -> None:
     outcome, token = outcomes[case.id], tokens[case.id]
     assert not isinstance(outcome.answers, str), outcome.answers
@@ -196,7 +196,7 @@ def test_abuse(
 
 
 def test_all_that_was_said_is_lines_of_the_programs_that_said_it(
-    server: Signpost, outcomes: dict[str, Outcome]
+    server: Signpost, outcomes: dict[str, WhatCame]
 ) -> None:
     log = server.logs()
     assert not re.search(r"[^\x20-\x7e\n]", log)
@@ -207,7 +207,7 @@ def test_all_that_was_said_is_lines_of_the_programs_that_said_it(
 
 
 def test_nobody_has_left_anything_where_it_does_not_belong(
-    server: Signpost, outcomes: dict[str, Outcome]
+    server: Signpost, outcomes: dict[str, WhatCame]
 ) -> None:
     """Neither in another's mailbox, nor in a file that a command or a path would have made."""
     look = ("find", "/data/mail", "/tmp", "/run", "/etc", "-name", "*abuse*x*")
@@ -223,7 +223,7 @@ def test_nobody_has_left_anything_where_it_does_not_belong(
 
 
 def test_the_server_is_as_it_was(
-    world: World, server: Signpost, outcomes: dict[str, Outcome]
+    world: World, server: Signpost, outcomes: dict[str, WhatCame]
 ) -> None:
     log = server.logs()
     assert log.count("portable starting") == 1

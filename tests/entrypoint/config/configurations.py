@@ -18,7 +18,7 @@ _SMTPD = re.compile(
 )
 
 
-class UnreadableError(Exception):
+class NotOneMeaningError(Exception):
     """It cannot be parted into words."""
 
 
@@ -37,7 +37,7 @@ def smtpd_lines(text: str) -> list[list[Word]]:
     while at < len(text):
         found = _SMTPD.match(text, at)
         if found is None:
-            raise UnreadableError(text[at : at + 60])
+            raise NotOneMeaningError(text[at : at + 60])
         at = found.end()
         if found["end"]:
             lines.append([])
@@ -54,7 +54,7 @@ def shell_words(command: str) -> list[str]:
     parts.whitespace_split = True
     words = list(parts)
     if re.search(r"[`$\n]", command) or any(re.fullmatch(r"[();<>|&]+", word) for word in words):
-        raise UnreadableError(command)
+        raise NotOneMeaningError(command)
     return words
 
 
@@ -73,9 +73,9 @@ def dovecot_settings(text: str) -> list[tuple[str, str]]:
         elif setting := re.fullmatch(r"([a-z0-9_/:-]+) =(?: (.*))?", line):
             found.append(("/".join([*blocks, setting[1]]), setting[2] or ""))
         else:
-            raise UnreadableError(line)
+            raise NotOneMeaningError(line)
     if blocks:
-        raise UnreadableError("a block that does not end")
+        raise NotOneMeaningError("a block that does not end")
     return found
 
 
