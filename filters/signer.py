@@ -24,6 +24,7 @@ from filters.mailauth.names import may_align
 from filters.missing_fields import with_missing_fields
 from filters.quoting import quoted
 from filters.recipients import mailboxes
+from filters.resenders import resenders
 from filters.script_mail import SCRIPT_OF, ScriptMail, addressed, dmarc_result
 from filters.smtpd import Reject, Request, Session
 from filters.smtpd.connection import Handshake
@@ -104,6 +105,7 @@ class Signer:
         if self.addresses is not None and session.user is None and not _is_bounce(session, writer):
             return self._leave_as_nobodys(session, parsed, writer)
         refusal = self._reject_author(session.user, writer)
+        refusal = refusal or self._reject_resender(session, parsed)
         if refusal is not None:
             return refusal
         if session.user is not None:
@@ -132,7 +134,7 @@ class Signer:
             return self._reject_redirect(session, script, came)
         if script.kind == "answer" and _reach_only(script.account, session, self.addresses.content):
             return Reject(550, f"5.7.1 {script.account} answers nobody but others")
-        daemon = f"mailer-daemon@{session.hostname}".lower()
+        daemon = _daemon(session)
         writer = author(script.message)
         authors = [address.lower() for address in writer.addresses]
         if script.kind == "rejection" and authors == [daemon]:
@@ -172,6 +174,24 @@ class Signer:
             return Reject(550, f"5.6.0 From: {writer.reason}; send with one author address")
         refusals = (self._owned(login, address) for address in writer.addresses)
         return next((refusal for refusal in refusals if refusal is not None), None)
+
+    def _reject_resender(self, session: Session, parsed: Message) -> Reject | None:
+        """Unless each sender that is named beside the author, and is of ours, is the login's own.
+
+        Others are let be: some programs name the host that they run on.
+        """
+        if self.addresses is None or session.user is None:
+            return None
+        ours = self.addresses.content
+        for field, address, domain in resenders(parsed):
+            if address is None:
+                if not domain.isascii() or any(each in domain for each in ours.domains):
+                    return Reject(550, f"5.6.0 {field} has no address that everybody reads alike")
+            elif ours.is_ours(domain) or address.lower() == _daemon(session):
+                refusal = self._owned(session.user, address)
+                if refusal is not None:
+                    return refusal
+        return None
 
     def _sign_for_author(self, session: Session, parsed: Message) -> bytes | Reject:
         writer = author(parsed)
@@ -269,8 +289,13 @@ def _is_bounce(session: Session, writer: Author) -> bool:
     return (
         bool(session.state.get(_NULL_SENDER))
         and writer.well_formed
-        and authors == [f"mailer-daemon@{session.hostname}".lower()]
+        and authors == [_daemon(session)]
     )
+
+
+def _daemon(session: Session) -> str:
+    """Whom bounces are from."""
+    return f"mailer-daemon@{session.hostname}".lower()
 
 
 def _has_travelled(message: Message) -> bool:

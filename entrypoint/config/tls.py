@@ -58,7 +58,7 @@ def server_url(text: str) -> str:
         raise BrokenRuleError("not a URL", cure) from None
     if parts.scheme != "https" or not parts.hostname or parts.username is not None:
         raise BrokenRuleError("not the URL of an ACME server: it is https and a host", cure)
-    if not text.isascii() or any(char.isspace() or char in "\"'`\\#" for char in text):
+    if not all("!" <= char <= "~" and char not in "\"'`\\#" for char in text):
         raise BrokenRuleError("not a URL", cure)
     connect_name(parts.hostname)
     return text

@@ -26,8 +26,6 @@
 #include "in_smtpd.h"
 
 #define LISTENING_SOCKETS "/run/signpost/listening.socket"
-/* As listening_sockets.py: listen() with smtpd's 5 would shorten the queue of the waiting. */
-#define BACKLOG 128
 #define ANSWERED_WITHIN 2
 /* While the port is in use, which means that the socket is there, but was not handed over. */
 #define ATTEMPTS 4
@@ -169,10 +167,9 @@ listen(int fd, int backlog)
 	int before = errno;
 
 	*(void **)&real = dlsym(RTLD_NEXT, "listen");
-	/* Only a socket that was handed over listens already. */
-	if (in_smtpd && backlog < BACKLOG && option(fd, SO_ACCEPTCONN) == 1 &&
-	    option(fd, SO_DOMAIN) != AF_UNIX)
-		backlog = BACKLOG;
+	/* smtpd's 5 would shorten the queue of who waits: listening_sockets.py says how long it is. */
+	if (in_smtpd && backlog < SOMAXCONN && option(fd, SO_DOMAIN) != AF_UNIX)
+		backlog = SOMAXCONN;
 	errno = before;
 	return real(fd, backlog);
 }

@@ -22,8 +22,10 @@ from entrypoint.paths import LISTENING_SOCKETS
 
 log = logging.getLogger(__name__)
 
-# smtpd itself asks for 5. It is as many as may wait for their greeting on each port.
-BACKLOG = 128
+# As many as may wait for their greeting on each port; smtpd itself asks for 5. The kernel takes no
+# more than net.core.somaxconn. Where the queue is full it answers with SYN cookies and forgets whom
+# it has answered: such a client, which waits for smtpd to speak first, waits until it gives up.
+BACKLOG = socket.SOMAXCONN
 _ASKED_WITHIN = 1.0  # seconds; the library waits longer
 _TRY_AGAIN = 0.2
 _LONGEST = 100  # bytes of a question

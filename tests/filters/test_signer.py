@@ -200,6 +200,44 @@ def test_the_from_field_must_be_the_logins_own(signer: Signer, author: str, name
     assert named in verdict.text
 
 
+@pytest.mark.parametrize(
+    ("field", "allowed"),
+    [
+        ("Sender: alice@example.org", True),
+        ("Sender: Alice <ALICE+x@Example.org>", True),
+        ("Resent-From: info@example.org", True),
+        # A host of her own, as some programs write it; nobody here is spoken for.
+        ("Sender: alice@laptop.example.org", True),
+        ("Sender: alice@laptop_1.local", True),
+        ("Sender: root", True),
+        ("Sender:", True),
+        ("Sender: list@far.example", True),
+        ("Reply-To: carol@example.net", True),
+        ("Sender: carol@example.net", False),
+        ("SENDER : Carol <Carol@EXAMPLE.net>", False),
+        ("Sender: alice@example.org\r\nSender: carol@example.net", False),
+        ("Resent-From: alice@example.org, carol@example.net", False),
+        ("Resent-Sender: nobody@example.org", False),
+        ('Sender: "carol"@example.net', False),
+        ("Sender: carol(x)@example.net", False),
+        ("Sender: <carol@example.net", False),
+        ("Sender: Example.net: carol", False),
+        ("Sender: =?utf-8?q?carol?=@example.net", False),
+        ("Sender: carol@example\u3002net, x", False),
+        ("Sender: carol@example\u3002net", False),
+        ("Sender: Mailer-Daemon@mail.example.org", False),
+    ],
+)
+def test_who_else_has_sent_it_is_no_other_of_ours(
+    signer: Signer, field: str, allowed: bool
+) -> None:
+    """Mail programs show `carol@example.net on behalf of alice@example.org`."""
+    verdict = signer.sign(session(), message("alice@example.org", field))
+    assert isinstance(verdict, bytes) == allowed, verdict
+    if isinstance(verdict, Reject):
+        assert verdict.code == 550
+
+
 def test_a_message_without_from_is_refused(signer: Signer) -> None:
     verdict = signer.sign(session(), b"Subject: x\r\n\r\nhello\r\n")
     assert isinstance(verdict, Reject)
