@@ -55,6 +55,7 @@ WORKING: dict[str, tuple[str, dict[str, str]]] = {
     "ACME_CA_FILE": ("/tls/ca.pem", ACME),
     "ACME_DNS_HOOK": ("/bin/true --fast", ACME),
     "ENABLE_AUTOCONFIG": ("yes", {}),
+    "ENABLE_FAST_FILE_COUNT": ("no", {}),
     "MTA_STS": ("testing", {}),
     "DKIM_SELECTOR": ("mail, example.org=s2026", {}),
     "DKIM_KEY_TYPES": ("rsa, ed25519", {}),
