@@ -48,7 +48,7 @@ def say(text: str) -> None:
 def main() -> None:
     options = _options()
     loads = [load for load in LOADS if load.name in (options.load or DECIDING)]
-    rounds, seconds = (2, 0.4) if options.quick else (7, 1.0)
+    rounds, seconds = (2, 0.4) if options.quick else (5, 1.0)
     rounds = options.rounds or rounds
 
     def plan(some: Sequence[Load], *, plain: bool) -> Plan:

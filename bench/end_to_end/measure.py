@@ -31,9 +31,9 @@ class Effort:
     """
 
     rounds: int = 5
-    messages: int = 200
+    messages: int = 150
     seconds: float = 2.0
-    beside: float = 30.0
+    beside: float = 15.0
     tcp: bool = False  # milters.Place
     rates: Mapping[str, float] = field(default_factory=dict)
 

@@ -7,7 +7,6 @@ is looked for.
 from __future__ import annotations
 
 import asyncio
-import http.client
 import io
 import ssl
 from dataclasses import dataclass
@@ -73,6 +72,9 @@ class _Heard:
 
 
 def _parsed(said: bytes, chain: tuple[bytes, ...]) -> Page:
+    # Here, because it brings the mail parser with it: maintenance looks at ports, and asks no page.
+    import http.client
+
     answer = http.client.HTTPResponse(_Heard(said))  # type: ignore[arg-type]
     try:
         answer.begin()
