@@ -171,9 +171,12 @@ def main() -> None:
 
 
 def end_leftovers(users: Sequence[str], say: Callable[[str, str], None]) -> None:
-    """An earlier one of this program may have been killed while parts of it hung."""
+    """An earlier one of this program may have been killed while parts of it hung.
+
+    Who does not hang ends by itself, and finishes what it does: it has a moment for that.
+    """
     numbers = {pwd.getpwnam(user).pw_uid for user in users}
-    if numbers and (left := of_users(numbers)):
+    if numbers and (left := wait_for_end(lambda: of_users(numbers), _ENDS_WITHIN)):
         say("warning", f"killing what is left of an earlier one: {len(left)} processes")
         kill_all(lambda: of_users(numbers), _KILLED_WITHIN)
 
