@@ -48,55 +48,37 @@ def _ours_signing(kind: str) -> str:
     return f"{PYTHON} -m filters.submission {key} --spool {SPOOL['signer']}"
 
 
-def _signature(kind: str, algorithm: str) -> tuple[bytes, ...]:
-    return (f"d={OURS}".encode(), f"s={SELECTOR[kind]}".encode(), f"a={algorithm}".encode())
+def _signer(name: str, title: str, command: str, kind: str = "rsa") -> Listener:
+    """A filter that signs with our key of that kind."""
+    proof = (f"d={OURS}", f"s={SELECTOR[kind]}", f"a={kind}-sha256")
+    signed = tuple(text.encode() for text in proof)
+    return Listener(name, title, command, user="signer", group="signer", proof=signed)
 
 
 NONE = Listener("none", "no filter")
 ECHO = Listener("echo", "bare echo of every line", f"{PYTHON} -I /srv/bench/echo.py")
-DKIMSIGN = Listener(
+DKIMSIGN = _signer(
     "dkimsign",
     "filter-dkimsign, RSA-2048",
     f"{OTHERS}/filter-dkimsign -a rsa-sha256 -c relaxed/relaxed"
     f" -d {OURS} -s {SELECTOR['rsa']} -k {KEYS['rsa']}",
-    user="signer",
-    group="signer",
-    proof=_signature("rsa", "rsa-sha256"),
 )
-SIGN_RSA = Listener(
-    "sign-rsa",
-    "Signpost as a bare signer, RSA-2048",
-    _ours_signing("rsa"),
-    user="signer",
-    group="signer",
-    proof=_signature("rsa", "rsa-sha256"),
-)
+SIGN_RSA = _signer("sign-rsa", "Signpost as a bare signer, RSA-2048", _ours_signing("rsa"))
 # As templates/smtpd.conf.j2 has it; nobody counts failed logins, and no Dovecot is asked, since
 # nothing is for a mailbox here.
-AS_SHIPPED = Listener(
+AS_SHIPPED = _signer(
     "as-shipped",
     "Signpost as shipped, RSA-2048",
     f"{PYTHON} -m bench.as_shipped --spool {SPOOL['signer']} -c {KEY_TABLE}"
     f" --addresses {ADDRESSES} --loop-key {LOOP_KEY} --guard {RUN}/guard --unsigned {UNSIGNED}",
-    user="signer",
-    group="signer",
-    proof=_signature("rsa", "rsa-sha256"),
 )
-SIGN_IN_C = Listener(
+SIGN_IN_C = _signer(
     "limit",
     "the limit: C, one RSA-2048 a message",
     f"/usr/local/bin/limit {KEYS['rsa']} {REGISTRATIONS}",
-    user="signer",
-    group="signer",
-    proof=_signature("rsa", "rsa-sha256"),
 )
-SIGN_ED25519 = Listener(
-    "sign-ed25519",
-    "Signpost as a bare signer, Ed25519",
-    _ours_signing("ed25519"),
-    user="signer",
-    group="signer",
-    proof=_signature("ed25519", "ed25519-sha256"),
+SIGN_ED25519 = _signer(
+    "sign-ed25519", "Signpost as a bare signer, Ed25519", _ours_signing("ed25519"), "ed25519"
 )
 FILTER_RSPAMD = Listener(
     "rspamd",
