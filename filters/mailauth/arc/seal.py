@@ -18,7 +18,7 @@ from dkim.canonicalization import CanonicalizationPolicy
 from filters.mailauth.arc.chain import MOST_SETS, Chain, covered, newest_first, read_chain
 from filters.mailauth.auth_results import MethodResult, format_arc_field
 from filters.mailauth.dkim.canonical import Relaxed, relaxed_body_digest
-from filters.mailauth.dkim.sign import Adapter, signed_names
+from filters.mailauth.dkim.sign import signed_names
 from filters.mailauth.dkim.signing_key import SigningKey
 from filters.mailauth.message import Message
 from filters.mailauth.results import ArcResult
@@ -110,6 +110,19 @@ def _header(raw: bytes) -> _Header:
     return name, value
 
 
+class _Adapter:
+    """What dkimpy takes for an Ed25519 key: sign(digest).signature."""
+
+    def __init__(self, key: SigningKey) -> None:
+        self._key = key
+        self.signature = b""
+
+    def sign(self, digest: bytes) -> _Adapter:
+        """Sign a digest; dkimpy reads `signature` of what it gets back."""
+        self.signature = self._key.sign(digest)
+        return self
+
+
 class _Writer(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
     """dkimpy's writer of signed fields, given the fields to cover, our canon and OpenSSL."""
 
@@ -124,5 +137,5 @@ class _Writer(dkim.DKIM):  # type: ignore[misc]  # dkimpy has no types
         tags = [*tags, (b"b", b"0" * 60)]
         # As in layout.py, dkimpy's Ed25519 branch serves RSA too: it asks for sign(digest).
         policy = CanonicalizationPolicy(Relaxed, Relaxed)
-        value: bytes = self.gen_header(tags, names, policy, name, Adapter(key))
+        value: bytes = self.gen_header(tags, names, policy, name, _Adapter(key))
         return name + b": " + value

@@ -107,16 +107,3 @@ def _names(found: Mapping[bytes, Sequence[int]]) -> list[bytes]:
         if name in found:
             names += [name] * min(len(found[name]), _MOST_OF_ONE_FIELD)
     return names
-
-
-class Adapter:
-    """What dkimpy takes for an Ed25519 key: sign(digest).signature."""
-
-    def __init__(self, key: SigningKey) -> None:
-        self._key = key
-        self.signature = b""
-
-    def sign(self, digest: bytes) -> Adapter:
-        """Sign a digest; dkimpy reads `signature` of what it gets back."""
-        self.signature = self._key.sign(digest)
-        return self
