@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from entrypoint import data, mounted_files, paths, render
+from entrypoint import data, mounted_files, paths, render, resolv_conf
 from entrypoint.accounts.store import AccountStore
 from entrypoint.config import environ
 from entrypoint.config.named_files import named_files
@@ -34,7 +34,6 @@ from entrypoint.paths import DOVECOT_RUN, SERVER_LOCK, SPOOL
 from entrypoint.probe.new_login import make_probe_login
 from entrypoint.queued_senders import clear_unrewritable
 from entrypoint.render import check_syntax
-from entrypoint.resolv_conf import RESOLV_CONF, servers_in
 from entrypoint.supervise.become import become_supervisor
 from entrypoint.supervise.denied_mail import note_denied
 from entrypoint.tls import sources
@@ -104,8 +103,10 @@ def _prepare(settings: Settings, number: str) -> Settings:
 
     Raises ConfigurationError where that is not possible.
     """
-    use_servers(settings.dns_servers)
+    _use_servers(settings.dns_servers)
     try:
+        # A tmpfs is everybody's to write to, unless it was given a mode.
+        own_folder(SERVER_LOCK.parent, "root", "root", 0o755)
         claim_volumes("production")
         # The mount point of a fresh volume: smtpd wants root and exactly this mode.
         own_folder(SPOOL, "root", "root", 0o711)
@@ -211,20 +212,17 @@ def _bare(settings: Settings, message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
 
-def use_servers(servers: Sequence[str], path: Path = RESOLV_CONF) -> None:
-    """Make the resolver ask these servers; nothing changes where none are given.
-
-    Written in place: in a container the file is a mount and cannot be replaced. Raises
-    ConfigurationError where it can be neither written nor is it so already.
-    """
-    if not servers:
-        return
-    content = "".join(f"nameserver {server}\n" for server in servers)
+def _use_servers(servers: Sequence[str]) -> None:
+    """Have these name servers asked; the container's own where none are given."""
     try:
-        if servers_in(path.read_text("utf-8", "replace")) == list(servers):
-            return
-        path.write_text(content, "ascii")
+        if servers:
+            resolv_conf.ask(servers)
+        else:
+            resolv_conf.forget()
     except OSError as error:
         raise ConfigurationError(
-            [f"DNS_SERVERS: {path} cannot be written ({error.strerror}); set dns: in compose.yaml"]
+            [
+                f"DNS_SERVERS: {resolv_conf.OURS} cannot be written ({error.strerror}); "
+                "set dns: in compose.yaml"
+            ]
         ) from error
