@@ -12,7 +12,6 @@ RUN [ -z "${SNAPSHOT}" ] || printf '%s\n' "APT::Snapshot \"${SNAPSHOT}\";" \
         >/etc/apt/apt.conf.d/snapshot
 
 FROM base AS programs
-# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         dovecot-dev gcc libc6-dev libmd-dev libpam0g-dev
@@ -41,7 +40,6 @@ RUN mkdir -p /out/usr/lib/dovecot/modules \
         -o /out/usr/lib/dovecot/modules/lib90_mailbox_guid_plugin.so dovecot/mailbox_guid.c
 
 FROM base AS build
-# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         ca-certificates python3 python3-pip python3-setuptools python3-venv python3-wheel
@@ -64,7 +62,6 @@ RUN /opt/signpost/bin/pip install --no-cache-dir --no-deps --no-build-isolation 
     && /opt/signpost/bin/python -m compileall -q /opt/signpost/lib
 
 FROM base
-# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates certbot opensmtpd python3 tzdata \
         dovecot-imapd dovecot-lmtpd dovecot-managesieved dovecot-pop3d dovecot-auth-lua lua-socket \
