@@ -22,6 +22,7 @@ from entrypoint.config.problems import ConfigurationError, DiskError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.dns_records import records
+from entrypoint.doctor.client_addresses import check_clients
 from entrypoint.files import claim_tree, own_folder
 from entrypoint.log import start_logging, write_lines
 from entrypoint.log_line import LogLine
@@ -74,6 +75,7 @@ def command() -> None:
                 "%s is no volume: what it holds is temporary and goes with this container", path
             )
     settings = _prepare(settings, number)
+    _tell_clients(settings)
     _tell_records(settings)
     if settings.demo:
         _tell_demo(settings)
@@ -175,6 +177,24 @@ def _make_logins_folder() -> None:
     own_folder(paths.RUN / "logins", "root", "logins", 0o770)
     # Where it counts failures, and the submission filter tells it of them.
     own_folder(paths.RUN / "guard", "logins", "signer", 0o750)
+
+
+def _tell_clients(settings: Settings) -> None:
+    """Where one client looks like another, nothing can go by addresses; whoever reads this learns
+    it at the start, and not from what gets through.
+    """
+    off = "SPF, DNSBL and blocks by address do nothing for it"
+    if settings.host.rootless:
+        where = ", ".join(settings.host.shared) or "a gateway"
+        log.warning(
+            "the engine is rootless: where it makes the clients' connections, all appear at %s, "
+            "and %s; `signpost doctor` says whether they do",
+            where,
+            off,
+        )
+    found = check_clients(paths.CLIENT_COUNTS)
+    if found.status == "fail":
+        log.warning("clients: %s, and %s; %s", found.detail, off, found.cure)
 
 
 def _tell_records(settings: Settings) -> None:

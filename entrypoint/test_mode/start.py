@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from entrypoint import paths, render
-from entrypoint.config.environ import host_facts
+from entrypoint.config.host import host_facts
 from entrypoint.config.problems import ConfigurationError, DiskError
 from entrypoint.disks import explained
 from entrypoint.files import claim_tree, own_folder, write_file
