@@ -180,7 +180,7 @@ class TestImage:
 class TestNameServers:
     """DNS_SERVERS, where /etc/resolv.conf is the engine's and cannot be written."""
 
-    LOOK_UP = "import socket; print(socket.getaddrinfo('mx.far.test', 25)[0][4][0])"
+    LOOK_UP = "import socket; print(socket.getaddrinfo('mx.outside.test', 25)[0][4][0])"
 
     def test_health_knows_them(self, server: Signpost) -> None:
         assert "127.0.0.11" in server.exec("cat", "/etc/resolv.conf")
