@@ -88,6 +88,13 @@ class TestRelease:
         assert set(stages[1:]) == {"base"}
 
 
+@pytest.mark.usefixtures("target_image")
+def test_it_is_not_much_over_its_base() -> None:
+    listed = run("docker", "history", "--human=false", "--format", "{{.Size}}", IMAGE)
+    *ours, _ = map(int, listed.split())  # the base has one layer
+    assert sum(ours) < 180_000_000
+
+
 class TestPython:
     def test_nothing_is_installed_without_its_hash(self) -> None:
         assert "--require-hashes" in DOCKERFILE
