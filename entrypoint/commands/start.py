@@ -124,7 +124,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         # Left by a container that was killed: a number in it may be another process's now.
         shutil.rmtree(DOVECOT_RUN, ignore_errors=True)
         written = settings
-        known = KnownHashes()
+        known = KnownHashes(salt_key=data.salt_key)
         settings = data.ensure(written, number, say=_say, hash_of=known.hash_of)
         data.signing_keys(settings)
         served = sources.chosen(settings, paths.DATA)
