@@ -226,7 +226,7 @@ def test_the_shipped_service_is_as_narrow_as_it_is_said_to_be() -> None:
 def test_without_any_one_capability_the_server_does_not_work() -> None:
     """The short form, all at once; each with each scene: reliability/test_capabilities.py."""
     environment = {"DOMAINS": "example.org", "ACCOUNTS": ":".join(ALICE)}
-    with ExitStack() as stack, ThreadPoolExecutor() as at_once:
+    with ExitStack() as stack, ThreadPoolExecutor(7) as at_once:
         servers = {
             name: stack.enter_context(Deprived(environment, {name})) for name in CAPABILITIES
         }
