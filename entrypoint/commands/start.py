@@ -183,18 +183,18 @@ def _tell_clients(settings: Settings) -> None:
     """Where one client looks like another, nothing can go by addresses; whoever reads this learns
     it at the start, and not from what gets through.
     """
-    off = "SPF, DNSBL and blocks by address do nothing for it"
+    off = "SPF, DNSBL and blocks by address do nothing there"
     if settings.host.rootless:
         where = ", ".join(settings.host.shared) or "a gateway"
         log.warning(
-            "the engine is rootless: where it makes the clients' connections, all appear at %s, "
-            "and %s; `signpost doctor` says whether they do",
+            "the engine is rootless: if it makes the clients' connections, all appear at %s, and "
+            "%s; `signpost doctor` says whether they do",
             where,
             off,
         )
     found = check_clients(paths.CLIENT_COUNTS)
     if found.status == "fail":
-        log.warning("clients: %s, and %s; %s", found.detail, off, found.cure)
+        log.warning("clients: %s; %s; %s", found.detail, off, found.cure)
 
 
 def _tell_records(settings: Settings) -> None:

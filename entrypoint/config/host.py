@@ -11,6 +11,9 @@ from pathlib import Path
 
 from entrypoint.config.settings import HostFacts
 
+# Of its own addresses; a machine may have hundreds, and smtpd.conf takes 8,095 bytes in a command.
+_MOST = 32
+
 
 def host_facts(proc: Path = Path("/proc")) -> HostFacts:
     """Read from /proc whether there is IPv6, the default gateways, and the own addresses."""
@@ -21,10 +24,11 @@ def host_facts(proc: Path = Path("/proc")) -> HostFacts:
         except OSError:  # a kernel without IPv6 has no such file
             return ""
 
+    own = own_v4(text("net/fib_trie")) + own_v6(text("net/if_inet6"))
     return HostFacts(
         ipv6=has_ipv6(text("net/if_inet6")),
         gateways=gateways_v4(text("net/route")) + gateways_v6(text("net/ipv6_route")),
-        own=own_v4(text("net/fib_trie")) + own_v6(text("net/if_inet6")),
+        own=own[:_MOST],
         rootless=text("self/uid_map").split()[1:2] not in ([], ["0"]),
     )
 
