@@ -1,8 +1,17 @@
-# Stages on one base: what is written in C and the virtual environment are built, then copied. A
-# digest can be pinned with --build-arg BASE=debian:trixie-slim@sha256:…
+# Stages on one base: what is written in C and the virtual environment are built, then copied.
+# What a build takes from outside floats, unless arguments pin it; docs/releases.md has them all.
 ARG BASE=debian:trixie-slim
+ARG BASE_DIGEST
 
-FROM ${BASE} AS programs
+FROM ${BASE}${BASE_DIGEST:+@${BASE_DIGEST}} AS base
+# Debian's packages as they were at a moment such as 20261127T000000Z. apt knows where; that place
+# has a certificate that the base cannot check yet, and what comes from there is signed all the same.
+ARG SNAPSHOT
+RUN [ -z "${SNAPSHOT}" ] || printf '%s\n' "APT::Snapshot \"${SNAPSHOT}\";" \
+        'Acquire::Check-Valid-Until "false";' 'Acquire::https::Verify-Peer "false";' \
+        >/etc/apt/apt.conf.d/snapshot
+
+FROM base AS programs
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         dovecot-dev gcc libc6-dev libmd-dev libpam0g-dev
@@ -30,7 +39,7 @@ RUN mkdir -p /out/usr/lib/dovecot/modules \
     && gcc $CFLAGS -fPIC -shared -DHAVE_CONFIG_H -isystem /usr/include/dovecot \
         -o /out/usr/lib/dovecot/modules/lib90_mailbox_guid_plugin.so dovecot/mailbox_guid.c
 
-FROM ${BASE} AS build
+FROM base AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         ca-certificates python3 python3-pip python3-setuptools python3-venv python3-wheel
@@ -46,17 +55,18 @@ COPY filters filters
 COPY entrypoint entrypoint
 COPY templates templates
 RUN /opt/signpost/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
-    && rm -rf /opt/signpost/lib/python3*/site-packages/pip* \
+    && rm -rf /opt/signpost/lib/python3*/site-packages/pip* /opt/signpost/bin/pip* \
+        /opt/signpost/bin/[Aa]ctivate* \
     && sed -i 's/^include-system-site-packages = true/include-system-site-packages = false/' \
         /opt/signpost/pyvenv.cfg \
     && /opt/signpost/bin/python -m compileall -q /opt/signpost/lib
 
-FROM ${BASE}
+FROM base
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates certbot opensmtpd python3 tzdata \
         dovecot-imapd dovecot-lmtpd dovecot-managesieved dovecot-pop3d dovecot-auth-lua lua-socket \
     && apt-get clean \
-    && rm -rf /var/lib/apt/lists/* /etc/smtpd.conf \
+    && rm -rf /var/lib/apt/lists/* /etc/apt/apt.conf.d/snapshot /etc/smtpd.conf \
     && ln -sf /run/signpost/mailname /etc/mailname \
     && ln -sf /run/signpost/dovecot/dovecot.conf /etc/dovecot/dovecot.conf \
     # Nothing gives whoever runs it the rights of another: smtpctl and sendmail are set-gid for the
@@ -94,3 +104,21 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=60s --timeout=20s --start-period=20s CMD ["signpost", "health"]
 ENTRYPOINT ["signpost"]
 CMD ["start"]
+# Last, since they change with each build. What a release was made from; empty in anyone's own.
+ARG BASE
+ARG BASE_DIGEST
+ARG SNAPSHOT
+ARG VERSION
+ARG REVISION
+ARG CREATED
+ARG SOURCE
+LABEL org.opencontainers.image.title="Signpost" \
+    org.opencontainers.image.description="A mail server that signs, verifies and keeps mail" \
+    org.opencontainers.image.licenses="MIT" \
+    org.opencontainers.image.source="${SOURCE}" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.created="${CREATED}" \
+    org.opencontainers.image.base.name="${BASE}" \
+    org.opencontainers.image.base.digest="${BASE_DIGEST}" \
+    signpost.debian.snapshot="${SNAPSHOT}"

@@ -9,14 +9,15 @@ PYTHON := $(VENV)/bin/python
 # How long `make fuzz` goes on.
 FUZZ_SECONDS := 60
 
-.PHONY: help up down test lint reliability bench bench-test-target fuzz
+.PHONY: help up down test lint sbom reliability bench bench-test-target fuzz
 .SILENT:
 
 help:
 	echo 'make up     build Signpost, start it and show its log'
 	echo 'make down   stop it; its mail and keys are kept'
-	echo 'make test   ruff, mypy, and every test, those of the running image too'
-	echo 'make lint   ruff and mypy only'
+	echo 'make test   ruff, mypy, hadolint, and every test, those of the running image too'
+	echo 'make lint   ruff, mypy and hadolint only'
+	echo 'make sbom   what is in the image, as CycloneDX, into build/sbom.cdx.json; IMAGE=… for another one'
 	echo 'make reliability  the long faults: load, restarts, full disks, hung parts; about three hours'
 	echo 'make bench  what filters, mailboxes, a start and the whole way cost, into bench/results.md; 20 minutes, four with QUICK=1'
 	echo 'make bench-test-target  the same for MODE=test, beside MailDev and aiosmtpd; ten minutes, two with QUICK=1'
@@ -44,6 +45,11 @@ reliability: $(VENV)/.complete
 lint: $(VENV)/.complete
 	$(PYTHON) -m ruff check --quiet .
 	$(PYTHON) -m mypy
+	$(VENV)/bin/hadolint Dockerfile
+
+# Of the image that this checkout builds, unless another is named.
+sbom: $(VENV)/.complete
+	mkdir -p build && tests/engine.sh run deploy/sbom.sh $(PYTHON) build/sbom.cdx.json $(IMAGE)
 
 # Everything runs in containers without a network, and ends with them.
 bench:

@@ -214,6 +214,16 @@ def demo_password(data: Path = DATA) -> str:
     return (data / DEMO_PASSWORD_FILE).read_text("ascii").strip()
 
 
+def salt_key(data: Path = DATA) -> str | None:
+    """What the salts of accounts are made of; None where the disk takes none."""
+    try:
+        return _kept(data / "secrets/salts", 40)
+    except OSError as error:
+        if not takes_nothing(error):
+            raise
+        return None
+
+
 def _loop_key(data: Path, say: Say | None) -> SecretStr | None:
     """None where the disk takes nothing: mail goes on without the marks of mail loops."""
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from entrypoint import data, mounted_files, paths, render
+from entrypoint import data, mounted_files, paths, render, resolv_conf
 from entrypoint.accounts.store import AccountStore
 from entrypoint.config import environ
 from entrypoint.config.named_files import named_files
@@ -22,6 +22,7 @@ from entrypoint.config.problems import ConfigurationError, DiskError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.dns_records import records
+from entrypoint.doctor.client_addresses import check_clients
 from entrypoint.files import claim_tree, own_folder
 from entrypoint.log import start_logging, write_lines
 from entrypoint.log_line import LogLine
@@ -34,7 +35,6 @@ from entrypoint.paths import DOVECOT_RUN, SERVER_LOCK, SPOOL
 from entrypoint.probe.new_login import make_probe_login
 from entrypoint.queued_senders import clear_unrewritable
 from entrypoint.render import check_syntax
-from entrypoint.resolv_conf import RESOLV_CONF, servers_in
 from entrypoint.supervise.become import become_supervisor
 from entrypoint.supervise.denied_mail import note_denied
 from entrypoint.tls import sources
@@ -75,6 +75,7 @@ def command() -> None:
                 "%s is no volume: what it holds is temporary and goes with this container", path
             )
     settings = _prepare(settings, number)
+    _tell_clients(settings)
     _tell_records(settings)
     if settings.demo:
         _tell_demo(settings)
@@ -104,8 +105,10 @@ def _prepare(settings: Settings, number: str) -> Settings:
 
     Raises ConfigurationError where that is not possible.
     """
-    use_servers(settings.dns_servers)
+    _use_servers(settings.dns_servers)
     try:
+        # A tmpfs is everybody's to write to, unless it was given a mode.
+        own_folder(SERVER_LOCK.parent, "root", "root", 0o755)
         claim_volumes("production")
         # The mount point of a fresh volume: smtpd wants root and exactly this mode.
         own_folder(SPOOL, "root", "root", 0o711)
@@ -121,7 +124,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         # Left by a container that was killed: a number in it may be another process's now.
         shutil.rmtree(DOVECOT_RUN, ignore_errors=True)
         written = settings
-        known = KnownHashes()
+        known = KnownHashes(salt_key=data.salt_key)
         settings = data.ensure(written, number, say=_say, hash_of=known.hash_of)
         data.signing_keys(settings)
         served = sources.chosen(settings, paths.DATA)
@@ -176,6 +179,24 @@ def _make_logins_folder() -> None:
     own_folder(paths.RUN / "guard", "logins", "signer", 0o750)
 
 
+def _tell_clients(settings: Settings) -> None:
+    """Where one client looks like another, nothing can go by addresses; whoever reads this learns
+    it at the start, and not from what gets through.
+    """
+    off = "SPF, DNSBL and blocks by address do nothing there"
+    if settings.host.rootless:
+        where = ", ".join(settings.host.shared) or "a gateway"
+        log.warning(
+            "the engine is rootless: if it makes the clients' connections, all appear at %s, and "
+            "%s; `signpost doctor` says whether they do",
+            where,
+            off,
+        )
+    found = check_clients(paths.CLIENT_COUNTS)
+    if found.status == "fail":
+        log.warning("clients: %s; %s; %s", found.detail, off, found.cure)
+
+
 def _tell_records(settings: Settings) -> None:
     ready = readiness(settings)
     for name, objection in ready.items():
@@ -211,20 +232,17 @@ def _bare(settings: Settings, message: str) -> None:
         print(message, file=sys.stderr, flush=True)
 
 
-def use_servers(servers: Sequence[str], path: Path = RESOLV_CONF) -> None:
-    """Make the resolver ask these servers; nothing changes where none are given.
-
-    Written in place: in a container the file is a mount and cannot be replaced. Raises
-    ConfigurationError where it can be neither written nor is it so already.
-    """
-    if not servers:
-        return
-    content = "".join(f"nameserver {server}\n" for server in servers)
+def _use_servers(servers: Sequence[str]) -> None:
+    """Have these name servers asked; the container's own where none are given."""
     try:
-        if servers_in(path.read_text("utf-8", "replace")) == list(servers):
-            return
-        path.write_text(content, "ascii")
+        if servers:
+            resolv_conf.ask(servers)
+        else:
+            resolv_conf.forget()
     except OSError as error:
         raise ConfigurationError(
-            [f"DNS_SERVERS: {path} cannot be written ({error.strerror}); set dns: in compose.yaml"]
+            [
+                f"DNS_SERVERS: {resolv_conf.OURS} cannot be written ({error.strerror}); "
+                "set dns: in compose.yaml"
+            ]
         ) from error

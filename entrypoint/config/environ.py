@@ -1,17 +1,15 @@
-"""From the environment to Settings: the only reader of os.environ, X_FILE and /proc/net.
+"""From the environment to Settings: the only reader of os.environ and X_FILE.
 
 All mistakes are reported at once. It must not know what is made of the Settings.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import get_args
 
 from pydantic import SecretStr
@@ -21,6 +19,7 @@ from entrypoint.config.dkim import read_dkim
 from entrypoint.config.domain_names import domain_name
 from entrypoint.config.domains import read_mail_domains
 from entrypoint.config.entries import lines, words
+from entrypoint.config.host import host_facts
 from entrypoint.config.mode import MODE, Mode, note_test_variables, read_mode
 from entrypoint.config.problems import ConfigurationError, Problems
 from entrypoint.config.reading import Reading, gather, note_unknown
@@ -30,7 +29,7 @@ from entrypoint.config.tls import check_tls_files, read_acme, read_tls_files
 from entrypoint.config.values import greylist, probe_domain, rate
 from entrypoint.config.variables import VARIABLES
 
-__all__ = ["ConfigurationError", "host_facts", "load", "load_to_start", "mode", "variables"]
+__all__ = ["ConfigurationError", "load", "load_to_start", "mode", "variables"]
 
 # The fields that are one value and depend on no other.
 _SINGLE: Mapping[str, Callable[[str], object]] = {
@@ -162,21 +161,6 @@ def _read(environ: Mapping[str, str] | None, kept: Collection[str] | None) -> _D
     return _Draft(reading, values)
 
 
-def host_facts(proc: Path = Path("/proc")) -> HostFacts:
-    """Read from /proc whether there is IPv6, and the default gateways."""
-
-    def text(name: str) -> str:
-        try:
-            return (proc / name).read_text("ascii")
-        except OSError:  # a kernel without IPv6 has no such file
-            return ""
-
-    return HostFacts(
-        ipv6=has_ipv6(text("net/if_inet6")),
-        gateways=gateways_v4(text("net/route")) + gateways_v6(text("net/ipv6_route")),
-    )
-
-
 def _delimiter(reading: Reading, values: Mapping[str, object]) -> str | None:
     """The delimiter that holds; None where what was set is wrong."""
     if not reading.is_set("recipient_delimiter"):
@@ -201,40 +185,3 @@ def _host_name(reading: Reading, domains: object) -> str | None:
         reading.note("domains", f"no room for mail. before {domains[0]}", "set MAIL_HOSTNAME")
         return None
     return name
-
-
-_UP, _GATEWAY, _REJECT = 0x1, 0x2, 0x200  # the kernel's RTF_UP, RTF_GATEWAY, RTF_REJECT
-
-
-def has_ipv6(if_inet6: str) -> bool:
-    """Is there an inet6 address (::1 is enough to listen on)? `if_inet6` is /proc/net/if_inet6.
-
-    net.ipv6.conf.all.disable_ipv6 tells nothing: Docker sets it and gives the interfaces that
-    have IPv6 their addresses all the same. An interface without it has none.
-    """
-    return bool(if_inet6.strip())
-
-
-def gateways_v4(route: str) -> tuple[str, ...]:
-    """The default gateways in /proc/net/route, whose addresses are little-endian hexadecimal."""
-    found = []
-    for line in route.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) < 8 or fields[1] != "00000000" or fields[7] != "00000000":
-            continue
-        if int(fields[3], 16) & _GATEWAY:
-            found.append(str(ipaddress.IPv4Address(bytes.fromhex(fields[2])[::-1])))
-    return tuple(dict.fromkeys(found))
-
-
-def gateways_v6(ipv6_route: str) -> tuple[str, ...]:
-    """The default gateways in /proc/net/ipv6_route."""
-    found = []
-    for line in ipv6_route.splitlines():
-        fields = line.split()
-        if len(fields) < 10 or fields[0] != "0" * 32 or fields[1] != "00":
-            continue
-        flags = int(fields[8], 16)
-        if flags & _UP and flags & _GATEWAY and not flags & _REJECT:
-            found.append(str(ipaddress.IPv6Address(bytes.fromhex(fields[4]))))
-    return tuple(dict.fromkeys(found))

@@ -16,6 +16,7 @@ from filters.hash_cost import LONGEST_QUESTION, check_seconds
 
 _PREFIXES = ("$y$", "$6$", "$5$", "$2b$")
 
+SALT = "./" + string.digits + string.ascii_letters  # crypt(5)
 _LETTERS = "abcdefghjkmnpqrstuvwxyz"
 _B64 = "./0-9A-Za-z"
 _ROUNDS = r"(?:rounds=(?P<rounds>[1-9][0-9]{3,8})\$)?"
@@ -123,8 +124,10 @@ def seconds_in_words(seconds: float) -> str:
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.0f} s"
 
 
-def hash_password(plain: str) -> str:
+def hash_password(plain: str, salt: str | None = None) -> str:
     """The `$6$` hash (SHA-512-crypt) of a password of 1 to 511 bytes without NUL, CR or LF.
+
+    salt: sixteen characters of SALT, by default random ones.
 
     Logins are checked one after the other: the usual 5,000 rounds take about 2 ms. The cost grows
     with the password's length, hence fewer rounds for one so long that nobody guesses it.
@@ -132,7 +135,7 @@ def hash_password(plain: str) -> str:
     if not plain or any(char in plain for char in "\0\r\n"):
         raise ValueError("a password is not empty and holds no NUL, CR or LF")
     rounds = "rounds=1000$" if len(plain.encode()) >= 128 else ""
-    return _crypt(plain, f"$6${rounds}{_salt()}$")
+    return _crypt(plain, f"$6${rounds}{salt or _salt()}$")
 
 
 def generate_password() -> str:
@@ -153,7 +156,7 @@ def hash_generated(plain: str) -> str:
 
 
 def _salt() -> str:
-    return "".join(secrets.choice("./" + string.digits + string.ascii_letters) for _ in range(16))
+    return "".join(secrets.choice(SALT) for _ in range(16))
 
 
 def _crypt(phrase: str, setting: str) -> str:

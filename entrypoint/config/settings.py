@@ -128,10 +128,22 @@ class RateLimit(RenderSafe):
 
 
 class HostFacts(RenderSafe):
-    """What the container is given: does it have IPv6, and which addresses are its gateways."""
+    """What the container is given: does it have IPv6, and which addresses are its gateways.
+
+    own: its own addresses, but for loopback. rootless: its root is not the machine's.
+    """
 
     ipv6: bool
     gateways: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    rootless: bool = False
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Where anyone may appear: at a gateway behind a NAT, or at the container's own address,
+        where the engine takes connections itself and makes others (rootless ones do).
+        """
+        return tuple(dict.fromkeys((*self.gateways, *self.own)))
 
 
 class Settings(RenderSafe):

@@ -50,7 +50,7 @@ def prepare(environment: Mapping[str, str], store: AccountStore, live: Settings 
         other_domains = live is None or live.signing_domains != settings.signing_domains
         if other_domains:
             lines += _make_keys(settings, live)
-        known = KnownHashes()
+        known = KnownHashes(salt_key=data.salt_key)
         whole = data.complete(
             settings,
             stored,

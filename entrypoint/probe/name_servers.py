@@ -11,7 +11,7 @@ from pathlib import Path
 
 from entrypoint.probe.dialog import reason
 from entrypoint.probe.questions import Probe, ask_all
-from entrypoint.resolv_conf import RESOLV_CONF, servers_in
+from entrypoint.resolv_conf import in_force, servers_in
 
 _AGAIN = 2.0  # seconds
 # A forwarder that says SERVFAIL so late has waited in vain for a server that is silent.
@@ -21,10 +21,10 @@ _SERVFAIL = 2
 _QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + b"\x00" + b"\x00\x02\x00\x01"
 
 
-def name_servers(path: Path = RESOLV_CONF) -> list[str]:
+def name_servers(path: Path | None = None) -> list[str]:
     """The first three addresses, as resolvers take them; none where the file cannot be read."""
     try:
-        return servers_in(path.read_text("utf-8", "replace"))[:3]
+        return servers_in((path or in_force()).read_text("utf-8", "replace"))[:3]
     except OSError:
         return []
 

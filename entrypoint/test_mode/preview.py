@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from entrypoint.config.environ import host_facts
+from entrypoint.config.host import host_facts
 from entrypoint.render import RenderedFile
 from entrypoint.test_mode.passwords import hashed
 from entrypoint.test_mode.reading import load

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from entrypoint import paths, render
-from entrypoint.config.environ import host_facts
+from entrypoint.config.host import host_facts
 from entrypoint.config.problems import ConfigurationError, DiskError
 from entrypoint.disks import explained
 from entrypoint.files import claim_tree, own_folder, write_file
 from entrypoint.log import start_logging
 from entrypoint.probe.new_login import make_probe_login
-from entrypoint.resolv_conf import RESOLV_CONF, servers_in
+from entrypoint.resolv_conf import OURS, RESOLV_CONF, ask, servers_in
 from entrypoint.supervise.become import become_supervisor
 from entrypoint.test_mode import render as test_render
 from entrypoint.test_mode.passwords import hashed
@@ -57,6 +57,7 @@ def start(environ: Mapping[str, str]) -> NoReturn:
 def _prepare(settings: TestSettings, number: str) -> None:
     # Before anything is written.
     claim_volumes("test")
+    own_folder(paths.SERVER_LOCK.parent, "root", "root", 0o755)
     engine_names = ask_ourselves()
     own_folder(paths.SPOOL / "purge", "opensmtpq", "root", 0o700)
     own_folder(paths.SPOOL / "filters", "root", "root", 0o711)
@@ -97,28 +98,24 @@ def _pair(settings: TestSettings) -> tuple[bytes, bytes]:
     return made.certificate.read_bytes(), made.key.read_bytes()
 
 
-def ask_ourselves(path: Path = RESOLV_CONF) -> bool:
+def ask_ourselves(path: Path = RESOLV_CONF, ours: Path = OURS) -> bool:
     """Make every program of the container ask the target's own name server, and no other.
 
     Whether the engine's own was named before; a comment tells the next start. Raises
     ConfigurationError where the file can be neither written nor is it so already.
     """
-    content = f"nameserver {test_render.NAME_SERVER}\n"
     try:
         text = path.read_text("utf-8", "replace")
         named = servers_in(text)
         engine_names = test_render.ENGINE_NAMES in named or _ENGINE_COMMENT in text.splitlines()
-        if named != [test_render.NAME_SERVER]:
-            # In place: in a container the file is a mount and cannot be replaced.
-            comment = f"{_ENGINE_COMMENT}\n" if engine_names else ""
-            path.write_text(content + comment, "ascii")
+        comment = f"{_ENGINE_COMMENT}\n" if engine_names else ""
+        ask([test_render.NAME_SERVER], comment, path, ours)
     except OSError as error:
         raise ConfigurationError(
             [
-                f"{path}: cannot be written ({error.strerror}), and names other name servers than "
-                f"the test target's own, so that questions would leave the container; start it "
-                f"with --dns {test_render.NAME_SERVER}, without --read-only, or mount a file with "
-                f"the line `{content.strip()}` there"
+                f"{path}: cannot be written ({error.strerror}), nor {ours}, and names other name "
+                f"servers than the test target's own, so that questions would leave the container; "
+                f"start it with --dns {test_render.NAME_SERVER}, or with --tmpfs /run"
             ]
         ) from error
     return engine_names

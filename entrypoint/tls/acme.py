@@ -21,6 +21,7 @@ from entrypoint.files import write_file
 from entrypoint.json_model import JsonModel, read_json
 from entrypoint.log_line import LogLine
 from entrypoint.processes import in_child
+from entrypoint.resolv_conf import preloaded
 from entrypoint.text import day, listed, minute
 from entrypoint.tls.acme_plan import (
     MOST_NAMES,
@@ -102,7 +103,7 @@ Start = Callable[[Settings, Path, Sequence[str]], Run]
 
 
 def _start(settings: Settings, folder: Path, names: Sequence[str]) -> Run:
-    environ = _ENVIRON | {"TZ": settings.tz, "LANG": "C.UTF-8"}
+    environ = _ENVIRON | {"TZ": settings.tz, "LANG": "C.UTF-8"} | preloaded()
     return Certbot(settings, folder, names, environ)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from entrypoint.resolv_conf import chosen
 from entrypoint.text import printable
 from entrypoint.verify.question import Question
 from filters.mailauth.auth_results import format_field
@@ -50,7 +51,7 @@ class Verification:
 
     def _from_network(self) -> DnsResolver:
         if self._network is None:
-            self._network = DnsResolver(list(self._nameservers) or None)
+            self._network = DnsResolver(list(self._nameservers) or chosen())
         return self._network
 
 

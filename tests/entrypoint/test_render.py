@@ -29,7 +29,8 @@ SHOWN = ("smtpd.conf", "tables/virtuals", "tables/domains", "addresses.json", "d
 def settings_of(case: Path) -> Settings:
     described = tomllib.loads((case / "environ.toml").read_text())
     facts = described.get("host", {})
-    host = HostFacts(ipv6=facts.get("ipv6", True), gateways=tuple(facts.get("gateways", ())))
+    addresses = {name: tuple(facts.get(name, ())) for name in ("gateways", "own")}
+    host = HostFacts(ipv6=facts.get("ipv6", True), **addresses)
     return preview(environ.load(described.get("environ", {}), host=host))
 
 
@@ -106,3 +107,14 @@ def test_the_book_of_logins_is_what_filters_logins_reads(tmp_path: Path) -> None
         account.address: account.secret.get_secret_value() for account in settings.accounts
     }
     assert render.rendered_hashes(tmp_path / "nowhere") == {}
+
+
+def test_no_client_counts_at_an_address_where_anyone_may_appear() -> None:
+    """The filter asks neither SPF nor a blocklist about it; the guard never blocks it."""
+    host = HostFacts(ipv6=True, gateways=("172.18.0.1",), own=("10.0.2.100", "172.18.0.1"))
+    rendered = render.render_masked(preview(environ.load({}, host=host)))
+    texts = {file.path.name: file.content for file in rendered}
+    wanted = " --unknown-client 172.18.0.1 --unknown-client 10.0.2.100"
+    for name in ("smtpd.conf", "supervisord.conf"):
+        assert texts[name].count(wanted) == 1
+        assert texts[name].count("--unknown-client") == 2

@@ -100,7 +100,7 @@ class Signpost(Container):
         self._compose("create", "--no-build")
         folders = "/data /var/spool/smtpd"
         run(
-            *("docker", "run", "--rm", "-i", "--volumes-from", self.container),
+            *("docker", "run", "--rm", "-i", *self.volumes()),
             *("--entrypoint", "sh", PEERS, "-ec"),
             f"find {folders} -mindepth 1 -delete; tar -C / -xp --numeric-owner",
             stdin=volumes,
@@ -231,11 +231,21 @@ class Signpost(Container):
     def files(self, *command: str) -> str:
         """What a command prints that may read every file of the volumes."""
         return run(
-            *("docker", "run", "--rm", "--volumes-from", self.container),
+            *("docker", "run", "--rm", *self.volumes()),
             *("--entrypoint", command[0], PEERS, *command[1:]),
         ).decode()
 
     # -- how --------------------------------------------------------------------------------
+
+    def volumes(self) -> list[str]:
+        """What gives a container the same; --volumes-from cannot where one is a tmpfs."""
+        mounts = json.loads(self.inspect("{{json .Mounts}}"))
+        return [
+            f"--volume={each.get('Name') or each['Source']}:{each['Destination']}"
+            f":{'rw' if each['RW'] else 'ro'}"
+            for each in mounts
+            if each["Type"] != "tmpfs"
+        ]
 
     def _compose(self, *command: str) -> None:
         service = dict(self.service)

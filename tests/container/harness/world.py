@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from .peers import AcmeServer, NameServer, Outside
@@ -107,12 +108,17 @@ class World:
         *,
         place: int = 101,
         mounts: Mapping[str, Path] | None = None,
+        dns: str | None = None,
     ) -> Signpost:
         """A Signpost that is not started yet.
 
-        Place 100 is the one that the MX records of its domains lead to.
+        Place 100 is the one that the MX records of its domains lead to. dns: whom the engine's
+        own name server asks for it, in place of the peers'.
         """
-        return Signpost(self._place(place), self._base, environment, mounts)
+        found = self._place(place)
+        if dns is not None:
+            found = replace(found, dns=dns)
+        return Signpost(found, self._base, environment, mounts)
 
     def remove(self) -> None:
         """All of it."""

@@ -159,7 +159,7 @@ def _fill_queue_and_stop(world: World, signpost: Signpost) -> None:
 def archive(signpost: Signpost) -> bytes:
     """Both volumes as a tar, with numbers for owners; sockets and pipes are of one start."""
     packed = run(
-        *("docker", "run", "--rm", "--volumes-from", signpost.container, "--entrypoint", "tar"),
+        *("docker", "run", "--rm", *signpost.volumes(), "--entrypoint", "tar"),
         *(PEERS, "-C", "/", "-c", "--numeric-owner", "--sort=name", *recording.VOLUMES),
     )
     plain = io.BytesIO()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from entrypoint import data
 from entrypoint.completion import HashOf, completed, new_hash
 from entrypoint.config.environ import load
 from entrypoint.config.settings import Account, AppPassword, HostFacts, Settings
@@ -190,3 +191,31 @@ def test_differences_are_told_without_secrets() -> None:
         "alias a@example.org changed: z@y.example",
     ]
     assert "$" not in " ".join(told)
+
+
+def test_a_start_from_nothing_makes_the_same_hash_with_the_same_key(tmp_path: Path) -> None:
+    """What remembers passwords by their hash goes on, though everything rendered is gone."""
+
+    def made(key: str | None, **environment: str) -> list[str]:
+        run = tmp_path / "run"
+        run.mkdir(exist_ok=True)  # with nothing in it
+        known = KnownHashes(run, root=run.owner(), salt_key=lambda: key)
+        return hashes(complete(settings_of(**environment), known.hash_of))
+
+    first = made("key")
+    assert made("key") == first
+    assert not set(made("another")) & set(first)
+    assert made(None) != made(None)
+    alike = made("key", ACCOUNTS="alice@example.org:same, bob@example.org:same")
+    assert len({each.split("$")[2] for each in alike}) == 2
+    assert all(matches(b"same", each.encode()) for each in alike)
+
+
+def test_the_key_of_salts_is_made_once_and_is_roots(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    key = data.salt_key(tmp_path)
+    assert key is not None
+    assert len(key) == 40
+    assert data.salt_key(tmp_path) == key
+    (file,) = (tmp_path / "secrets").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600

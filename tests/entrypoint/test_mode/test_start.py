@@ -23,15 +23,16 @@ def test_no_other_name_server_is_left(before: str, engine: bool, tmp_path: Path)
     path = tmp_path / "resolv.conf"
     path.write_text(before)
     for _ in range(2):  # the container's first start, and the next
-        assert ask_ourselves(path) == engine
+        assert ask_ourselves(path, tmp_path / "ours") == engine
         lines = path.read_text().splitlines()
         assert [line for line in lines if not line.startswith("#")] == ["nameserver 127.0.0.1"]
 
 
 def test_where_that_is_not_possible_the_cure_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "no-folder" / "resolv.conf"
+    path = Path("/proc/version")  # it can be read, and not written
+    (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError) as caught:
-        ask_ourselves(path)
+        ask_ourselves(path, tmp_path / "file/ours")
     (error,) = caught.value.errors
     assert str(path) in error
     assert "--dns 127.0.0.1" in error

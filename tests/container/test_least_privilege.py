@@ -1,0 +1,247 @@
+"""What the server and its parts may do: no more than they need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from entrypoint.config.variables import VARIABLES
+
+from .harness.deprived import CAPABILITIES, SERVICE, Deprived
+from .harness.messages import letter
+from .harness.shell import fresh
+from .harness.signpost import Signpost
+from .harness.world import World
+
+ALICE = ("alice@example.org", "alice-has-a-secret")
+# A value for each variable that the log never shows, and what of it is the secret.
+SECRETS = {
+    "ACCOUNTS": (":".join(ALICE), ALICE[1]),
+    "RELAY_PASSWORD": ("relay-has-a-secret", "relay-has-a-secret"),
+    "SRS_SECRET": ("srs-has-a-secret-of-some-length", "srs-has-a-secret"),
+    # Files of secrets, not secrets; that they are named nowhere is asked for all the same.
+    "DKIM_KEYS": ("example.org:own:/keys/own.pem", "/keys/own.pem"),
+}
+FILTER = ("/etc/marking.py", Path(__file__).parent / "filters/marking.py")
+OTHERS = {
+    "DOMAINS": "example.org",
+    "DKIM_KEY_TYPES": "rsa",
+    "RELAY_HOST": "relay.far.test",
+    "RELAY_USER": "somebody",
+    "ARC_SEAL": "yes",
+    "ENABLE_AUTOCONFIG": "yes",
+    "ENABLE_POP3": "yes",
+    "DOCTOR_EVERY": "1h",
+    "EXTRA_FILTERS_INBOUND": f"/opt/signpost/bin/python {FILTER[0]}",
+}
+# Linux's numbers (capabilities(7)) of those in compose.yaml.
+NUMBERS = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "SETGID": 6, "SETUID": 7, "SYS_CHROOT": 18}
+
+
+@pytest.fixture(scope="module")
+def server(
+    world: World, image: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Signpost]:
+    """With every secret there is, and every part."""
+    own = tmp_path_factory.mktemp("keys") / "own.pem"
+    key = rsa.generate_private_key(65537, 2048)
+    own.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    environment = OTHERS | {name: value for name, (value, _) in SECRETS.items()}
+    environment["DNS_SERVERS"] = world.address(53)[0]
+    mounts: dict[str, Path] = {"/keys/own.pem": own, FILTER[0]: FILTER[1]}
+    # The engine's name server finds nobody who answers.
+    dns = world.client[0]
+    with world.signpost(environment, place=141, mounts=mounts, dns=dns) as signpost:
+        token = fresh("least")
+        message = letter(ALICE[0], token=token)
+        signpost.submit(world.swaks, ALICE, to=ALICE[0], message=message).accepted()
+        signpost.wait_for_mail(ALICE[0], token)
+        yield signpost
+
+
+class TestSecrets:
+    def test_each_variable_that_holds_one_is_tried(self) -> None:
+        secret = {name for each in VARIABLES.values() if each.secret for name in each.names}
+        assert secret == set(SECRETS)
+
+    def test_no_process_has_one_in_its_environment_or_command_line(self, server: Signpost) -> None:
+        said = server.processes("sh", "-c", "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline")
+        shown = server.processes("ps", "-eo", "args").decode()
+        for part in ("entrypoint.supervise", "filters.inbound", FILTER[0], "filters.logins"):
+            assert part in shown  # they are looked at
+        for name, (_, secret) in SECRETS.items():
+            assert secret.encode() not in said, name
+            assert f"{name}=".encode() not in said
+
+
+READS = """
+for path; do
+    if [ -d "$path" ]; then ls "$path/" >/dev/null 2>&1; else head -c1 "$path" >/dev/null 2>&1; fi
+    [ $? = 0 ] && echo "$path"
+done; true
+"""
+PRIVATE = {
+    "DKIM keys": "/data/dkim/example.org",
+    "ARC key": "/data/arc/mail.example.org",
+    "mail": "/data/mail/example.org/alice/Maildir",
+    "certificate's key": "/run/signpost/tls/key.pem",
+    "passwords": "/run/signpost/logins.json",
+    "right passwords": "/var/spool/smtpd/filters/logins/right-passwords.json",
+    "relay password": "/run/signpost/tables/relaysecrets",
+    "SRS secret": "/run/signpost/srs-secret",
+    "queue": "/var/spool/smtpd/queue",
+    "everything": "/run/signpost/environment.json",
+    "stored secrets": "/data/secrets",
+    "smtpd.conf": "/run/signpost/smtpd.conf",
+}
+MAY_READ: dict[str, set[str]] = {
+    "signer": {"DKIM keys"},
+    "verifier": {"ARC key", "SRS secret"},
+    "logins": {"passwords", "right passwords"},
+    "vmail": {"mail"},
+    "opensmtpd": {"relay password"},
+    "opensmtpq": {"queue"},
+    "dovecot": set(),
+    "dovenull": set(),
+    "web": set(),
+    "extra": set(),
+    "target": set(),
+}
+
+
+class TestUsers:
+    @pytest.mark.parametrize("user", MAY_READ)
+    def test_each_reads_what_its_part_needs(self, server: Signpost, user: str) -> None:
+        printed = server.exec("sh", "-c", READS, "reads", *PRIVATE.values(), user=user)
+        found = {name for name, path in PRIVATE.items() if path in printed.splitlines()}
+        assert found == MAY_READ[user]
+
+    def test_all_of_it_is_there(self, server: Signpost) -> None:
+        printed = server.files("sh", "-c", READS, "reads", *PRIVATE.values()).splitlines()
+        printed += server.exec("sh", "-c", READS, "reads", *PRIVATE.values()).splitlines()
+        assert set(PRIVATE.values()) == set(printed)
+
+    def test_no_process_has_more_than_its_user(self, server: Signpost) -> None:
+        most = sum(1 << NUMBERS[name] for name in CAPABILITIES)
+        looks = "grep -HE '^(Name|Uid|Cap(Eff|Prm|Bnd|Amb)|NoNewPrivs):' /proc/[0-9]*/status"
+        own = set(server.exec("sh", "-c", "echo /proc/[0-9]*").split())
+        processes: dict[str, dict[str, str]] = {}
+        for line in server.processes("sh", "-c", looks).decode().splitlines():
+            path, name, value = line.split(":", 2)
+            processes.setdefault(path, {})[name] = value.split()[0]
+        seen = [each for path, each in processes.items() if path.rpartition("/")[0] in own]
+        assert len(seen) > 20
+        for each in seen:
+            if each["Name"] in {"grep", "sh"}:  # who looks
+                continue
+            assert int(each["CapBnd"], 16) | most == most, each
+            assert each["NoNewPrivs"] == "1", each
+            if each["Uid"] != "0":
+                assert int(each["CapEff"], 16) == int(each["CapPrm"], 16) == 0, each
+
+
+WITH_CAPABILITIES = """
+import os
+for folder, _, names in os.walk("/usr"):
+    for path in (f"{folder}/{name}" for name in names):
+        if not os.path.islink(path) and "security.capability" in os.listxattr(path):
+            print(path)
+"""
+
+
+class TestImage:
+    def test_nothing_gives_who_runs_it_the_rights_of_another(self, server: Signpost) -> None:
+        assert server.exec("find", "/", "-xdev", "-type", "f", "-perm", "/6000") == ""
+        assert server.exec("/opt/signpost/bin/python", "-c", WITH_CAPABILITIES) == ""
+
+    def test_nothing_of_pip_is_left(self, server: Signpost) -> None:
+        names = r".*/(pip[0-9.]*|pip-[^/]*|ensurepip)"
+        looks = ("find", "/opt", "/usr", "-xdev", "-regextype", "posix-extended", "-regex", names)
+        assert server.exec(*looks) == ""
+
+    def test_nothing_can_be_written_but_state_and_what_a_start_makes(
+        self, server: Signpost
+    ) -> None:
+        tries = "for each in /etc /usr /opt/signpost /var/lib /root; do touch $each/x; done"
+        refused = server.attempt("sh", "-c", f"{tries} 2>&1")
+        assert refused.stdout.count(b"Read-only file system") == 5
+        # Folders that everybody may write to: a tmpfs is one until it is told otherwise.
+        looks = "find / -xdev -type d -perm -o+w; stat -c '%n %a' /run /tmp"
+        found = server.exec("sh", "-c", f"{looks} 2>/dev/null").splitlines()
+        assert found[-2:] == ["/run 755", "/tmp 1777"]
+        assert set(found[:-2]) <= {"/tmp", "/var/tmp", "/var/lock", "/run/lock"}
+
+
+class TestNameServers:
+    """DNS_SERVERS, where /etc/resolv.conf is the engine's and cannot be written."""
+
+    LOOK_UP = "import socket; print(socket.getaddrinfo('client.outside.test', 25)[0][4][0])"
+
+    def test_health_knows_them(self, server: Signpost) -> None:
+        assert "127.0.0.11" in server.exec("cat", "/etc/resolv.conf")
+        done = server.attempt("signpost", "health")
+        assert done.returncode == 0, done.stdout
+
+    @pytest.mark.parametrize("where", ["main thread", "another thread"])
+    def test_who_asks_the_c_library_asks_them(self, server: Signpost, where: str) -> None:
+        begin = (
+            "f()" if where == "main thread" else "import threading as t; t.Thread(target=f).start()"
+        )
+        python = ("/usr/bin/python3", "-c", f"def f(): {self.LOOK_UP}\n{begin}")
+        quick = "RES_OPTIONS=timeout:1 attempts:1"
+        preload = "LD_PRELOAD=/usr/local/libexec/resolv_conf.so"
+        assert re.match(r"10\.|fd", server.exec("env", quick, preload, *python))
+        assert server.attempt("env", quick, *python).stdout == b""
+
+    def test_every_program_of_the_server_does(self, server: Signpost) -> None:
+        count = "ls /proc | grep -c '^[0-9]'"
+        loaded = "grep -l resolv_conf.so /proc/[0-9]*/maps | wc -l"
+        numbers = server.processes("sh", "-c", f"{count}; {loaded}").split()
+        # All but Dovecot, which gives its processes an environment of its own, and who looks.
+        assert int(numbers[1]) >= 12, numbers
+
+
+def test_the_shipped_service_is_as_narrow_as_it_is_said_to_be() -> None:
+    assert SERVICE["read_only"] is True
+    assert SERVICE["cap_drop"] == ["ALL"]
+    assert set(SERVICE["cap_add"]) == set(NUMBERS)
+    assert SERVICE["security_opt"] == ["no-new-privileges:true"]
+    limits = SERVICE["deploy"]["resources"]["limits"]
+    assert set(limits) == {"memory", "pids"}
+    mounts = [each for each in SERVICE["volumes"] if isinstance(each, dict)]
+    assert [(each["type"], each["target"]) for each in mounts] == [
+        ("tmpfs", "/run"),
+        ("tmpfs", "/tmp"),
+    ]
+
+
+@pytest.mark.usefixtures("image")
+def test_without_any_one_capability_the_server_does_not_work() -> None:
+    """The short form, all at once; each with each scene: reliability/test_capabilities.py."""
+    environment = {"DOMAINS": "example.org", "ACCOUNTS": ":".join(ALICE)}
+    with ExitStack() as stack, ThreadPoolExecutor(len(CAPABILITIES)) as at_once:
+        servers = {
+            name: stack.enter_context(Deprived(environment, {name})) for name in CAPABILITIES
+        }
+        works = dict(zip(servers, at_once.map(start_twice, servers.values()), strict=True))
+        assert not any(works.values()), works
+
+
+# A start takes four seconds, and more while five others are tried.
+PATIENCE = 15.0
+
+
+def start_twice(server: Deprived) -> bool:
+    """Whether it is healthy after its start, and after a restart in place."""
+    server.launch()
+    if not server.is_ready(1, PATIENCE) or server.attempt("signpost", "health").returncode:
+        return False
+    server.restart()
+    return server.is_ready(2, PATIENCE) and not server.attempt("signpost", "health").returncode
