@@ -214,6 +214,11 @@ def demo_password(data: Path = DATA) -> str:
     return (data / DEMO_PASSWORD_FILE).read_text("ascii").strip()
 
 
+def pseudonym_key(data: Path = DATA) -> str:
+    """What the pseudonyms of addresses are made with. Raises OSError."""
+    return _kept(data / "secrets/pseudonyms", 40)
+
+
 def _loop_key(data: Path, say: Say | None) -> SecretStr | None:
     """None where the disk takes nothing: mail goes on without the marks of mail loops."""
     try:

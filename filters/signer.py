@@ -6,6 +6,7 @@ who may send as whom. It must not know who its recipients are.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from filters.quoting import quoted
 from filters.recipients import mailboxes
 from filters.resenders import resenders
 from filters.script_mail import SCRIPT_OF, ScriptMail, addressed, dmarc_result
-from filters.smtpd import Reject, Request, Session
+from filters.smtpd import Reject, Request, Session, Transaction
 from filters.smtpd.connection import Handshake
 from filters.unsigned_counts import UnsignedCounts
 
@@ -121,6 +122,7 @@ class Signer:
             return refusal
         session.state[SCRIPT_OF] = script.account
         if script.kind == "redirect":
+            _log_leaving(session, f"login={script.account} script=redirect", script.message)
             return script.message.raw
         ours = [to for to in session.recipients if self._is_ours(to.rpartition("@")[2])]
         return self._sign_for_author(session, addressed(script.message, ours))
@@ -227,6 +229,9 @@ class Signer:
             return self._leave_unsigned(session, message, domain, reason)
         self.unsigned.signed(domain)
         log.debug("session=%s signed in %.2f ms", session.id, 1e3 * (time.perf_counter() - start))
+        signed = ",".join(key.selector for key in keys)
+        login = session.user or session.state.get(SCRIPT_OF) or "-"
+        _log_leaving(session, f"login={login} author={domain} signed={signed}", message)
         return signatures + message.raw
 
     def _leave_as_nobodys(
@@ -271,6 +276,29 @@ class Signer:
     def _refuse(login: str, address: str) -> Reject:
         log.warning("login=%s may not send as %s", login, quoted(address))
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
+
+
+def _log_leaving(session: Session, what: str, message: Message) -> None:
+    """Which message is whose; what the sender chose stands last. Nobody waits for the line."""
+
+    def write(transaction: Transaction | None) -> None:
+        named = message.named(b"message-id")
+        identity = b" ".join(named[0].value.split()) if named else b""
+        log.info(
+            "session=%s msgid=%s %s from=%s message-id=%s",
+            session.id,
+            transaction.msgid if transaction is not None else "-",
+            what,
+            quoted((transaction.sender if transaction is not None else None) or ""),
+            quoted(identity.decode("ascii", "backslashreplace")),
+        )
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # a program of another kind
+        write(session.transaction)
+    else:
+        loop.call_soon(write, session.transaction)
 
 
 def _reach_only(account: str, session: Session, ours: LocalAddresses) -> bool:

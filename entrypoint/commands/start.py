@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from entrypoint import data, mounted_files, paths, render
+from entrypoint import data, mounted_files, paths, pseudonyms, render
 from entrypoint.accounts.store import AccountStore
 from entrypoint.config import environ
 from entrypoint.config.named_files import named_files
@@ -23,7 +24,8 @@ from entrypoint.config.settings import Settings
 from entrypoint.disks import explained
 from entrypoint.dns_records import records
 from entrypoint.files import claim_tree, own_folder
-from entrypoint.log import start_logging, write_lines
+from entrypoint.journal.files import JOURNAL, sweep
+from entrypoint.log import start_logging, use_pseudonyms, write_lines
 from entrypoint.log_line import LogLine
 from entrypoint.mail_owner import claim_mail
 from entrypoint.maintenance.environment import keep
@@ -133,6 +135,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         make_probe_login(imap=settings.enable_imap)
         keep(os.environ, written, settings)
         mounted_files.note(named_files(os.environ, settings))
+        _make_journal(settings)
         render.write_certificate(
             paths.RUN, served.certificate.read_bytes(), served.key.read_bytes()
         )
@@ -169,6 +172,19 @@ def _make_filter_spool(user: str) -> None:
     own_folder(folder, user, user, 0o700)
 
 
+def _make_journal(settings: Settings) -> None:
+    """The journal's folder, root's alone, and what its lines have in the place of addresses."""
+    if settings.trace_days:
+        own_folder(JOURNAL, "root", "root", 0o700)
+    else:
+        sweep(JOURNAL, 0, time.time())
+    if settings.anonymize_emails:
+        pseudonyms.use(data.pseudonym_key(), settings.recipient_delimiter)
+        use_pseudonyms()
+    else:
+        pseudonyms.stop_using()
+
+
 def _make_logins_folder() -> None:
     """Where filters.logins answers: whoever can reach its socket may try passwords."""
     own_folder(paths.RUN / "logins", "root", "logins", 0o770)
@@ -182,6 +198,9 @@ def _tell_records(settings: Settings) -> None:
         if objection is not None:
             log.warning("%s: no MTA-STS record yet: %s", name, objection)
     passing = [name for name, objection in ready.items() if objection is None]
+    if settings.anonymize_emails:  # some records hold an address
+        log.info("`signpost dns` prints the DNS records to publish")
+        return
     listed = records(settings, *data.published_keys(settings), passing)
     log.info("DNS records to publish (`signpost dns` prints them again):")
     for of_domain in listed.values():
