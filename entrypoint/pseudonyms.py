@@ -12,6 +12,7 @@ import base64
 import contextlib
 import os
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -24,15 +25,14 @@ KEY = DATA / "secrets/pseudonyms"
 _LENGTH = 10  # characters of base32: 50 bits
 _ALIKE = 1000  # texts whose pseudonyms are remembered
 
-_NOT_LOCAL = r"\s<>()\[\]{},;:\"@"
-_ADDRESS = re.compile(
-    # "a b"@…, the same in a quoted field, or what stands before the @ up to a delimiter.
-    rf'(\\"[^"]*?\\"|"(?:[^"\\]|\\.)*"|[^{_NOT_LOCAL}\'][^{_NOT_LOCAL}]*)'
-    # …and the @ itself, or how programs write it where it may not stand.
-    r"(@|%40|=40|\+40|\\x40|&#64;)"
-    r"(\[[0-9A-Za-z.:]+\]|[\w-][\w.-]*)",
-    re.IGNORECASE,
+# An @ with a domain behind it; then how programs write one where it may not stand.
+_DOMAIN = r"(\[[0-9A-Za-z.:]+\]|[\w-][\w.-]*)"
+_AT = re.compile(rf"(@){_DOMAIN}")
+_ENCODED_AT = re.compile(
+    r"(%40|=40|\+40|\\x40|&#64;)([\w-]+(?:\.[\w-]+)*\.[a-z]{2,}(?![\w-]))", re.IGNORECASE
 )
+# What stands before it up to a delimiter, read backwards.
+_LOCAL_BACKWARDS = re.compile(r"[^\s<>()\[\]{},;:\"@]*")
 # `user=alice@…`: the name of a field in front, which an address may hold as well.
 _NAMED = re.compile(
     r"(?:(?:user|login|ruser|from|to|rcpt|account|address|author|auth|msgid|mailto)=)+", re.I
@@ -43,10 +43,12 @@ _DONE = re.compile(rf"(?:srs0=[\w.-]+=)?(?:user|id)-[a-z2-7]{{{_LENGTH}}}", re.I
 _PATH = re.compile(r"(/data/mail/)([^/\s]+)/([^/\s()'\"]+)")
 # A login may be no address, and hold spaces. smtpd's deliveries name the system's user.
 _LOGIN = re.compile(
-    r"\b(user|login)=(?:<([^>]*)>|\"((?:[^\"\\]|\\.)*)\"|(.*?)(?= result=)|([^\s<\"]\S*))"
+    r"\b(?:user|login)=(?:<([^>]*)>|\"((?:[^\"\\]|\\.)*)\"|([^\s<\"]\S*))"
+    r"|\bsmtp authentication user=(.*)(?= result=)"
 )
+_NOBODY = frozenset({"", "-", "vmail", "root"})
 # Dovecot's own: `lua(bob,192.0.2.1,<…>)`.
-_ASKED = re.compile(r"\b([a-z-]+\()([^(),@\s]+)(,[0-9a-f.:]+[,)])")
+_ASKED = re.compile(r"\b([a-z-]{1,20}\()([^(),@\s]+)(,[0-9a-f.:]+[,)])")
 _MESSAGE_ID = re.compile(
     r"\b(message-id=\")((?:[^\"\\]|\\.)*)|(\bmsgid=)(?![0-9a-f]{8}(?: |$))(.+)"
 )
@@ -55,17 +57,20 @@ _VERB = re.compile(
     r"(HELO|EHLO|MAIL FROM|RCPT TO|MAIL|RCPT|DATA|AUTH|VRFY|EXPN|STARTTLS|RSET|NOOP|QUIT|BDAT)\b:?",
     re.I,
 )
+_ONE_ADDRESS = re.compile(rf"<?[^\s<>()\[\]{{}},;:\"@]+@{_DOMAIN}>?")
 # RFC 2142 and RFC 5321: they name nobody.
 _ROLES = frozenset({"postmaster", "abuse", "mailer-daemon"})
 # Words of the log's own forms: as a local part they say no more than a role does.
 _WORDS = frozenset(
-    (
-        "mail info user smtp session message from result imap lmtp inbox sieve relay delivery "
-        "inbound submission localhost root vmail test mailbox address client login error warning "
-        "the for and not with into reason disposition author source stat delay size host command"
-    ).split()
+    {
+        *("mail", "info", "user", "smtp", "session", "message", "from", "result", "imap", "lmtp"),
+        *("inbox", "sieve", "relay", "delivery", "inbound", "submission", "localhost", "root"),
+        *("vmail", "test", "mailbox", "address", "client", "login", "error", "warning", "the"),
+        *("for", "and", "not", "with", "into", "reason", "disposition", "author", "source"),
+        *("stat", "delay", "size", "host", "command"),
+    }
 )
-_SHORTEST_WORD = 3
+_SHORTEST_WORD, _MOST_WORDS = 3, 20
 
 
 class Pseudonyms:
@@ -110,34 +115,34 @@ class Pseudonyms:
         """The text with pseudonyms in the place of all addresses, logins and Message-IDs."""
         known: set[str] = set()
 
-        def address(match: re.Match[str]) -> str:
-            local, at, domain = match.groups()
-            named = _NAMED.match(local)
-            front = named[0] if named else ""
-            local = local[len(front) :]
-            if not local:
-                return match[0]
-            known.add(local.strip('\\"').lower())
-            known.add(self._base(local.strip('\\"').lower()))
-            return front + self._written(local, at, domain)
+        def address(local: str, at: str, domain: str) -> str:
+            plain = local.strip('\\"').lower()
+            if srs := _SRS.fullmatch(plain):
+                plain = srs[3]
+            known.update((plain, self._base(plain)))
+            return self._written(local, at, domain)
 
         def login(match: re.Match[str]) -> str:
-            name = next(part for part in match.groups()[1:] if part is not None)
-            if name in {"", "-", "vmail", "root"} or _ADDRESS.search(name):
+            name = next(part for part in match.groups() if part is not None)
+            if name in _NOBODY or _DONE.match(name) or "@" in name:
                 return match[0]
             known.add(name.lower())
             return match[0].replace(name, f"user-{self._hash(name.lower())}")
 
+        def asked(match: re.Match[str]) -> str:
+            if _DONE.match(match[2]):
+                return match[0]
+            return f"{match[1]}user-{self._hash(match[2].lower())}{match[3]}"
+
         text = _MESSAGE_ID.sub(self._in_message_id, text)
         text = _COMMAND.sub(lambda match: match[1] + _command(match[2]), text)
         text = _LOGIN.sub(login, text)
-        text = _ASKED.sub(
-            lambda match: f"{match[1]}user-{self._hash(match[2].lower())}{match[3]}", text
-        )
+        text = _ASKED.sub(asked, text)
         text = _PATH.sub(
             lambda match: f"{match[1]}{match[2]}/{self._written(match[3], '', match[2])}", text
         )
-        text = _ADDRESS.sub(address, text)
+        for at in (_AT, _ENCODED_AT):
+            text = _with_addresses(text, at, address)
         return self._without_words(text, known)
 
     def _in_message_id(self, match: re.Match[str]) -> str:
@@ -157,7 +162,7 @@ class Pseudonyms:
             ),
             key=len,
             reverse=True,
-        )
+        )[:_MOST_WORDS]
         if not words:
             return text
         form = "|".join(re.escape(word) for word in words)
@@ -188,6 +193,38 @@ class Pseudonyms:
         return base64.b32encode(digest.digest()).decode("ascii").lower()[:_LENGTH]
 
 
+def _with_addresses(text: str, at: re.Pattern[str], written: Callable[[str, str, str], str]) -> str:
+    """Each address as it is to be written. The time is that of one look at the text."""
+    parts: list[str] = []
+    done = 0
+    for match in at.finditer(text):
+        end = match.start()
+        begin = _local_begin(text, done, end)
+        named = _NAMED.match(text, begin, end)
+        begin = named.end() if named else begin
+        if begin == end:
+            continue
+        parts += (text[done:begin], written(text[begin:end], match[1], match[2]))
+        done = match.end()
+    return "".join((*parts, text[done:]))
+
+
+def _local_begin(text: str, first: int, end: int) -> int:
+    """Where the local part begins that ends there."""
+    if end > first and text[end - 1] == '"':  # "a b"@…, also within a quoted field
+        escaped = text[end - 2 : end - 1] == "\\"
+        mark = '\\"' if escaped else '"'
+        begin = text.rfind(mark, first, end - len(mark))
+        while not escaped and begin > first and text[begin - 1] == "\\":
+            begin = text.rfind(mark, first, begin)
+        return end if begin == -1 else begin
+    backwards = _LOCAL_BACKWARDS.match(text[first:end][::-1])
+    begin = end - (backwards.end() if backwards else 0)
+    while begin < end and text[begin] == "'":
+        begin += 1
+    return begin
+
+
 def _command(text: str) -> str:
     """What a client said, as far as it is SMTP's: the rest may be a name in any spelling."""
     verb = _VERB.match(text)
@@ -196,8 +233,7 @@ def _command(text: str) -> str:
     rest = text[verb.end() :].strip()
     if not rest:
         return text
-    named = _ADDRESS.fullmatch(rest.removeprefix("<").removesuffix(">"))
-    return text if named else f"{verb[0]} ..."
+    return text if _ONE_ADDRESS.fullmatch(rest) else f"{verb[0]} ..."
 
 
 def use(key: str, delimiter: str, path: Path = FILE) -> None:
