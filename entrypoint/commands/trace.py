@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 import click
 
@@ -29,7 +30,8 @@ def command(identifier: str, log: bool) -> None:
     tells as much: `docker compose logs | docker compose exec -T signpost signpost trace --log ID`.
     With ANONYMIZE_EMAILS the ID is given as it is, and the way has the pseudonyms.
     """
-    way = find_way(_lines(log), _spellings(identifier))
+    with _lines(log) as lines:
+        way = find_way(lines, _spellings(identifier))
     printed = list(shown(way)) if way.events else []
     if not printed:
         where = "the log" if log else "the journal"
@@ -39,13 +41,13 @@ def command(identifier: str, log: bool) -> None:
         click.echo(line)
 
 
-def _lines(log: bool) -> Lines:
+def _lines(log: bool) -> AbstractContextManager[Lines]:
     if log:
         return stream_lines(sys.stdin.buffer)
     if not journal_files(JOURNAL):
         click.echo("error: there is no journal; set TRACE_DAYS, or give a log with --log", err=True)
         sys.exit(1)
-    return journal_lines(JOURNAL)
+    return nullcontext(journal_lines(JOURNAL))
 
 
 def _spellings(identifier: str) -> set[str]:

@@ -9,6 +9,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,16 +31,17 @@ def journal_lines(folder: Path = JOURNAL) -> Lines:
     return lines
 
 
-def stream_lines(stream: BinaryIO) -> Lines:
-    """Those of a log. Raises OSError where there is no room for it."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 -- it is read as long as there are questions
-    shutil.copyfileobj(stream, file)
+@contextmanager
+def stream_lines(stream: BinaryIO) -> Iterator[Lines]:
+    """Those of a log, inside. Raises OSError where there is no room for it."""
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(stream, file)
 
-    def lines() -> Iterator[str]:
-        file.seek(0)
-        yield from _decoded(file)
+        def lines() -> Iterator[str]:
+            file.seek(0)
+            yield from _decoded(file)
 
-    return lines
+        yield lines
 
 
 def _decoded(file: BinaryIO) -> Iterator[str]:

@@ -96,8 +96,8 @@ def _delivered(event: LoggedEvent) -> str:
 
 
 def _refused(event: LoggedEvent) -> str:
-    command = f" to {event.of('command')}" if event.of("command") else ""
-    return f"{event.of('reply') or event.of('reason')}{command}"
+    command = f"{event.of('command')}: " if event.of("command") else ""
+    return f"{command}{event.of('reply') or event.of('reason')}"
 
 
 _TEXTS: dict[str, Callable[[LoggedEvent], str]] = {
