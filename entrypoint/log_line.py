@@ -44,7 +44,7 @@ def log_line(
     stamp = _stamp(int(time.time() if now is None else now))
     if form == "json":
         event = {"time": stamp, "level": level, "program": program, "message": message}
-        return json.dumps({**fields, **event} if fields else event)
+        return json.dumps({**event, **fields} if fields else event)
     return f"{stamp} {level} {program}: {printable(message)}"
 
 

@@ -70,6 +70,7 @@ _WORDS = frozenset(
         *("stat", "delay", "size", "host", "command"),
     }
 )
+_NEUTRAL = _WORDS | _ROLES
 _SHORTEST_WORD, _MOST_WORDS = 3, 20
 
 
@@ -129,20 +130,29 @@ class Pseudonyms:
             known.add(name.lower())
             return match[0].replace(name, f"user-{self._hash(name.lower())}")
 
+        def path(match: re.Match[str]) -> str:
+            return f"{match[1]}{match[2]}/{self._written(match[3], '', match[2])}"
+
         def asked(match: re.Match[str]) -> str:
             if _DONE.match(match[2]):
                 return match[0]
             return f"{match[1]}user-{self._hash(match[2].lower())}{match[3]}"
 
-        text = _MESSAGE_ID.sub(self._in_message_id, text)
-        text = _COMMAND.sub(lambda match: match[1] + _command(match[2]), text)
-        text = _LOGIN.sub(login, text)
-        text = _ASKED.sub(asked, text)
-        text = _PATH.sub(
-            lambda match: f"{match[1]}{match[2]}/{self._written(match[3], '', match[2])}", text
-        )
-        for at in (_AT, _ENCODED_AT):
-            text = _with_addresses(text, at, address)
+        # Each is looked for only where it can be: nearly all lines hold one or two of them.
+        if "-id=" in text or "msgid=" in text:
+            text = _MESSAGE_ID.sub(self._in_message_id, text)
+        if 'command="' in text:
+            text = _COMMAND.sub(lambda match: match[1] + _command(match[2]), text)
+        if "user=" in text or "login=" in text:
+            text = _LOGIN.sub(login, text)
+        if "(" in text:
+            text = _ASKED.sub(asked, text)
+        if "/data/mail/" in text:
+            text = _PATH.sub(path, text)
+        if "@" in text:
+            text = _with_addresses(text, _AT, address)
+        if "40" in text or "&#64;" in text:
+            text = _with_addresses(text, _ENCODED_AT, address)
         return self._without_words(text, known)
 
     def _in_message_id(self, match: re.Match[str]) -> str:
@@ -152,21 +162,17 @@ class Pseudonyms:
 
     def _without_words(self, text: str, known: set[str]) -> str:
         """A reply such as `no such user alice` names who was named in the same line."""
-        words = sorted(
-            (
-                word
-                for word in known
-                if len(word) >= _SHORTEST_WORD
-                and word not in _WORDS | _ROLES
-                and not _DONE.fullmatch(word)
-            ),
-            key=len,
-            reverse=True,
-        )[:_MOST_WORDS]
-        if not words:
-            return text
-        form = "|".join(re.escape(word) for word in words)
-        return re.sub(rf"(?<![\w.@-])(?:{form})(?![\w@]|[.-]\w)", "(user)", text, flags=re.I)
+        lower = text.lower()
+        left = [
+            word
+            for word in known
+            if len(word) >= _SHORTEST_WORD and word in lower and word not in _NEUTRAL
+        ]
+        for word in sorted(left, key=len, reverse=True)[:_MOST_WORDS]:
+            if not _DONE.fullmatch(word):
+                form = rf"(?<![\w.@-]){re.escape(word)}(?![\w@]|[.-]\w)"
+                text = re.sub(form, "(user)", text, flags=re.IGNORECASE)
+        return text
 
     def _written(self, local: str, at: str, domain: str) -> str:
         """The pseudonym with what was between local part and domain; without it the one alone."""

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from entrypoint.journal.files import (
@@ -165,10 +166,14 @@ class JournalWriter:
 
 
 def _line(when: float, program: str, found: dict[str, str], level: str) -> bytes:
-    milliseconds = int(when * 1000)
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(milliseconds // 1000))
-    zone = time.strftime("%z", time.localtime(milliseconds // 1000))
-    event = {"time": f"{stamp}.{milliseconds % 1000:03}{zone}", "program": program, **found}
+    begin, zone = _stamp(int(when))
+    event = {"time": f"{begin}.{int(when * 1000) % 1000:03}{zone}", "program": program, **found}
     if level != "info":
         event["level"] = level
     return f"{json.dumps(event)}\n".encode("ascii")
+
+
+@lru_cache(maxsize=2)
+def _stamp(second: int) -> tuple[str, str]:
+    there = time.localtime(second)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", there), time.strftime("%z", there)

@@ -11,10 +11,12 @@ import re
 Fields = dict[str, str]
 
 _SESSION = re.compile(r"([a-z0-9-]+)\(([^()<>\s]*)\)<\d+><([^<>\s]*)>: ")
+# In front of what Sieve says: `sieve: redirect action: forwarded to …`.
+_ACTION = r"(?:sieve: )?(?:[a-z-]+ action: )?"
 # `sieve: stored mail into mailbox 'INBOX': msgid=<…>` (deliver_log_format); without Sieve
 # `saved mail to INBOX: msgid=<…>`.
 _DELIVERED = re.compile(
-    r"(?:sieve: )?(?:"
+    rf"{_ACTION}(?:"
     r"(?P<store>stored mail into mailbox |saved mail to |left message in mailbox )"
     r"'?(?P<folder>.*?)'?"
     r"|(?P<redirect>forwarded to )<(?P<to>[^<>]*)>"
@@ -26,7 +28,7 @@ _DELIVERED = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _FAILED = re.compile(
-    r"(?:sieve: )?(?P<reason>(?:failed to|save failed|Execution of script|not forwarding).*?)"
+    rf"{_ACTION}(?P<reason>(?:failed to|save failed|Execution of script|not forwarding).*?)"
     r"(?:: msgid=(?P<message_id>.*))?",
     re.DOTALL,
 )

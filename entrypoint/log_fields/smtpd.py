@@ -7,6 +7,7 @@ the form says what it cannot hold, so that the field behind it is smtpd's.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from entrypoint.log_fields.quoted_fields import QUOTED, unquoted
 
@@ -101,19 +102,25 @@ def _of_queue(message: str) -> Fields:
 def _named(match: re.Match[str]) -> Fields:
     found: Fields = {}
     for name, value in match.groupdict().items():
-        if value is None or (name == "rcpt" and value == "-"):
+        if value is None:
             continue
-        if name in {"reply", "command"}:
-            value = unquoted(value)
-        elif name == "client":
-            value = value.removeprefix("IPv6:").strip("[]")
-        elif name == "result":
-            value = value.lower()
-        elif name == "evpid":
+        if name == "evpid":
             found["msgid"] = value[:8]
-        # `from` is a word of Python's.
-        found[name.rstrip("_")] = value
-    # `@` alone is what the queue writes for the null sender.
-    if found.get("from") == "@":
-        found["from"] = ""
+        elif name in _READ:
+            value = _READ[name](value)
+        found[name] = value
+    # `from` is a word of Python's. `@` alone is what the queue writes for the null sender.
+    if "from_" in found:
+        sender = found.pop("from_")
+        found["from"] = "" if sender == "@" else sender
+    if found.get("rcpt") == "-":
+        del found["rcpt"]
     return found
+
+
+_READ: dict[str, Callable[[str], str]] = {
+    "reply": unquoted,
+    "command": unquoted,
+    "result": str.lower,
+    "client": lambda text: text.removeprefix("IPv6:").strip("[]"),
+}
