@@ -40,7 +40,7 @@ _NAMED = re.compile(
 # As smtpd writes them (filters.srs): hash, day, domain, local part.
 _SRS = re.compile(r"(srs0)[=+-][^=]{4}=[^=]{2}=([\w-]+(?:\.[\w-]+)+)=(.+)", re.IGNORECASE)
 _DONE = re.compile(rf"(?:srs0=[\w.-]+=)?(?:user|id)-[a-z2-7]{{{_LENGTH}}}", re.IGNORECASE)
-_PATH = re.compile(r"(/data/mail/)([^/\s]+)/([^/\s()'\"]+)")
+_PATH = re.compile(r"(/data/mail/)([^/\s]+)/([^/\s()'\",:;]+)")
 # A login may be no address, and hold spaces. smtpd's deliveries name the system's user.
 _LOGIN = re.compile(
     r"\b(?:user|login)=(?:<([^>]*)>|\"((?:[^\"\\]|\\.)*)\"|([^\s<\"]\S*))"

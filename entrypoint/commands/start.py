@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import secrets
 import shutil
 import sys
 import time
@@ -173,16 +174,27 @@ def _make_filter_spool(user: str) -> None:
 
 
 def _make_journal(settings: Settings) -> None:
-    """The journal's folder, root's alone, and what its lines have in the place of addresses."""
-    if settings.trace_days:
-        own_folder(JOURNAL, "root", "root", 0o700)
-    else:
-        sweep(JOURNAL, 0, time.time())
-    if settings.anonymize_emails:
-        pseudonyms.use(data.pseudonym_key(), settings.recipient_delimiter)
-        use_pseudonyms()
-    else:
+    """The journal's folder, root's alone, and what its lines have in the place of addresses.
+
+    Neither is a reason not to start where the disk takes nothing.
+    """
+    try:
+        if settings.trace_days:
+            own_folder(JOURNAL, "root", "root", 0o700)
+        else:
+            sweep(JOURNAL, 0, time.time())
+    except OSError as error:
+        log.warning("there is no journal for `signpost trace`: %s", explained(error))
+    if not settings.anonymize_emails:
         pseudonyms.stop_using()
+        return
+    try:
+        key = data.pseudonym_key()
+    except OSError as error:
+        key = secrets.token_hex(20)
+        log.warning("addresses have other pseudonyms until the next start: %s", explained(error))
+    pseudonyms.use(key, settings.recipient_delimiter)
+    use_pseudonyms()
 
 
 def _make_logins_folder() -> None:

@@ -25,10 +25,11 @@ _HEX = re.compile(r"[0-9A-Fa-f]{8}|[0-9A-Fa-f]{16}")
 def command(identifier: str, log: bool) -> None:
     r"""Print a message's way: times, what was decided and why, and how it ended.
 
-    ID is a queue id, of a message or of one recipient, a session's id, or a Message-ID. What a
-    script has sent on, and a bounce, are followed. The journal is written with TRACE_DAYS; a log
-    tells as much: `docker compose logs | docker compose exec -T signpost signpost trace --log ID`.
-    With ANONYMIZE_EMAILS the ID is given as it is, and the way has the pseudonyms.
+    ID is a queue id, of a message or of one recipient, a session's id, a Message-ID, or an address
+    that sent or received mail. What a script has sent on, and a bounce, are followed. The journal
+    is written with TRACE_DAYS; a log says as much: `docker compose logs | docker compose exec -T
+    signpost signpost trace --log ID`. With ANONYMIZE_EMAILS the ID is given as it is, and the way
+    has the pseudonyms.
     """
     with _lines(log) as lines:
         way = find_way(lines, _spellings(identifier))
@@ -53,8 +54,13 @@ def _lines(log: bool) -> AbstractContextManager[Lines]:
 def _spellings(identifier: str) -> set[str]:
     if _HEX.fullmatch(identifier):
         return {identifier.lower()}
-    found = {bare(identifier)}
+    plain = bare(identifier)
+    found = {plain}
     names = Pseudonyms.of_this_start(FILE) or Pseudonyms.of_key(KEY)
     if names is not None:
         found.add(bare(names.message_id(identifier)))
+    if not identifier.startswith("<"):
+        found.add(plain.lower())
+        if names is not None:
+            found.add(names.address(plain))
     return found

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import threading
 import time
@@ -25,6 +24,7 @@ from entrypoint.journal.files import (
     sweep,
 )
 from entrypoint.log_fields.of_line import fields_of
+from entrypoint.log_line import json_object
 
 Line = tuple[str, str, str]  # level, program, message
 
@@ -170,7 +170,7 @@ def _line(when: float, program: str, found: dict[str, str], level: str) -> bytes
     event = {"time": f"{begin}.{int(when * 1000) % 1000:03}{zone}", "program": program, **found}
     if level != "info":
         event["level"] = level
-    return f"{json.dumps(event)}\n".encode("ascii")
+    return f"{json_object(event)}\n".encode("ascii")
 
 
 @lru_cache(maxsize=2)

@@ -13,7 +13,7 @@ from entrypoint.log_fields.quoted_fields import QUOTED, unquoted
 
 Fields = dict[str, str]
 
-_SESSION = re.compile(r"([0-9a-f]{16}) (smtp|mta|mda) ([a-z-]+) ?")
+_SESSION = re.compile(r"([0-9a-f]{16}) ((?:smtp|mta|mda) [a-z-]+) ?")
 _EVPID = r"evpid=(?P<evpid>[0-9a-f]{16})"
 # No address of smtpd's holds white space or an angle bracket.
 _FROM, _TO = r"from=<(?P<from_>[^<>\s]*)>", r"to=<(?P<to>[^<>\s]*)>"
@@ -68,6 +68,7 @@ _FORMS: dict[str, tuple[str, re.Pattern[str]]] = {
         ("mta", "disconnected", "out-disconnect", r"reason=(?P<reason>.*)"),
     )
 }
+_NO_FORM = ("", re.compile(r"(?!)"))
 # What the queue does by itself, or an operator.
 _QUEUE = re.compile(
     r"(?:delivery|relay): (?P<result>Expire|Remove) for (?P<evpid>[0-9a-f]{16}): "
@@ -83,44 +84,71 @@ def fields(message: str) -> Fields:
     begin = _SESSION.match(message)
     if begin is None:
         return _of_queue(message)
-    found = {"session": begin[1]}
-    event, form = _FORMS.get(f"{begin[2]} {begin[3]}", ("", None))
-    match = form.fullmatch(message, begin.end()) if form is not None else None
-    if match is None:
-        return {"event": f"{begin[2]}-{begin[3]}", **found}
-    return {"event": event, **found, **_named(match)}
+    session, kind = begin.groups()
+    event, form = _FORMS.get(kind, _NO_FORM)
+    match = form.fullmatch(message, begin.end())
+    found = {"event": event or kind.replace(" ", "-"), "session": session}
+    if match is not None:
+        return _named(match, found)
+    found["event"] = kind.replace(" ", "-")
+    return found
 
 
 def _of_queue(message: str) -> Fields:
     match = _QUEUE.fullmatch(message)
     if match is None:
         return {}
-    found = _named(match)
-    return {"event": "queue", **found, "result": _ENDED[match["result"]]}
-
-
-def _named(match: re.Match[str]) -> Fields:
-    found: Fields = {}
-    for name, value in match.groupdict().items():
-        if value is None:
-            continue
-        if name == "evpid":
-            found["msgid"] = value[:8]
-        elif name in _READ:
-            value = _READ[name](value)
-        found[name] = value
-    # `from` is a word of Python's. `@` alone is what the queue writes for the null sender.
-    if "from_" in found:
-        sender = found.pop("from_")
-        found["from"] = "" if sender == "@" else sender
-    if found.get("rcpt") == "-":
-        del found["rcpt"]
+    found = _named(match, {"event": "queue"})
+    found["result"] = _ENDED[match["result"]]
     return found
 
 
-_READ: dict[str, Callable[[str], str]] = {
-    "reply": unquoted,
-    "command": unquoted,
-    "result": str.lower,
-    "client": lambda text: text.removeprefix("IPv6:").strip("[]"),
+def _named(match: re.Match[str], found: Fields) -> Fields:
+    for name, value in match.groupdict().items():
+        if name in _READ:
+            _READ[name](found, value)
+        else:
+            found[name] = value
+    return found
+
+
+def _evpid(found: Fields, value: str) -> None:
+    found["msgid"], found["evpid"] = value[:8], value
+
+
+def _sender(found: Fields, value: str) -> None:
+    # `@` alone is what the queue writes for the null sender.
+    found["from"] = "" if value == "@" else value
+
+
+def _rcpt(found: Fields, value: str | None) -> None:
+    if value not in {None, "-"}:
+        found["rcpt"] = str(value)
+
+
+def _client(found: Fields, value: str) -> None:
+    found["client"] = value.removeprefix("IPv6:").strip("[]")
+
+
+def _result(found: Fields, value: str) -> None:
+    found["result"] = value.lower()
+
+
+def _reply(found: Fields, value: str) -> None:
+    found["reply"] = unquoted(value)
+
+
+def _said(found: Fields, value: str) -> None:
+    found["command"] = unquoted(value)
+
+
+# What is not simply the text; by the name of the group (`from` is a word of Python's).
+_READ: dict[str, Callable[[Fields, str], None]] = {
+    "evpid": _evpid,
+    "from_": _sender,
+    "rcpt": _rcpt,
+    "client": _client,
+    "result": _result,
+    "reply": _reply,
+    "command": _said,
 }

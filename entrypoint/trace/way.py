@@ -22,6 +22,7 @@ _MOST_EVENTS = 20_000
 _BOUNCED_WITHIN = 120.0  # seconds
 
 _MSGID, _LONG_ID = re.compile(r"[0-9a-f]{8}"), re.compile(r"[0-9a-f]{16}")
+_ADDRESSES = ("from", "to", "rcpt", "login")
 _OF_A_MESSAGE = frozenset({"accept", "recipient", "verify", "sign"})
 _OF_A_SESSION = frozenset(
     {"connect", "tls", "auth", "refuse", "greylist", "unsigned", "disconnect"}
@@ -88,7 +89,8 @@ def _matching(
 ) -> tuple[list[LoggedEvent], list[LoggedEvent]]:
     spelled = {each for needle in needles for each in (needle, json.dumps(needle)[1:-1])}
     spelled |= {each.replace("\\", "\\\\").replace('"', '\\"') for each in needles}
-    form = re.compile("|".join(map(re.escape, sorted(spelled, key=len, reverse=True))))
+    found = "|".join(map(re.escape, sorted(spelled, key=len, reverse=True)))
+    form = re.compile(found, re.IGNORECASE if any("@" in each for each in needles) else 0)
     events: list[LoggedEvent] = []
     gaps: list[LoggedEvent] = []
     for line in lines():
@@ -129,9 +131,11 @@ def _followed(way: Way, wanted: set[str], bounced: dict[str, list[tuple[float, s
 
 
 def _follow_named(way: Way, event: LoggedEvent, wanted: set[str]) -> None:
-    """The event of what was asked for."""
+    """The event of what was asked for: an id, or the address of a sender or recipient."""
     msgid = event.of("msgid")
     if event.of("evpid") in wanted or (msgid and bare(event.of("message-id")) in wanted):
+        way.add(msgid)
+    if msgid and any(event.of(name).lower() in wanted for name in _ADDRESSES if event.of(name)):
         way.add(msgid)
     if event.of("session") in wanted:
         way.alone.add(event.of("session"))

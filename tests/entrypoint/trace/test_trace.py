@@ -123,6 +123,15 @@ def test_many_messages_of_one_session_are_cut_and_said_so() -> None:
     assert "there is more of it" in found[-1]
 
 
+def test_an_address_is_all_of_its_messages() -> None:
+    found = way_in(LOG.read_bytes(), "ann@far.example")
+    messages = [line.split()[1] for line in found if line.startswith("message ")]
+    # Of the redirect and its bounce, too: they came of the first.
+    assert messages == ["aaaaaaaa", "bbbbbbbb", "cccccccc", "dddddddd"]
+    text = LOG.read_text("utf-8", "replace").replace("to=<info@", "to=<INFO@")
+    assert way_in(text, "info@example.org")[0].startswith("message aaaaaaaa")
+
+
 def test_a_gap_is_said() -> None:
     text = LOG.read_text("utf-8", "replace")
     gap = {"time": "2026-11-27T06:00:00+0000", "program": "journal", "event": "gap", "dropped": "3"}
