@@ -29,7 +29,11 @@ def leading_fields(text: str) -> tuple[dict[str, str], str]:
     """The fields that the text begins with, and the rest of it. The first of a name counts."""
     found: dict[str, str] = {}
     at = 0
-    while match := _FIELD.match(text, at):
-        found.setdefault(match[1], unquoted(match[2]))
+    for match in _FIELD.finditer(text):
+        if match.start() != at:
+            break
+        name, value = match.groups()
+        if name not in found:
+            found[name] = unquoted(value) if value.startswith('"') else value
         at = match.end()
     return found, text[at:]

@@ -106,6 +106,7 @@ def test_what_strangers_wrote_is_printed_with_escapes() -> None:
         *("", "{", "{}", "[]", '{"event": 1}', '{"event": "x", "time": null}', "x" * 70_000),
         *("[" * 20_000, '{"a":' * 5_000, '{"event": "accept", "msgid": ["aaaaaaaa"]}'),
         "2026-11-27T05:00:00+0000 info smtpd: ",
+        f'{{"event": "accept", "msgid": "{"a" * 70_000}"}}',
     ],
 )
 def test_a_line_of_another_kind_is_passed_over(line: str) -> None:
