@@ -11,8 +11,9 @@ import click
 from entrypoint.journal.files import JOURNAL, journal_files
 from entrypoint.pseudonyms import FILE, KEY, Pseudonyms
 from entrypoint.trace.lines import Lines, journal_lines, stream_lines
+from entrypoint.trace.search import find_way
 from entrypoint.trace.shown import shown
-from entrypoint.trace.way import bare, find_way
+from entrypoint.trace.way import bare
 
 _HEX = re.compile(r"[0-9A-Fa-f]{8}|[0-9A-Fa-f]{16}")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from entrypoint.text import counted, listed, printable
 from entrypoint.trace.logged import LoggedEvent
-from entrypoint.trace.way import Way, events_alone, events_of
+from entrypoint.trace.way import Way
 
 _METHODS = ("iprev", "spf", "dkim", "dkim-adsp", "dmarc", "arc")
 _WIDTH = 14  # of the longest event's name
@@ -23,7 +23,7 @@ def shown(way: Way) -> Iterator[str]:
             yield ""
         blank = True
         yield from _message(way, msgid)
-    alone = events_alone(way)
+    alone = way.events_alone()
     if alone and not way.messages:
         yield from (_event(event) for event in alone)
     for gap in way.gaps:
@@ -33,7 +33,7 @@ def shown(way: Way) -> Iterator[str]:
 
 
 def _begin(way: Way, msgid: str) -> tuple[float, str]:
-    events = events_of(way, msgid)
+    events = way.events_of(msgid)
     return (events[0].moment if events else 0.0, msgid)
 
 
@@ -43,7 +43,7 @@ def _lost(gap: LoggedEvent) -> str:
 
 
 def _message(way: Way, msgid: str) -> Iterator[str]:
-    events = events_of(way, msgid)
+    events = way.events_of(msgid)
     identity = way.message_ids.get(msgid, "")
     yield printable(f"message {msgid}{f'  <{identity}>' if identity else ''}")
     if msgid in way.came_of:
