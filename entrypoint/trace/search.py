@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from entrypoint.trace.lines import Lines
 from entrypoint.trace.logged import LoggedEvent, read_event
 from entrypoint.trace.needles import Needles
-from entrypoint.trace.way import Way, bare
+from entrypoint.trace.way import MOST_MESSAGES, Way, bare
 
 _MOST_ROUNDS = 12
 _MOST_EVENTS = 20_000
@@ -20,12 +20,15 @@ _MOST_EVENTS = 20_000
 _BOUNCED_WITHIN = 120  # seconds
 
 _WITH_A_SESSION = frozenset({"accept", "recipient", "verify", "sign", "relay", "deliver"})
-_ADDRESSES = ("from", "to", "rcpt", "login")
+_ADDRESSES = ("from", "to", "rcpt")
 
 
 def find_way(lines: Lines, identities: Iterable[str]) -> Way:
     """identities: the id as it was given, and other spellings of it."""
-    search = _Search({each for each in identities if each})
+    wanted = {each for each in identities if each}
+    latest = _latest_of(lines, {each for each in wanted if "@" in each})
+    search = _Search(set(latest) or wanted)
+    search.way.cut = len(latest) >= MOST_MESSAGES
     for _ in range(_MOST_ROUNDS):
         before = search.size()
         search.look_through(lines)
@@ -33,6 +36,24 @@ def find_way(lines: Lines, identities: Iterable[str]) -> Way:
         if search.size() == before:
             break
     return search.way
+
+
+def _latest_of(lines: Lines, addresses: set[str]) -> list[str]:
+    """The last messages that one of the addresses has sent or got; none if they are no addresses.
+
+    Of a busy one there are too many to look at each event.
+    """
+    found: dict[str, None] = {}
+    needles = Needles(addresses)
+    for line in lines() if addresses else ():
+        if "evpid" in line and needles.in_line(line) and (event := read_event(line)) is not None:
+            msgid = event.of("msgid")
+            if msgid and addresses & {event.of(name).lower() for name in _ADDRESSES}:
+                found.pop(msgid, None)
+                found[msgid] = None
+                if len(found) > MOST_MESSAGES:
+                    del found[next(iter(found))]
+    return list(found)
 
 
 class _Search:
@@ -61,9 +82,11 @@ class _Search:
         for line in lines():
             if needles.in_line(line):
                 event = read_event(line)
-                if event is not None and len(events) < _MOST_EVENTS:
+                if event is not None:
                     events.append(event)
-                self.way.cut = self.way.cut or len(events) >= _MOST_EVENTS
+                if len(events) >= _MOST_EVENTS:
+                    self.way.cut = True
+                    break
             elif '"gap"' in line and (gap := read_event(line)) is not None:
                 gaps.append(gap)
         self.way.events, self.way.gaps = events, gaps
@@ -88,16 +111,11 @@ class _Search:
                 self._follow_to_bounce(event)
 
     def _follow_wanted(self, event: LoggedEvent) -> None:
-        """An id that was asked for, or the address of a sender or recipient."""
         msgid, wanted = event.of("msgid"), self._wanted
         if event.of("session") in wanted:
             self.way.alone.add(event.of("session"))
             self.way.add(msgid)
-        if not msgid:
-            return
-        named = {event.of("evpid"), bare(event.of("message-id"))}
-        named |= {event.of(name).lower() for name in _ADDRESSES}
-        if named & wanted:
+        if msgid and {event.of("evpid"), bare(event.of("message-id"))} & wanted:
             self.way.add(msgid)
 
     def _follow_message(self, event: LoggedEvent) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from entrypoint.trace.logged import LoggedEvent
 
-_MOST_MESSAGES = 200
+MOST_MESSAGES = 200
 
 _MSGID = re.compile(r"[0-9a-f]{8}")
 _OF_A_SESSION = frozenset(
@@ -42,7 +42,7 @@ class Way:
         """Follow this message, too."""
         if msgid in self.messages or not _MSGID.fullmatch(msgid):
             return
-        if len(self.messages) >= _MOST_MESSAGES:
+        if len(self.messages) >= MOST_MESSAGES:
             self.cut = True
             return
         self.messages.append(msgid)
