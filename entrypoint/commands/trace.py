@@ -63,5 +63,5 @@ def _spellings(identifier: str) -> set[str]:
     if not identifier.startswith("<"):
         found.add(plain.lower())
         if names is not None:
-            found.add(names.address(plain))
+            found.add(names.address(plain.lower()))
     return found
