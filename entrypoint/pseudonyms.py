@@ -40,12 +40,17 @@ _NAMED = re.compile(
 # As smtpd writes them (filters.srs): hash, day, domain, local part.
 _SRS = re.compile(r"(srs0)[=+-][^=]{4}=[^=]{2}=([\w-]+(?:\.[\w-]+)+)=(.+)", re.IGNORECASE)
 _DONE = re.compile(rf"(?:srs0=[\w.-]+=)?(?:user|id)-[a-z2-7]{{{_LENGTH}}}", re.IGNORECASE)
+_DONE_ID = re.compile(rf"id-[a-z2-7]{{{_LENGTH}}}@[\w.-]+")
 _PATH = re.compile(r"(/data/mail/)([^/\s]+)/([^/\s()'\",:;]+)")
-# A login may be no address, and hold spaces. smtpd's deliveries name the system's user.
-_LOGIN = re.compile(
-    r"\b(?:user|login)=(?:<([^>]*)>|\"((?:[^\"\\]|\\.)*)\"|([^\s<\"]\S*))"
+# A login, and an address that was cut, may be no address, and hold spaces. smtpd's deliveries name
+# the system's user.
+_NAME = re.compile(
+    r"\b(?:user|login|from|to)=(?:<([^>]*)>|\"((?:[^\"\\]|\\.)*)\"|([^\s<\"]\S*))"
     r"|\bsmtp authentication user=(.*)(?= result=)"
 )
+# A recipient without a domain, in our own reply.
+_RESULT = re.compile(r"(?<= failed-command result=\")(?:[^\"\\]|\\.)*")
+_BARE = re.compile(r"<([^<>@]+)>")
 _NOBODY = frozenset({"", "-", "vmail", "root"})
 # Dovecot's own: `lua(bob,192.0.2.1,<…>)`.
 _ASKED = re.compile(r"\b([a-z-]{1,20}\()([^(),@\s]+)(,[0-9a-f.:]+[,)])")
@@ -58,6 +63,7 @@ _VERB = re.compile(
     re.I,
 )
 _ONE_ADDRESS = re.compile(rf"<?[^\s<>()\[\]{{}},;:\"@]+@{_DOMAIN}>?")
+_QUOTED_ADDRESS = re.compile(rf'\\?"[^"]*"@{_DOMAIN}')
 # RFC 2142 and RFC 5321: they name nobody.
 _ROLES = frozenset({"postmaster", "abuse", "mailer-daemon"})
 # Words of the log's own forms: as a local part they say no more than a role does.
@@ -105,7 +111,7 @@ class Pseudonyms:
     def message_id(self, text: str) -> str:
         """Of a Message-ID; its left side often holds an address, or a login."""
         inner = text.strip().removeprefix("<").removesuffix(">")
-        if not inner or _DONE.match(inner):
+        if not inner or _DONE_ID.fullmatch(inner):
             return text
         _, at, domain = inner.rpartition("@")
         if not at or not re.fullmatch(r"[\w.-]+", domain):
@@ -123,28 +129,37 @@ class Pseudonyms:
             known.update((plain, self._base(plain)))
             return self._written(local, at, domain)
 
-        def login(match: re.Match[str]) -> str:
-            name = next(part for part in match.groups() if part is not None)
-            if name in _NOBODY or _DONE.match(name) or "@" in name:
-                return match[0]
+        def hashed(name: str) -> str:
+            if name in _NOBODY or name.lower() in _ROLES or _DONE.fullmatch(name):
+                return name
             known.add(name.lower())
-            return match[0].replace(name, f"user-{self._hash(name.lower())}")
+            return f"user-{self._hash(name.lower())}"
+
+        def named(match: re.Match[str]) -> str:
+            begin, end = match.span(match.lastindex or 0)
+            name = text[begin:end]
+            if _ONE_ADDRESS.fullmatch(name) or _QUOTED_ADDRESS.fullmatch(name):
+                return match[0]
+            return text[match.start() : begin] + hashed(name) + text[end : match.end()]
+
+        def in_result(match: re.Match[str]) -> str:
+            return _BARE.sub(lambda bare: f"<{hashed(bare[1])}>", match[0])
 
         def path(match: re.Match[str]) -> str:
             return f"{match[1]}{match[2]}/{self._written(match[3], '', match[2])}"
 
         def asked(match: re.Match[str]) -> str:
-            if _DONE.match(match[2]):
-                return match[0]
-            return f"{match[1]}user-{self._hash(match[2].lower())}{match[3]}"
+            return f"{match[1]}{hashed(match[2])}{match[3]}"
 
         # Each is looked for only where it can be: nearly all lines hold one or two of them.
         if "-id=" in text or "msgid=" in text:
             text = _MESSAGE_ID.sub(self._in_message_id, text)
         if 'command="' in text:
             text = _COMMAND.sub(lambda match: match[1] + _command(match[2]), text)
-        if "user=" in text or "login=" in text:
-            text = _LOGIN.sub(login, text)
+        if "user=" in text or "login=" in text or "from=" in text or "to=" in text:
+            text = _NAME.sub(named, text)
+        if " failed-command " in text:
+            text = _RESULT.sub(in_result, text)
         if "(" in text:
             text = _ASKED.sub(asked, text)
         if "/data/mail/" in text:
