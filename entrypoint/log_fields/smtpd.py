@@ -64,6 +64,12 @@ _FORMS: dict[str, tuple[str, re.Pattern[str]]] = {
         ),
         ("mta", "connecting", "out-connect", r"address=(?P<server>\S+) host=(?P<host>.*)"),
         ("mta", "tls", "out-tls", r"ciphers=(?P<tls>.*)"),
+        (
+            "mta",
+            "cert-check",
+            "out-certificate",
+            r'result="(?P<result>[a-z ]+)" fingerprint="[^"]*"',
+        ),
         ("mta", "error", "out-error", r"reason=(?P<reason>.*)"),
         ("mta", "disconnected", "out-disconnect", r"reason=(?P<reason>.*)"),
     )
@@ -76,6 +82,12 @@ _QUEUE = re.compile(
     rf"{_DELAY}, stat=(?P<reply>.*)",
     re.DOTALL,
 )
+# What goes wrong behind the first message of a session.
+_LATER_ERROR = re.compile(
+    r"smtp-out: Error on session (?P<session>[0-9a-f]{16}) after \d+ messages? sent: "
+    r"(?P<reason>.*)",
+    re.DOTALL,
+)
 _ENDED = {"Expire": "expired", "Remove": "removed"}
 
 
@@ -83,7 +95,7 @@ def fields(message: str) -> Fields:
     """The event and its fields; none of a line that is about no session and no envelope."""
     begin = _SESSION.match(message)
     if begin is None:
-        return _of_queue(message)
+        return _of_no_session(message)
     session, kind = begin.groups()
     event, form = _FORMS.get(kind, _NO_FORM)
     match = form.fullmatch(message, begin.end())
@@ -94,7 +106,9 @@ def fields(message: str) -> Fields:
     return found
 
 
-def _of_queue(message: str) -> Fields:
+def _of_no_session(message: str) -> Fields:
+    if match := _LATER_ERROR.fullmatch(message):
+        return _named(match, {"event": "out-error"})
     match = _QUEUE.fullmatch(message)
     if match is None:
         return {}

@@ -12,7 +12,7 @@ from entrypoint.trace.logged import LoggedEvent
 from entrypoint.trace.way import Way
 
 _METHODS = ("iprev", "spf", "dkim", "dkim-adsp", "dmarc", "arc")
-_WIDTH = 14  # of the longest event's name
+_WIDTH = 15  # of the longest event's name
 
 
 def shown(way: Way) -> Iterator[str]:
@@ -123,6 +123,7 @@ _TEXTS: dict[str, Callable[[LoggedEvent], str]] = {
     "store-error": lambda event: f"{event.of('login')}: {event.of('reason')}",
     "out-connect": lambda event: f"{event.of('server')} ({event.of('host')})",
     "out-tls": lambda event: event.of("tls"),
+    "out-certificate": lambda event: event.of("result"),
     "out-error": lambda event: event.of("reason"),
     "out-disconnect": lambda event: event.of("reason"),
 }

@@ -13,7 +13,7 @@ _MSGID = re.compile(r"[0-9a-f]{8}")
 _OF_A_SESSION = frozenset(
     {
         *("connect", "tls", "auth", "refuse", "greylist", "unsigned", "disconnect"),
-        *("out-connect", "out-tls", "out-error", "out-disconnect"),
+        *("out-connect", "out-tls", "out-certificate", "out-error", "out-disconnect"),
     }
 )
 _OF_DOVECOT = frozenset(
