@@ -24,6 +24,20 @@ found = pseudonyms.Pseudonyms.of_this_start(folder / "pseudonyms")
 logpipe.Pseudonyms.of_this_start = lambda: found
 logpipe.main()
 """
+# The same, where nothing is written before the program's end.
+HELD = """
+import threading
+from entrypoint.supervise import logpipe
+class Held(logpipe.JournalWriter):
+    ended = threading.Event()
+    def _append(self, lines):
+        self.ended.wait(10)
+        super()._append(lines)
+    def finish(self):
+        self.ended.set()
+        super().finish()
+logpipe.JournalWriter = Held
+"""
 LINES = """
 609b76e3c486345d smtp connected address=192.0.2.1 host=mx.far.example
 609b76e3c486345d smtp message msgid=d43fc6ac size=928 nrcpt=1 proto=ESMTP
@@ -39,12 +53,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def logged(folder: Path, *options: str) -> str:
+def logged(folder: Path, *options: str, run: str = RUN) -> str:
     """The log of a program that prints these lines as smtpd, and fails."""
     program = f"import sys; print({LINES.strip()!r}, flush=True); sys.exit(3)"
     arguments = [str(folder), *options, "smtpd", sys.executable, "-c", program]
     done = subprocess.run(
-        [sys.executable, "-c", RUN, *arguments], capture_output=True, check=False, timeout=20
+        [sys.executable, "-c", run, *arguments], capture_output=True, check=False, timeout=20
     )
     assert done.returncode == 3, done.stderr
     return done.stderr.decode()
@@ -61,6 +75,11 @@ def test_the_journal_has_the_events_whatever_the_log_has(
 ) -> None:
     logged(folder, "--journal", "3", *options)
     assert [each["event"] for each in journal(folder)] == ["connect", "accept", "recipient"]
+
+
+def test_what_was_said_last_is_in_the_journal(folder: Path) -> None:
+    logged(folder, "--journal", "3", run=HELD + RUN)
+    assert len(journal(folder)) == 3
 
 
 def test_without_it_the_log_is_the_same(folder: Path) -> None:

@@ -133,6 +133,16 @@ def test_an_address_is_all_of_its_messages() -> None:
     assert way_in(text, "info@example.org")[0].startswith("message aaaaaaaa")
 
 
+@pytest.mark.parametrize("identity", ["\u00fc@x.example", 'a"\\b@x.example', "a\tb@x.example"])
+def test_a_message_id_is_found_however_a_form_writes_it(identity: str) -> None:
+    store = {"time": "x", "program": "dovecot", "event": "store", "message-id": f"<{identity}>"}
+    found = {"time": "x", "program": "inbound", "event": "verify", "msgid": "aaaaaaaa"}
+    text = "".join(
+        f"{json.dumps({**each, 'message-id': f'<{identity}>'})}\n" for each in (store, found)
+    )
+    assert way_in(text, identity)[0].startswith("message aaaaaaaa")
+
+
 def test_a_gap_is_said() -> None:
     text = LOG.read_text("utf-8", "replace")
     gap = {"time": "2026-11-27T06:00:00+0000", "program": "journal", "event": "gap", "dropped": "3"}
