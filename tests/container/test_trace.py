@@ -10,7 +10,8 @@ import imaplib
 import json
 import re
 import smtplib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -89,9 +90,20 @@ class Sent:
             self.ids[name] = reply.decode().split()[1]
 
 
-def refused(call: Callable[[], object]) -> None:
-    with pytest.raises((smtplib.SMTPException, imaplib.IMAP4.error)):
-        call()
+def wrong_smtp(server: Signpost, login: str) -> None:
+    with (
+        smtplib.SMTP_SSL(server.v4, 465, timeout=20, context=any_certificate()) as session,
+        pytest.raises(smtplib.SMTPException),
+    ):
+        session.login(login, "wrong")
+
+
+def wrong_imap(server: Signpost, login: str) -> None:
+    with (
+        imaplib.IMAP4_SSL(server.v4, 993, ssl_context=any_certificate()) as session,
+        pytest.raises(imaplib.IMAP4.error),
+    ):
+        session.login(login, "wrong")
 
 
 def say(server: Signpost, *lines: str) -> None:
@@ -110,7 +122,7 @@ def sent(world: World, image: None) -> Iterator[Sent]:
         script = 'require ["copy"];\nredirect :copy "awayq@far.test";\n'
         with ManageSieve(server.v4) as session:
             session.start_tls(any_certificate()).login(*PETER).activate(script)
-        listens = ("sh", "-c", "ss -ltn 2>/dev/null | grep -q :2525 || grep -q :09DD /proc/net/tcp")
+        listens = ("grep", "-q", ":09DD .* 0A ", "/proc/net/tcp")  # 2525, LISTEN
         wait_until(lambda: server.attempt(*listens).returncode == 0, "the other server")
         sent = Sent(server)
         sent.incoming("team", "strangerq@far.test", "teamq@example.org", "wendyq+tagq@example.org")
@@ -134,12 +146,18 @@ def sent(world: World, image: None) -> Iterator[Sent]:
             "RCPT TO:<@routedq:rcptq@example.org>",
         )
         say(server, "fooq@example.org", "FOO fooq", "AUTH PLAIN authq@example.org")
-        for login in ("wrongq@example.org", "barewrongq"):
-            with smtplib.SMTP_SSL(server.v4, 465, timeout=20, context=any_certificate()) as session:
-                refused(lambda login=login: session.login(login, "wrong"))  # type: ignore[misc]
-        for login in ("imapwrongq@example.org", "bareimapq"):
-            with imaplib.IMAP4_SSL(server.v4, 993, ssl_context=any_certificate()) as imap:
-                refused(lambda login=login: imap.login(login, "wrong"))  # type: ignore[misc]
+        # Each takes seconds: a wrong password is answered late.
+        with ThreadPoolExecutor() as pool:
+            wrong = [
+                pool.submit(wrong_smtp, server, name)
+                for name in ("wrongq@example.org", "barewrongq")
+            ]
+            wrong += [
+                pool.submit(wrong_imap, server, name)
+                for name in ("imapwrongq@example.org", "bareimapq")
+            ]
+        for each in wrong:
+            each.result()
         for name in ("friend", "gone", "busy"):
             server.wait_for_log(rf'"event": "relay".*"msgid": "{sent.ids[name]}"')
         for name in ("team", "redirected", "verp", "odd"):
