@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Sequence
 
@@ -34,6 +35,7 @@ from filters.unsigned_counts import UnsignedCounts
 log = logging.getLogger(__name__)
 
 _NULL_SENDER = "signer: the null sender"
+_ACCOUNT = re.compile(r"[!#-\[\]-~]+")
 
 
 class Signer:
@@ -122,7 +124,7 @@ class Signer:
             return refusal
         session.state[SCRIPT_OF] = script.account
         if script.kind == "redirect":
-            _log_leaving(session, f"login={script.account} script=redirect", script.message)
+            _log_leaving(session, script.account, "script=redirect", script.message)
             return script.message.raw
         ours = [to for to in session.recipients if self._is_ours(to.rpartition("@")[2])]
         return self._sign_for_author(session, addressed(script.message, ours))
@@ -230,8 +232,8 @@ class Signer:
         self.unsigned.signed(domain)
         log.debug("session=%s signed in %.2f ms", session.id, 1e3 * (time.perf_counter() - start))
         signed = ",".join(key.selector for key in keys)
-        login = session.user or session.state.get(SCRIPT_OF) or "-"
-        _log_leaving(session, f"login={login} author={domain} signed={signed}", message)
+        login = session.user or session.state.get(SCRIPT_OF)
+        _log_leaving(session, login, f"author={domain} signed={signed}", message)
         return signatures + message.raw
 
     def _leave_as_nobodys(
@@ -278,16 +280,20 @@ class Signer:
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
 
 
-def _log_leaving(session: Session, what: str, message: Message) -> None:
+def _log_leaving(session: Session, login: str | None, what: str, message: Message) -> None:
     """Which message is whose; what the sender chose stands last. Nobody waits for the line."""
+    owner = login or "-"
+    # An account has no such character; without an address file a script's may be anything.
+    whose = owner if _ACCOUNT.fullmatch(owner) else quoted(owner)
 
     def write(transaction: Transaction | None) -> None:
         named = message.named(b"message-id")
         identity = b" ".join(named[0].value.split()) if named else b""
         log.info(
-            "session=%s msgid=%s %s from=%s message-id=%s",
+            "session=%s msgid=%s login=%s %s from=%s message-id=%s",
             session.id,
             transaction.msgid if transaction is not None else "-",
+            whose,
             what,
             quoted((transaction.sender if transaction is not None else None) or ""),
             quoted(identity.decode("ascii", "backslashreplace")),

@@ -45,7 +45,9 @@ def _latest_of(lines: Lines, addresses: set[str]) -> list[str]:
     """
     found: dict[str, None] = {}
     needles = Needles(addresses)
-    for line in lines() if addresses else ():
+    if not addresses:
+        return []
+    for line in lines():
         if "evpid" in line and needles.in_line(line) and (event := read_event(line)) is not None:
             msgid = event.of("msgid")
             if msgid and addresses & {event.of(name).lower() for name in _ADDRESSES}:
