@@ -31,6 +31,7 @@ COMMANDS = {
     "hash": "Ask for a password and print its hash, for ACCOUNTS.",
     "blocked": "Who is shut out for failed logins, and for how long.",
     "queue": "Look at the queue and act on it.",
+    "trace": "What became of a message: its way, with times and verdicts.",
 }
 
 

@@ -224,6 +224,11 @@ def salt_key(data: Path = DATA) -> str | None:
         return None
 
 
+def pseudonym_key(data: Path = DATA) -> str:
+    """What the pseudonyms of addresses are made with. Raises OSError."""
+    return _kept(data / "secrets/pseudonyms", 40)
+
+
 def _loop_key(data: Path, say: Say | None) -> SecretStr | None:
     """None where the disk takes nothing: mail goes on without the marks of mail loops."""
     try:

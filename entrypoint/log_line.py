@@ -6,10 +6,10 @@ runs. What logs events of its own uses `entrypoint.log`.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Literal, NamedTuple
 
 from entrypoint.text import printable
@@ -28,16 +28,30 @@ class LogLine(NamedTuple):
 Say = Callable[[LogLine], None]
 
 
-def log_line(form: str, level: str, program: str, message: str, now: float | None = None) -> str:
+def log_line(
+    form: str,
+    level: str,
+    program: str,
+    message: str,
+    now: float | None = None,
+    fields: Mapping[str, str] | None = None,
+) -> str:
     """`2026-11-25T03:29:27+0000 info smtpd: text`, or a JSON object; without line end.
 
-    Control characters are escaped: a line is one event whoever wrote its text.
+    Control characters are escaped: a line is one event whoever wrote its text. fields: what the
+    text says (entrypoint.log_fields), as further members of the object.
     """
     stamp = _stamp(int(time.time() if now is None else now))
     if form == "json":
         event = {"time": stamp, "level": level, "program": program, "message": message}
-        return json.dumps(event)
+        return json_object({**event, **fields} if fields else event)
     return f"{stamp} {level} {program}: {printable(message)}"
+
+
+def json_object(members: Mapping[str, str]) -> str:
+    """As `json.dumps` writes it, which takes twice the time. The names need no escapes."""
+    written = [f'"{name}": {encode_basestring_ascii(text)}' for name, text in members.items()]
+    return f"{{{', '.join(written)}}}"
 
 
 @lru_cache(maxsize=1)

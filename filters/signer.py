@@ -6,7 +6,9 @@ who may send as whom. It must not know who its recipients are.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
 import time
 from collections.abc import Sequence
 
@@ -26,13 +28,14 @@ from filters.quoting import quoted
 from filters.recipients import mailboxes
 from filters.resenders import resenders
 from filters.script_mail import SCRIPT_OF, ScriptMail, addressed, dmarc_result
-from filters.smtpd import Reject, Request, Session
+from filters.smtpd import Reject, Request, Session, Transaction
 from filters.smtpd.connection import Handshake
 from filters.unsigned_counts import UnsignedCounts
 
 log = logging.getLogger(__name__)
 
 _NULL_SENDER = "signer: the null sender"
+_ACCOUNT = re.compile(r"[!#-\[\]-~]+")
 
 
 class Signer:
@@ -121,6 +124,7 @@ class Signer:
             return refusal
         session.state[SCRIPT_OF] = script.account
         if script.kind == "redirect":
+            _log_leaving(session, script.account, "script=redirect", script.message)
             return script.message.raw
         ours = [to for to in session.recipients if self._is_ours(to.rpartition("@")[2])]
         return self._sign_for_author(session, addressed(script.message, ours))
@@ -227,6 +231,9 @@ class Signer:
             return self._leave_unsigned(session, message, domain, reason)
         self.unsigned.signed(domain)
         log.debug("session=%s signed in %.2f ms", session.id, 1e3 * (time.perf_counter() - start))
+        signed = ",".join(key.selector for key in keys)
+        login = session.user or session.state.get(SCRIPT_OF)
+        _log_leaving(session, login, f"author={domain} signed={signed}", message)
         return signatures + message.raw
 
     def _leave_as_nobodys(
@@ -271,6 +278,33 @@ class Signer:
     def _refuse(login: str, address: str) -> Reject:
         log.warning("login=%s may not send as %s", login, quoted(address))
         return Reject(550, f"5.7.1 <{address}> is not an address of {login}")
+
+
+def _log_leaving(session: Session, login: str | None, what: str, message: Message) -> None:
+    """Which message is whose; what the sender chose stands last. Nobody waits for the line."""
+    owner = login or "-"
+    # An account has no such character; without an address file a script's may be anything.
+    whose = owner if _ACCOUNT.fullmatch(owner) else quoted(owner)
+
+    def write(transaction: Transaction | None) -> None:
+        named = message.named(b"message-id")
+        identity = b" ".join(named[0].value.split()) if named else b""
+        log.info(
+            "session=%s msgid=%s login=%s %s from=%s message-id=%s",
+            session.id,
+            transaction.msgid if transaction is not None else "-",
+            whose,
+            what,
+            quoted((transaction.sender if transaction is not None else None) or ""),
+            quoted(identity.decode("ascii", "backslashreplace")),
+        )
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # a program of another kind
+        write(session.transaction)
+    else:
+        loop.call_soon(write, session.transaction)
 
 
 def _reach_only(account: str, session: Session, ours: LocalAddresses) -> bool:

@@ -18,6 +18,7 @@ from entrypoint.health.judge import judge
 from entrypoint.health.left_mail import left_mail
 from entrypoint.health.unsigned import check_unsigned
 from entrypoint.paths import PORTS, RUN, WEB
+from entrypoint.pseudonyms import Pseudonyms
 from entrypoint.text import printable
 
 # All together, with Python's start, stay below 10 s; the image's HEALTHCHECK waits 20 s.
@@ -48,8 +49,10 @@ def command() -> None:
     problems += _in_time("the disks", disks.problems)
     problems += _in_time("the mounted files", mounted_files.problems)
     problems += _in_time("mail that is not vmail's", left_mail)
+    # The engine keeps what a health check has printed.
+    names = Pseudonyms.of_this_start()
     for problem in problems:
-        click.echo(f"unhealthy: {printable(problem)}")
+        click.echo(f"unhealthy: {printable(names.text(problem) if names else problem)}")
     if problems:
         _end(1)
     ports = rendered_ports(RUN / PORTS)

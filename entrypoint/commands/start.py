@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import secrets
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import click
 
-from entrypoint import data, mounted_files, paths, render, resolv_conf
+from entrypoint import data, mounted_files, paths, pseudonyms, render, resolv_conf
 from entrypoint.accounts.store import AccountStore
 from entrypoint.config import environ
 from entrypoint.config.named_files import named_files
@@ -24,7 +26,8 @@ from entrypoint.disks import explained
 from entrypoint.dns_records import records
 from entrypoint.doctor.client_addresses import check_clients
 from entrypoint.files import claim_tree, own_folder
-from entrypoint.log import start_logging, write_lines
+from entrypoint.journal.files import JOURNAL, sweep
+from entrypoint.log import start_logging, use_pseudonyms, write_lines
 from entrypoint.log_line import LogLine
 from entrypoint.mail_owner import claim_mail
 from entrypoint.maintenance.environment import keep
@@ -136,6 +139,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         make_probe_login(imap=settings.enable_imap)
         keep(os.environ, written, settings)
         mounted_files.note(named_files(os.environ, settings))
+        _make_journal(settings)
         render.write_certificate(
             paths.RUN, served.certificate.read_bytes(), served.key.read_bytes()
         )
@@ -172,6 +176,30 @@ def _make_filter_spool(user: str) -> None:
     own_folder(folder, user, user, 0o700)
 
 
+def _make_journal(settings: Settings) -> None:
+    """The journal's folder, root's alone, and what its lines have in the place of addresses.
+
+    Neither is a reason not to start where the disk takes nothing.
+    """
+    try:
+        if settings.trace_days:
+            own_folder(JOURNAL, "root", "root", 0o700)
+        else:
+            sweep(JOURNAL, 0, time.time())
+    except OSError as error:
+        log.warning("there is no journal for `signpost trace`: %s", explained(error))
+    if not settings.anonymize_emails:
+        pseudonyms.stop_using()
+        return
+    try:
+        key = data.pseudonym_key()
+    except OSError as error:
+        key = secrets.token_hex(20)
+        log.warning("addresses have other pseudonyms until the next start: %s", explained(error))
+    pseudonyms.use(key, settings.recipient_delimiter)
+    use_pseudonyms()
+
+
 def _make_logins_folder() -> None:
     """Where filters.logins answers: whoever can reach its socket may try passwords."""
     own_folder(paths.RUN / "logins", "root", "logins", 0o770)
@@ -203,6 +231,9 @@ def _tell_records(settings: Settings) -> None:
         if objection is not None:
             log.warning("%s: no MTA-STS record yet: %s", name, objection)
     passing = [name for name, objection in ready.items() if objection is None]
+    if settings.anonymize_emails:  # some records hold an address
+        log.info("`signpost dns` prints the DNS records to publish")
+        return
     listed = records(settings, *data.published_keys(settings), passing)
     log.info("DNS records to publish (`signpost dns` prints them again):")
     for of_domain in listed.values():

@@ -55,6 +55,8 @@ _SINGLE: Mapping[str, Callable[[str], object]] = {
     "doctor_every": partial(scalars.duration, least=300, most=7 * 86_400),
     "log_level": partial(scalars.choice, allowed=get_args(LogLevel)),
     "log_format": partial(scalars.choice, allowed=get_args(LogFormat)),
+    "trace_days": partial(scalars.number, least=1, most=365),
+    "anonymize_emails": scalars.boolean,
     "tz": scalars.time_zone,
 }
 _DEFAULT_DELIMITER = str(Settings.model_fields["recipient_delimiter"].default)

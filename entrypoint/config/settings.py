@@ -384,7 +384,19 @@ class Settings(RenderSafe):
         default="info", description="`debug`, `info`, `warning` or `error`."
     )
     log_format: Annotated[LogFormat, Variable(("LOG_FORMAT",), "`text`")] = Field(
-        default="text", description="`text` or `json`."
+        default="text",
+        description="`text` or `json`; what a line says is in fields then "
+        "([docs/logs.md](docs/logs.md)).",
+    )
+    trace_days: Annotated[int | None, Variable(("TRACE_DAYS",), "off")] = Field(
+        default=None,
+        description="Write down what happens to each message, for `signpost trace`, and keep it so "
+        "many days (1 to 365), and 256 MB at most. Without it what was written is removed.",
+    )
+    anonymize_emails: Annotated[bool, Variable(("ANONYMIZE_EMAILS",), "`no`")] = Field(
+        default=False,
+        description="`yes`: the log and the journal have pseudonyms in the place of addresses "
+        "([docs/logs.md](docs/logs.md)).",
     )
     tz: Annotated[str, Variable(("TZ",), "`UTC`")] = Field(
         default="UTC", description="The time zone of logs and Date fields, such as `Europe/Paris`."

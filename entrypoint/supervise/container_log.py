@@ -12,6 +12,7 @@ import os
 import select
 from collections.abc import Iterable, Iterator
 
+from entrypoint.log_fields.of_line import fields_of
 from entrypoint.log_line import LEVELS, log_line
 
 Event = tuple[str, str, str]  # level, program, message
@@ -29,13 +30,17 @@ class ContainerLog:
     def write(self, events: Iterable[Event]) -> None:
         """Write them, at once. What nobody can read any more is dropped: the program goes on."""
         lines = (
-            f"{log_line(self._form, *event)}\n".encode("utf-8", "backslashreplace")
+            f"{self._line(*event)}\n".encode("utf-8", "backslashreplace")
             for event in events
             if event[0] in self._levels
         )
         with contextlib.suppress(OSError):
             for part in in_pieces(lines, select.PIPE_BUF):
                 write_whole(self._descriptor, part)
+
+    def _line(self, level: str, program: str, message: str) -> str:
+        fields = fields_of(program, message) if self._form == "json" else None
+        return log_line(self._form, level, program, message, fields=fields)
 
 
 def in_pieces(lines: Iterable[bytes], longest: int) -> Iterator[bytes]:

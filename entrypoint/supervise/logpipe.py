@@ -25,9 +25,11 @@ from collections.abc import Callable, Sequence
 from io import BufferedReader
 from typing import NoReturn, cast
 
+from entrypoint.journal.writer import JournalWriter
 from entrypoint.log_line import LEVELS
 from entrypoint.paths import RUN
-from entrypoint.supervise.container_log import ContainerLog
+from entrypoint.pseudonyms import Pseudonyms
+from entrypoint.supervise.container_log import ContainerLog, Event
 from entrypoint.supervise.descendants import (
     RunningProcess,
     descendants,
@@ -140,13 +142,26 @@ def main() -> None:
         help="who runs nothing but parts of this program: what is left of an earlier one is killed",
     )
     parser.add_argument("--drop", type=re.compile, help="whole messages that are left out")
+    parser.add_argument("--journal", type=int, metavar="DAYS", help="write it, and keep it so long")
     parser.add_argument("name")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     log = ContainerLog(options.format, options.level)
+    pseudonyms = Pseudonyms.of_this_start()
+    journal: JournalWriter | None = None
+
+    def write(events: Sequence[Event]) -> None:
+        if pseudonyms is not None:
+            events = [(level, name, pseudonyms.text(text)) for level, name, text in events]
+        log.write(events)
+        if journal is not None:
+            journal.take(events)
 
     def say(level: str, message: str) -> None:
-        log.write([(level, options.name, message)])
+        write([(level, options.name, message)])
+
+    if options.journal:
+        journal = JournalWriter(options.journal, say=say)
 
     cause = RUN / f"{options.name}.cause"
     cause.unlink(missing_ok=True)
@@ -156,9 +171,11 @@ def main() -> None:
     said = RUN / f"{options.name}.said"
     if repeated is not None:
         repeated.load(said)
-    reader = LogReader(options.name, program.output, log.write, repeated, options.drop)
+    reader = LogReader(options.name, program.output, write, repeated, options.drop)
     status = program.run(say)
     reader.finish()
+    if journal is not None:
+        journal.finish()
     if repeated is not None:
         repeated.save(said)
     if status is None:

@@ -3,6 +3,7 @@
 import asyncio
 import email.utils
 import json
+import logging
 import re
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from filters.mailauth.dkim.verify import verify
 from filters.mailauth.dns.resolver import StaticResolver
 from filters.mailauth.message import Message
 from filters.signer import Signer
-from filters.smtpd import Reject, Request, Session
+from filters.smtpd import Reject, Request, Session, Transaction
 from filters.smtpd.connection import Handshake
 from filters.unsigned_counts import UnsignedCounts
 
@@ -366,6 +367,38 @@ def test_a_domain_of_ours_without_a_key_is_loud_too(
     assert "far.example" not in path.read_text()
 
 
+def sent_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
+    return [line for line in lines if " message-id=" in line]
+
+
+def test_each_message_that_is_signed_has_a_line(
+    signer: Signer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    mine = session()
+    mine.transaction = Transaction("01234567", sender="alice@example.org")
+    fields = (DATED[0], 'Message-ID: <x" login="root@y>')
+    signer.sign(mine, message("alice@example.org", *fields))
+    assert sent_lines(caplog) == [
+        "session=s msgid=01234567 login=alice@example.org author=example.org "
+        'signed=s1,s1-ed25519 from="alice@example.org" message-id="<x\\" login=\\"root@y>"'
+    ]
+
+
+def test_the_line_comes_behind_the_message(
+    signer: Signer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def sign() -> None:
+        signer.sign(session(), message("alice@example.org", *DATED))
+        assert not sent_lines(caplog)
+
+    asyncio.run(sign())
+    assert len(sent_lines(caplog)) == 1
+
+
 # -- what Sieve scripts send ---------------------------------------------------------------------
 
 MARK = b"X-Signpost-Account: alice@example.org\r\n"
@@ -531,6 +564,26 @@ def test_what_a_script_redirects_is_not_signed_and_leaves_as_it_came(
         strange = b"X-Signpost-Account: x@far.example\r\n" + more + message(author)
         result = signer.sign(session(None), REDIRECT + strange)
         assert result == REDIRECT.replace(MARK, b"") + strange
+
+
+@pytest.mark.parametrize(
+    ("account", "whose"),
+    [
+        ("alice@example.org", "alice@example.org"),
+        ("x msgid=0 y", '"x msgid=0 y"'),
+        ('"@\x1b[31m', '"\\"@\\x1b[31m"'),
+    ],
+)
+def test_what_a_script_redirects_has_a_line(
+    ring: KeyRing, caplog: pytest.LogCaptureFixture, account: str, whose: str
+) -> None:
+    """Without an address file the account may be any text."""
+    caplog.set_level(logging.INFO)
+    sent = REDIRECT.replace(b"alice@example.org", account.encode()) + message("bob@x.test", *DATED)
+    Signer(ring, None, required=False).sign(session(None), sent)
+    assert sent_lines(caplog) == [
+        f'session=s msgid=- login={whose} script=redirect from="" message-id="<1@client.example>"'
+    ]
 
 
 OURS = "Authentication-Results: mail.example.org; "

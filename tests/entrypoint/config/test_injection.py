@@ -86,6 +86,8 @@ WORKING: dict[str, tuple[str, dict[str, str]]] = {
     "EXTRA_FILTERS_SUBMISSION": ("/bin/true --fast", {}),
     "LOG_LEVEL": ("debug", {}),
     "LOG_FORMAT": ("json", {}),
+    "TRACE_DAYS": ("30", {}),
+    "ANONYMIZE_EMAILS": ("yes", {}),
     "TZ": ("Europe/Paris", {}),
 }
 PIECES = [

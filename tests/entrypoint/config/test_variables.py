@@ -58,6 +58,8 @@ PROMISED = [
     "EXTRA_FILTERS_SUBMISSION",
     "LOG_LEVEL",
     "LOG_FORMAT",
+    "TRACE_DAYS",
+    "ANONYMIZE_EMAILS",
     "TZ",
 ]
 

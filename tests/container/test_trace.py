@@ -1,0 +1,259 @@
+"""The way of messages by their journal; and with ANONYMIZE_EMAILS no address stands anywhere.
+
+Each address that is sent here has a local part of its own, so that one look finds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import json
+import re
+import smtplib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from .harness.imap import any_certificate
+from .harness.managesieve import ManageSieve
+from .harness.shell import run, wait_until
+from .harness.signpost import Signpost
+from .harness.world import World
+
+WENDY = ("wendyq@example.org", "wendy's secret")
+OSCAR = ("oscarq@example.org", "oscar's secret")
+PETER = ("peterq@example.org", "peter's secret")
+OTHER_SERVER = Path(__file__).with_name("traced") / "other_server.py"
+ENVIRONMENT = {
+    "MAIL_HOSTNAME": "mail.example.org",
+    "DOMAINS": "example.org",
+    "ACCOUNTS": "\n".join(":".join(account) for account in (WENDY, OSCAR, PETER)),
+    "ALIASES": "teamq@example.org: oscarq@example.org, outsideq@far.test",
+    "RELAY_HOST": "127.0.0.1",
+    "RELAY_PORT": "2525",
+    "RELAY_TLS": "no",
+    "LOG_FORMAT": "json",
+    "TRACE_DAYS": "7",
+    "ANONYMIZE_EMAILS": "yes",
+}
+# What stands before an @ in anything that is sent, and logins that are no addresses.
+WORDS = (
+    *("wendyq", "oscarq", "peterq", "teamq", "outsideq", "tagq", "strangerq", "nobodyq", "verpq"),
+    *("srsvictimq", "quotedq", "gonerq", "busybeeq", "friendq", "forgedq", "wrongq", "barewrongq"),
+    *("imapwrongq", "bareimapq", "vrfyq", "expnq", "mailbareq", "rcptq", "fooq", "messageidq"),
+    *("awayq", "routedq", "authq", "addedq"),
+)
+
+
+class Sent:
+    """What was sent, and the queue ids that smtpd has said."""
+
+    def __init__(self, server: Signpost) -> None:
+        self.server = server
+        self.ids: dict[str, str] = {}
+
+    def incoming(self, name: str, sender: str, *to: str, message_id: str | None = None) -> None:
+        with smtplib.SMTP(self.server.v4, 25, timeout=20) as session:
+            self._send(session, name, sender, to, message_id)
+
+    def outgoing(self, name: str, *to: str, sender: str = WENDY[0]) -> None:
+        with smtplib.SMTP_SSL(
+            self.server.v4, 465, timeout=20, context=any_certificate()
+        ) as session:
+            session.login(*WENDY)
+            self._send(session, name, sender, to, None)
+
+    def _send(
+        self,
+        session: smtplib.SMTP,
+        name: str,
+        sender: str,
+        to: tuple[str, ...],
+        message_id: str | None,
+    ) -> None:
+        session.ehlo("client.test")
+        session.docmd(f"MAIL FROM:<{sender}>")
+        for each in to:
+            session.docmd(f"RCPT TO:<{each}>")
+        if session.docmd("DATA")[0] != 354:
+            return
+        field = message_id or f"<{name}.messageidq@far.test>"
+        text = (
+            f"From: {sender or 'strangerq@far.test'}\r\nTo: {to[0]}\r\nSubject: {name}\r\n"
+            f"Date: Fri, 27 Nov 2026 05:00:00 +0000\r\nMessage-ID: {field}\r\n\r\nhello\r\n.\r\n"
+        )
+        session.send(text)
+        code, reply = session.getreply()
+        if code == 250:
+            self.ids[name] = reply.decode().split()[1]
+
+
+def wrong_smtp(server: Signpost, login: str) -> None:
+    with (
+        smtplib.SMTP_SSL(server.v4, 465, timeout=20, context=any_certificate()) as session,
+        pytest.raises(smtplib.SMTPException),
+    ):
+        session.login(login, "wrong")
+
+
+def wrong_imap(server: Signpost, login: str) -> None:
+    with (
+        imaplib.IMAP4_SSL(server.v4, 993, ssl_context=any_certificate()) as session,
+        pytest.raises(imaplib.IMAP4.error),
+    ):
+        session.login(login, "wrong")
+
+
+def say(server: Signpost, *lines: str) -> None:
+    with smtplib.SMTP(server.v4, 25, timeout=20) as session:
+        for line in lines:
+            with contextlib.suppress(smtplib.SMTPServerDisconnected):
+                session.docmd(line)
+
+
+@pytest.fixture(scope="module")
+def sent(world: World, image: None) -> Iterator[Sent]:
+    """Mail by all ways, refusals included, and all of it done with."""
+    with world.signpost(ENVIRONMENT) as server:
+        other = ("docker", "exec", "--detach", server.container)
+        run(*other, "python3", "-c", OTHER_SERVER.read_text())
+        script = 'require ["copy"];\nredirect :copy "awayq@far.test";\n'
+        with ManageSieve(server.v4) as session:
+            session.start_tls(any_certificate()).login(*PETER).activate(script)
+        listens = ("grep", "-q", ":09DD .* 0A ", "/proc/net/tcp")  # 2525, LISTEN
+        wait_until(lambda: server.attempt(*listens).returncode == 0, "the other server")
+        sent = Sent(server)
+        sent.incoming("team", "strangerq@far.test", "teamq@example.org", "wendyq+tagq@example.org")
+        sent.incoming("redirected", "strangerq@far.test", "peterq@example.org")
+        sent.incoming("unknown", "strangerq@far.test", "nobodyq@example.org")
+        sent.incoming("verp", "list-verpq=oscarq=example.org@lists.test", "oscarq@example.org")
+        sent.incoming("srs", "", "SRS0=abcd=zz=far.test=srsvictimq@example.org")
+        sent.incoming("quoted", '"a quotedq"@far.test', "OscarQ@EXAMPLE.org")
+        sent.incoming(
+            "odd", "strangerq@far.test", "oscarq@example.org", message_id="<no-messageidq>"
+        )
+        sent.outgoing("friend", "friendq@far.test")
+        sent.outgoing("gone", "gonerq@far.test")
+        sent.outgoing("busy", "busybeeq@far.test")
+        sent.outgoing("forged", "friendq@far.test", sender="forgedq@example.org")
+        say(server, "EHLO x", "VRFY vrfyq@example.org", "EXPN expnq", "MAIL FROM:<mailbareq>")
+        say(
+            server,
+            "EHLO x",
+            "MAIL FROM:<strangerq@far.test>",
+            "RCPT TO:<@routedq:rcptq@example.org>",
+        )
+        say(server, "fooq@example.org", "FOO fooq", "AUTH PLAIN authq@example.org")
+        # Each takes seconds: a wrong password is answered late.
+        with ThreadPoolExecutor() as pool:
+            wrong = [
+                pool.submit(wrong_smtp, server, name)
+                for name in ("wrongq@example.org", "barewrongq")
+            ]
+            wrong += [
+                pool.submit(wrong_imap, server, name)
+                for name in ("imapwrongq@example.org", "bareimapq")
+            ]
+        for each in wrong:
+            each.result()
+        for name in ("friend", "gone", "busy"):
+            server.wait_for_log(rf'"event": "relay".*"msgid": "{sent.ids[name]}"')
+        for name in ("team", "redirected", "verp", "odd"):
+            server.wait_for_log(rf'"event": "deliver".*"msgid": "{sent.ids[name]}".*"ok"')
+        yield sent
+
+
+def traced(sent: Sent, identity: str) -> str:
+    """What the journal says, when it has all of it."""
+    return sent.server.exec("signpost", "trace", identity)
+
+
+def journal(server: Signpost) -> str:
+    return server.exec("sh", "-c", "cat /data/journal/*")
+
+
+def test_no_address_stands_in_log_or_journal_or_health(sent: Sent) -> None:
+    server = sent.server
+    server.exec("signpost", "account", "add", "--generate", "addedq@example.org")
+    health = server.attempt("signpost", "health").stdout.decode()
+    for where, text in (
+        ("log", server.logs()),
+        ("journal", journal(server)),
+        ("health", health),
+        ("trace", traced(sent, sent.ids["gone"])),
+    ):
+        left = [word for word in WORDS if word in text.lower()]
+        assert not left, f"{where}: {left}:\n" + "\n".join(
+            line for line in text.splitlines() if any(word in line.lower() for word in left)
+        )
+    # They were there.
+    assert len(re.findall(r"user-[a-z2-7]{10}@", server.logs())) > 40
+
+
+def test_the_journal_is_roots_alone(sent: Sent) -> None:
+    shown = sent.server.exec("sh", "-c", "stat -c '%a %U' /data/journal /data/journal/*")
+    assert set(shown.splitlines()) == {"700 root", "600 root"}
+    assert sent.server.exec("stat", "-c", "%a", "/data/secrets/pseudonyms").strip() == "600"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("team", [r"verify .*far\.test: .*disposition none", r"=> .*: delivered in INBOX"]),
+        ("team", [r"=> <user-\S+@far\.test> for <user-\S+@example\.org>: taken by 127\.0\.0\.1"]),
+        ("redirected", [r"=> redirected by the script of user-\S+@example\.org: see [0-9a-f]{8}"]),
+        ("friend", [r"auth .*: ok", r"sign .*example\.org with mail", r"taken by .*taken as 4711"]),
+        ("gone", [r"refused: 550 5\.1\.1 <user-", r"=> its bounce: see [0-9a-f]{8}", "delivered"]),
+        ("busy", [r"deferred: 451 4\.2\.0 \(user\) is busy", r"signpost queue show [0-9a-f]{16}"]),
+    ],
+)
+def test_a_way_is_told_to_its_end(sent: Sent, name: str, parts: list[str]) -> None:
+    def told() -> str | None:
+        text = traced(sent, sent.ids[name])
+        return text if all(re.search(part, text) for part in parts) else None
+
+    try:
+        wait_until(told, f"the way of {name}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{traced(sent, sent.ids[name])}") from None
+
+
+def test_any_of_its_ids_and_the_log_lead_to_the_same_way(sent: Sent) -> None:
+    server = sent.server
+    way = traced(sent, sent.ids["verp"])
+    found = re.search(rf"{sent.ids['verp']}[0-9a-f]{{8}}", way)
+    session = re.search(r"connect .*, ([0-9a-f]{16})", way)
+    assert found is not None
+    assert session is not None
+    by_message_id = "<verp.messageidq@far.test>"
+    for identity in (found[0], session[1], by_message_id):
+        assert traced(sent, identity) == way
+    log = server.logs().encode()
+    of_log = server.exec("signpost", "trace", "--log", sent.ids["verp"], stdin=log)
+    # The journal's times are finer, and its order is that of both programs' threads.
+    shape = r"(?m)^  \S+  "
+    assert sorted(re.sub(shape, "  ", of_log).splitlines()) == sorted(
+        re.sub(shape, "  ", way).splitlines()
+    )
+
+
+def test_an_id_of_nobody_is_an_error(sent: Sent) -> None:
+    done = sent.server.attempt("signpost", "trace", "00000000")
+    assert done.returncode == 1
+    assert b"the journal has nothing of this id" in done.stderr
+
+
+def test_lines_of_all_programs_have_the_same_fields(sent: Sent) -> None:
+    events = [json.loads(line) for line in sent.server.logs().splitlines() if line.startswith("{")]
+    msgid = sent.ids["team"]
+    of_message = {(each["program"], each["event"]) for each in events if each.get("msgid") == msgid}
+    assert {("inbound", "verify"), ("smtpd", "accept"), ("smtpd", "recipient")} <= of_message
+    assert {("smtpd", "deliver"), ("smtpd", "relay")} <= of_message
+    (identity,) = {
+        each["message-id"] for each in events if each.get("msgid") == msgid and "message-id" in each
+    }
+    assert any(
+        each["program"] == "dovecot" and each.get("message-id") == identity for each in events
+    )

@@ -1,0 +1,150 @@
+"""A message's way from a log: cases/NAME.way has an id, and what is printed of cases/mail.log."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from entrypoint.journal.writer import JournalWriter
+from entrypoint.log_fields.of_line import fields_of
+from entrypoint.log_line import log_line
+from entrypoint.pseudonyms import Pseudonyms
+from entrypoint.trace.lines import Lines, journal_lines, stream_lines
+from entrypoint.trace.logged import read_event
+from entrypoint.trace.search import find_way
+from entrypoint.trace.shown import shown
+
+CASES = Path(__file__).with_name("cases")
+LOG = CASES / "mail.log"
+LINE = re.compile(r"(\S+) (\w+) ([\w-]+): (.*)")
+
+
+def way_of(lines: Lines, *identities: str) -> list[str]:
+    return list(shown(find_way(lines, identities)))
+
+
+def way_in(text: str | bytes, *identities: str) -> list[str]:
+    content = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+    with stream_lines(io.BytesIO(content)) as lines:
+        return way_of(lines, *identities)
+
+
+def parts() -> list[tuple[str, str, str, str]]:
+    """Time, level, program and message of each line of the log."""
+    text = LOG.read_text("utf-8", "replace")
+    return [match.groups() for line in text.splitlines() if (match := LINE.fullmatch(line))]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("case", sorted(CASES.glob("*.way")), ids=lambda path: path.stem)
+def test_a_way(case: Path) -> None:
+    identity, *expected = case.read_text("utf-8").splitlines()
+    assert way_in(LOG.read_bytes(), identity) == expected
+
+
+@pytest.mark.parametrize("case", sorted(CASES.glob("*.way")), ids=lambda path: path.stem)
+def test_a_log_in_json_and_one_of_compose_say_the_same(case: Path) -> None:
+    identity, *expected = case.read_text("utf-8").splitlines()
+    as_json = ""
+    for stamp, level, program, message in parts():
+        line = json.loads(log_line("json", level, program, message, 0, fields_of(program, message)))
+        as_json += json.dumps({**line, "time": stamp}) + "\n"
+    assert way_in(as_json, identity) == expected
+    prefixed = "".join(f"signpost-1  | {line}\n" for line in as_json.splitlines())
+    assert way_in(prefixed, identity) == expected
+    prefixed = "".join(
+        f"signpost-1  | {' '.join(each[:2])} {each[2]}: {each[3]}\n" for each in parts()
+    )
+    assert way_in(prefixed, identity) == expected
+
+
+def test_the_journal_says_the_same(tmp_path: Path) -> None:
+    journal = JournalWriter(1, tmp_path)
+    journal.take((level, program, message) for _, level, program, message in parts())
+    journal.finish()
+    now = way_of(journal_lines(tmp_path), "1000000000000002")
+    _, *expected = (CASES / "refused.way").read_text("utf-8").splitlines()
+    assert [line.split()[1:] for line in now] == [line.split()[1:] for line in expected]
+
+
+def test_with_pseudonyms_the_way_is_as_long() -> None:
+    names = Pseudonyms(b"key")
+    text = "".join(f"{' '.join(each[:2])} {each[2]}: {names.text(each[3])}\n" for each in parts())
+    found = way_in(text, "aaaaaaaa")
+    _, *expected = (CASES / "redirect-and-bounce.way").read_text("utf-8").splitlines()
+    assert len(found) == len(expected)
+    assert not re.search(r"ann@|carol|bob@|away", "\n".join(found))
+    by_message_id = names.message_id("<one@far.example>").strip("<>")
+    assert len(way_in(text, by_message_id)) == len(expected)
+
+
+HOSTILE = "\x1b[2J\u202e\n2026-11-27T05:00:00+0000 info smtpd: forged"
+
+
+def test_what_strangers_wrote_is_printed_with_escapes() -> None:
+    event = {
+        "time": HOSTILE,
+        "program": HOSTILE,
+        "event": "relay",
+        "evpid": "aaaaaaaa00000001",
+        "msgid": "aaaaaaaa",
+        "to": HOSTILE,
+        "reply": HOSTILE,
+        "result": HOSTILE,
+        "message-id": HOSTILE,
+    }
+    for line in way_in(json.dumps(event) + "\n", "aaaaaaaa"):
+        assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("", "{", "{}", "[]", '{"event": 1}', '{"event": "x", "time": null}', "x" * 70_000),
+        *("[" * 20_000, '{"a":' * 5_000, '{"event": "accept", "msgid": ["aaaaaaaa"]}'),
+        "2026-11-27T05:00:00+0000 info smtpd: ",
+        f'{{"event": "accept", "msgid": "{"a" * 70_000}"}}',
+    ],
+)
+def test_a_line_of_another_kind_is_passed_over(line: str) -> None:
+    assert read_event(line) is None
+
+
+def test_many_messages_of_one_session_are_cut_and_said_so() -> None:
+    text = "".join(
+        "2026-11-27T05:00:00+0000 info smtpd: 1000000000000001 smtp message "
+        f"msgid={number:08x} size=1 nrcpt=1 proto=ESMTP\n"
+        for number in range(1, 400)
+    )
+    found = way_in(text, "1000000000000001")
+    assert sum(line.startswith("message ") for line in found) == 200
+    assert "there is more of it" in found[-1]
+
+
+def test_an_address_is_all_of_its_messages() -> None:
+    found = way_in(LOG.read_bytes(), "ann@far.example")
+    messages = [line.split()[1] for line in found if line.startswith("message ")]
+    # Of the redirect and its bounce, too: they came of the first.
+    assert messages[:4] == ["aaaaaaaa", "bbbbbbbb", "cccccccc", "dddddddd"]
+    text = LOG.read_text("utf-8", "replace").replace("to=<info@", "to=<INFO@")
+    assert way_in(text, "info@example.org")[0].startswith("message aaaaaaaa")
+
+
+@pytest.mark.parametrize("identity", ["\u00fc@x.example", 'a"\\b@x.example', "a\tb@x.example"])
+def test_a_message_id_is_found_however_a_form_writes_it(identity: str) -> None:
+    store = {"time": "x", "program": "dovecot", "event": "store", "message-id": f"<{identity}>"}
+    found = {"time": "x", "program": "inbound", "event": "verify", "msgid": "aaaaaaaa"}
+    text = "".join(
+        f"{json.dumps({**each, 'message-id': f'<{identity}>'})}\n" for each in (store, found)
+    )
+    assert way_in(text, identity)[0].startswith("message aaaaaaaa")
+
+
+def test_a_gap_is_said() -> None:
+    text = LOG.read_text("utf-8", "replace")
+    gap = {"time": "2026-11-27T06:00:00+0000", "program": "journal", "event": "gap", "dropped": "3"}
+    found = way_in(f"{json.dumps(gap)}\n{text}", "cccccccc")
+    assert "3 events could not be written down before this" in found[-1]
