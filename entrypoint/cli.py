@@ -31,6 +31,8 @@ COMMANDS = {
     "hash": "Ask for a password and print its hash, for ACCOUNTS.",
     "blocked": "Who is shut out for failed logins, and for how long.",
     "queue": "Look at the queue and act on it.",
+    "backup": "Everything in one archive, while the server runs.",
+    "restore": "A backup into new and empty volumes.",
 }
 
 

@@ -16,6 +16,8 @@ import click
 
 from entrypoint import data, mounted_files, paths, render
 from entrypoint.accounts.store import AccountStore
+from entrypoint.backup.empty_volumes import refuse_unfinished
+from entrypoint.backup.held import held_line
 from entrypoint.config import environ
 from entrypoint.config.named_files import named_files
 from entrypoint.config.problems import ConfigurationError, DiskError
@@ -106,6 +108,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
     """
     use_servers(settings.dns_servers)
     try:
+        refuse_unfinished()
         claim_volumes("production")
         # The mount point of a fresh volume: smtpd wants root and exactly this mode.
         own_folder(SPOOL, "root", "root", 0o711)
@@ -114,6 +117,8 @@ def _prepare(settings: Settings, number: str) -> Settings:
         own_folder(SPOOL / "purge", "opensmtpq", "root", 0o700)
         for line in clear_unrewritable(SPOOL):
             log.warning("%s", line)
+        if (held := held_line()) is not None:
+            log.warning("%s", held)
         for user in FILTER_USERS:
             _make_filter_spool(user)
         with suppress(OSError):  # filters.logins says so, and goes on without its file
