@@ -20,7 +20,7 @@ from itertools import pairwise
 
 from entrypoint.backup import tar_stream
 from entrypoint.backup.layout import DIGESTS, END, MANIFEST, place_of
-from entrypoint.backup.tar_stream import ArchiveError, Head, Readable
+from entrypoint.backup.tar_stream import ArchiveError, MemberHead, Readable
 from entrypoint.json_model import JsonModel, read_json
 from entrypoint.text import printable
 
@@ -51,13 +51,13 @@ class _End(JsonModel):
 class Member:
     """content: as many bytes as the head says."""
 
-    head: Head
+    head: MemberHead
     content: Iterable[bytes] = ()
 
 
 def member(name: str, content: bytes, mtime: int = 0) -> Member:
     """A small file."""
-    return Member(Head(name, "file", len(content), mtime), (content,))
+    return Member(MemberHead(name, "file", len(content), mtime), (content,))
 
 
 def written(manifest: Manifest, members: Iterable[Member]) -> Iterator[bytes]:
@@ -151,7 +151,7 @@ class ArchiveReader:
                 f"{FORMAT}; restore it with version {version}"
             )
 
-    def members(self) -> Iterator[tuple[Head, Iterator[bytes]]]:
+    def members(self) -> Iterator[tuple[MemberHead, Iterator[bytes]]]:
         """Each file and folder with its content, which is read past if it is not taken."""
         while (head := self._next()) is not None:
             if head.name.startswith(DIGESTS):
@@ -167,7 +167,7 @@ class ArchiveReader:
                 pass
         raise ArchiveError("its end is missing; it was cut off")
 
-    def _next(self) -> Head | None:
+    def _next(self) -> MemberHead | None:
         found = tar_stream.read_head(self._stream)
         if found is None:
             return None
@@ -177,7 +177,7 @@ class ArchiveReader:
             self._seen.count += 1
         return head
 
-    def _content(self, head: Head) -> Iterator[bytes]:
+    def _content(self, head: MemberHead) -> Iterator[bytes]:
         digest = hashlib.sha256()
         for piece in tar_stream.content(self._stream, head.size):
             digest.update(piece)
@@ -192,13 +192,13 @@ class ArchiveReader:
             if len(self._seen.digests) > _DIGESTED:
                 raise ArchiveError(f"{printable(head.name)}: no digest")
 
-    def _check(self, head: Head) -> None:
+    def _check(self, head: MemberHead) -> None:
         place = place_of(head.name)
         if place is None or head.kind not in place.kinds:
             raise ArchiveError(f"{printable(head.name)}: this version knows no such {head.kind}")
         self._seen.names.append(hash(head.name))
 
-    def _compare(self, head: Head) -> None:
+    def _compare(self, head: MemberHead) -> None:
         """The digests of the files before, with those that they have."""
         self._seen.batch += 1
         seen, self._seen.digests = self._seen.digests, []
@@ -215,7 +215,7 @@ class ArchiveReader:
                 )
         raise ArchiveError(f"{head.name}: digests of other files")
 
-    def _finish(self, head: Head) -> None:
+    def _finish(self, head: MemberHead) -> None:
         try:
             end = read_json(_End, self._text(head))
         except ValueError as error:
@@ -235,7 +235,7 @@ class ArchiveReader:
             if any(data):
                 raise ArchiveError("something stands behind the archive")
 
-    def _text(self, head: Head) -> bytes:
+    def _text(self, head: MemberHead) -> bytes:
         if head.kind != "file" or head.size > _LONGEST:
             raise ArchiveError(f"{printable(head.name)}: it is too long")
         return b"".join(self._content(head))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from entrypoint.backup.held import HELD, held_messages
 from entrypoint.backup.restore import OwnerOf, owner_of
 from entrypoint.backup.volume_files import folder, names_in, open_file
 from entrypoint.paths import SPOOL
-from entrypoint.smtpctl import SmtpctlError
+from entrypoint.smtpctl import SMTPCTL, SmtpctlError
 from entrypoint.text import counted
 
 _ENVELOPE = re.compile(r"[0-9a-f]{16}")
@@ -45,14 +45,15 @@ class Released:
 async def release(
     spool: Path = SPOOL,
     owner_of: OwnerOf = owner_of,
+    command: Sequence[str] = SMTPCTL,
 ) -> Released:
     """Move what is held into the queue. Raises OSError, and SmtpctlError where smtpd runs and does
     not take it: it is in the queue then, and a second call tells smtpd again.
     """
-    running = await _runs()
+    running = await _runs(command)
     owner, moved, left = owner_of(OWNER), 0, []
     if running:
-        await _tell_again(spool)
+        await _tell_again(spool, command)
     for message in held_messages(spool):
         if (spool / "queue" / message[:2] / message).exists():
             left.append(message)
@@ -60,7 +61,7 @@ async def release(
         _move(spool, message, owner)
         moved += 1
         if running:
-            await smtpctl.run("discover", message)
+            await smtpctl.run("discover", message, command=command)
             _forget(spool)
     _forget(spool)
     with suppress(OSError):
@@ -68,9 +69,9 @@ async def release(
     return Released(moved, tuple(left), running)
 
 
-async def _runs() -> bool:
+async def _runs(command: Sequence[str]) -> bool:
     try:
-        await smtpctl.run("show", "stats")
+        await smtpctl.run("show", "stats", command=command)
     except SmtpctlError as error:
         if smtpctl.in_words(error) == smtpctl.NOT_RUNNING:
             return False
@@ -78,15 +79,15 @@ async def _runs() -> bool:
     return True
 
 
-async def _tell_again(spool: Path) -> None:
+async def _tell_again(spool: Path, command: Sequence[str]) -> None:
     """Of what somebody moved who was killed before smtpd knew."""
     try:
         message = (spool / HELD / _MOVED).read_text("ascii")
     except FileNotFoundError:
         return
-    known = {each.evpid[:8] for each in await smtpctl.show_queue()}
+    known = {each.evpid[:8] for each in await smtpctl.show_queue(command)}
     if message not in known and (spool / "queue" / message[:2] / message).is_dir():
-        await smtpctl.run("discover", message)
+        await smtpctl.run("discover", message, command=command)
     _forget(spool)
 
 
@@ -97,15 +98,17 @@ def _forget(spool: Path) -> None:
 def _move(spool: Path, message: str, owner: tuple[int, int]) -> None:
     held, bucket = spool / HELD / message, spool / "queue" / message[:2]
     for path in (bucket.parent, bucket):
-        if not path.is_dir():
-            path.mkdir(mode=0o700)
-            os.chown(path, *owner)
+        path.mkdir(mode=0o700, exist_ok=True)
+        os.chown(path, *owner)
     with folder(str(held)) as descriptor:
-        for name in names_in(descriptor):
+        # The longest names first: `.new` is gone before it is wanted.
+        for name in sorted(names_in(descriptor), key=len, reverse=True):
             if _ENVELOPE.fullmatch(name):
                 _renew(name, descriptor, owner)
-            else:
+            elif name == "message":
                 os.chown(name, *owner, dir_fd=descriptor, follow_symlinks=False)
+            else:  # of a release that was cut off
+                os.unlink(name, dir_fd=descriptor)
         os.fchown(descriptor, *owner)
         os.fsync(descriptor)
     (spool / HELD / _MOVED).write_text(message, "ascii")
@@ -120,8 +123,6 @@ def _renew(name: str, parent: int, owner: tuple[int, int]) -> None:
     with os.fdopen(open_file(name, parent), "rb") as stream:
         text = stream.read(_LONGEST)
     new = f"{name}.new"
-    with suppress(FileNotFoundError):
-        os.unlink(new, dir_fd=parent)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=parent)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(_TIME.sub(b"ctime: %d" % int(time.time()), text, count=1))

@@ -16,10 +16,10 @@ from contextlib import contextmanager, suppress
 from entrypoint.backup.archive import Member, member
 from entrypoint.backup.layout import Volumes, is_derived, place_of
 from entrypoint.backup.state_files import link_member
-from entrypoint.backup.tar_stream import Head
+from entrypoint.backup.tar_stream import MemberHead
 from entrypoint.backup.volume_files import (
     BackupError,
-    Notes,
+    BackupNotes,
     folder,
     is_folder,
     is_link,
@@ -37,7 +37,7 @@ _LEAST, _MOST, _TRIES = 2, 20, 10
 class MailFiles:
     """One backup's look at all mailboxes. mail: with messages, or only what else people have."""
 
-    def __init__(self, volumes: Volumes, notes: Notes, *, mail: bool = True) -> None:
+    def __init__(self, volumes: Volumes, notes: BackupNotes, *, mail: bool = True) -> None:
         self._volumes, self._notes, self._mail = volumes, notes, mail
         # Digests: of folder and message, and of what a message is wherever it lies. A hundred
         # bytes a message.
@@ -53,7 +53,7 @@ class MailFiles:
         top = self._volumes.data / "mail"
         if not top.is_dir():
             return
-        yield Member(Head(_MAIL, "folder"))
+        yield Member(MemberHead(_MAIL, "folder"))
         with folder(str(top)) as descriptor:
             for look in range(1, _MOST + 1):
                 settled = True
@@ -116,7 +116,7 @@ class MailFiles:
         if path not in self._folders:
             self._folders.add(path)
             for inner in (path, *(f"{path}/{each}" for each in ("cur", "new", "tmp"))):
-                yield Member(Head(inner, "folder"))
+                yield Member(MemberHead(inner, "folder"))
 
     # -- what it is -------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ class MailFiles:
         for parent in (path.rpartition("/")[0], path):
             if parent not in self._folders:
                 self._folders.add(parent)
-                yield Member(Head(parent, "folder"))
+                yield Member(MemberHead(parent, "folder"))
         yield from self._files(path, home, skip=_MAILDIR)
 
     def _files(self, path: str, parent: int, skip: str = "") -> Iterator[Member]:
@@ -144,7 +144,7 @@ class MailFiles:
                     if place is None or "folder" not in place.kinds:
                         self._note_left(inner)
                         continue
-                    yield Member(Head(inner, "folder"))
+                    yield Member(MemberHead(inner, "folder"))
                     with folder(name, parent) as within:
                         yield from self._files(inner, within)
                 elif place is None or "file" not in place.kinds:

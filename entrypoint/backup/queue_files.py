@@ -16,7 +16,7 @@ from entrypoint.backup.held import HELD
 from entrypoint.backup.layout import Volumes
 from entrypoint.backup.volume_files import (
     BackupError,
-    Notes,
+    BackupNotes,
     folder,
     large_file,
     names_in,
@@ -28,7 +28,7 @@ _BUCKET, _MESSAGE, _ENVELOPE = (re.compile(f"[0-9a-f]{{{digits}}}") for digits i
 _LEAST, _MOST = 2, 20  # looks
 
 
-def queue_members(volumes: Volumes, notes: Notes) -> Iterator[Member]:
+def queue_members(volumes: Volumes, notes: BackupNotes) -> Iterator[Member]:
     """Every message that is in the queue, and those that are held. Raises BackupError."""
     taken: set[str] = set()
     # What is left of a message whose removal was cut off is there each time.
@@ -72,7 +72,7 @@ def _listed(path: Path, pattern: re.Pattern[str]) -> list[str]:
         return []
 
 
-def _message(path: Path, message: str, notes: Notes) -> tuple[list[Member], bool]:
+def _message(path: Path, message: str, notes: BackupNotes) -> tuple[list[Member], bool]:
     """A message with the envelopes that are left, and whether none has gone meanwhile."""
     top = f"spool/queue/{message[:2]}/{message}"
     with folder(str(path)) as descriptor:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from entrypoint.backup import empty_volumes
 from entrypoint.backup.archive import ArchiveReader, Manifest
 from entrypoint.backup.layout import LINK, Place, Volumes, place_of, queued
-from entrypoint.backup.tar_stream import ArchiveError, Head, Readable
+from entrypoint.backup.tar_stream import ArchiveError, MemberHead, Readable
 from entrypoint.files import numbers
 from entrypoint.text import printable
 
@@ -69,7 +69,7 @@ def _refuse_command(envelope: bytes, name: str) -> None:
         raise ArchiveError(f"{name}: an envelope with a command to run")
 
 
-def _what(head: Head) -> str:
+def _what(head: MemberHead) -> str:
     if head.kind == "folder":
         return "folder"
     if (ids := queued(head.name)) is not None:
@@ -135,7 +135,7 @@ class Restore:
         path.chmod(place.mode | (place.mode & 0o444) >> 2)
         os.chown(path, *self.owner_of(place.owner))
 
-    def _file(self, head: Head, content: Iterable[bytes]) -> None:
+    def _file(self, head: MemberHead, content: Iterable[bytes]) -> None:
         place, path = _known(head.name), self.volumes.path(head.name)
         if head.name.endswith(LINK) and place.link is not None:
             link = path.with_name(path.name.removesuffix(LINK))
@@ -168,7 +168,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
         left = left[os.write(descriptor, left) :]
 
 
-def _target(head: Head, content: Iterable[bytes]) -> str:
+def _target(head: MemberHead, content: Iterable[bytes]) -> str:
     """Where a link points to: nowhere but where one of its kind does. Raises ArchiveError."""
     place = _known(head.name)
     target = _text(head, content, _LONGEST_LINK).decode("utf-8", "surrogateescape")
@@ -177,7 +177,7 @@ def _target(head: Head, content: Iterable[bytes]) -> str:
     return target
 
 
-def _text(head: Head, content: Iterable[bytes], longest: int) -> bytes:
+def _text(head: MemberHead, content: Iterable[bytes], longest: int) -> bytes:
     if head.size > longest:
         raise ArchiveError(f"{printable(head.name)}: it is too long")
     return b"".join(content)

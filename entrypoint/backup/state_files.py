@@ -16,9 +16,9 @@ from urllib.parse import quote
 
 from entrypoint.backup.archive import Member, member
 from entrypoint.backup.layout import LINK, Place, Volumes, is_derived, place_of
-from entrypoint.backup.tar_stream import Head
+from entrypoint.backup.tar_stream import MemberHead
 from entrypoint.backup.volume_files import (
-    Notes,
+    BackupNotes,
     folder,
     is_folder,
     is_link,
@@ -34,7 +34,7 @@ _FIRST = "live"
 _LEARNED = ("clients.json", "greylist.sqlite")
 
 
-def state_members(volumes: Volumes, notes: Notes) -> list[Member]:
+def state_members(volumes: Volumes, notes: BackupNotes) -> list[Member]:
     """Every such file. Raises OSError where a lock is not to be had."""
     with ExitStack() as locks:
         for name in ("dkim", "accounts"):
@@ -52,7 +52,7 @@ def state_members(volumes: Volumes, notes: Notes) -> list[Member]:
     return found
 
 
-def _below(path: str, where: Path, descriptor: int, notes: Notes) -> Iterator[Member]:
+def _below(path: str, where: Path, descriptor: int, notes: BackupNotes) -> Iterator[Member]:
     for name in sorted(names_in(descriptor), key=lambda name: (name != _FIRST, name)):
         inner = f"{path}/{name}"
         if inner == _MAIL or is_derived(inner):
@@ -63,7 +63,7 @@ def _below(path: str, where: Path, descriptor: int, notes: Notes) -> Iterator[Me
                 if place is None or "folder" not in place.kinds:
                     notes.left.append(inner)
                     continue
-                yield Member(Head(inner, "folder"))
+                yield Member(MemberHead(inner, "folder"))
                 with folder(name, descriptor) as within:
                     yield from _below(inner, where / name, within, notes)
             else:
@@ -72,7 +72,9 @@ def _below(path: str, where: Path, descriptor: int, notes: Notes) -> Iterator[Me
             continue
 
 
-def _file(path: str, where: Path, name: str, descriptor: int, notes: Notes) -> Iterator[Member]:
+def _file(
+    path: str, where: Path, name: str, descriptor: int, notes: BackupNotes
+) -> Iterator[Member]:
     place = place_of(path)
     try:
         if is_link(name, descriptor):

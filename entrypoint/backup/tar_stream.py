@@ -45,7 +45,7 @@ class Readable(Protocol):
 
 
 @dataclass(frozen=True)
-class Head:
+class MemberHead:
     """What stands before a member's content. mtime: Unix seconds."""
 
     name: str
@@ -54,7 +54,7 @@ class Head:
     mtime: int = 0
 
 
-def header(head: Head) -> bytes:
+def header(head: MemberHead) -> bytes:
     """The blocks before the content. Owner and mode say nothing: `layout` knows them."""
     name = head.name.encode("utf-8", "surrogateescape")
     if head.kind == "folder":
@@ -91,7 +91,7 @@ def ending(size: int) -> bytes:
     return bytes(2 * BLOCK + -(size + 2 * BLOCK) % _RECORD)
 
 
-def read_head(stream: Readable) -> tuple[Head, bytes] | None:
+def read_head(stream: Readable) -> tuple[MemberHead, bytes] | None:
     """The next header and its bytes; None at the two blocks that end the archive.
 
     Raises ArchiveError.
@@ -118,7 +118,7 @@ def read_head(stream: Readable) -> tuple[Head, bytes] | None:
     size = _integer(extended[b"size"]) if b"size" in extended else _octal(block[124:136])
     mtime = _integer(extended[b"mtime"]) if b"mtime" in extended else _octal(block[136:148])
     kind = _TYPES[letter]
-    head = Head(name.removesuffix("/") if kind == "folder" else name, kind, size, mtime)
+    head = MemberHead(name.removesuffix("/") if kind == "folder" else name, kind, size, mtime)
     if not 0 <= size <= _MOST or abs(mtime) > _MOST or (kind == "folder" and size):
         raise ArchiveError(f"{printable(name)}: no size or time that a file can have")
     if header(head) != raw:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from entrypoint.backup.archive import Member, member
-from entrypoint.backup.tar_stream import Head
+from entrypoint.backup.tar_stream import MemberHead
 from entrypoint.text import counted, printable
 
 PIECE = 1 << 20
@@ -31,7 +31,7 @@ class BackupError(Exception):
 
 
 @dataclass
-class Notes:
+class BackupNotes:
     """taken: messages of mailboxes and of the queue, and other files. left: what is not in the
     archive, since nobody knows what it is. unreadable: what should be in it.
     """
@@ -61,7 +61,7 @@ def _some(what: str, names: list[str]) -> Iterator[str]:
         yield f"{what}: {len(names) - _MOST_NAMED} more"
 
 
-def summary(notes: Notes) -> str:
+def summary(notes: BackupNotes) -> str:
     """`12 messages, 3 of the queue, 40 other files`."""
     taken = notes.taken
     return (
@@ -120,7 +120,7 @@ def large_file(path: str, descriptor: int) -> Member:
     """
     status = os.fstat(descriptor)
     first = os.read(descriptor, min(status.st_size, PIECE))
-    head = Head(path, "file", status.st_size, int(status.st_mtime))
+    head = MemberHead(path, "file", status.st_size, int(status.st_mtime))
     return Member(head, _pieces(path, descriptor, first, status.st_size))
 
 

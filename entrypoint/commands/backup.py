@@ -23,7 +23,7 @@ from entrypoint.backup.queue_files import queue_members
 from entrypoint.backup.restore import Contents, checked
 from entrypoint.backup.state_files import state_members
 from entrypoint.backup.tar_stream import ArchiveError
-from entrypoint.backup.volume_files import BackupError, Notes, summary
+from entrypoint.backup.volume_files import BackupError, BackupNotes, summary
 from entrypoint.config import environ
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.disks import explained, size
@@ -97,7 +97,7 @@ def command(
             )
     with _fit_keys():
         front, keys = _keys(recipients, recipients_files, passphrase_file)
-    notes = Notes()
+    notes = BackupNotes()
     try:
         with _output(output) as stream:
             stream.write(front)
@@ -120,7 +120,7 @@ def command(
         click.echo(summary(notes), err=True)
 
 
-def _archive(volumes: Volumes, notes: Notes, *, mail: bool) -> Iterator[bytes]:
+def _archive(volumes: Volumes, notes: BackupNotes, *, mail: bool) -> Iterator[bytes]:
     host = ""
     with suppress(ConfigurationError):  # of a server that does not run
         host = environ.load().mail_hostname
@@ -130,7 +130,7 @@ def _archive(volumes: Volumes, notes: Notes, *, mail: bool) -> Iterator[bytes]:
     return written(manifest, _members(volumes, notes, mail=mail))
 
 
-def _members(volumes: Volumes, notes: Notes, *, mail: bool) -> Iterator[Member]:
+def _members(volumes: Volumes, notes: BackupNotes, *, mail: bool) -> Iterator[Member]:
     """In the order in which nothing can slip through: see `queue_files` and `mail_files`."""
     yield from state_members(volumes, notes)
     if mail:
@@ -138,7 +138,7 @@ def _members(volumes: Volumes, notes: Notes, *, mail: bool) -> Iterator[Member]:
     yield from MailFiles(volumes, notes, mail=mail).members(time.time())
 
 
-def _told(pieces: Iterator[bytes], notes: Notes) -> Iterator[bytes]:
+def _told(pieces: Iterator[bytes], notes: BackupNotes) -> Iterator[bytes]:
     """On a terminal, how far it is."""
     written_, tell = 0, time.monotonic()
     for piece in pieces:

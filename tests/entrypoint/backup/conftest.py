@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from entrypoint.backup import state_files
 
 
-@pytest.fixture(autouse=True)
-def _everybody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="package", autouse=True)
+def _whoever_runs_the_tests_is_each_owner() -> Iterator[None]:
     """The image's users are not on a developer's machine."""
-    monkeypatch.setattr(state_files, "acting_as", lambda _: nullcontext())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(state_files, "acting_as", lambda _: nullcontext())
+        yield

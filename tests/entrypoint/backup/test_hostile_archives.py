@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from entrypoint.backup.archive import Member, member, written
 from entrypoint.backup.layout import Volumes, place_of
 from entrypoint.backup.restore import checked
-from entrypoint.backup.tar_stream import ArchiveError, Head, header, read_head
+from entrypoint.backup.tar_stream import ArchiveError, MemberHead, header, read_head
 
 from .volumes import ENVELOPE, HOME, MAILDIR, MANIFEST, MESSAGE, archive, make, members
 
@@ -74,7 +74,7 @@ def test_an_unknown_member_is_refused(name: str) -> None:
 
 
 def test_a_folder_is_no_file_and_a_file_no_folder() -> None:
-    refusal(archive([Member(Head("data/secrets/srs", "folder"))]))
+    refusal(archive([Member(MemberHead("data/secrets/srs", "folder"))]))
     refusal(archive([member(f"data/{MAILDIR}/new", b"x")]))
 
 
@@ -176,7 +176,7 @@ def test_a_header_says_nothing_that_ours_do_not(change: Callable[[tarfile.TarInf
 @example("x" * 99, "folder", 0, 8**11)
 @example("\udcff" * 90, "file", 1, 0)
 def test_a_header_is_read_as_it_was_written(name: str, kind: str, size: int, mtime: int) -> None:
-    head = Head(name, kind, size if kind == "file" else 0, mtime)  # type: ignore[arg-type]
+    head = MemberHead(name, kind, size if kind == "file" else 0, mtime)  # type: ignore[arg-type]
     raw = header(head)
     assert read_head(io.BytesIO(raw)) == (head, raw)
     with tarfile.open(fileobj=io.BytesIO(raw + bytes(1024)), errors="surrogateescape") as files:
@@ -280,7 +280,7 @@ def test_a_later_format_is_refused_with_the_version_that_reads_it() -> None:
 
 
 def test_a_manifest_is_one(small: bytes) -> None:
-    head = len(header(Head("signpost-backup.json", "file", 10)))
+    head = len(header(MemberHead("signpost-backup.json", "file", 10)))
     text = json.dumps(MANIFEST.model_dump(), indent=1).encode() + b"\n"
     assert small[head : head + len(text)] == text
     refusal(small[:head] + text.replace(b'"format": 1', b'"format": x') + small[head + len(text) :])

@@ -14,7 +14,7 @@ from entrypoint.backup.held import HELD
 from entrypoint.backup.layout import Volumes, is_derived, place_of
 from entrypoint.backup.mail_files import MailFiles
 from entrypoint.backup.restore import checked
-from entrypoint.backup.volume_files import Notes
+from entrypoint.backup.volume_files import BackupNotes
 
 from .volumes import (
     DERIVED,
@@ -34,7 +34,7 @@ from .volumes import (
 
 
 def test_everything_comes_back_and_nothing_else(tmp_path: Path) -> None:
-    notes = Notes()
+    notes = BackupNotes()
     data = archive(members(make(tmp_path / "old"), notes))
     assert (notes.left, notes.unreadable) == ([], [])
     assert notes.taken == {"mail": 2, "queue": 1, "other": len(FILES) + len(LINKS) + 1 - 3 - 2}
@@ -88,7 +88,7 @@ def test_any_tar_reads_it_and_sha256sum_checks_it(tmp_path: Path) -> None:
 
 def test_without_mail_there_are_scripts_and_no_message(tmp_path: Path) -> None:
     volumes = make(tmp_path)
-    found = [each.head.name for each in MailFiles(volumes, Notes(), mail=False).members(4e9)]
+    found = [each.head.name for each in MailFiles(volumes, BackupNotes(), mail=False).members(4e9)]
     assert f"data/{HOME}/sieve/my-rules.sieve" in found
     assert f"data/{HOME}/.dovecot.sieve.link" in found
     assert not [name for name in found if "Maildir" in name or "dupes" in name]
@@ -110,7 +110,7 @@ def test_what_is_nobody_s_is_named_and_not_taken(tmp_path: Path) -> None:
     (volumes.data / MAILDIR / "new/link").symlink_to(volumes.data / "secrets/srs")
     os.mkfifo(volumes.data / MAILDIR / "cur-pipe")
     (volumes.data / "secrets/link").symlink_to("/etc/passwd")
-    notes = Notes()
+    notes = BackupNotes()
     data = archive(members(volumes, notes))
     assert sorted(notes.left) == [
         "data/export",

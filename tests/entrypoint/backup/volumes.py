@@ -15,7 +15,7 @@ from entrypoint.backup.mail_files import MailFiles
 from entrypoint.backup.queue_files import queue_members
 from entrypoint.backup.restore import Restore, checked
 from entrypoint.backup.state_files import state_members
-from entrypoint.backup.volume_files import Notes
+from entrypoint.backup.volume_files import BackupNotes
 
 MANIFEST = Manifest(
     format=1, version="0.1.0", made="2026-11-27T04:00:00Z", host="mail.example.org", mail=True
@@ -102,9 +102,9 @@ def empty(top: Path) -> Volumes:
     return volumes
 
 
-def members(volumes: Volumes, notes: Notes | None = None) -> Iterable[Member]:
+def members(volumes: Volumes, notes: BackupNotes | None = None) -> Iterable[Member]:
     """As a backup takes them."""
-    notes = Notes() if notes is None else notes
+    notes = BackupNotes() if notes is None else notes
     yield from state_members(volumes, notes)
     yield from queue_members(volumes, notes)
     yield from MailFiles(volumes, notes).members(4e9)
