@@ -6,7 +6,7 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -16,50 +16,44 @@ import click
 
 from entrypoint.backup import encryption
 from entrypoint.backup.archive import FORMAT, Manifest, Member, written
-from entrypoint.backup.encryption import Opener, Recipient, UnfitKeyError
+from entrypoint.backup.encryption import Opener, Recipient
 from entrypoint.backup.layout import Volumes
 from entrypoint.backup.mail_files import MailFiles
 from entrypoint.backup.queue_files import queue_members
-from entrypoint.backup.restore import Contents, checked
+from entrypoint.backup.restore import checked
 from entrypoint.backup.state_files import state_members
 from entrypoint.backup.tar_stream import ArchiveError
 from entrypoint.backup.volume_files import BackupError, BackupNotes, summary
+from entrypoint.commands.archive_file import (
+    BUFFER,
+    EXISTING,
+    FILE,
+    archive_file,
+    described,
+    fit_keys,
+    key_options,
+    opener,
+)
 from entrypoint.config import environ
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.disks import explained, size
-from entrypoint.text import counted, printable, second
+from entrypoint.text import second
 from entrypoint.volume_mode import mode_of
 
-_BUFFER = 1 << 20
 _TELL_EVERY = 1.0  # seconds
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
-
-
-def key_options(function: Callable[..., None]) -> Callable[..., None]:
-    """What opens an archive."""
-    function = click.option(
-        *("--identity-file", "identity_files"),
-        type=_EXISTING,
-        multiple=True,
-        help="The key that opens it: of age-keygen, or of SSH.",
-    )(function)
-    return click.option(
-        "--passphrase-file", type=_EXISTING, help="A file with the passphrase in its one line."
-    )(function)
 
 
 @click.command
-@click.option("--output", type=_FILE, help="Write this file (mode 0600), once all is in it.")
+@click.option("--output", type=FILE, help="Write this file (mode 0600), once all is in it.")
 @click.option("--without-mail", is_flag=True, help="No mailboxes and no queue.")
 @click.option("--recipient", "recipients", multiple=True, help="Encrypt for age1… or an SSH key.")
 @click.option(
     *("--recipients-file", "recipients_files"),
-    type=_EXISTING,
+    type=EXISTING,
     multiple=True,
     help="Encrypt for those in the file, one a line.",
 )
-@click.option("--verify", "archive", type=_EXISTING, help="Check this archive, and make none.")
+@click.option("--verify", "archive", type=EXISTING, help="Check this archive, and make none.")
 @key_options
 def command(
     output: Path | None,
@@ -95,7 +89,7 @@ def command(
             raise click.UsageError(
                 f"--output: {folder} is what is to be saved; name another folder"
             )
-    with _fit_keys():
+    with fit_keys():
         front, keys = _keys(recipients, recipients_files, passphrase_file)
     notes = BackupNotes()
     try:
@@ -166,13 +160,13 @@ def _keys(
 def _output(path: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that has its name only when it is whole."""
     if path is None:
-        with os.fdopen(os.dup(sys.stdout.fileno()), "wb", _BUFFER) as stream:
+        with os.fdopen(os.dup(sys.stdout.fileno()), "wb", BUFFER) as stream:
             yield stream
         return
     part = path.with_name(f".{path.name}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        stream = os.fdopen(os.open(part, flags, 0o600), "wb", _BUFFER)
+        stream = os.fdopen(os.open(part, flags, 0o600), "wb", BUFFER)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path.parent)) from None
     with stream:
@@ -197,32 +191,6 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
             raise
 
 
-@contextmanager
-def _fit_keys() -> Iterator[None]:
-    try:
-        yield
-    except UnfitKeyError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
-
-
-@contextmanager
-def archive_file(path: Path) -> Iterator[BinaryIO]:
-    """An archive that can be read from its beginning as often as one likes. Raises OSError."""
-    with path.open("rb", _BUFFER) as file:
-        if not file.seekable():
-            raise click.UsageError(f"{path}: an archive is read twice, so no pipe will do")
-        yield file
-
-
-def opener(identity_files: Sequence[Path], passphrase_file: Path | None) -> Opener:
-    """What the options name."""
-    with _fit_keys():
-        identities = [each for path in identity_files for each in encryption.identities_in(path)]
-        passphrase = None if passphrase_file is None else encryption.passphrase_in(passphrase_file)
-    return Opener(tuple(identities), passphrase)
-
-
 def _verify(path: Path, opener: Opener) -> None:
     try:
         with archive_file(path) as file, encryption.opened(file, opener) as stream:
@@ -230,21 +198,6 @@ def _verify(path: Path, opener: Opener) -> None:
     except ArchiveError as error:
         _fail(f"{path}: {error}")
     click.echo(f"{path}: whole: {described(contents)}")
-
-
-def described(contents: Contents) -> str:
-    """What an archive has, for a person."""
-    manifest, members = contents.manifest, contents.members
-    mail = (
-        f"{counted(members['mail'], 'message')}, {members['queue']} of the queue"
-        if manifest.mail
-        else "without mail"
-    )
-    host = f" of {printable(manifest.host)}" if manifest.host else ""
-    return (
-        f"a backup{host} from {printable(manifest.made)}, Signpost {printable(manifest.version)}: "
-        f"{mail}, {counted(members['other'], 'other file')}, {size(contents.size)}"
-    )
 
 
 def _fail(reason: str) -> NoReturn:

@@ -19,7 +19,7 @@ from entrypoint.backup.layout import Volumes
 from entrypoint.backup.moved_keys import RestoredKey
 from entrypoint.backup.restore import Contents, Restore, checked
 from entrypoint.backup.tar_stream import ArchiveError
-from entrypoint.commands.backup import archive_file, described, key_options, opener
+from entrypoint.commands.archive_file import archive_file, described, key_options, opener
 from entrypoint.config import environ
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.disks import explained

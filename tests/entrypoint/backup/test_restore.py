@@ -115,13 +115,13 @@ def calls(monkeypatch: pytest.MonkeyPatch, limit: int) -> Iterator[int]:
         return call
 
     # Of the whole machine; nothing here is cut off from its power.
-    monkeypatch.setattr(os, "sync", lambda: None)
+    monkeypatch.setattr(restore, "sync_disk", lambda _: None)
     for module, name in (
         (os, "write"),
         (os, "pwrite"),
         (os, "fsync"),
         (os, "fchown"),
-        (os, "sync"),
+        (restore, "sync_disk"),
         (os, "chown"),
         (Path, "mkdir"),
         (Path, "unlink"),
