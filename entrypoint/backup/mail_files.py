@@ -31,7 +31,7 @@ from entrypoint.backup.volume_files import (
 
 _MAIL, _MAILDIR, _UIDS = "data/mail", "Maildir", "dovecot-uidlist"
 _SUBFOLDERS = ("new", "cur")  # in the order that a message goes
-_LEAST, _MOST, _TRIES = 2, 20, 10
+_LEAST, _MOST = 2, 20
 
 
 class MailFiles:
@@ -164,33 +164,28 @@ class MailFiles:
         self, path: str, maildir: int, began: float, *, first: bool
     ) -> Iterator[tuple[Member, bool]]:
         """The messages of a folder that are not taken yet, and whether one should have been."""
-        for _ in range(_TRIES):
-            missed = False
-            for sub in _SUBFOLDERS:
-                with suppress(FileNotFoundError), folder(sub, maildir) as descriptor:
-                    for name in names_in(descriptor):
-                        inner = f"{path}/{sub}/{name}"
-                        # `name:2,flags`: what stands behind the colon changes.
-                        key = hash((path, name.partition(":")[0]))
-                        if key in self._names:
-                            continue
-                        if place_of(inner) is None:
-                            self._note_left(inner)
-                            continue
-                        try:
-                            taken = self._message(inner, name, descriptor, key, first=first)
-                        except FileNotFoundError:
-                            missed = True  # it has other flags now, or another folder
-                            continue
-                        except OSError as error:
-                            self._names.add(key)
-                            self._notes.failed(inner, error)
-                            continue
-                        if taken is not None:
-                            self._notes.taken["mail"] += 1
-                            yield taken, not first and taken.head.mtime < began
-            if not missed:
-                return
+        for sub in _SUBFOLDERS:
+            with suppress(FileNotFoundError), folder(sub, maildir) as descriptor:
+                for name in names_in(descriptor):
+                    inner = f"{path}/{sub}/{name}"
+                    # `name:2,flags`: what stands behind the colon changes.
+                    key = hash((path, name.partition(":")[0]))
+                    if key in self._names:
+                        continue
+                    if place_of(inner) is None:
+                        self._note_left(inner)
+                        continue
+                    try:
+                        taken = self._message(inner, name, descriptor, key, first=first)
+                    except FileNotFoundError:
+                        continue  # it has other flags now, or another folder: the next look
+                    except OSError as error:
+                        self._names.add(key)
+                        self._notes.failed(inner, error)
+                        continue
+                    if taken is not None:
+                        self._notes.taken["mail"] += 1
+                        yield taken, not first and taken.head.mtime < began
 
     def _message(
         self, path: str, name: str, parent: int, key: int, *, first: bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from entrypoint.backup import tar_stream
 from entrypoint.backup.archive import Member, member, written
 from entrypoint.backup.layout import Volumes, place_of
 from entrypoint.backup.restore import checked
@@ -64,6 +66,7 @@ def refusal(data: bytes) -> str:
         "spool/incoming/c1d8550e/message",
         "spool/offline/x",
         "spool/filters/logins/right-passwords.json",
+        "data/tls/acme/ca/archive/../../../../etc/passwd",
         "run/signpost/x",
         "etc/passwd",
         "",
@@ -155,13 +158,21 @@ def with_sparse(info: tarfile.TarInfo) -> None:
 @pytest.mark.parametrize(
     "change", [with_owner, with_mode, with_link, with_pax, with_comment, with_sparse]
 )
-def test_a_header_says_nothing_that_ours_do_not(change: Callable[[tarfile.TarInfo], None]) -> None:
+def test_a_header_says_nothing_that_ours_do_not(
+    change: Callable[[tarfile.TarInfo], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     info = tarfile.TarInfo("data/secrets/srs")
-    info.mode, info.size = 0o600, 0
+    info.mode, info.size = 0o600, len(b"secret\n")
     change(info)
-    data = archive([])
-    end = data.index(b"signpost-backup-end")
-    refusal(data[:end] + info.tobuf(tarfile.PAX_FORMAT) + data[end:])
+    forged = info.tobuf(tarfile.PAX_FORMAT)
+
+    def made(head: MemberHead) -> bytes:
+        return forged if head.name == "data/secrets/srs" else header(head)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tar_stream, "header", made)
+        data = archive([GOOD])
+    assert re.search("no backup has such a header|pax header", refusal(data))
 
 
 @given(
@@ -241,6 +252,13 @@ def test_nothing_stands_behind_it(small: bytes, tail: bytes) -> None:
 
 def test_zeros_behind_it_do_not_matter(small: bytes) -> None:
     assert checked(io.BytesIO(small + bytes(10240))).members["mail"] == 1
+
+
+def test_no_folder_stands_in_for_another() -> None:
+    one, two = (MemberHead(f"data/{MAILDIR}/.{name}", "folder") for name in ("A", "B"))
+    data = archive([GOOD, Member(one)])
+    told = refusal(data.replace(header(one), header(two)))
+    assert told == "signpost-backup-end.json: the digest of the whole is another"
 
 
 def test_two_archives_are_not_one(small: bytes) -> None:

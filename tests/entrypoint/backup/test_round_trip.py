@@ -106,6 +106,7 @@ def test_what_is_nobody_s_is_named_and_not_taken(tmp_path: Path) -> None:
     volumes = make(tmp_path)
     stranger = volumes.data / HOME / "notes.txt"
     stranger.write_bytes(b"mine")
+    (volumes.data / MAILDIR / ".draft.2024").write_bytes(b"no folder")
     (volumes.data / "export").mkdir()
     (volumes.data / MAILDIR / "new/link").symlink_to(volumes.data / "secrets/srs")
     os.mkfifo(volumes.data / MAILDIR / "cur-pipe")
@@ -114,6 +115,7 @@ def test_what_is_nobody_s_is_named_and_not_taken(tmp_path: Path) -> None:
     data = archive(members(volumes, notes))
     assert sorted(notes.left) == [
         "data/export",
+        f"data/{MAILDIR}/.draft.2024",
         f"data/{MAILDIR}/cur-pipe",
         f"data/{MAILDIR}/new/link",
         f"data/{HOME}/notes.txt",
