@@ -93,7 +93,7 @@ def command(
         front, keys = _keys(recipients, recipients_files, passphrase_file)
     notes = BackupNotes()
     try:
-        with _output(output) as stream:
+        with output_file(output) as stream:
             stream.write(front)
             pieces = _told(_archive(volumes, notes, mail=not without_mail), notes)
             if keys:
@@ -157,7 +157,7 @@ def _keys(
 
 
 @contextmanager
-def _output(path: Path | None) -> Iterator[BinaryIO]:
+def output_file(path: Path | None) -> Iterator[BinaryIO]:
     """Standard output, or a file that has its name only when it is whole."""
     if path is None:
         with os.fdopen(os.dup(sys.stdout.fileno()), "wb", BUFFER) as stream:
@@ -170,6 +170,9 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path.parent)) from None
     with stream:
+        status = os.fstat(stream.fileno())
+        if status.st_uid != os.geteuid() or status.st_nlink != 1:
+            _fail(f"{part} is somebody else's file; remove it, or take a folder of root's")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

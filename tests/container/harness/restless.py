@@ -35,7 +35,7 @@ class Restless:
 
     @property
     def _acts(self) -> tuple[object, ...]:
-        return self._deliver, self._move, self._move
+        return self._deliver, self._move
 
     def __enter__(self) -> Restless:
         for thread in self._threads:

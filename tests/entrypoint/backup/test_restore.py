@@ -20,6 +20,7 @@ from entrypoint.backup.layout import Volumes
 from entrypoint.backup.restore import Restore
 from entrypoint.backup.tar_stream import ArchiveError
 from entrypoint.config.problems import ConfigurationError
+from entrypoint.doctor.outbound import check_held
 
 from .volumes import (
     ENVELOPE,
@@ -229,6 +230,8 @@ def test_the_queue_is_held_until_it_is_released(data: bytes, new: Volumes) -> No
     line = held_line(new.spool)
     assert line is not None
     assert line.startswith("1 message of a restored queue is held; `signpost restore --release")
+    (finding,) = check_held(new.spool)
+    assert (finding.check, finding.status) == ("queue", "warn")
     begin = int(time.time())
     done = released(new)
     assert (done.messages, done.left, done.running) == (1, (), False)
@@ -239,6 +242,7 @@ def test_the_queue_is_held_until_it_is_released(data: bytes, new: Volumes) -> No
     (when,) = re.findall(rb"^ctime: (\d+)$", (path / ENVELOPE).read_bytes(), re.MULTILINE)
     assert begin <= int(when) <= time.time()
     assert held_line(new.spool) is None
+    assert check_held(new.spool) == []
     assert not (new.spool / HELD).exists()
     assert released(new).messages == 0
     assert list(held_queue.lines(done)) == [

@@ -59,6 +59,35 @@ def test_everything_comes_back_and_nothing_else(tmp_path: Path) -> None:
     assert (new.data / "dkim").stat().st_mode == 0o40755
 
 
+def test_names_of_any_bytes_come_back(tmp_path: Path) -> None:
+    volumes, new = make(tmp_path / "old"), empty(tmp_path / "new")
+    names = [
+        b"\xff\xfe.M1",
+        b"two\nlines",
+        b"back\\slash",
+        "Ünïcödé".encode(),
+        b"x" * 255,
+        b"\r",
+        b" ",
+    ]
+    folder = os.fsencode(volumes.data / MAILDIR / "new")
+    for name in names:
+        with open(os.path.join(folder, name), "wb") as stream:  # noqa: PTH118, PTH123 -- bytes
+            stream.write(name)
+    data = archive(members(volumes))
+    back(data, new)
+    for name in names:
+        path = Path(os.fsdecode(os.fsencode(new.data / MAILDIR / "new") + b"/" + name))
+        assert path.read_bytes() == name
+    (tmp_path / "out").mkdir()
+    subprocess.run(["tar", "-x", "-C", tmp_path / "out"], input=data, check=True)
+    subprocess.run(
+        ["sha256sum", "--check", "--strict", "--quiet", "digests/000001"],
+        cwd=tmp_path / "out",
+        check=True,
+    )
+
+
 def test_what_comes_next_gets_no_number_that_was_seen(tmp_path: Path) -> None:
     data = archive(members(make(tmp_path / "old")))
     new = empty(tmp_path / "new")
