@@ -52,6 +52,8 @@ def claimed(volumes: Volumes) -> Iterator[None]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ConfigurationError([f"{path}: another restore is at work here"]) from None
+            except OSError:  # a network's file system, which has no such lock
+                continue
         errors = [
             f"{path}: not empty, and a restore replaces nothing; give it a new volume"
             for path in _both(volumes)

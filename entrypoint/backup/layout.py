@@ -54,7 +54,7 @@ class Volumes:
 # Names of domains and accounts: nothing that is hidden.
 _NAME = r"[^/.][^/]*"
 _HOME = rf"data/mail/{_NAME}/{_NAME}"
-_MAILDIR = rf"{_HOME}/Maildir(?:/\.[^/]+)?"
+_MAILDIR = rf"{_HOME}/Maildir(?:/\.{_NAME})?"
 _ACME = r"data/tls/acme/[^/]+"
 _PEM = r"(?:cert|chain|fullchain|privkey)"
 # smtpd's queue: a message of an id, with envelopes whose ids begin with that.
@@ -145,6 +145,8 @@ _DERIVED = re.compile(
     r"|data/mail/\.signpost-room"
     rf"|{_HOME}/(?:\.dovecot\.(?:svbin|lda-dupes\.lock.*|[^/]+\.lock)|\.sieve-.*|\.temp\..*)"
     rf"|{_HOME}/sieve/(?:tmp|\..*|[^/]+\.svbin)(?:/.*)?"
+    # Folders that Dovecot is removing.
+    rf"|{_HOME}/Maildir/\.\..+"
     rf"|{_MAILDIR}/(?:tmp/.*|dovecot[^/]*|maildirsize|subscriptions\.[^/]+|\.temp\..*)",
     re.DOTALL,
 )

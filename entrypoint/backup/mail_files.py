@@ -100,8 +100,13 @@ class MailFiles:
             return
         try:
             place = place_of(inner)
-            if not is_folder(name, parent) or place is None or "folder" not in place.kinds:
+            if place is None or "folder" not in place.kinds:
                 self._note_left(inner)
+                return
+            if not is_folder(name, parent):
+                # What is behind a link is mail, for all we know.
+                linked = is_link(name, parent)
+                self._note(inner, self._notes.unreadable if linked else self._notes.left)
                 return
             with folder(name, parent) as descriptor:
                 yield inner, descriptor
@@ -109,8 +114,13 @@ class MailFiles:
             return
 
     def _note_left(self, path: str) -> None:
-        if path not in self._notes.left:
-            self._notes.left.append(path)
+        self._note(path, self._notes.left)
+
+    @staticmethod
+    def _note(path: str, notes: list[str]) -> None:
+        """Once, in whichever look."""
+        if path not in notes:
+            notes.append(path)
 
     def _new_folders(self, path: str) -> Iterator[Member]:
         if path not in self._folders:

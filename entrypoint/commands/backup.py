@@ -68,7 +68,7 @@ def command(
 
     The server runs on. Every message that was answered 250 before is in it. It goes to standard
     output or to a file, encrypted (age) for recipients or with a passphrase; unencrypted, whoever
-    reads it has every key. Exit status 1: it is not whole, and must not be used.
+    reads it has every key. Exit status 1: it is not whole, or something is missing that is named.
     """
     if archive is not None:
         if output or without_mail or recipients or recipients_files:
@@ -177,6 +177,8 @@ def output_file(path: Path | None) -> Iterator[BinaryIO]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             _fail(f"{path}: another backup is being written there")
+        except OSError:  # a network's file system, which has no locks
+            pass
         try:
             # What one that was killed has left is of no use.
             os.ftruncate(stream.fileno(), 0)

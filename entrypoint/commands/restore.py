@@ -79,7 +79,7 @@ def _restore(file: BinaryIO, keys: Opener, volumes: Volumes, *, keep_keys: bool)
         with encryption.opened(file, keys) as stream:
             contents = checked(stream)
         click.echo(described(contents))
-        moved = _moved_keys(contents, keep_keys=keep_keys)
+        moved = keys_left_out(contents, keep_keys=keep_keys)
         instead = (
             {moved_keys.STATE: moved_keys.state_without(contents.keys, moved)} if moved else {}
         )
@@ -97,7 +97,7 @@ def _restore(file: BinaryIO, keys: Opener, volumes: Volumes, *, keep_keys: bool)
     click.echo("restored; start the server")
 
 
-def _moved_keys(contents: Contents, *, keep_keys: bool) -> Sequence[RestoredKey]:
+def keys_left_out(contents: Contents, *, keep_keys: bool) -> Sequence[RestoredKey]:
     """Say what DNS says of the keys; those that are not to be restored."""
     servers: tuple[str, ...] = ()
     with suppress(ConfigurationError):  # the restore needs none

@@ -156,6 +156,17 @@ def test_what_is_nobody_s_is_named_and_not_taken(tmp_path: Path) -> None:
     assert first == "not in the backup, for it is no file of Signpost's: data/export"
 
 
+def test_mail_behind_a_link_is_missed(tmp_path: Path) -> None:
+    volumes = make(tmp_path)
+    (volumes.data / "mail/example.net").symlink_to(tmp_path)
+    (volumes.data / MAILDIR / "..DOVECOT-TRASHED/cur").mkdir(parents=True)
+    notes = BackupNotes()
+    found = [each.head.name for each in members(volumes, notes)]
+    assert (notes.left, notes.unreadable) == ([], ["data/mail/example.net"])
+    assert not [name for name in found if "TRASHED" in name]
+    assert "NOT IN THE BACKUP" in next(notes.lines())
+
+
 def test_no_line_of_the_layout_is_derived_too() -> None:
     for name in FILES:
         assert place_of(name) is not None, name
