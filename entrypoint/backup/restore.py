@@ -26,7 +26,7 @@ from entrypoint.text import printable
 OwnerOf = Callable[[str], tuple[int, int]]
 Open = Callable[[], AbstractContextManager[Readable]]
 _KEYS = re.compile(r"data/dkim/(?:state\.json|[^/]+/[^/]+\.pem)")
-_LONGEST_KEY = 1 << 20  # bytes
+_MOST_KEYS = 64 << 20  # bytes of DKIM keys, which are read into memory
 _LONGEST_ENVELOPE = 1 << 16
 _LONGEST_LINK = 4096
 _UIDS = "/dovecot-uidlist"
@@ -53,12 +53,15 @@ class Contents:
 def checked(stream: Readable) -> Contents:
     """The contents of a whole archive, of which nothing is kept. Raises ArchiveError."""
     reader = ArchiveReader(stream)
-    found = Contents(reader.manifest)
+    found, kept = Contents(reader.manifest), 0
     for head, content in reader.members():
         found.members["bytes"] += head.size
         found.members[_what(head)] += 1
         if head.kind == "file" and _KEYS.fullmatch(head.name):
-            found.keys[head.name] = _text(head, content, _LONGEST_KEY)
+            kept += head.size
+            if kept > _MOST_KEYS:
+                raise ArchiveError(f"{printable(head.name)}: more DKIM keys than anybody has")
+            found.keys[head.name] = _text(head, content, _MOST_KEYS)
         elif head.name.endswith(LINK):
             _target(head, content)
         elif _what(head) == "envelope":
