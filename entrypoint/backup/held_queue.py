@@ -52,6 +52,10 @@ async def release(
     """
     running = await _runs(command)
     owner, moved, left = owner_of(OWNER), 0, []
+    queue = spool / "queue"
+    if not queue.is_dir():  # smtpd has never run here
+        queue.mkdir(mode=0o700)
+        os.chown(queue, owner[0], owner_of("root")[1])
     if running:
         await _tell_again(spool, command)
     for message in held_messages(spool):
@@ -97,9 +101,8 @@ def _forget(spool: Path) -> None:
 
 def _move(spool: Path, message: str, owner: tuple[int, int]) -> None:
     held, bucket = spool / HELD / message, spool / "queue" / message[:2]
-    for path in (bucket.parent, bucket):
-        path.mkdir(mode=0o700, exist_ok=True)
-        os.chown(path, *owner)
+    bucket.mkdir(mode=0o700, exist_ok=True)
+    os.chown(bucket, *owner)
     with folder(str(held)) as descriptor:
         # The longest names first: `.new` is gone before it is wanted.
         for name in sorted(names_in(descriptor), key=len, reverse=True):

@@ -303,6 +303,9 @@ def test_the_queue_waits_for_a_word_and_goes_then(
     said = restored.exec("signpost", "restore", "--release-queue")
     assert re.fullmatch(rf"{count} messages? moved into the queue: mail may go out twice\n", said)
     world.outside.wait_for_mail(saved.waiting)
+    # As smtpd wants it when it starts.
+    owner = restored.exec("stat", "-c", "%U:%G %a", "/var/spool/smtpd/queue")
+    assert owner == "opensmtpq:root 700\n"
     wait_until(lambda: "is empty" in restored.exec("signpost", "queue", "list"), "an empty queue")
     assert len(world.outside.received(saved.waiting)) == 1
     assert "held" not in restored.exec("signpost", "health")
