@@ -32,6 +32,8 @@ COMMANDS = {
     "blocked": "Who is shut out for failed logins, and for how long.",
     "queue": "Look at the queue and act on it.",
     "trace": "What became of a message: its way, with times and verdicts.",
+    "backup": "Everything in one archive, while the server runs.",
+    "restore": "A backup into new and empty volumes.",
 }
 
 

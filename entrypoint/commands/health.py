@@ -12,6 +12,7 @@ from collections.abc import Callable
 import click
 
 from entrypoint import disks, mounted_files
+from entrypoint.backup.held import held_line
 from entrypoint.config.ports import port_numbers, rendered_ports
 from entrypoint.health.examine import examine
 from entrypoint.health.judge import judge
@@ -58,6 +59,9 @@ def command() -> None:
     ports = rendered_ports(RUN / PORTS)
     answering = "; 80 and 443 answer" if (RUN / WEB.name / "site.json").is_file() else ""
     click.echo(f"healthy: the ports {port_numbers(ports)} greet{answering}")
+    # No fault that a restart would cure.
+    if (held := held_line()) is not None:
+        click.echo(held)
     _end(0)
 
 

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from entrypoint import smtpctl
+from entrypoint.backup.held import held_line
 from entrypoint.text import counted, hours, printable, printable_lines
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ def list_envelopes() -> None:
             f"<{each.sender}> -> <{each.recipient}> {each.reason}"
         )
         click.echo(printable(line))
+    if (held := held_line()) is not None:
+        click.echo(held)
 
 
 @command.command()

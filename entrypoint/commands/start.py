@@ -18,6 +18,8 @@ import click
 
 from entrypoint import data, mounted_files, paths, pseudonyms, render, resolv_conf
 from entrypoint.accounts.store import AccountStore
+from entrypoint.backup.empty_volumes import refuse_unfinished
+from entrypoint.backup.held import held_line
 from entrypoint.config import environ
 from entrypoint.config.named_files import named_files
 from entrypoint.config.problems import ConfigurationError, DiskError
@@ -112,6 +114,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
     try:
         # A tmpfs is everybody's to write to, unless it was given a mode.
         own_folder(SERVER_LOCK.parent, "root", "root", 0o755)
+        refuse_unfinished()
         claim_volumes("production")
         # The mount point of a fresh volume: smtpd wants root and exactly this mode.
         own_folder(SPOOL, "root", "root", 0o711)
@@ -120,6 +123,8 @@ def _prepare(settings: Settings, number: str) -> Settings:
         own_folder(SPOOL / "purge", "opensmtpq", "root", 0o700)
         for line in clear_unrewritable(SPOOL):
             log.warning("%s", line)
+        if (held := held_line()) is not None:
+            log.warning("%s", held)
         for user in FILTER_USERS:
             _make_filter_spool(user)
         with suppress(OSError):  # filters.logins says so, and goes on without its file

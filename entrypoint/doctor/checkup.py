@@ -210,6 +210,7 @@ class Checkup:
                 clock.check_clock(probes.data, probes.spool, now, probes.built),
                 disk.check_disk(probes.data, largest),
                 disk.check_disk(probes.spool, largest),
+                *outbound.check_held(probes.spool),
             ]
 
         return [

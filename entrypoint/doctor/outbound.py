@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from entrypoint import smtpctl
+from entrypoint.backup.held import RELEASE, held_messages
 from entrypoint.config.ports import Port
 from entrypoint.doctor.finding import (
     NOT_RUNNING,
@@ -150,3 +152,13 @@ def judge_queue(envelopes: Sequence[smtpctl.QueuedEnvelope], now: float) -> Find
 
 def _queue_finding(status: Status, detail: str, cure: str = "") -> Finding:
     return Finding("queue", None, status, detail, cure)
+
+
+def check_held(spool: Path) -> list[Finding]:
+    """Mail of a restored queue that waits for a person."""
+    count = len(held_messages(spool))
+    if not count:
+        return []
+    text = f"{counted(count, 'message')} of a restored queue {'is' if count == 1 else 'are'} held"
+    cure = f"{RELEASE} sends them; what went out after the backup goes out a second time"
+    return [Finding("queue", None, "warn", text, cure, "held")]

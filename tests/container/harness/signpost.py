@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import subprocess
 import tarfile
 import tempfile
 import time
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .container import Container
-from .shell import attempt, fresh, run, wait_until
+from .shell import CommandError, attempt, fresh, run, wait_until
 from .swaks import Conversation, Swaks
 
 ROOT = Path(__file__).parents[3]
@@ -105,6 +106,16 @@ class Signpost(Container):
             f"find {folders} -mindepth 1 -delete; tar -C / -xp --numeric-owner",
             stdin=volumes,
         )
+
+    def once(
+        self, *command: str, files: Mapping[str, Path] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """`docker compose run --rm`: a command with these volumes, while no server runs there.
+
+        files: by the path that they have in the container.
+        """
+        mounts = [word for path, file in (files or {}).items() for word in ("-v", f"{file}:{path}")]
+        return self._attempt("run", "--rm", "-T", *mounts, "signpost", *command)
 
     def stop(self) -> float:
         """SIGTERM, as `docker stop` sends it; the seconds that it took."""
@@ -248,6 +259,12 @@ class Signpost(Container):
         ]
 
     def _compose(self, *command: str) -> None:
+        done = self._attempt(*command)
+        if done.returncode:
+            printed = (done.stdout + done.stderr).decode(errors="replace")
+            raise CommandError(f"compose {' '.join(command)}: exit {done.returncode}\n{printed}")
+
+    def _attempt(self, *command: str) -> subprocess.CompletedProcess[bytes]:
         service = dict(self.service)
         if self.mounts:
             service["volumes"] = [f"{file}:{path}:ro" for path, file in self.mounts.items()]
@@ -256,7 +273,7 @@ class Signpost(Container):
         extra = Path(self._folder.name) / "environment.yaml"
         rest = "".join(f"    {key}: {json.dumps(value)}\n" for key, value in service.items())
         extra.write_text(f"services:\n  signpost:\n    environment: !override {settings}\n{rest}")
-        run(
+        return attempt(
             *(*COMPOSE, "-p", self._project, *FILES, "-f", str(extra), *command),
             environ={**self._environ, "SIGNPOST_IMAGE": self.image},
         )

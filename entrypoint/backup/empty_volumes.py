@@ -1,0 +1,131 @@
+"""Volumes that a restore may write to: empty ones, and those in which one was cut off.
+
+A mark, RESTORE, is the first that is written and the last that goes. With it a start is refused and
+a restore begins anew; nothing else was ever written there. Empty is what has no file but the mark
+and the empty folder lost+found, which a new file system has.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from entrypoint.backup.layout import Volumes
+from entrypoint.config.problems import ConfigurationError
+
+MARK = "RESTORE"
+_UNFINISHED, _WRITTEN = b"unfinished\n", b"written\n"
+_OF_NEW = "lost+found"
+
+
+def refuse_unfinished(volumes: Volumes = Volumes()) -> None:  # noqa: B008 -- a frozen value
+    """Where a restore was cut off before its end, nothing may start: raises ConfigurationError.
+
+    One that had written all is brought to its end here. Raises OSError.
+    """
+    if _mark(volumes.data) == _WRITTEN:
+        finish(volumes)
+    errors = [
+        f"{folder}: `signpost restore` was not finished here; run it again with the same file, or "
+        "remove the volume"
+        for folder in (volumes.data, volumes.spool)
+        if _mark(folder) is not None
+    ]
+    if errors:
+        raise ConfigurationError(errors)
+
+
+@contextmanager
+def claimed(volumes: Volumes) -> Iterator[None]:
+    """Both are for one restore alone, and are empty or those of one that was cut off.
+
+    Nothing is written here. Raises ConfigurationError with every reason, and OSError.
+    """
+    descriptors = [os.open(each, os.O_RDONLY | os.O_DIRECTORY) for each in _both(volumes)]
+    try:
+        for path, descriptor in zip(_both(volumes), descriptors, strict=True):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigurationError([f"{path}: another restore is at work here"]) from None
+            except OSError:  # a network's file system, which has no such lock
+                continue
+        errors = [
+            f"{path}: not empty, and a restore replaces nothing; give it a new volume"
+            for path in _both(volumes)
+            if _mark(path) is None and _names(path)
+        ]
+        if errors:
+            raise ConfigurationError(errors)
+        yield
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def begin(volumes: Volumes) -> None:
+    """Mark both, and remove what a restore before has left. Raises OSError."""
+    for path in _both(volumes):
+        _set_mark(path, _UNFINISHED)
+    for path in _both(volumes):
+        for name in _names(path):
+            inner = path / name
+            if inner.is_dir() and not inner.is_symlink():
+                shutil.rmtree(inner)
+            else:
+                inner.unlink()
+
+
+def finish(volumes: Volumes) -> None:
+    """All is written, to the disks, too: take the marks away. Raises OSError.
+
+    Whoever is cut off in between has this done by the next start.
+    """
+    _set_mark(volumes.data, _WRITTEN)
+    for path in (volumes.spool, volumes.data):
+        (path / MARK).unlink(missing_ok=True)
+        _sync(path)
+
+
+def _both(volumes: Volumes) -> tuple[Path, Path]:
+    return volumes.data, volumes.spool
+
+
+def _names(path: Path) -> list[str]:
+    """What is there besides the mark and an empty lost+found."""
+    names = {each.name for each in path.iterdir()} - {MARK}
+    new = path / _OF_NEW
+    if _OF_NEW in names and new.is_dir() and not any(new.iterdir()):
+        names.discard(_OF_NEW)
+    return sorted(names)
+
+
+def _mark(path: Path) -> bytes | None:
+    try:
+        return (path / MARK).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _set_mark(path: Path, text: bytes) -> None:
+    """In place: a disk that is full by then has no room for a second file."""
+    descriptor = os.open(path / MARK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        os.pwrite(descriptor, text, 0)
+        os.ftruncate(descriptor, len(text))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

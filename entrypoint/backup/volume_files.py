@@ -1,0 +1,138 @@
+"""Files of a volume, opened within their folders: no link is followed, only files are read.
+
+The programs of other users go on in these folders meanwhile, and root reads them. In here, too:
+what a backup says about what it did not take.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from entrypoint.backup.archive import Member, member
+from entrypoint.backup.tar_stream import MemberHead
+from entrypoint.text import counted, printable
+
+PIECE = 1 << 20
+_LONGEST = 64 << 20  # bytes of a file that is read at once
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_MOST_NAMED = 10
+_NO_FILE = (errno.ELOOP, errno.EINVAL)
+
+
+class BackupError(Exception):
+    """There can be no whole archive; the text says why, on one line."""
+
+
+@dataclass
+class BackupNotes:
+    """taken: messages of mailboxes and of the queue, and other files. left: what is not in the
+    archive, since nobody knows what it is. unreadable: what should be in it.
+    """
+
+    taken: Counter[str] = field(default_factory=Counter)
+    left: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    def failed(self, path: str, error: Exception) -> None:
+        """A link or a pipe is nobody's; what else cannot be read is missing."""
+        if isinstance(error, OSError) and error.errno in _NO_FILE:
+            self.left.append(path)
+        else:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            self.unreadable.append(f"{path}: {reason}")
+
+    def lines(self) -> Iterator[str]:
+        """What a person has to know."""
+        yield from _some("not in the backup, for it is no file of Signpost's", self.left)
+        yield from _some("NOT IN THE BACKUP, for it cannot be read", self.unreadable)
+
+
+def _some(what: str, names: list[str]) -> Iterator[str]:
+    for name in names[:_MOST_NAMED]:
+        yield f"{what}: {printable(name)}"
+    if len(names) > _MOST_NAMED:
+        yield f"{what}: {len(names) - _MOST_NAMED} more"
+
+
+def summary(notes: BackupNotes) -> str:
+    """`12 messages, 3 of the queue, 40 other files`."""
+    taken = notes.taken
+    return (
+        f"{counted(taken['mail'], 'message')}, {taken['queue']} of the queue, "
+        f"{counted(taken['other'], 'other file')}"
+    )
+
+
+@contextmanager
+def folder(name: str, parent: int | None = None) -> Iterator[int]:
+    """A folder in another. Raises OSError."""
+    descriptor = os.open(name, _FOLDER, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def names_in(descriptor: int) -> list[str]:
+    """What is in a folder, in order."""
+    return sorted(os.listdir(descriptor))
+
+
+def is_link(name: str, parent: int) -> bool:
+    """Is it a symbolic link? Raises OSError."""
+    return stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+
+
+def is_folder(name: str, parent: int) -> bool:
+    """Is it a folder, and no link to one? Raises OSError."""
+    return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+
+
+def open_file(name: str, parent: int) -> int:
+    """Raises OSError, also where it is neither file nor folder."""
+    descriptor = os.open(name, _FILE, dir_fd=parent)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no file")
+    return descriptor
+
+
+def small_file(path: str, name: str, parent: int) -> Member:
+    """A file that is read at once, so that it is whole whatever becomes of it. Raises OSError."""
+    with os.fdopen(open_file(name, parent), "rb") as stream:
+        content = stream.read(_LONGEST + 1)
+        if len(content) > _LONGEST:
+            raise OSError(errno.EFBIG, "it is too large for what it should be")
+        return member(path, content, int(os.fstat(stream.fileno()).st_mtime))
+
+
+def large_file(path: str, descriptor: int) -> Member:
+    """A file that nobody changes, read as it is taken; the descriptor is closed then.
+
+    Raises OSError where it cannot be read at all.
+    """
+    status = os.fstat(descriptor)
+    first = os.read(descriptor, min(status.st_size, PIECE))
+    head = MemberHead(path, "file", status.st_size, int(status.st_mtime))
+    return Member(head, _pieces(path, descriptor, first, status.st_size))
+
+
+def _pieces(path: str, descriptor: int, first: bytes, size: int) -> Iterator[bytes]:
+    try:
+        left, piece = size - len(first), first
+        yield piece
+        while left:
+            piece = os.read(descriptor, min(left, PIECE))
+            if not piece:
+                raise BackupError(f"{printable(path)}: it became shorter while it was read")
+            left -= len(piece)
+            yield piece
+    finally:
+        os.close(descriptor)

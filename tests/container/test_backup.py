@@ -1,0 +1,396 @@
+"""A backup of a server at work, and what becomes of it on another machine."""
+
+from __future__ import annotations
+
+import imaplib
+import io
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from entrypoint.backup import encryption
+from entrypoint.backup.archive import ArchiveReader
+from entrypoint.backup.encryption import Opener
+
+from .harness.imap import Mailbox, any_certificate, mailbox
+from .harness.interruptions import smtpctl
+from .harness.managesieve import ManageSieve
+from .harness.messages import letter
+from .harness.restless import Restless
+from .harness.shell import attempt, fresh, run, wait_until
+from .harness.signpost import IMAGE, Signpost
+from .harness.small_disk import SmallDisk
+from .harness.world import World
+
+DOMAIN = "rotate.test"
+ALICE = (f"alice@{DOMAIN}", "alice-has-a-secret")
+CONFIGURED = {"DOMAINS": DOMAIN, "ACCOUNTS": ":".join(ALICE), "GREYLIST": "no"}
+PLACE = 119
+BUSY, CALM = ("INBOX", "Archive", "busy"), "Projects/v1.2"
+RULES = 'require ["fileinto"];\r\nif header "Subject" "file me" { fileinto "Projects/v1.2"; }\r\n'
+HELD = r"warning signpost: ((\d+) messages? of a restored queue (?:is|are) held)"
+KEY = pyrage.x25519.Identity.generate()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a mail program sees of a folder."""
+
+    validity: str
+    messages: list[bytes]
+    subscribed: set[str]
+
+
+@dataclass
+class Saved:
+    """An archive, and what it has to bring back."""
+
+    file: Path
+    seen: Seen
+    accounts: str
+    phone: str
+    carol: str
+    waiting: str
+    token: str
+    key: Path
+    records: list[str]
+
+
+def publish(world: World, *records: str) -> None:
+    for server in (world.ns, world.ns2):
+        server.replace(DOMAIN, *records)
+
+
+def look(box: Mailbox, folder: str = CALM) -> Seen:
+    session = box.session
+    session.select(f'"{folder}"', readonly=True)
+    (validity,) = session.response("UIDVALIDITY")[1]
+    lines = session.fetch("1:*", "(UID FLAGS INTERNALDATE RFC822.SIZE)")[1]
+    return Seen(validity.decode(), [bytes(each) for each in lines], box.subscribed())
+
+
+def fill(signpost: Signpost) -> tuple[str, str]:
+    """An account that is added, an app password, folders, flags, a script; the two passwords."""
+    carol = signpost.exec("signpost", "account", "add", f"carol@{DOMAIN}", "--generate")
+    phone = signpost.exec("signpost", "app-password", "add", ALICE[0], "phone")
+    with mailbox(signpost.v4, ALICE) as box:
+        session = box.session
+        for folder in ("busy", CALM, "empty"):
+            session.create(f'"{folder}"')
+        session.subscribe(f'"{CALM}"')
+        for number, flags in enumerate((r"(\Seen $Work)", r"(\Answered \Flagged)", "()", "(b a)")):
+            when = f'"17-May-{2020 + number} 01:02:03 +0000"'
+            text = letter(token=fresh("calm"), body=b"x" * 3000 * number + b"\r\n")
+            session.append(f'"{CALM}"', flags, when, text)
+        session.select(f'"{CALM}"')
+        session.store("3", "+FLAGS", r"(\Deleted)")
+        session.expunge()
+    with ManageSieve(signpost.v4) as sieve:
+        sieve.start_tls(any_certificate()).login(*ALICE).activate(RULES)
+    return last_word(phone), last_word(carol)
+
+
+def last_word(printed: str) -> str:
+    return printed.split()[-1]
+
+
+def tokens_in(archive: bytes) -> set[str]:
+    """Those of the messages in an archive, of mailboxes and of the queue."""
+    found: set[str] = set()
+    with encryption.opened(io.BytesIO(archive), Opener((KEY,))) as stream:
+        for head, pieces in ArchiveReader(stream).members():
+            content = b"".join(pieces)
+            if "/Maildir/" in head.name or head.name.endswith("/message"):
+                found.update(re.findall(r"<([a-z]+-[0-9a-f]{8})@", content.decode("latin-1")))
+    return found
+
+
+def take(signpost: Signpost) -> bytes:
+    done = signpost.attempt("signpost", "backup", "--recipient", str(KEY.to_public()))
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+def is_whole(signpost: Signpost, restless: Restless, times: int) -> bytes:
+    """Backups while nothing rests: each has every message that was accepted before its start."""
+    archive = b""
+    for _ in range(times):
+        begin = time.time()
+        archive = take(signpost)
+        before = {token for token, when in restless.accepted.items() if when < begin}
+        assert before
+        assert not before - tokens_in(archive)
+    return archive
+
+
+@pytest.fixture(scope="module")
+def disk(world: World) -> Iterator[SmallDisk]:
+    with SmallDisk("backups", size="30m") as disk:
+        yield disk
+
+
+@pytest.fixture(scope="module")
+def saved(
+    world: World, image: None, disk: SmallDisk, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Saved]:
+    """An archive of a server that is at work; then the server is gone."""
+    top = tmp_path_factory.mktemp("backup")
+    key = top / "key.txt"
+    key.write_text(f"{KEY}\n")
+    signpost = world.signpost(CONFIGURED, place=PLACE)
+    signpost.service["volumes"] = [disk.mount("backups", "/backups")]
+    with signpost:
+        records = signpost.dkim_records(DOMAIN)
+        publish(world, *records)
+        assert signpost.attempt("signpost", "keys", "check").returncode == 0
+        phone, carol = fill(signpost)
+        smtpctl(signpost, "pause", "mta")
+        token = fresh("waiting")
+        waiting, message = f"{token}@far.test", letter(ALICE[0], token=token)
+        signpost.submit(world.swaks, ALICE, to=waiting, message=message).accepted()
+        with Restless(signpost.v4, ALICE, BUSY) as restless:
+            wait_until(lambda: len(restless.accepted) > 30 and restless.moves > 60, "mail")
+            archive = is_whole(signpost, restless, 3)
+            slow_reader_holds_nothing_up(world, signpost)
+        cut_off_backups_are_no_files(signpost, disk)
+        with mailbox(signpost.v4, ALICE) as box:
+            seen = look(box)
+        accounts = signpost.exec("signpost", "account", "list")
+    file = top / "backup.tar.age"
+    file.write_bytes(archive)
+    yield Saved(file, seen, without_uses(accounts), phone, carol, waiting, token, key, records)
+    publish(world)
+
+
+def without_uses(listing: str) -> str:
+    """A list of accounts without when each password was last used."""
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC|never", "", listing)
+
+
+def slow_reader_holds_nothing_up(world: World, signpost: Signpost) -> None:
+    """Nobody reads the archive: mail comes, and people log in."""
+    with subprocess.Popen(
+        ["docker", "exec", signpost.container, "signpost", "backup"], stdout=subprocess.PIPE
+    ) as backup:
+        assert backup.stdout is not None
+        backup.stdout.read(1)
+        token = fresh("meanwhile")
+        signpost.submit(world.swaks, ALICE, to=ALICE[0], message=letter(ALICE[0], token=token))
+        with mailbox(signpost.v4, ALICE) as box:
+            wait_until(lambda: any(box.find(token, folder) for folder in BUSY), token)
+        signpost.exec("signpost", "account", "quota", f"carol@{DOMAIN}", "1G")
+        signpost.exec("signpost", "account", "quota", f"carol@{DOMAIN}", "none")
+        backup.kill()
+
+
+def cut_off_backups_are_no_files(signpost: Signpost, disk: SmallDisk) -> None:
+    """On a disk that becomes full, and killed in the middle."""
+
+    def shell(script: str) -> subprocess.CompletedProcess[bytes]:
+        return signpost.attempt("sh", "-c", script)
+
+    disk.fill(leaving=40_000)
+    done = shell("signpost backup --output /backups/full.tar")
+    disk.clear()
+    assert done.returncode == 1
+    assert b"no space left on its disk; make room" in done.stderr
+    assert b"the backup is not whole" in done.stderr
+    killed = shell(
+        "signpost backup --output /backups/killed.tar & pid=$!; "
+        "until [ -s /backups/.killed.tar.part ] || ! kill -0 $pid; do :; done 2>/dev/null; "
+        "kill -9 $pid; wait $pid; ls -A /backups"
+    )
+    assert killed.stdout.split() in ([b".killed.tar.part"], [b"killed.tar"]), killed
+    whole = shell("umask 0; signpost backup --output /backups/killed.tar; ls -lA /backups")
+    (line,) = [each for each in whole.stdout.splitlines() if b"killed" in each]
+    assert line.startswith(b"-rw------- 1 root root ")
+    assert shell("signpost backup --verify /backups/killed.tar").returncode == 0
+    cut = shell("cd /backups; head -c 90000 killed.tar >cut; signpost backup --verify cut")
+    assert (cut.returncode, b"cut off" in cut.stderr) == (1, True)
+    closed = shell("signpost backup | head -c 9 >/dev/null; signpost backup >/dev/full; echo $?")
+    assert closed.stdout == b"1\n"
+    shell("rm -f /backups/*")
+
+
+@pytest.fixture(scope="module")
+def restored(world: World, saved: Saved) -> Iterator[Signpost]:
+    """Another machine: new volumes with the archive in them, and a server that has just begun."""
+    signpost = world.signpost(CONFIGURED, place=PLACE)
+    try:
+        done = restore(signpost, saved)
+        assert (done.returncode, done.stderr) == (0, b""), done
+        assert re.search(rb"\d+ messages? of a restored queue (is|are) held", done.stdout)
+        signpost.start()
+        yield signpost
+    finally:
+        signpost.remove()
+
+
+def restore(signpost: Signpost, saved: Saved, *options: str) -> subprocess.CompletedProcess[bytes]:
+    files = {"/backup": saved.file, "/key": saved.key}
+    return signpost.once("restore", "/backup", "--identity-file", "/key", *options, files=files)
+
+
+def test_flags_numbers_dates_and_subscriptions_come_back(restored: Signpost, saved: Saved) -> None:
+    with mailbox(restored.v4, ALICE) as box:
+        assert look(box) == saved.seen
+        assert len(saved.seen.messages) == 3
+        assert {"busy", "empty", CALM, "Archive"} <= set(box.folders())
+        session = box.session
+        session.append(f'"{CALM}"', "()", imaplib.Time2Internaldate(time.time()), letter())
+        session.select(f'"{CALM}"')
+        uid = int(re.findall(rb"UID (\d+)", session.fetch("4", "(UID)")[1][0])[0])
+        # No mail program has seen a message of this number.
+        assert uid > 1_000_000
+
+
+def test_every_message_is_there_and_readable(restored: Signpost, saved: Saved) -> None:
+    expected = tokens_in(saved.file.read_bytes())
+    found: set[str] = set()
+    with mailbox(restored.v4, ALICE) as box:
+        for folder in box.folders():
+            kind, (count,) = box.session.select(f'"{folder}"', readonly=True)
+            if kind != "OK" or count == b"0":
+                continue
+            parts = box.session.fetch("1:*", "(BODY.PEEK[])")[1]
+            text = b"".join(part[1] for part in parts if isinstance(part, tuple))
+            found.update(re.findall(r"<([a-z]+-[0-9a-f]{8})@", text.decode("latin-1")))
+    # The others were in the queue at that moment.
+    assert len(expected - found) <= int(re.findall(HELD, restored.logs())[0][1])
+    assert len(found) > 30
+
+
+def test_accounts_and_their_passwords_log_in(restored: Signpost, saved: Saved) -> None:
+    for login in ((ALICE[0], saved.phone), (f"carol@{DOMAIN}", saved.carol)):
+        with mailbox(restored.v4, login):
+            pass
+    assert without_uses(restored.exec("signpost", "account", "list")) == saved.accounts
+    assert len(re.findall("warning|error", restored.logs())) == 1  # the queue
+
+
+def test_mail_is_signed_and_filed_as_before(world: World, restored: Signpost, saved: Saved) -> None:
+    to = f"{fresh('reader')}@far.test"
+    restored.submit(world.swaks, ALICE, to=to, message=letter(ALICE[0])).accepted()
+    received = world.outside.wait_for_mail(to).message
+    assert {(s, r) for _, s, _, r in world.verify(received)} == {
+        ("mail", "pass"),
+        ("mail-ed25519", "pass"),
+    }
+    token = fresh("filed")
+    message = letter(ALICE[0], subject=b"file me", token=token)
+    restored.submit(world.swaks, ALICE, to=ALICE[0], message=message).accepted()
+    with mailbox(restored.v4, ALICE) as box:
+        assert box.wait_for(token, CALM)
+
+
+def test_the_queue_waits_for_a_word_and_goes_then(
+    world: World, restored: Signpost, saved: Saved
+) -> None:
+    found = re.search(HELD, restored.logs())
+    assert found is not None
+    held, count = found[1], int(found[2])
+    assert held in restored.exec("signpost", "queue", "list")
+    health = restored.exec("signpost", "health")
+    assert health.startswith("healthy")
+    assert held in health
+    assert not world.outside.received(saved.waiting)
+    said = restored.exec("signpost", "restore", "--release-queue")
+    assert re.fullmatch(rf"{count} messages? moved into the queue: mail may go out twice\n", said)
+    world.outside.wait_for_mail(saved.waiting)
+    # As smtpd wants it when it starts.
+    owner = restored.exec("stat", "-c", "%U:%G %a", "/var/spool/smtpd/queue")
+    assert owner == "opensmtpq:root 700\n"
+    wait_until(lambda: "is empty" in restored.exec("signpost", "queue", "list"), "an empty queue")
+    assert len(world.outside.received(saved.waiting)) == 1
+    assert "held" not in restored.exec("signpost", "health")
+    # Everything is in the next backup again.
+    assert not tokens_in(saved.file.read_bytes()) - tokens_in(take(restored)) - {saved.token}
+
+
+def test_volumes_that_are_not_empty_are_not_touched(restored: Signpost, saved: Saved) -> None:
+    before = restored.files("sh", "-c", "find /data /var/spool/smtpd | sort | grep -v mail")
+    mounts = ("-v", f"{saved.file}:/backup", "-v", f"{saved.key}:/key")
+    done = attempt(
+        *("docker", "run", "--rm", "--volumes-from", restored.container, *mounts),
+        *(IMAGE, "restore", "/backup", "--identity-file", "/key"),
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        b"error: /data: not empty, and a restore replaces nothing; give it a new volume\n"
+        b"error: /var/spool/smtpd: not empty"
+    )
+    after = restored.files("sh", "-c", "find /data /var/spool/smtpd | sort | grep -v mail")
+    assert after == before
+
+
+def test_a_restore_that_is_cut_off_is_none_and_can_be_made_again(
+    world: World, image: None, saved: Saved
+) -> None:
+    """At its end DNS has moved past the keys: they do not sign."""
+    with SmallDisk("data", "queue", size="30m", inodes=6000) as disk:
+        signpost = world.signpost(CONFIGURED, place=PLACE + 1)
+        signpost.service["volumes"] = [
+            disk.mount("data", "/data"),
+            disk.mount("queue", "/var/spool/smtpd"),
+        ]
+        try:
+            disk.fill(leaving=60_000)
+            full = restore(signpost, saved)
+            assert full.returncode == 1
+            assert b"no space left on its disk; make room" in full.stderr
+            assert b"the restore was not finished" in full.stderr
+            refused = signpost.once("start")
+            assert refused.returncode == 2
+            assert b"`signpost restore` was not finished here; run it again" in refused.stderr
+            disk.clear()
+            killed_in_the_middle(disk, saved)
+            publish(world, 'mail._domainkey 1 IN TXT "v=DKIM1; k=rsa; p="')
+            done = restore(signpost, saved)
+            assert done.returncode == 0, done
+            moved_keys_are_named(done.stderr.decode())
+            new_keys_are_made(signpost.once("dns").stdout.decode())
+        finally:
+            publish(world, *saved.records)
+            signpost.remove()
+
+
+def moved_keys_are_named(said: str) -> None:
+    for selector in ("mail", "mail-ed25519"):
+        why = rf"warning: DKIM key {selector} of {DOMAIN}: DNS has moved past it \(.*\); it is not "
+        assert re.search(f"{why}restored", said), said
+
+
+def new_keys_are_made(printed: str) -> None:
+    selectors = re.findall(rf"^(\S+)\._domainkey\.{re.escape(DOMAIN)}\. ", printed, re.MULTILINE)
+    assert len(selectors) == 2
+    assert all(re.fullmatch(r"mail-20\d{6}(-ed25519)?", each) for each in selectors)
+
+
+def killed_in_the_middle(disk: SmallDisk, saved: Saved) -> None:
+    script = (
+        "signpost restore /backup --identity-file /key & pid=$!; "
+        "until [ -d /data/mail ]; do :; done; kill -9 $pid; wait $pid; ls /data/RESTORE"
+    )
+    mounts = [
+        (str(each["source"]), str(each["target"]))
+        for each in (disk.mount("data", "/data"), disk.mount("queue", "/var/spool/smtpd"))
+    ]
+    mounts += [(str(saved.file), "/backup"), (str(saved.key), "/key")]
+    said = run(
+        *("docker", "run", "--rm", "--network", "none", "--entrypoint", "sh"),
+        *(word for mount in mounts for word in ("-v", ":".join(mount))),
+        *(IMAGE, "-c", script),
+    )
+    assert said.endswith(b"/data/RESTORE\n")
+
+
+def test_a_test_target_has_no_backup_and_takes_none(image: None, saved: Saved) -> None:
+    done = attempt("docker", "run", "--rm", "-e", "MODE=test", IMAGE, "restore", "/backup")
+    assert done.returncode == 2
+    assert b"a test target (MODE=test) keeps nothing and restores nothing" in done.stderr
