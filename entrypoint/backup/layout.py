@@ -134,9 +134,9 @@ _COMPILED = tuple((re.compile(pattern, re.DOTALL), place) for pattern, place in 
 
 # What is made anew from the rest: indexes and caches, compiled scripts, locks, what is being
 # written. The digests of passwords that were right (filters/logins) are not for one archive with
-# their hashes.
+# their hashes; the journal is a log of its machine, of days that somebody chose.
 _DERIVED = re.compile(
-    r"data/(?:VERSION|MODE|RESTORE|lost\+found)"
+    r"data/(?:VERSION|MODE|RESTORE|lost\+found|journal(?:/.*)?)"
     # No folder of mail, whose names begin with a dot as well.
     r"|data/(?!mail/)(?:[^/]+/)*\.(?:lock|[^/]+\.\d+)"
     r"|data/accounts/logins/blocked\.sqlite(?:-wal|-shm|\.damaged)"

@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from entrypoint.dkim_keys.expected_key import ExpectedKey
 from entrypoint.dkim_keys.model import DomainKeys, Key, Observation
-from entrypoint.dkim_keys.publication import ExpectedKey, observe
+from entrypoint.dkim_keys.publication import observe
 from entrypoint.dkim_keys.state_file import as_text, read_state
 from entrypoint.probe import authoritative
-from filters.mailauth.dkim.sign import BadKey, load_signing_key
+from filters.mailauth.dkim.signing_key import BadKey, load_signing_key
 from filters.mailauth.dns.resolver import DnsResolver, Lookup
 
 STATE = "data/dkim/state.json"

@@ -55,6 +55,7 @@ FILES: dict[str, bytes | None] = {
 DERIVED = (
     "data/VERSION",
     "data/MODE",
+    "data/journal/2026-11-27-00.jsonl",
     "data/dkim/.lock",
     "data/dkim/.state.json.77",
     f"data/{MAILDIR}/dovecot.index.cache",
