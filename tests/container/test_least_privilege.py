@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -80,7 +81,27 @@ class TestSecrets:
             assert secret.encode() not in said, name
             assert f"{name}=".encode() not in said
 
+    def test_nor_has_the_log_where_a_login_is_refused_unseen(self, server: Signpost) -> None:
+        server.exec("/opt/signpost/bin/python", "-c", REFUSED_LOGINS, ALICE[1])
+        done = r'smtp failed-command result="500 [^"]*unrecognized" command="\(\.\.\.\)"'
+        server.wait_for_log(done)
+        assert ALICE[1] not in server.logs()
+        for secret in (f"\0{ALICE[0]}\0{ALICE[1]}", ALICE[1]):
+            assert b64encode(secret.encode()).decode() not in server.logs()
 
+
+# On 25, and before STARTTLS; LOGIN by a client that takes no notice of answers.
+REFUSED_LOGINS = """
+import base64, smtplib, sys
+word = lambda text: base64.b64encode(text.encode()).decode()
+for port in (25, 587):
+    with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
+        smtp.ehlo()
+        plain = word(f"\\0alice@example.org\\0{sys.argv[1]}")
+        name, secret = word("alice@example.org"), word(sys.argv[1])
+        for line in (f"AUTH PLAIN {plain}", "AUTH LOGIN", name, secret):
+            print(smtp.docmd(line))
+"""
 READS = """
 for path; do
     if [ -d "$path" ]; then ls "$path/" >/dev/null 2>&1; else head -c1 "$path" >/dev/null 2>&1; fi
