@@ -234,6 +234,7 @@ def test_the_shipped_service_is_as_narrow_as_it_is_said_to_be() -> None:
     assert SERVICE["cap_drop"] == ["ALL"]
     assert set(SERVICE["cap_add"]) == set(NUMBERS)
     assert SERVICE["security_opt"] == ["no-new-privileges:true"]
+    assert SERVICE["sysctls"] == {"net.ipv4.ip_unprivileged_port_start": 0}
     limits = SERVICE["deploy"]["resources"]["limits"]
     assert set(limits) == {"memory", "pids"}
     mounts = [each for each in SERVICE["volumes"] if isinstance(each, dict)]
