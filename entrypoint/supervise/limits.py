@@ -1,6 +1,6 @@
 """What the container's limits have done: the kernel counts it, and tells nobody in here.
 
-A process that the memory limit ends says nothing more, and what is left of its program names another
+A process that the memory limit ends says nothing, and what is left of its program names another
 cause. In: the control group's files, version 2 or 1. Out: a line, once for each change.
 Standard library only: it is in memory as long as the server runs.
 """
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Limit:
+class ContainerLimit:
     """One limit. files: of its count and of itself, for each version; the first that is there."""
 
     files: tuple[tuple[str, str], ...]
@@ -26,7 +26,7 @@ class Limit:
 
 
 LIMITS = (
-    Limit(
+    ContainerLimit(
         (
             ("memory.events", "memory.max"),
             ("memory/memory.oom_control", "memory/memory.limit_in_bytes"),
@@ -35,7 +35,7 @@ LIMITS = (
         "the container's memory limit (%s bytes) has ended a process, and with it what it did "
         "(%d so far); raise `memory` in compose.yaml, or lower MESSAGE_SIZE_LIMIT",
     ),
-    Limit(
+    ContainerLimit(
         (("pids.events", "pids.max"), ("pids/pids.events", "pids/pids.max")),
         "max",
         "the container's limit of processes (%s) has kept one from being started (%d so far); "
@@ -44,14 +44,14 @@ LIMITS = (
 )
 
 
-class Limits:
+class ContainerLimits:
     """`look` is called about each second, and costs two small reads."""
 
     def __init__(
-        self, root: Path = Path("/sys/fs/cgroup"), limits: Sequence[Limit] = LIMITS
+        self, root: Path = Path("/sys/fs/cgroup"), limits: Sequence[ContainerLimit] = LIMITS
     ) -> None:
         """What happened before, in an earlier run of this container, is not said again."""
-        self._watched: list[tuple[Limit, Path, Path]] = []
+        self._watched: list[tuple[ContainerLimit, Path, Path]] = []
         for limit in limits:
             for count, most in limit.files:
                 if (root / count).is_file():

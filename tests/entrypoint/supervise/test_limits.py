@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.supervise.limits import Limits
+from entrypoint.supervise.limits import ContainerLimits
 
 V2 = ("memory.events", "memory.max", "pids.events", "pids.max")
 V1 = (
@@ -40,7 +40,7 @@ def test_each_change_is_said_once(
 ) -> None:
     kernel = Kernel(tmp_path, names, memory)
     kernel.counts(2, 1)  # of an earlier start
-    limits = Limits(tmp_path)
+    limits = ContainerLimits(tmp_path)
     limits.look()
     assert caplog.messages == []
     kernel.counts(3, 1)
@@ -60,7 +60,7 @@ def test_each_change_is_said_once(
 def test_where_no_control_group_is_seen_nothing_is_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Limits(tmp_path).look()
+    ContainerLimits(tmp_path).look()
     assert caplog.messages == []
 
 
@@ -68,7 +68,7 @@ def test_a_file_that_goes_away_ends_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     Kernel(tmp_path, V2, EVENTS)
-    limits = Limits(tmp_path)
+    limits = ContainerLimits(tmp_path)
     for name in V2:
         (tmp_path / name).unlink()
     limits.look()
