@@ -18,7 +18,7 @@ from entrypoint.config.variables import VARIABLES
 
 from .harness.deprived import CAPABILITIES, SERVICE, Deprived
 from .harness.messages import letter
-from .harness.shell import fresh
+from .harness.shell import fresh, run
 from .harness.signpost import Signpost
 from .harness.world import World
 
@@ -321,6 +321,32 @@ class TestNameServers:
         numbers = server.processes("sh", "-c", f"{count}; {loaded}").split()
         # All but Dovecot, which gives its processes an environment of its own, and who looks.
         assert int(numbers[1]) >= 12, numbers
+
+
+HOG = "held = []\nwhile True: held.append(bytearray(b'x' * 10_000_000))"
+CROWD = "for each in $(seq 200); do sleep 1 & done; wait"
+
+
+class TestLimits:
+    """What a limit does is in the log; nothing inside is told."""
+
+    @pytest.fixture(autouse=True)
+    def narrowed(self, server: Signpost) -> Iterator[None]:
+        def update(memory: str, processes: int) -> None:
+            limits = (f"--memory={memory}", f"--memory-swap={memory}", f"--pids-limit={processes}")
+            run("docker", "update", *limits, server.container)
+
+        update("700m", 150)
+        yield
+        update("5g", 4096)
+
+    def test_that_memory_has_ended_a_process_is_said(self, server: Signpost) -> None:
+        assert server.attempt("/usr/bin/python3", "-c", HOG).returncode == 137
+        server.wait_for_log(r"error signpost: the container's memory limit \(\d+ bytes\) has ended")
+
+    def test_that_a_process_could_not_be_started_is_said(self, server: Signpost) -> None:
+        server.attempt("sh", "-c", CROWD)
+        server.wait_for_log(r"error signpost: the container's limit of processes \(150\) has kept")
 
 
 def test_the_shipped_service_is_as_narrow_as_it_is_said_to_be() -> None:
