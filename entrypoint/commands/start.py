@@ -40,6 +40,7 @@ from entrypoint.paths import DOVECOT_RUN, SERVER_LOCK, SPOOL
 from entrypoint.probe.new_login import make_probe_login
 from entrypoint.queued_senders import clear_unrewritable
 from entrypoint.render import check_syntax
+from entrypoint.rights import missing_capabilities, refused_ports
 from entrypoint.supervise.become import become_supervisor
 from entrypoint.supervise.denied_mail import note_denied
 from entrypoint.tls import sources
@@ -79,6 +80,13 @@ def command() -> None:
             log.warning(
                 "%s is no volume: what it holds is temporary and goes with this container", path
             )
+    if lacking := missing_capabilities():
+        log.warning(
+            "root lacks %s here: what needs that will fail (`cap_add` of compose.yaml)",
+            ", ".join(lacking),
+        )
+    if (objection := refused_ports()) is not None:
+        raise ConfigurationError([objection])
     settings = _prepare(settings, number)
     _tell_clients(settings)
     _tell_records(settings)

@@ -22,6 +22,7 @@ from entrypoint.health.watchdog import Watchdog
 from entrypoint.log import start_logging
 from entrypoint.paths import RUN
 from entrypoint.supervise.control_server import left_out
+from entrypoint.supervise.limits import ContainerLimits
 from entrypoint.supervise.listening_sockets import ListeningSockets
 from entrypoint.supervise.options import Options
 from entrypoint.supervise.restarts import Restarts, is_pending, request
@@ -103,6 +104,7 @@ class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
         self._sockets = sockets
         self._watch = watch
         self._restarts = restarts
+        self._limits = ContainerLimits()
         self._looking = Looking(Watchdog(request), self._is_busy)
         self._failing = LogThrottle(log)
 
@@ -136,6 +138,7 @@ class _Supervisor(Supervisor):  # type: ignore[misc]  # it has no types
         super().tick(now)
         if self.options.mood == states.SupervisorStates.RUNNING:
             self._restarts.look(self._processes())
+            self._limits.look()
             self._look_for_hung_programs()
 
     def _look_for_hung_programs(self) -> None:

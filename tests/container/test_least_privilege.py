@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -16,7 +18,7 @@ from entrypoint.config.variables import VARIABLES
 
 from .harness.deprived import CAPABILITIES, SERVICE, Deprived
 from .harness.messages import letter
-from .harness.shell import fresh
+from .harness.shell import fresh, run
 from .harness.signpost import Signpost
 from .harness.world import World
 
@@ -80,7 +82,27 @@ class TestSecrets:
             assert secret.encode() not in said, name
             assert f"{name}=".encode() not in said
 
+    def test_nor_has_the_log_where_a_login_is_refused_unseen(self, server: Signpost) -> None:
+        server.exec("/opt/signpost/bin/python", "-c", REFUSED_LOGINS, ALICE[1])
+        done = r'smtp failed-command result="500 [^"]*unrecognized" command="\(\.\.\.\)"'
+        server.wait_for_log(done)
+        assert ALICE[1] not in server.logs()
+        for secret in (f"\0{ALICE[0]}\0{ALICE[1]}", ALICE[1]):
+            assert b64encode(secret.encode()).decode() not in server.logs()
 
+
+# On 25, and before STARTTLS; LOGIN by a client that takes no notice of answers.
+REFUSED_LOGINS = """
+import base64, smtplib, sys
+word = lambda text: base64.b64encode(text.encode()).decode()
+for port in (25, 587):
+    with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
+        smtp.ehlo()
+        plain = word(f"\\0alice@example.org\\0{sys.argv[1]}")
+        name, secret = word("alice@example.org"), word(sys.argv[1])
+        for line in (f"AUTH PLAIN {plain}", "AUTH LOGIN", name, secret):
+            print(smtp.docmd(line))
+"""
 READS = """
 for path; do
     if [ -d "$path" ]; then ls "$path/" >/dev/null 2>&1; else head -c1 "$path" >/dev/null 2>&1; fi
@@ -114,6 +136,83 @@ MAY_READ: dict[str, set[str]] = {
     "extra": set(),
     "target": set(),
 }
+# Each USER[:GROUP]: the sockets that it can connect to; whose processes it can look into, and so
+# has their memory, too (ptrace(2) asks the same).
+WALK = """
+import grp, json, os, pathlib, pwd, socket, stat, sys
+
+def reached(path):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_UNIX, kind) as end:
+            error = end.connect_ex(path)
+        if error == 91:  # EPROTOTYPE
+            continue
+        return error in (0, 111)  # ECONNREFUSED: nobody listens now
+    return False
+
+sockets = []
+for top in ("/run", "/data", "/var", "/tmp", "/dev", "/etc", "/opt"):
+    for folder, _, names in os.walk(top):
+        paths = [os.path.join(folder, name) for name in names]
+        sockets += [path for path in paths if stat.S_ISSOCK(os.lstat(path).st_mode)]
+numbers = [each for each in os.listdir("/proc") if each.isdigit()]
+owners = {each: pwd.getpwuid(os.stat(f"/proc/{each}").st_uid).pw_name for each in numbers}
+for user in sys.argv[1:]:
+    if os.fork():
+        os.wait()
+        continue
+    name, _, group = user.partition(":")
+    entry = pwd.getpwnam(name)
+    groups = [each.gr_gid for each in grp.getgrall() if name in each.gr_mem]
+    os.setgroups(groups + ([grp.getgrnam(group).gr_gid] if group else []))
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
+    seen = set()
+    for number in numbers:
+        try:
+            pathlib.Path(f"/proc/{number}/environ").read_bytes()
+            seen.add(pwd.getpwuid(os.stat(f"/proc/{number}").st_uid).pw_name)
+        except OSError:
+            pass
+    found = [path.replace("/run/dovecot/", "") for path in sockets if reached(path)]
+    said = {"user": user, "sockets": found, "processes": sorted(seen)}
+    print(json.dumps(said), flush=True)
+    os._exit(0)
+"""
+_VMAIL = {"anvil", "auth-userdb", "dns-client", "indexer", "lmtp"}
+MAY_CONNECT: dict[str, set[str]] = {
+    "signer": {"quota-status-submission", "/run/signpost/guard/socket"},
+    "verifier": {"quota-status-inbound"},
+    "logins": {"/run/signpost/logins/socket", "/run/signpost/guard/socket"},
+    "vmail": _VMAIL,
+    "vmail:opensmtpq": {*_VMAIL, "/run/smtpd.sock"},
+    "opensmtpd": set(),
+    "opensmtpq": {"/run/smtpd.sock"},
+    "dovecot": {
+        *("auth-client", "auth-login", "auth-worker", "dict", "dict-async", "imap-hibernate"),
+        *("imap-urlauth-worker", "indexer-worker", "stats-writer"),
+    },
+    "dovenull": {
+        *("login/dns-client", "login/imap", "login/login", "login/pop3", "login/sieve"),
+        *("login/stats-writer", "token-login/imap-urlauth", "token-login/tokenlogin"),
+    },
+    "web": set(),
+    "extra": set(),
+    "target": set(),
+}
+Reach = dict[str, dict[str, set[str]]]
+
+
+@pytest.fixture(scope="module")
+def reach(server: Signpost) -> Reach:
+    """What each user finds open; with lmtp, which is vmail's and has smtpd's group."""
+    users = [*MAY_READ, "vmail:opensmtpq", "root"]
+    printed = server.exec("/opt/signpost/bin/python", "-c", WALK, *users)
+    found = {}
+    for line in printed.splitlines():
+        about = json.loads(line)
+        found[about.pop("user")] = {key: set(value) for key, value in about.items()}
+    return found
 
 
 class TestUsers:
@@ -122,6 +221,22 @@ class TestUsers:
         printed = server.exec("sh", "-c", READS, "reads", *PRIVATE.values(), user=user)
         found = {name for name, path in PRIVATE.items() if path in printed.splitlines()}
         assert found == MAY_READ[user]
+
+    @pytest.mark.parametrize("user", [*MAY_READ, "vmail:opensmtpq"])
+    def test_each_reaches_the_sockets_of_its_part(self, reach: Reach, user: str) -> None:
+        assert reach[user]["sockets"] == MAY_CONNECT[user]
+
+    @pytest.mark.parametrize("user", MAY_READ)
+    def test_none_looks_into_a_process_of_another(self, reach: Reach, user: str) -> None:
+        assert reach[user]["processes"] <= {user}
+
+    def test_no_socket_is_left_out(self, reach: Reach) -> None:
+        found = reach["root"]["sockets"]
+        assert len(found) > 25
+        # Those that nobody but root may ask.
+        assert {"/run/signpost/maintenance.socket", "master"} <= found
+        for user, sockets in MAY_CONNECT.items():
+            assert sockets <= found, user
 
     def test_all_of_it_is_there(self, server: Signpost) -> None:
         printed = server.files("sh", "-c", READS, "reads", *PRIVATE.values()).splitlines()
@@ -208,11 +323,38 @@ class TestNameServers:
         assert int(numbers[1]) >= 12, numbers
 
 
+HOG = "held = []\nwhile True: held.append(bytearray(b'x' * 10_000_000))"
+CROWD = "for each in $(seq 200); do sleep 1 & done; wait"
+
+
+class TestLimits:
+    """What a limit does is in the log; nothing inside is told."""
+
+    @pytest.fixture(autouse=True)
+    def narrowed(self, server: Signpost) -> Iterator[None]:
+        def update(memory: str, processes: int) -> None:
+            limits = (f"--memory={memory}", f"--memory-swap={memory}", f"--pids-limit={processes}")
+            run("docker", "update", *limits, server.container)
+
+        update("700m", 150)
+        yield
+        update("5g", 4096)
+
+    def test_that_memory_has_ended_a_process_is_said(self, server: Signpost) -> None:
+        assert server.attempt("/usr/bin/python3", "-c", HOG).returncode == 137
+        server.wait_for_log(r"error signpost: the container's memory limit \(\d+ bytes\) has ended")
+
+    def test_that_a_process_could_not_be_started_is_said(self, server: Signpost) -> None:
+        server.attempt("sh", "-c", CROWD)
+        server.wait_for_log(r"error signpost: the container's limit of processes \(150\) has kept")
+
+
 def test_the_shipped_service_is_as_narrow_as_it_is_said_to_be() -> None:
     assert SERVICE["read_only"] is True
     assert SERVICE["cap_drop"] == ["ALL"]
     assert set(SERVICE["cap_add"]) == set(NUMBERS)
     assert SERVICE["security_opt"] == ["no-new-privileges:true"]
+    assert SERVICE["sysctls"] == {"net.ipv4.ip_unprivileged_port_start": 0}
     limits = SERVICE["deploy"]["resources"]["limits"]
     assert set(limits) == {"memory", "pids"}
     mounts = [each for each in SERVICE["volumes"] if isinstance(each, dict)]

@@ -83,7 +83,7 @@ def test_the_override_of_the_readme(clone: Clone, image: None) -> None:
     found = json.loads(clone.type("docker compose config --format json"))["services"]["signpost"]
     assert [each["published"] for each in found["ports"]] == ["25", "465", "993"]
     assert {each["target"] for each in found["volumes"]} == {
-        *("/data", "/var/spool/smtpd"),  # of compose.yaml
+        *("/data", "/var/spool/smtpd", "/run", "/tmp"),  # of compose.yaml
         *("/secrets", "/tls"),
     }
 

@@ -27,7 +27,7 @@ class Deprived(Container):
         self.container = fresh("signpost-test-deprived")
         self._options = [
             *("--network", "none", "--read-only", "--cap-drop", "ALL", *options),
-            *("--memory", "3g", "--pids-limit", "4096"),
+            *("--memory", "5g", "--pids-limit", "4096"),
         ]
         self._options += [f"--cap-add={name}" for name in CAPABILITIES if name not in without]
         self._options += [f"--security-opt={each}" for each in SERVICE["security_opt"]]

@@ -146,6 +146,45 @@ def test_what_a_client_said_stands_behind_what_smtpd_answered(line: bytes, messa
     assert found == ("info", "smtpd", f"{begin} {message}")
 
 
+SECRET = "AGFsaWNlQGV4YW1wbGUub3JnAHRvcHNlY3JldHB3"
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (f"AUTH PLAIN {SECRET}", "AUTH PLAIN (...)"),
+        (f"auth  plain  {SECRET}", "auth plain (...)"),
+        (f"AUTH LOGIN {SECRET}", "AUTH LOGIN (...)"),
+        (rf"AUTH\t{SECRET}", "AUTH (...)"),
+        (f"AUTH {SECRET}", "AUTH (...)"),
+        (f"AUTH PLAIN{SECRET}", "AUTH (...)"),
+        (f"AUTH PLAIN ={SECRET}", "AUTH PLAIN (...)"),
+        (f"AUTH XOAUTH2 {SECRET}", "AUTH XOAUTH2 (...)"),
+        (f"AUTH SCRAM-SHA-256-PLUS {SECRET}", "AUTH SCRAM-SHA-256-PLUS (...)"),
+        # What a client sends who takes no notice of the answer to AUTH LOGIN.
+        (SECRET, "(...)"),
+        ("dG9wc2VjcmV0cHc=", "(...)"),
+        ("cMOkc3M=", "(...)"),
+        ("cORzcw==", "(...)"),
+        # smtpd's own.
+        ("AUTH PLAIN (...)", "AUTH PLAIN (...)"),
+        ("AUTH LOGIN (password)", "AUTH LOGIN (password)"),
+        ("AUTH LOGIN", "AUTH LOGIN"),
+        ("AUTH", "AUTH"),
+        ("AUTH  PLAIN ", "AUTH  PLAIN "),
+        ("AUTHOR", "AUTHOR"),
+        ("STAT", "STAT"),
+        ("RCPT TO:<auth@example.org>", "RCPT TO:<auth@example.org>"),
+        ("", ""),
+    ],
+)
+def test_no_password_is_shown(command: str, shown: str) -> None:
+    begin = "0123456789abcdef smtp failed-command"
+    line = f'{begin} command="{command}" result="503 5.5.1 Invalid command"\n'
+    ((_, _, message),) = events_of("smtpd", line.encode())
+    assert message == f'{begin} result="503 5.5.1 Invalid command" command="{shown}"'
+
+
 @pytest.mark.parametrize("name", ["logins", "web", "dovecot"])
 def test_only_smtpd_has_filters(name: str) -> None:
     ((_, program, _),) = events_of(name, b"inbound: error: FORGED\n")
