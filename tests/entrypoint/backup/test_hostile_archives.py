@@ -18,6 +18,7 @@ from entrypoint.backup.archive import Member, member, written
 from entrypoint.backup.layout import Volumes, place_of
 from entrypoint.backup.restore import checked
 from entrypoint.backup.tar_stream import ArchiveError, MemberHead, header, read_head
+from entrypoint.volume_format import FORMAT as VOLUMES
 
 from .volumes import ENVELOPE, HOME, MAILDIR, MANIFEST, MESSAGE, archive, make, members
 
@@ -301,6 +302,34 @@ def test_a_later_format_is_refused_with_the_version_that_reads_it() -> None:
     told = refusal(b"".join(written(later, [GOOD])))
     assert "format 2" in told
     assert told.endswith(r"restore it with version 9.1\x1b")
+
+
+@pytest.mark.parametrize(
+    "manifest", [{"format": 2, "version": "9.1"}, {"format": 2, "volumes": []}]
+)
+def test_a_later_format_may_have_another_manifest(manifest: dict[str, object]) -> None:
+    text = json.dumps({"version": "9.1", **manifest}).encode()
+    told = refusal(
+        header(MemberHead("signpost-backup.json", "file", len(text))) + text.ljust(512, b"\0")
+    )
+    assert told.endswith("restore it with version 9.1")
+
+
+@pytest.mark.parametrize("number", [VOLUMES + 1, 10**30, -1])
+def test_files_of_a_later_format_of_the_volumes_are_refused(number: int) -> None:
+    later = MANIFEST.model_copy(update={"volumes": number, "version": "9.1"})
+    assert refusal(b"".join(written(later, [GOOD]))) == (
+        f"its files have format {number}, and this version of Signpost knows up to {VOLUMES}; "
+        "restore it with version 9.1 or a newer one"
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [{"version": "1 2"}, {"version": ""}, {"made": "today"}, {"made": "2026-11-27\n"}]
+)
+def test_a_manifest_has_nothing_that_no_mark_could_have(change: dict[str, str]) -> None:
+    odd = MANIFEST.model_copy(update=change)
+    assert refusal(b"".join(written(odd, [GOOD]))).startswith("signpost-backup.json: ")
 
 
 def test_a_manifest_is_one(small: bytes) -> None:

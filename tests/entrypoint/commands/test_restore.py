@@ -8,13 +8,14 @@ import pytest
 from click.testing import CliRunner
 
 from entrypoint.backup import moved_keys
-from entrypoint.backup.archive import Manifest
 from entrypoint.backup.moved_keys import RestoredKey
 from entrypoint.backup.restore import Contents
 from entrypoint.commands import restore
 from entrypoint.dkim_keys.model import Observation
 
-CONTENTS = Contents(Manifest(format=1, version="x", made="x", host="", mail=True))
+from ..backup.volumes import MANIFEST
+
+CONTENTS = Contents(MANIFEST)
 KEYS = [
     RestoredKey("a.example", "served", Observation("served")),
     RestoredKey("a.example", "gone", Observation("missing", "no name server\x1b has it")),
