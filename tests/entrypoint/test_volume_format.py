@@ -52,10 +52,11 @@ def test_volumes_of_before_are_taken_and_marked_once(volumes: tuple[Path, Path])
     assert [format_of(each).number for each in volumes] == [FORMAT, FORMAT]
     assert refusals(volumes) == []
     assert format_of(volumes[0]).version == "0.1.0"
-    marks = [(each / MARK).stat() for each in volumes]
-    assert marks[0].st_mode & 0o777 == 0o644
+    assert (volumes[0] / MARK).stat().st_mode & 0o777 == 0o644
+    # It is of the day of the upgrade.
+    (volumes[0] / MARK).write_text(f"{FORMAT} 0.0.9 2026-01-02\n")
     mark_volumes(volumes)
-    assert [(each / MARK).stat() for each in volumes] == marks
+    assert format_of(volumes[0]).since == "2026-01-02"
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -85,12 +86,12 @@ def test_both_are_named(volumes: tuple[Path, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\0", "-1 a 2031-01-02", "1", "1 0.1.0", "one\x1b[2J", "1" * 5000]
+    "text", ["", "\0", "-1 a 2031-01-02", "1", "1 0.1.0", "one\x1b[2J", "\xff", "1" * 5000]
 )
 def test_a_mark_that_cannot_be_read_is_no_reason_to_go_on(
     volumes: tuple[Path, Path], text: str
 ) -> None:
-    (volumes[0] / MARK).write_text(text)
+    (volumes[0] / MARK).write_bytes(text.encode("latin-1"))
     (error,) = refusals(volumes)
     assert error.startswith(f"{volumes[0] / MARK}: ")
     assert error.endswith("if no newer image than this one has ever run here, remove the file")

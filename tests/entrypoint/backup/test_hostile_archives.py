@@ -182,10 +182,16 @@ def test_a_header_says_nothing_that_ours_do_not(
     assert re.search("no backup has such a header|pax header", refusal(data))
 
 
+def names() -> st.SearchStrategy[str]:
+    """As a disk may have them: any bytes, as Python decodes them."""
+    text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=300)
+    raw = st.binary(min_size=1, max_size=300).map(lambda name: name.replace(b"\0", b"\1"))
+    decoded = raw.map(lambda name: name.decode("utf-8", "surrogateescape"))
+    return (text | decoded).filter(lambda name: not name.endswith("/"))
+
+
 @given(
-    st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=300).filter(
-        lambda name: not name.endswith("/")
-    ),
+    names(),
     st.sampled_from(["file", "folder"]),
     st.integers(0, 1 << 45),
     st.integers(-(1 << 40), 1 << 40),
