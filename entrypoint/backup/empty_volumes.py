@@ -67,6 +67,11 @@ def claimed(volumes: Volumes) -> Iterator[None]:
             os.close(descriptor)
 
 
+def begun(volumes: Volumes) -> bool:
+    """Was a restore cut off here? Raises OSError."""
+    return any(_mark(path) is not None for path in _both(volumes))
+
+
 def begin(volumes: Volumes) -> None:
     """Mark both, and remove what a restore before has left. Raises OSError."""
     for path in _both(volumes):

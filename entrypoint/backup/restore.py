@@ -18,6 +18,7 @@ from pathlib import Path
 from entrypoint.backup import empty_volumes
 from entrypoint.backup.archive import ArchiveReader, Manifest
 from entrypoint.backup.layout import LINK, Place, Volumes, place_of, queued
+from entrypoint.backup.room import NeededRoom
 from entrypoint.backup.tar_stream import ArchiveError, MemberHead, Readable
 from entrypoint.backup.volume_files import folder
 from entrypoint.files import numbers
@@ -40,11 +41,15 @@ _UID_HEADER = re.compile(rb"(3 (?:[A-Z]\S+ )*N)(\d{1,10})(?= |\n)")
 
 @dataclass
 class Contents:
-    """What an archive has. members: of each kind. keys: the files of DKIM keys and their state."""
+    """What an archive has. members: of each kind. keys: the files of DKIM keys and their state.
+
+    room: what they take.
+    """
 
     manifest: Manifest
     members: Counter[str] = field(default_factory=Counter)
     keys: dict[str, bytes] = field(default_factory=dict)
+    room: NeededRoom = field(default_factory=NeededRoom)
 
     @property
     def size(self) -> int:
@@ -59,6 +64,7 @@ def checked(stream: Readable) -> Contents:
     found, kept = Contents(reader.manifest), 0
     for head, content in reader.members():
         found.members["bytes"] += head.size
+        found.room.add(head)
         found.members[_what(head)] += 1
         if head.kind == "file" and _KEYS.fullmatch(head.name):
             kept += head.size
@@ -218,7 +224,7 @@ def _target(head: MemberHead, content: Iterable[bytes]) -> str:
     """Where a link points to: nowhere but where one of its kind does. Raises ArchiveError."""
     place = _known(head.name)
     target = _text(head, content, _LONGEST_LINK).decode("utf-8", "surrogateescape")
-    if place.link is not None and not place.link.fullmatch(target):
+    if place.link is not None and ("\0" in target or not place.link.fullmatch(target)):
         raise ArchiveError(f"{printable(head.name)}: no such link belongs there")
     return target
 

@@ -113,6 +113,7 @@ def test_links_devices_and_sparse_files_are_refused(kind: bytes, named: str) -> 
         (f"data/{HOME}/.dovecot.sieve", "sieve/../../bob/sieve/x.sieve"),
         (f"data/{HOME}/.dovecot.sieve", "sieve/.x.sieve\n"),
         (f"data/{HOME}/.dovecot.sieve", ""),
+        (f"data/{HOME}/.dovecot.sieve", "sieve/x\0.sieve"),
         ("data/tls/acme/ca/live/mail/privkey.pem", "../../../../../etc/shadow"),
         ("data/tls/acme/ca/live/mail/privkey.pem", "../../archive/../privkey1.pem"),
     ],

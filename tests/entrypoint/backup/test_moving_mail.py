@@ -233,6 +233,8 @@ def test_the_disk_says_since_when_a_file_is_there(tmp_path: Path) -> None:
         since = born(stream.fileno())
     assert since is not None
     assert before - 0.1 < since < time.time() + 0.1
+    with Path("/proc/self/stat").open() as stream:  # a file system that does not
+        assert born(stream.fileno()) is None
     assert born(-1) is None
 
 

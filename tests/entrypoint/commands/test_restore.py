@@ -61,3 +61,10 @@ def test_whoever_wants_it_has_it_and_is_told(capsys: pytest.CaptureFixture[str])
 def test_what_cannot_be_restored_is_said(options: list[str], said: str) -> None:
     done = CliRunner().invoke(restore.command, options)
     assert (done.exit_code, said in done.output) == (2, True), done.output
+
+
+def test_a_test_target_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODE", "test")
+    done = CliRunner().invoke(restore.command, ["/backup"])
+    assert done.exit_code == 2
+    assert "a test target (MODE=test) keeps nothing and restores nothing" in done.output
