@@ -11,8 +11,9 @@ import sys
 
 import click
 
-from entrypoint.config.problems import ConfigurationError, DiskError
+from entrypoint.config.problems import ConfigurationError, DiskError, VolumeError
 from entrypoint.disks import explained
+from entrypoint.volume_format import refuse_newer
 
 COMMANDS = {
     "start": "Start the mail server, which the container does by itself.",
@@ -74,6 +75,8 @@ class _Lazy(click.Group):
 @click.version_option(package_name="signpost", prog_name="signpost")
 def signpost() -> None:
     """A mail server that signs what it sends and verifies what it receives."""
+    # Whatever it is that is called: most commands write, and none could read.
+    refuse_newer()
 
 
 def main() -> None:
@@ -83,7 +86,8 @@ def main() -> None:
     except ConfigurationError as error:
         for line in error.errors:
             print(f"error: {line}", file=sys.stderr)
-        because = "" if isinstance(error, DiskError) else "the configuration cannot be used; "
+        fit = isinstance(error, DiskError | VolumeError)
+        because = "" if fit else "the configuration cannot be used; "
         print(f"error: {because}nothing was started", file=sys.stderr)
         sys.exit(2)
     except OSError as error:

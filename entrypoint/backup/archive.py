@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from pydantic import Field
+
 from entrypoint.backup import tar_stream
 from entrypoint.backup.layout import DIGESTS, END, MANIFEST, place_of
 from entrypoint.backup.tar_stream import ArchiveError, MemberHead, Readable
@@ -30,14 +32,22 @@ _LONGEST = 16 << 20  # bytes of digests, and of the other members that are read 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r"})
 
 
-class Manifest(JsonModel):
-    """made: when, as files have it. host: whose; "" where the configuration did not say. mail: is
-    it with mailboxes and queue?
-    """
+class _Format(JsonModel):
+    """What every format has to have at its beginning."""
 
     format: int
     version: str
-    made: str
+
+
+class Manifest(_Format):
+    """format: the archive's own. volumes: that of the files in it (`volume_format`), which rises
+    without the other. made: when, as files have it. host: whose; "" where the configuration did not
+    say. mail: is it with mailboxes and queue?
+    """
+
+    volumes: int
+    version: str = Field(pattern=r"^\S{1,80}$")
+    made: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\S{1,80}$")
     host: str
     mail: bool
 
@@ -141,15 +151,15 @@ class ArchiveReader:
             raise ArchiveError("it is no backup of Signpost")
         text = self._text(first)
         try:
+            found = read_json(_Format, text)
+            if found.format != FORMAT:
+                raise ArchiveError(
+                    f"it has format {found.format}, and this version of Signpost reads {FORMAT}; "
+                    f"restore it with version {printable(found.version)}"
+                )
             self.manifest = read_json(Manifest, text)
         except ValueError as error:
             raise ArchiveError(f"{MANIFEST}: {error}") from None
-        if self.manifest.format != FORMAT:
-            version = printable(self.manifest.version)
-            raise ArchiveError(
-                f"it has format {self.manifest.format}, and this version of Signpost reads "
-                f"{FORMAT}; restore it with version {version}"
-            )
 
     def members(self) -> Iterator[tuple[MemberHead, Iterator[bytes]]]:
         """Each file and folder with its content, which is read past if it is not taken."""

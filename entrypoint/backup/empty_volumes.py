@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from entrypoint.backup.layout import Volumes
-from entrypoint.config.problems import ConfigurationError
+from entrypoint.config.problems import VolumeError
 
 MARK = "RESTORE"
 _UNFINISHED, _WRITTEN = b"unfinished\n", b"written\n"
@@ -23,7 +23,7 @@ _OF_NEW = "lost+found"
 
 
 def refuse_unfinished(volumes: Volumes = Volumes()) -> None:  # noqa: B008 -- a frozen value
-    """Where a restore was cut off before its end, nothing may start: raises ConfigurationError.
+    """Where a restore was cut off before its end, nothing may start: raises VolumeError.
 
     One that had written all is brought to its end here. Raises OSError.
     """
@@ -36,14 +36,14 @@ def refuse_unfinished(volumes: Volumes = Volumes()) -> None:  # noqa: B008 -- a 
         if _mark(folder) is not None
     ]
     if errors:
-        raise ConfigurationError(errors)
+        raise VolumeError(errors)
 
 
 @contextmanager
 def claimed(volumes: Volumes) -> Iterator[None]:
     """Both are for one restore alone, and are empty or those of one that was cut off.
 
-    Nothing is written here. Raises ConfigurationError with every reason, and OSError.
+    Nothing is written here. Raises VolumeError with every reason, and OSError.
     """
     descriptors = [os.open(each, os.O_RDONLY | os.O_DIRECTORY) for each in _both(volumes)]
     try:
@@ -51,7 +51,7 @@ def claimed(volumes: Volumes) -> Iterator[None]:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise ConfigurationError([f"{path}: another restore is at work here"]) from None
+                raise VolumeError([f"{path}: another restore is at work here"]) from None
             except OSError:  # a network's file system, which has no such lock
                 continue
         errors = [
@@ -60,11 +60,16 @@ def claimed(volumes: Volumes) -> Iterator[None]:
             if _mark(path) is None and _names(path)
         ]
         if errors:
-            raise ConfigurationError(errors)
+            raise VolumeError(errors)
         yield
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def begun(volumes: Volumes) -> bool:
+    """Was a restore cut off here? Raises OSError."""
+    return any(_mark(path) is not None for path in _both(volumes))
 
 
 def begin(volumes: Volumes) -> None:

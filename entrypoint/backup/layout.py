@@ -136,7 +136,7 @@ _COMPILED = tuple((re.compile(pattern, re.DOTALL), place) for pattern, place in 
 # written. The digests of passwords that were right (filters/logins) are not for one archive with
 # their hashes; the journal is a log of its machine, of days that somebody chose.
 _DERIVED = re.compile(
-    r"data/(?:VERSION|MODE|RESTORE|lost\+found|journal(?:/.*)?)"
+    r"data/(?:VERSION|FORMAT|MODE|RESTORE|lost\+found|journal(?:/.*)?)"
     # No folder of mail, whose names begin with a dot as well.
     r"|data/(?!mail/)(?:[^/]+/)*\.(?:lock|[^/]+\.\d+)"
     r"|data/accounts/logins/blocked\.sqlite(?:-wal|-shm|\.damaged)"

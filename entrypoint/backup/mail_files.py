@@ -3,23 +3,32 @@
 A message has one name in a folder from its delivery on, but for the flags behind it, and one inode
 wherever it is moved to. All folders are listed again until nothing is found that was there when the
 first list began: what moved from a folder that was not read yet into one that was is found then.
+Some more times they are listed while an account's folders change under the list itself; under a
+storm there is no end of that.
 Names of keywords and numbers of messages are read last, so that they are of all that was taken.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from entrypoint.backup.archive import Member, member
 from entrypoint.backup.layout import Volumes, is_derived, place_of
+from entrypoint.backup.mailbox_folders import (
+    MAIL,
+    MAILDIR,
+    SUBFOLDERS,
+    MailboxFolders,
+    is_still_folder,
+)
 from entrypoint.backup.state_files import link_member
 from entrypoint.backup.tar_stream import MemberHead
 from entrypoint.backup.volume_files import (
     BackupError,
     BackupNotes,
+    born,
     folder,
     is_folder,
     is_link,
@@ -29,9 +38,8 @@ from entrypoint.backup.volume_files import (
     small_file,
 )
 
-_MAIL, _MAILDIR, _UIDS = "data/mail", "Maildir", "dovecot-uidlist"
-_SUBFOLDERS = ("new", "cur")  # in the order that a message goes
-_LEAST, _MOST = 2, 20
+_UIDS = "dovecot-uidlist"
+_LEAST, _PATIENT, _MOST = 2, 5, 20  # looks
 
 
 class MailFiles:
@@ -39,6 +47,7 @@ class MailFiles:
 
     def __init__(self, volumes: Volumes, notes: BackupNotes, *, mail: bool = True) -> None:
         self._volumes, self._notes, self._mail = volumes, notes, mail
+        self._where = MailboxFolders(notes)
         # Digests: of folder and message, and of what a message is wherever it lies. A hundred
         # bytes a message.
         self._names: set[int] = set()
@@ -53,74 +62,31 @@ class MailFiles:
         top = self._volumes.data / "mail"
         if not top.is_dir():
             return
-        yield Member(MemberHead(_MAIL, "folder"))
+        yield Member(MemberHead(MAIL, "folder"))
         with folder(str(top)) as descriptor:
             for look in range(1, _MOST + 1):
                 settled = True
-                for path, home in self._homes(descriptor):
+                for path, home in self._where.homes(descriptor):
                     if look == 1:
                         yield from self._person(path, home)
                     if not self._mail:
                         continue
-                    for inner, maildir in self._maildirs(path, home):
+                    before = self._where.stamp(path, home)
+                    for inner, maildir in self._where.maildirs(path, home):
                         yield from self._new_folders(inner)
-                        for taken, old in self._messages(inner, maildir, began, first=look == 1):
-                            settled = settled and not old
+                        for taken, since in self._messages(inner, maildir, first=look == 1):
+                            settled = settled and since >= began
                             yield taken
+                    if look < _PATIENT and self._where.stamp(path, home) != before:
+                        settled = False
                 if not self._mail or (look >= _LEAST and settled):
                     break
             else:
                 raise BackupError("mail is moved faster than it can be read; try again later")
             if self._mail:
-                for path, home in self._homes(descriptor):
-                    for inner, maildir in self._maildirs(path, home):
+                for path, home in self._where.homes(descriptor):
+                    for inner, maildir in self._where.maildirs(path, home):
                         yield from self._beside(inner, maildir)
-
-    # -- where it lies ----------------------------------------------------------------------
-
-    def _homes(self, top: int) -> Iterator[tuple[str, int]]:
-        """`data/mail/DOMAIN/NAME` of each account, opened."""
-        for domain in names_in(top):
-            for path, descriptor in self._opened(_MAIL, domain, top):
-                for local in names_in(descriptor):
-                    yield from self._opened(path, local, descriptor)
-
-    def _maildirs(self, path: str, home: int) -> Iterator[tuple[str, int]]:
-        """The inbox and each folder, opened."""
-        for inner, maildir in self._opened(path, _MAILDIR, home):
-            yield inner, maildir
-            for name in names_in(maildir):
-                if name.startswith(".") and _is_there(name, maildir, folder_only=True):
-                    yield from self._opened(inner, name, maildir)
-
-    def _opened(self, path: str, name: str, parent: int) -> Iterator[tuple[str, int]]:
-        """A folder, if it is one of ours."""
-        inner = f"{path}/{name}"
-        if is_derived(inner):
-            return
-        try:
-            place = place_of(inner)
-            if place is None or "folder" not in place.kinds:
-                self._note_left(inner)
-                return
-            if not is_folder(name, parent):
-                # What is behind a link is mail, for all we know.
-                linked = is_link(name, parent)
-                self._note(inner, self._notes.unreadable if linked else self._notes.left)
-                return
-            with folder(name, parent) as descriptor:
-                yield inner, descriptor
-        except FileNotFoundError:  # of an account that has no mail yet, or removed meanwhile
-            return
-
-    def _note_left(self, path: str) -> None:
-        self._note(path, self._notes.left)
-
-    @staticmethod
-    def _note(path: str, notes: list[str]) -> None:
-        """Once, in whichever look."""
-        if path not in notes:
-            notes.append(path)
 
     def _new_folders(self, path: str) -> Iterator[Member]:
         if path not in self._folders:
@@ -128,15 +94,13 @@ class MailFiles:
             for inner in (path, *(f"{path}/{each}" for each in ("cur", "new", "tmp"))):
                 yield Member(MemberHead(inner, "folder"))
 
-    # -- what it is -------------------------------------------------------------------------
-
     def _person(self, path: str, home: int) -> Iterator[Member]:
         """What an account has besides mail: Sieve scripts."""
         for parent in (path.rpartition("/")[0], path):
             if parent not in self._folders:
                 self._folders.add(parent)
                 yield Member(MemberHead(parent, "folder"))
-        yield from self._files(path, home, skip=_MAILDIR)
+        yield from self._files(path, home, skip=MAILDIR)
 
     def _files(self, path: str, parent: int, skip: str = "") -> Iterator[Member]:
         for name in names_in(parent):
@@ -149,16 +113,16 @@ class MailFiles:
                     if (link := link_member(inner, name, parent)) is not None:
                         yield self._other(link)
                     else:
-                        self._note_left(inner)
+                        self._where.note_left(inner)
                 elif is_folder(name, parent):
                     if place is None or "folder" not in place.kinds:
-                        self._note_left(inner)
+                        self._where.note_left(inner)
                         continue
                     yield Member(MemberHead(inner, "folder"))
                     with folder(name, parent) as within:
                         yield from self._files(inner, within)
                 elif place is None or "file" not in place.kinds:
-                    self._note_left(inner)
+                    self._where.note_left(inner)
                 elif self._mail or not place.mail:
                     yield self._other(small_file(inner, name, parent))
             except FileNotFoundError:
@@ -170,11 +134,9 @@ class MailFiles:
         self._notes.taken["other"] += 1
         return found
 
-    def _messages(
-        self, path: str, maildir: int, began: float, *, first: bool
-    ) -> Iterator[tuple[Member, bool]]:
-        """The messages of a folder that are not taken yet, and whether one should have been."""
-        for sub in _SUBFOLDERS:
+    def _messages(self, path: str, maildir: int, *, first: bool) -> Iterator[tuple[Member, float]]:
+        """The messages of a folder that are not taken yet, and since when each is there."""
+        for sub in SUBFOLDERS:
             with suppress(FileNotFoundError), folder(sub, maildir) as descriptor:
                 for name in names_in(descriptor):
                     inner = f"{path}/{sub}/{name}"
@@ -183,7 +145,7 @@ class MailFiles:
                     if key in self._names:
                         continue
                     if place_of(inner) is None:
-                        self._note_left(inner)
+                        self._where.note_left(inner)
                         continue
                     try:
                         taken = self._message(inner, name, descriptor, key, first=first)
@@ -195,11 +157,11 @@ class MailFiles:
                         continue
                     if taken is not None:
                         self._notes.taken["mail"] += 1
-                        yield taken, not first and taken.head.mtime < began
+                        yield taken
 
     def _message(
         self, path: str, name: str, parent: int, key: int, *, first: bool
-    ) -> Member | None:
+    ) -> tuple[Member, float] | None:
         """None for one that is in the archive from where it was before."""
         descriptor = open_file(name, parent)
         with _closed_unless_taken(descriptor) as taken:
@@ -208,11 +170,14 @@ class MailFiles:
             # One that has several names is a copy, which a person wants to have, too.
             moved = what in self._inodes and (not first or status.st_nlink == 1)
             found = None if moved else large_file(path, descriptor)
+            # The date of a message that a client has put in is of long ago.
+            since = born(descriptor) or status.st_mtime
             self._names.add(key)
             self._inodes.add(what)
-            if found is not None:
-                taken.append(found)
-            return found
+            if found is None:
+                return None
+            taken.append(found)
+            return found, since
 
     def _beside(self, path: str, maildir: int) -> Iterator[Member]:
         """The few files beside messages."""
@@ -221,8 +186,8 @@ class MailFiles:
             place = place_of(inner)
             try:
                 if place is None or "file" not in place.kinds:
-                    if not is_derived(inner) and not _is_there(name, maildir, folder_only=True):
-                        self._note_left(inner)
+                    if not is_derived(inner) and not is_still_folder(name, maildir):
+                        self._where.note_left(inner)
                     continue
                 found = small_file(inner, name, maildir)
                 if name == _UIDS:
@@ -249,11 +214,3 @@ def _whole_lines(found: Member) -> Member:
     """Dovecot appends to the list: the last line may be half of one."""
     text = b"".join(found.content)
     return member(found.head.name, text[: text.rfind(b"\n") + 1], found.head.mtime)
-
-
-def _is_there(name: str, parent: int, *, folder_only: bool) -> bool:
-    try:
-        mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
-    except FileNotFoundError:
-        return False
-    return stat.S_ISDIR(mode) or not folder_only

@@ -18,10 +18,13 @@ from pathlib import Path
 from entrypoint.backup import empty_volumes
 from entrypoint.backup.archive import ArchiveReader, Manifest
 from entrypoint.backup.layout import LINK, Place, Volumes, place_of, queued
+from entrypoint.backup.room import NeededRoom
 from entrypoint.backup.tar_stream import ArchiveError, MemberHead, Readable
 from entrypoint.backup.volume_files import folder
 from entrypoint.files import numbers
 from entrypoint.text import printable
+from entrypoint.volume_format import FORMAT as VOLUMES
+from entrypoint.volume_format import MARK, VolumeFormat
 
 OwnerOf = Callable[[str], tuple[int, int]]
 Open = Callable[[], AbstractContextManager[Readable]]
@@ -38,11 +41,15 @@ _UID_HEADER = re.compile(rb"(3 (?:[A-Z]\S+ )*N)(\d{1,10})(?= |\n)")
 
 @dataclass
 class Contents:
-    """What an archive has. members: of each kind. keys: the files of DKIM keys and their state."""
+    """What an archive has. members: of each kind. keys: the files of DKIM keys and their state.
+
+    room: what they take.
+    """
 
     manifest: Manifest
     members: Counter[str] = field(default_factory=Counter)
     keys: dict[str, bytes] = field(default_factory=dict)
+    room: NeededRoom = field(default_factory=NeededRoom)
 
     @property
     def size(self) -> int:
@@ -53,9 +60,11 @@ class Contents:
 def checked(stream: Readable) -> Contents:
     """The contents of a whole archive, of which nothing is kept. Raises ArchiveError."""
     reader = ArchiveReader(stream)
+    _refuse_newer(reader.manifest)
     found, kept = Contents(reader.manifest), 0
     for head, content in reader.members():
         found.members["bytes"] += head.size
+        found.room.add(head)
         found.members[_what(head)] += 1
         if head.kind == "file" and _KEYS.fullmatch(head.name):
             kept += head.size
@@ -67,6 +76,15 @@ def checked(stream: Readable) -> Contents:
         elif _what(head) == "envelope":
             _refuse_command(_text(head, content, _LONGEST_ENVELOPE), head.name)
     return found
+
+
+def _refuse_newer(manifest: Manifest) -> None:
+    """This image would misread it, as it would the volumes."""
+    if not 0 <= manifest.volumes <= VOLUMES:
+        raise ArchiveError(
+            f"its files have format {manifest.volumes}, and this version of Signpost knows up to "
+            f"{VOLUMES}; restore it with version {printable(manifest.version)} or a newer one"
+        )
 
 
 def _refuse_command(envelope: bytes, name: str) -> None:
@@ -103,7 +121,9 @@ class Restore:
         """
         empty_volumes.begin(self.volumes)
         folders: dict[str, int] = {}
-        for head, content in ArchiveReader(stream).members():
+        reader = ArchiveReader(stream)
+        self._format(reader.manifest)
+        for head, content in reader.members():
             if head.name in self.without:
                 continue
             self._parents(head.name, folders)
@@ -117,6 +137,13 @@ class Restore:
         for path in (self.volumes.data, self.volumes.spool):
             sync_disk(path)
         empty_volumes.finish(self.volumes)
+
+    def _format(self, manifest: Manifest) -> None:
+        """As the volumes had it: the first start has the same to do as it would have had there."""
+        found = VolumeFormat(manifest.volumes, manifest.version, manifest.made[:10])
+        for path in (self.volumes.data, self.volumes.spool):
+            if found.number:
+                self._write(path / MARK, [found.text()], "root", 0o644)
 
     def _parents(self, name: str, folders: dict[str, int]) -> None:
         if queued(name) is not None:
@@ -153,14 +180,20 @@ class Restore:
             content = [self.instead[head.name]]
         elif head.name.endswith(_UIDS):
             content = _with_a_gap(content)
+        # A message's time is when it came.
+        self._write(path, content, place.owner, place.mode, head.mtime)
+
+    def _write(
+        self, path: Path, content: Iterable[bytes], owner: str, mode: int, mtime: int | None = None
+    ) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, 0o600), "wb", 0) as stream:
             for piece in content:
                 _write_all(stream.fileno(), piece)
-            os.fchmod(stream.fileno(), place.mode)
-            os.fchown(stream.fileno(), *self.owner_of(place.owner))
-            # A message's time is when it came.
-            os.utime(stream.fileno(), (head.mtime, head.mtime))
+            os.fchmod(stream.fileno(), mode)
+            os.fchown(stream.fileno(), *self.owner_of(owner))
+            if mtime is not None:
+                os.utime(stream.fileno(), (mtime, mtime))
 
 
 def sync_disk(path: Path) -> None:
@@ -191,7 +224,7 @@ def _target(head: MemberHead, content: Iterable[bytes]) -> str:
     """Where a link points to: nowhere but where one of its kind does. Raises ArchiveError."""
     place = _known(head.name)
     target = _text(head, content, _LONGEST_LINK).decode("utf-8", "surrogateescape")
-    if place.link is not None and not place.link.fullmatch(target):
+    if place.link is not None and ("\0" in target or not place.link.fullmatch(target)):
         raise ArchiveError(f"{printable(head.name)}: no such link belongs there")
     return target
 

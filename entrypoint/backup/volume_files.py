@@ -6,6 +6,7 @@ what a backup says about what it did not take.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import stat
@@ -102,6 +103,30 @@ def open_file(name: str, parent: int) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no file")
     return descriptor
+
+
+class _Statx(ctypes.Structure):
+    """The fields of Linux's struct statx that are wanted (statx(2))."""
+
+    _fields_ = (
+        ("mask", ctypes.c_uint32),
+        ("_between", ctypes.c_uint8 * 76),
+        ("seconds", ctypes.c_int64),
+        ("nanoseconds", ctypes.c_uint32),
+        ("_rest", ctypes.c_uint8 * 164),
+    )
+
+
+_EMPTY_PATH, _BIRTH = 0x1000, 0x800
+
+
+def born(descriptor: int) -> float | None:
+    """When a file was made, whatever its names and times are; None where the disk does not say."""
+    found = _Statx()
+    failed = ctypes.CDLL(None).statx(descriptor, b"", _EMPTY_PATH, _BIRTH, ctypes.byref(found))
+    if failed or not found.mask & _BIRTH:
+        return None
+    return float(found.seconds + found.nanoseconds / 1e9)
 
 
 def small_file(path: str, name: str, parent: int) -> Member:

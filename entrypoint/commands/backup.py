@@ -38,6 +38,7 @@ from entrypoint.config import environ
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.disks import explained, size
 from entrypoint.text import second
+from entrypoint.volume_format import format_of
 from entrypoint.volume_mode import mode_of
 
 _TELL_EVERY = 1.0  # seconds
@@ -119,7 +120,13 @@ def _archive(volumes: Volumes, notes: BackupNotes, *, mail: bool) -> Iterator[by
     with suppress(ConfigurationError):  # of a server that does not run
         host = environ.load().mail_hostname
     manifest = Manifest(
-        format=FORMAT, version=version("signpost"), made=second(time.time()), host=host, mail=mail
+        format=FORMAT,
+        # Where one was exchanged: what only newer images read stays theirs.
+        volumes=max(format_of(each).number for each in (volumes.data, volumes.spool)),
+        version=version("signpost"),
+        made=second(time.time()),
+        host=host,
+        mail=mail,
     )
     return written(manifest, _members(volumes, notes, mail=mail))
 

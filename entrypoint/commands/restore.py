@@ -79,6 +79,9 @@ def _restore(file: BinaryIO, keys: Opener, volumes: Volumes, *, keep_keys: bool)
         with encryption.opened(file, keys) as stream:
             contents = checked(stream)
         click.echo(described(contents))
+        if empty_volumes.begun(volumes):  # what that has left is in the way
+            empty_volumes.begin(volumes)
+        contents.room.check(volumes)
         moved = keys_left_out(contents, keep_keys=keep_keys)
         instead = (
             {moved_keys.STATE: moved_keys.state_without(contents.keys, moved)} if moved else {}

@@ -24,7 +24,7 @@ from entrypoint.config import environ
 from entrypoint.config.named_files import named_files
 from entrypoint.config.problems import ConfigurationError, DiskError
 from entrypoint.config.settings import Settings
-from entrypoint.disks import explained
+from entrypoint.disks import explained, takes_nothing
 from entrypoint.dns_records import records
 from entrypoint.doctor.client_addresses import check_clients
 from entrypoint.files import claim_tree, own_folder
@@ -44,6 +44,7 @@ from entrypoint.rights import missing_capabilities, refused_ports
 from entrypoint.supervise.become import become_supervisor
 from entrypoint.supervise.denied_mail import note_denied
 from entrypoint.tls import sources
+from entrypoint.volume_format import mark_volumes
 from entrypoint.volume_mode import claim_volumes
 from entrypoint.web.readiness import readiness
 
@@ -124,6 +125,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         own_folder(SERVER_LOCK.parent, "root", "root", 0o755)
         refuse_unfinished()
         claim_volumes("production")
+        _mark_volumes()
         # The mount point of a fresh volume: smtpd wants root and exactly this mode.
         own_folder(SPOOL, "root", "root", 0o711)
         _claim_volumes()
@@ -160,6 +162,16 @@ def _prepare(settings: Settings, number: str) -> Settings:
         raise DiskError([explained(error)]) from error
     check_syntax(paths.RUN / "smtpd.conf")
     return settings
+
+
+def _mark_volumes() -> None:
+    """A disk that takes nothing is no reason not to start: maintenance does it once it does."""
+    try:
+        mark_volumes()
+    except OSError as error:
+        if not takes_nothing(error):
+            raise
+        log.warning("an older image would not be refused: %s", explained(error))
 
 
 def _claim_volumes() -> None:

@@ -23,6 +23,10 @@ class DiskError(ConfigurationError):
     """Nothing is wrong with the configuration; a disk takes nothing."""
 
 
+class VolumeError(ConfigurationError):
+    """Nothing is wrong with the configuration; a volume is not as this image may use it."""
+
+
 class BrokenRuleError(Exception):
     """A value breaks a rule. It carries no value: the caller knows whether that is a secret.
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from entrypoint import smtpctl
+from entrypoint.config.problems import VolumeError
 from entrypoint.config.settings import Settings
 from entrypoint.disks import VMAIL, Disk, disks
 from entrypoint.log_line import LogLine
 from entrypoint.paths import DATA
 from entrypoint.processes import in_child
+from entrypoint.volume_format import mark_volumes
 from filters.log_throttle import Throttle
 
 # So much more room than at the last look is worth another try while the disk is full.
@@ -37,7 +40,16 @@ Smtpctl = Callable[[Sequence[str]], Awaitable[str]]
 
 async def looked_at(thoroughly: bool) -> list[Disk | str]:
     """The disks; thoroughly: by writing to them, too. Raises TimeoutError."""
-    return await in_child(partial(disks, owner=VMAIL if thoroughly else None), _LOOK_SECONDS)
+    return await in_child(partial(_look, VMAIL if thoroughly else None), _LOOK_SECONDS)
+
+
+def _look(owner: str | None) -> list[Disk | str]:
+    found = disks(owner=owner)
+    if owner is not None and not any(isinstance(each, str) or each.trouble for each in found):
+        # A start on a full disk could not.
+        with suppress(OSError, VolumeError):
+            mark_volumes()
+    return found
 
 
 class DiskTicker:

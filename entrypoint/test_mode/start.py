@@ -25,6 +25,7 @@ from entrypoint.test_mode.reading import load
 from entrypoint.test_mode.settings import TestSettings
 from entrypoint.tls.self_signed import self_signed
 from entrypoint.tls.sources import self_signed_paths
+from entrypoint.volume_format import mark_volumes
 from entrypoint.volume_mode import claim_volumes
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ def start(environ: Mapping[str, str]) -> NoReturn:
 def _prepare(settings: TestSettings, number: str) -> None:
     # Before anything is written.
     claim_volumes("test")
+    mark_volumes()
     own_folder(paths.SERVER_LOCK.parent, "root", "root", 0o755)
     engine_names = ask_ourselves()
     own_folder(paths.SPOOL / "purge", "opensmtpq", "root", 0o700)

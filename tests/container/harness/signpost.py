@@ -108,14 +108,15 @@ class Signpost(Container):
         )
 
     def once(
-        self, *command: str, files: Mapping[str, Path] | None = None
+        self, *command: str, files: Mapping[str, Path] | None = None, entrypoint: str = ""
     ) -> subprocess.CompletedProcess[bytes]:
         """`docker compose run --rm`: a command with these volumes, while no server runs there.
 
-        files: by the path that they have in the container.
+        files: by the path that they have in the container. entrypoint: another program.
         """
+        other = ("--entrypoint", entrypoint) if entrypoint else ()
         mounts = [word for path, file in (files or {}).items() for word in ("-v", f"{file}:{path}")]
-        return self._attempt("run", "--rm", "-T", *mounts, "signpost", *command)
+        return self._attempt("run", "--rm", "-T", *other, *mounts, "signpost", *command)
 
     def stop(self) -> float:
         """SIGTERM, as `docker stop` sends it; the seconds that it took."""

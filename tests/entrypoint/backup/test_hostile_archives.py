@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import tarfile
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from entrypoint.backup.archive import Member, member, written
 from entrypoint.backup.layout import Volumes, place_of
 from entrypoint.backup.restore import checked
 from entrypoint.backup.tar_stream import ArchiveError, MemberHead, header, read_head
+from entrypoint.volume_format import FORMAT as VOLUMES
 
 from .volumes import ENVELOPE, HOME, MAILDIR, MANIFEST, MESSAGE, archive, make, members
 
@@ -113,6 +113,7 @@ def test_links_devices_and_sparse_files_are_refused(kind: bytes, named: str) -> 
         (f"data/{HOME}/.dovecot.sieve", "sieve/../../bob/sieve/x.sieve"),
         (f"data/{HOME}/.dovecot.sieve", "sieve/.x.sieve\n"),
         (f"data/{HOME}/.dovecot.sieve", ""),
+        (f"data/{HOME}/.dovecot.sieve", "sieve/x\0.sieve"),
         ("data/tls/acme/ca/live/mail/privkey.pem", "../../../../../etc/shadow"),
         ("data/tls/acme/ca/live/mail/privkey.pem", "../../archive/../privkey1.pem"),
     ],
@@ -182,12 +183,16 @@ def test_a_header_says_nothing_that_ours_do_not(
     assert re.search("no backup has such a header|pax header", refusal(data))
 
 
-# Names as a disk has them: any bytes.
-NAMES = st.text(st.characters(exclude_categories=["Cs"])) | st.binary().map(os.fsdecode)
+def names() -> st.SearchStrategy[str]:
+    """As a disk may have them: any bytes, as Python decodes them."""
+    text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=300)
+    raw = st.binary(min_size=1, max_size=300).map(lambda name: name.replace(b"\0", b"\1"))
+    decoded = raw.map(lambda name: name.decode("utf-8", "surrogateescape"))
+    return (text | decoded).filter(lambda name: not name.endswith("/"))
 
 
 @given(
-    NAMES.filter(lambda name: name != "" and "\0" not in name and not name.endswith("/")),
+    names(),
     st.sampled_from(["file", "folder"]),
     st.integers(0, 1 << 45),
     st.integers(-(1 << 40), 1 << 40),
@@ -207,7 +212,7 @@ def test_a_header_is_read_as_it_was_written(name: str, kind: str, size: int, mti
         assert info.size == head.size
 
 
-@given(NAMES, st.sampled_from(["data/", "spool/", "", "data/mail/", f"data/{HOME}/"]))
+@given(names(), st.sampled_from(["data/", "spool/", "", "data/mail/", f"data/{HOME}/"]))
 @example("../../etc/passwd", "data/")
 @example("/etc/passwd", "")
 def test_no_name_leads_out_of_its_volume(rest: str, start: str) -> None:
@@ -302,6 +307,34 @@ def test_a_later_format_is_refused_with_the_version_that_reads_it() -> None:
     told = refusal(b"".join(written(later, [GOOD])))
     assert "format 2" in told
     assert told.endswith(r"restore it with version 9.1\x1b")
+
+
+@pytest.mark.parametrize(
+    "manifest", [{"format": 2, "version": "9.1"}, {"format": 2, "volumes": []}]
+)
+def test_a_later_format_may_have_another_manifest(manifest: dict[str, object]) -> None:
+    text = json.dumps({"version": "9.1", **manifest}).encode()
+    told = refusal(
+        header(MemberHead("signpost-backup.json", "file", len(text))) + text.ljust(512, b"\0")
+    )
+    assert told.endswith("restore it with version 9.1")
+
+
+@pytest.mark.parametrize("number", [VOLUMES + 1, 10**30, -1])
+def test_files_of_a_later_format_of_the_volumes_are_refused(number: int) -> None:
+    later = MANIFEST.model_copy(update={"volumes": number, "version": "9.1"})
+    assert refusal(b"".join(written(later, [GOOD]))) == (
+        f"its files have format {number}, and this version of Signpost knows up to {VOLUMES}; "
+        "restore it with version 9.1 or a newer one"
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [{"version": "1 2"}, {"version": ""}, {"made": "today"}, {"made": "2026-11-27\n"}]
+)
+def test_a_manifest_has_nothing_that_no_mark_could_have(change: dict[str, str]) -> None:
+    odd = MANIFEST.model_copy(update=change)
+    assert refusal(b"".join(written(odd, [GOOD]))).startswith("signpost-backup.json: ")
 
 
 def test_a_manifest_is_one(small: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from entrypoint.backup.archive import Member
 from entrypoint.backup.layout import Volumes
 from entrypoint.backup.mail_files import MailFiles
 from entrypoint.backup.queue_files import queue_members
-from entrypoint.backup.volume_files import BackupError, BackupNotes, names_in
+from entrypoint.backup.volume_files import BackupError, BackupNotes, born, names_in
 
 from .volumes import ENVELOPE_TEXT, MAILDIR, empty
 
@@ -79,8 +80,8 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, module: object, *acts: Callable[[
     monkeypatch.setattr(module, "names_in", listed)
 
 
-def backup(volumes: Volumes) -> list[bytes]:
-    return sorted(texts(MailFiles(volumes, BackupNotes()).members(AT)))
+def backup(volumes: Volumes, began: float = AT) -> list[bytes]:
+    return sorted(texts(MailFiles(volumes, BackupNotes()).members(began)))
 
 
 def test_a_message_that_is_flagged_between_two_looks_is_taken_once(
@@ -141,6 +142,26 @@ def test_a_message_that_goes_against_us_again_and_again_is_taken(
     assert backup(volumes) == [b"hello"]
 
 
+def test_a_message_that_no_two_looks_can_see_is_taken(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is found then that would ask for another look; the folders have changed."""
+    box = Mailbox(volumes, ".A", ".B")
+    path = box.deliver(".B")
+
+    def move(folder: str) -> Callable[[], None]:
+        def act() -> None:
+            nonlocal path
+            path = box.move(path, folder)
+
+        return act
+
+    waits = (lambda: None,) * 3
+    # When A's cur was listed, to A; when the inbox's was listed again, to the inbox.
+    meanwhile(monkeypatch, mail_files, *waits, move(".A"), *waits, move(""), *waits)
+    assert backup(volumes) == [b"hello"]
+
+
 def test_a_copy_is_taken_too_and_what_was_moved_only_once(
     volumes: Volumes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,18 +190,52 @@ def test_what_comes_while_we_read_asks_for_no_end(
     assert lists < 40
 
 
+def at_each_list(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    def listed(descriptor: int) -> list[str]:
+        act()
+        return names_in(descriptor)
+
+    monkeypatch.setattr(mail_files, "names_in", listed)
+
+
 def test_mail_that_never_rests_is_no_backup(
     volumes: Volumes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     box = Mailbox(volumes)
-
-    def listed(descriptor: int) -> list[str]:
-        box.deliver(text=os.urandom(8))
-        return names_in(descriptor)
-
-    monkeypatch.setattr(mail_files, "names_in", listed)
+    at_each_list(monkeypatch, lambda: box.deliver(text=os.urandom(8)))
     with pytest.raises(BackupError, match="moved faster"):
-        backup(volumes)
+        backup(volumes, began=4e9)
+
+
+def test_an_import_of_old_mail_keeps_no_backup_from_its_end(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is put in has the date of then, and its file is of now."""
+    box = Mailbox(volumes)
+    box.deliver()
+    began = time.time()
+    at_each_list(monkeypatch, lambda: box.deliver(text=b"imported"))
+    assert b"hello" in backup(volumes, began)
+    # A disk that does not say since when files are there.
+    monkeypatch.setattr(mail_files, "born", lambda _: None)
+    with pytest.raises(BackupError, match="moved faster"):
+        backup(volumes, began)
+
+
+def test_the_disk_says_since_when_a_file_is_there(tmp_path: Path) -> None:
+    before = time.time()
+    path = tmp_path / "file"
+    path.touch()
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    path = path.rename(tmp_path / "other")
+    (tmp_path / "third").hardlink_to(path)
+    with path.open() as stream:
+        since = born(stream.fileno())
+    assert since is not None
+    assert before - 0.1 < since < time.time() + 0.1
+    with Path("/proc/self/stat").open() as stream:  # a file system that does not
+        assert born(stream.fileno()) is None
+    assert born(-1) is None
 
 
 def test_the_numbers_end_with_a_whole_line(volumes: Volumes) -> None:

@@ -10,6 +10,7 @@ import tarfile
 from contextlib import closing
 from pathlib import Path
 
+from entrypoint.backup.archive import written
 from entrypoint.backup.held import HELD
 from entrypoint.backup.layout import Volumes, is_derived, place_of
 from entrypoint.backup.mail_files import MailFiles
@@ -22,6 +23,7 @@ from .volumes import (
     HOME,
     LINKS,
     MAILDIR,
+    MANIFEST,
     MESSAGE,
     UIDS,
     archive,
@@ -49,6 +51,8 @@ def test_everything_comes_back_and_nothing_else(tmp_path: Path) -> None:
         assert found[name] == target
     with closing(sqlite3.connect(new.data / "accounts/logins/blocked.sqlite")) as database:
         assert database.execute("SELECT * FROM failed").fetchall() == [(7,)]
+    marks = {f"{volume}/FORMAT": b"1 0.1.0 2026-11-27\n" for volume in ("data", "spool")}
+    assert {name: found.pop(name) for name in marks} == marks
     for name in DERIVED:
         assert name not in found
     assert not [name for name in found if name.endswith((".link", "RESTORE"))]
@@ -57,6 +61,13 @@ def test_everything_comes_back_and_nothing_else(tmp_path: Path) -> None:
     assert (message.stat().st_mode, message.parent.stat().st_mode) == (0o100600, 0o40700)
     assert (new.data / "dkim/state.json").stat().st_mode == 0o100644
     assert (new.data / "dkim").stat().st_mode == 0o40755
+
+
+def test_files_of_before_there_were_formats_have_none(tmp_path: Path) -> None:
+    volumes = make(tmp_path / "old"), empty(tmp_path / "new")
+    before = MANIFEST.model_copy(update={"volumes": 0})
+    back(b"".join(written(before, members(volumes[0]))), volumes[1])
+    assert not [name for name in tree(tmp_path / "new") if name.endswith("FORMAT")]
 
 
 def test_names_of_any_bytes_come_back(tmp_path: Path) -> None:

@@ -18,7 +18,12 @@ from entrypoint.backup.state_files import state_members
 from entrypoint.backup.volume_files import BackupNotes
 
 MANIFEST = Manifest(
-    format=1, version="0.1.0", made="2026-11-27T04:00:00Z", host="mail.example.org", mail=True
+    format=1,
+    volumes=1,
+    version="0.1.0",
+    made="2026-11-27T04:00:00Z",
+    host="mail.example.org",
+    mail=True,
 )
 HOME = "mail/example.org/alice"
 MAILDIR = f"{HOME}/Maildir"
@@ -55,6 +60,7 @@ FILES: dict[str, bytes | None] = {
 DERIVED = (
     "data/VERSION",
     "data/MODE",
+    "data/FORMAT",
     "data/journal/2026-11-27-00.jsonl",
     "data/dkim/.lock",
     "data/dkim/.state.json.77",

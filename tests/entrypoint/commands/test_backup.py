@@ -100,3 +100,10 @@ def test_options_that_do_not_fit(
         for descriptor in (reader, writer, saved):
             os.close(descriptor)
     assert (done.exit_code, said in done.output) == (status, True), done.output
+
+
+def test_a_test_target_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backup, "mode_of", lambda _: "test")
+    done = CliRunner().invoke(command, ["--output", "/nowhere/backup"])
+    assert done.exit_code == 1
+    assert "/data is a test target's (MODE=test), and has nothing to keep" in done.output

@@ -8,13 +8,14 @@ import pytest
 from click.testing import CliRunner
 
 from entrypoint.backup import moved_keys
-from entrypoint.backup.archive import Manifest
 from entrypoint.backup.moved_keys import RestoredKey
 from entrypoint.backup.restore import Contents
 from entrypoint.commands import restore
 from entrypoint.dkim_keys.model import Observation
 
-CONTENTS = Contents(Manifest(format=1, version="x", made="x", host="", mail=True))
+from ..backup.volumes import MANIFEST
+
+CONTENTS = Contents(MANIFEST)
 KEYS = [
     RestoredKey("a.example", "served", Observation("served")),
     RestoredKey("a.example", "gone", Observation("missing", "no name server\x1b has it")),
@@ -60,3 +61,10 @@ def test_whoever_wants_it_has_it_and_is_told(capsys: pytest.CaptureFixture[str])
 def test_what_cannot_be_restored_is_said(options: list[str], said: str) -> None:
     done = CliRunner().invoke(restore.command, options)
     assert (done.exit_code, said in done.output) == (2, True), done.output
+
+
+def test_a_test_target_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODE", "test")
+    done = CliRunner().invoke(restore.command, ["/backup"])
+    assert done.exit_code == 2
+    assert "a test target (MODE=test) keeps nothing and restores nothing" in done.output
