@@ -55,7 +55,8 @@ _NOBODY = frozenset({"", "-", "vmail", "root"})
 # Dovecot's own: `lua(bob,192.0.2.1,<…>)`.
 _ASKED = re.compile(r"\b([a-z-]{1,20}\()([^(),@\s]+)(,[0-9a-f.:]+[,)])")
 _MESSAGE_ID = re.compile(
-    r"\b(message-id=\")((?:[^\"\\]|\\.)*)|(\bmsgid=)(?![0-9a-f]{8}(?: |$))(.+)"
+    r"\b(message-id=\")((?:[^\"\\]|\\.)*)"
+    r"|(\bmessage-id=(?!\")|\bmsgid=(?!(?:[0-9a-f]{8}|-)(?: |$)))(.+)"
 )
 _COMMAND = re.compile(r"(\bcommand=\")((?:[^\"\\]|\\.)*)")
 _VERB = re.compile(

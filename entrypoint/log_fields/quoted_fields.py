@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 # `"text"` or `"text"...`, or a word.
-QUOTED = r'"(?:[^"\\]|\\.)*"(?:\.\.\.)?'
+QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"(?:\.\.\.)?'
 _FIELD = re.compile(rf"([a-z][a-z-]*)=({QUOTED}|[^\s\"]\S*)(?: |$)")
 _BACKSLASHED = re.compile(r'\\(["\\])')
 
@@ -29,11 +29,9 @@ def leading_fields(text: str) -> tuple[dict[str, str], str]:
     """The fields that the text begins with, and the rest of it. The first of a name counts."""
     found: dict[str, str] = {}
     at = 0
-    for match in _FIELD.finditer(text):
-        if match.start() != at:
-            break
+    while match := _FIELD.match(text, at):
         name, value = match.groups()
         if name not in found:
-            found[name] = unquoted(value) if value.startswith('"') else value
+            found[name] = unquoted(value) if value[0] == '"' else value
         at = match.end()
     return found, text[at:]

@@ -19,7 +19,8 @@ _MOST_EVENTS = 20_000
 # smtpd hands in a bounce a second or so after the last of the message's failures.
 _BOUNCED_WITHIN = 120  # seconds
 
-_WITH_A_SESSION = frozenset({"accept", "recipient", "verify", "sign", "relay", "deliver"})
+_OF_DOVECOT = frozenset({"store", "redirect", "reject", "answer", "discard", "duplicate"})
+_WITH_A_SESSION = _OF_DOVECOT | {"accept", "recipient", "verify", "sign", "relay", "deliver"}
 _ADDRESSES = ("from", "to", "rcpt")
 
 

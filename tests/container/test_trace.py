@@ -79,10 +79,11 @@ class Sent:
             session.docmd(f"RCPT TO:<{each}>")
         if session.docmd("DATA")[0] != 354:
             return
-        field = message_id or f"<{name}.messageidq@far.test>"
+        field = f"<{name}.messageidq@far.test>" if message_id is None else message_id
+        message_id_field = f"Message-ID: {field}\r\n" if field else ""
         text = (
             f"From: {sender or 'strangerq@far.test'}\r\nTo: {to[0]}\r\nSubject: {name}\r\n"
-            f"Date: Fri, 27 Nov 2026 05:00:00 +0000\r\nMessage-ID: {field}\r\n\r\nhello\r\n.\r\n"
+            f"Date: Fri, 27 Nov 2026 05:00:00 +0000\r\n{message_id_field}\r\nhello\r\n.\r\n"
         )
         session.send(text)
         code, reply = session.getreply()
@@ -134,6 +135,12 @@ def sent(world: World, image: None) -> Iterator[Sent]:
         sent.incoming(
             "odd", "strangerq@far.test", "oscarq@example.org", message_id="<no-messageidq>"
         )
+        # Only their queue ids tell these two apart; the next has no Message-ID.
+        for name in ("twin", "other twin"):
+            sent.incoming(
+                name, "strangerq@far.test", "oscarq@example.org", message_id="<twin-messageidq@x>"
+            )
+        sent.incoming("nameless", "", "oscarq@example.org", message_id="")
         sent.outgoing("friend", "friendq@far.test")
         sent.outgoing("gone", "gonerq@far.test")
         sent.outgoing("busy", "busybeeq@far.test")
@@ -160,7 +167,7 @@ def sent(world: World, image: None) -> Iterator[Sent]:
             each.result()
         for name in ("friend", "gone", "busy"):
             server.wait_for_log(rf'"event": "relay".*"msgid": "{sent.ids[name]}"')
-        for name in ("team", "redirected", "verp", "odd"):
+        for name in ("team", "redirected", "verp", "odd", "twin", "other twin", "nameless"):
             server.wait_for_log(rf'"event": "deliver".*"msgid": "{sent.ids[name]}".*"ok"')
         yield sent
 
@@ -250,10 +257,20 @@ def test_lines_of_all_programs_have_the_same_fields(sent: Sent) -> None:
     msgid = sent.ids["team"]
     of_message = {(each["program"], each["event"]) for each in events if each.get("msgid") == msgid}
     assert {("inbound", "verify"), ("smtpd", "accept"), ("smtpd", "recipient")} <= of_message
-    assert {("smtpd", "deliver"), ("smtpd", "relay")} <= of_message
+    assert {("smtpd", "deliver"), ("smtpd", "relay"), ("dovecot", "store")} <= of_message
     (identity,) = {
         each["message-id"] for each in events if each.get("msgid") == msgid and "message-id" in each
     }
     assert any(
         each["program"] == "dovecot" and each.get("message-id") == identity for each in events
     )
+
+
+@pytest.mark.parametrize("name", ["twin", "other twin", "nameless"])
+def test_a_delivery_is_known_by_its_queue_id(sent: Sent, name: str) -> None:
+    def stored() -> list[str]:
+        return [line for line in traced(sent, sent.ids[name]).splitlines() if "  store " in line]
+
+    wait_until(stored, f"the mailbox of {name}")
+    assert len(stored()) == 1
+    assert sum(line.startswith("message ") for line in traced(sent, sent.ids[name]).splitlines()) == 1
