@@ -50,8 +50,7 @@ class Way:
 
     def ids(self) -> set[str]:
         """What is known to belong to it."""
-        named = {identity for identity in self.message_ids.values() if identity}
-        return {*self.messages, *named, *self.alone, *self.sessions}
+        return {*self.messages, *self.alone, *self.sessions}
 
     def events_of(self, msgid: str) -> list[LoggedEvent]:
         """All events of one message, in the order in which they were written."""
@@ -76,4 +75,3 @@ class Way:
 def bare(identity: str) -> str:
     """A Message-ID without its angle brackets."""
     return identity.strip().removeprefix("<").removesuffix(">")
-

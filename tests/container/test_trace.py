@@ -273,4 +273,6 @@ def test_a_delivery_is_known_by_its_queue_id(sent: Sent, name: str) -> None:
 
     wait_until(stored, f"the mailbox of {name}")
     assert len(stored()) == 1
-    assert sum(line.startswith("message ") for line in traced(sent, sent.ids[name]).splitlines()) == 1
+    assert (
+        sum(line.startswith("message ") for line in traced(sent, sent.ids[name]).splitlines()) == 1
+    )

@@ -153,7 +153,9 @@ def test_a_line_of_its_log(line: str, level: str, message: str) -> None:
         "imap-login: Login aborted: Logged out (no_auth_attempts): client=::1,",
     ],
 )
-@pytest.mark.parametrize("elements", ["client=192.0.2.1, TLS, login=<{}>", "login=<{}>, client=192.0.2.1"])
+@pytest.mark.parametrize(
+    "elements", ["client=192.0.2.1, TLS, login=<{}>", "login=<{}>, client=192.0.2.1"]
+)
 def test_no_login_hides_its_own_line(login: str, elements: str) -> None:
     text = "imap-login: Login aborted: Logged out (auth failed, 1 attempts in 2 secs)"
     line = f"{text} (auth_failed): {elements.format(login)}".replace(": ", ": Info: ", 1)
