@@ -1,7 +1,7 @@
 """An id → the way of the messages that it belongs to, and of those that came of them.
 
 What is a message's own has its queue id. A session is followed to its messages; what a script
-redirects, by the Message-ID, the account and the time; a bounce by its recipient and the time, since
+redirects, by the Message-ID, the account and the time; a bounce by its recipient and the time, for
 smtpd says no more. Each round looks for the ids that the one before has brought, and for no other.
 """
 
@@ -76,7 +76,7 @@ class _Search:
         self._redirected: set[str] = set()
 
     def look_through(self, files: EventFiles) -> bool:
-        """Take the events of all that is known by now; whether there was anything new to look for."""
+        """Take the events of all that is known by now; False where nothing of it is new."""
         ids = self._wanted | self.way.ids() | self._redirected
         new = (ids | set(self._failed)) - self._looked_for - {""}
         if not new:
