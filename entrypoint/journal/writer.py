@@ -139,7 +139,14 @@ class JournalWriter:
         if self._descriptor is not None and time.monotonic() < self._next_look:
             return self._descriptor
         self._next_look = time.monotonic() + _LOOK_EVERY
-        found = os.statvfs(self._folder)
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            return self._open_in(folder, now)
+        finally:
+            os.close(folder)
+
+    def _open_in(self, folder: int, now: float) -> int:
+        found = os.statvfs(folder)
         size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
         if free < min(_LEAST_FREE, size * _LEAST_SHARE):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder))
@@ -152,7 +159,7 @@ class JournalWriter:
         sweep(self._folder, self._days, now, self._most_bytes - self._file_bytes)
         self._path = current_file(self._folder, now, self._file_bytes)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = self._descriptor = os.open(self._path, flags, 0o600)
+        descriptor = self._descriptor = os.open(self._path.name, flags, 0o600, dir_fd=folder)
         end = os.fstat(descriptor).st_size
         # Somebody was killed in the middle of a line.
         self._torn = bool(end) and os.pread(descriptor, 1, end - 1) != b"\n"

@@ -49,7 +49,11 @@ class EventFiles:
 
 def journal_events(folder: Path = JOURNAL) -> EventFiles:
     """Those of all days."""
-    return EventFiles([partial(path.open, "rb") for path in journal_files(folder)])
+    return EventFiles([partial(_opened, path) for path in journal_files(folder)])
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 @contextmanager
