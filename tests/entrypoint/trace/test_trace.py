@@ -13,7 +13,7 @@ from entrypoint.journal.writer import JournalWriter
 from entrypoint.log_fields.of_line import fields_of
 from entrypoint.log_line import log_line
 from entrypoint.pseudonyms import Pseudonyms
-from entrypoint.trace.lines import EventFiles, journal_events, stream_events
+from entrypoint.trace.lines import _BLOCK, EventFiles, journal_events, stream_events
 from entrypoint.trace.logged import read_event
 from entrypoint.trace.search import find_way
 from entrypoint.trace.shown import shown
@@ -183,6 +183,13 @@ def test_ids_in_many_blocks_of_many_files_are_found_in_their_order(tmp_path: Pat
     ]
 
 
+def test_a_line_across_two_blocks_is_one(tmp_path: Path) -> None:
+    line = json.dumps({"time": "x", "event": "accept", "msgid": "aaaaaaaa", "session": "f" * 16})
+    for cut in range(1, len(line), 7):
+        (tmp_path / "2026-11-27-00.jsonl").write_text("x" * (_BLOCK - cut - 1) + f"\n{line}\n")
+        assert "  accept  " in way_of(journal_events(tmp_path), "aaaaaaaa")[1]
+
+
 def test_a_busy_address_is_its_last_messages(tmp_path: Path) -> None:
     journal_of(
         tmp_path,
@@ -192,6 +199,8 @@ def test_a_busy_address_is_its_last_messages(tmp_path: Path) -> None:
             for number in range(1, 1000)
         ),
     )
+    earlier = (tmp_path / "2026-11-27-00.jsonl").read_text().replace('"msgid": "00', '"msgid": "ff')
+    (tmp_path / "2026-11-26-00.jsonl").write_text(earlier)
     found = way_of(journal_events(tmp_path), "b@far.example")
     messages = [line.split()[1] for line in found if line.startswith("message ")]
     assert sorted(messages) == [f"{number:08x}" for number in range(800, 1000)]
@@ -199,17 +208,29 @@ def test_a_busy_address_is_its_last_messages(tmp_path: Path) -> None:
 
 
 def test_of_two_redirects_of_one_message_id_each_has_its_own(tmp_path: Path) -> None:
-    def redirect(old: str, new: str, minute: int) -> list[dict[str, str]]:
-        at = {"time": f"2026-11-27T05:{minute:02}:00+0000", "login": "carol@example.org"}
+    def redirect(old: str, new: str, second: int) -> list[dict[str, str]]:
+        clock = f"05:{second // 60:02}:{second % 60:02}"
+        at = {"time": f"2026-11-27T{clock}+0000", "login": "carol@example.org"}
         both = {**at, "message-id": "<same@far.example>"}
-        return [
+        events = [
             {"event": "verify", "msgid": old, **both, "login": ""},
             {"event": "sign", "script": "redirect", "msgid": new, **both},
             {"event": "redirect", "msgid": old, "to": "x@far.example", **both},
         ]
+        return [each for each in events if each["msgid"]]
 
-    journal_of(tmp_path, *redirect("aaaaaaaa", "bbbbbbbb", 1), *redirect("cccccccc", "dddddddd", 9))
-    for identity, other in (("aaaaaaaa", "bbbbbbbb"), ("dddddddd", "cccccccc")):
+    journal_of(
+        tmp_path,
+        *redirect("aaaaaaaa", "bbbbbbbb", 1),
+        *redirect("cccccccc", "dddddddd", 20),
+        # Of these the journal has lost one of each.
+        *redirect("eeeeeeee", "", 600),
+        *redirect("", "ffffffff", 900),
+    )
+    for identity, other in (
+        *(("aaaaaaaa", "bbbbbbbb"), ("bbbbbbbb", "aaaaaaaa"), ("dddddddd", "cccccccc")),
+        *(("eeeeeeee", "eeeeeeee"), ("ffffffff", "ffffffff")),
+    ):
         found = way_of(journal_events(tmp_path), identity)
         messages = {line.split()[1] for line in found if line.startswith("message ")}
         assert messages == {identity, other}
