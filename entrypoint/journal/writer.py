@@ -34,6 +34,8 @@ _LOOK_EVERY = 1.0  # seconds
 # The journal leaves room for the mail, which is refused at less (filters.disk_room).
 _LEAST_FREE, _LEAST_SHARE = 64 * 1024**2, 1 / 10
 _ENDS_WITHIN = 1.0
+# What comes meanwhile goes into one write: a message is eight lines, at a time of its own each.
+_GATHERED_FOR = 0.25  # seconds
 _AT_ONCE = 500  # lines of one write
 
 
@@ -59,8 +61,8 @@ class JournalWriter:
         self._descriptor: int | None = None
         self._path = folder
         self._next_look = self._not_before = float("-inf")
-        self._torn = self._said = self._ending = False
-        self._news = threading.Event()
+        self._torn = self._said = False
+        self._news, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -79,17 +81,20 @@ class JournalWriter:
 
     def finish(self) -> None:
         """Write what waits; a disk that hangs is not waited for."""
-        self._ending = True
+        self._ending.set()
         self._news.set()
         self._thread.join(_ENDS_WITHIN)
 
     def _run(self) -> None:
         while True:
             self._news.wait()
+            self._ending.wait(_GATHERED_FOR)
             self._news.clear()
+            # Asked before: what was handed over before it is written.
+            last = self._ending.is_set()
             while self._waiting:
                 self._write_some()
-            if self._ending:
+            if last:
                 return
 
     def _write_some(self) -> None:

@@ -101,7 +101,7 @@ def test_a_full_disk_leaves_a_gap_that_is_counted(
 
 def restarted(journal: JournalWriter) -> JournalWriter:
     """The same one with a thread again."""
-    journal._ending = False
+    journal._ending.clear()
     journal._thread = threading.Thread(target=journal._run, daemon=True)
     journal._thread.start()
     return journal
