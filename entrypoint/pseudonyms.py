@@ -55,11 +55,10 @@ _RESULT = re.compile(r"(?<= failed-command result=\")[^\"\\]*(?:\\.[^\"\\]*)*")
 _BARE = re.compile(r"<([^<>@]+)>")
 _NOBODY = frozenset({"", "-", "vmail", "root"})
 # Dovecot's own: `lua(bob,192.0.2.1,<…>)`, `imap(bob)<71><…>`; `lmtp(71): ` is a process.
-_ASKED = re.compile(r"\b([a-z][a-z0-9-]{0,19}\()([^(),@]+)(,[0-9a-f.:]+[,)]|\)(?:<|: ))")
-_MESSAGE_ID = re.compile(
-    r"\b(message-id=\")([^\"\\]*(?:\\.[^\"\\]*)*)"
-    r"|(\bmessage-id=(?!\")|\bmsgid=(?!(?:[0-9a-f]{8}|-)(?: |$)))(.+)"
-)
+_ASKED = re.compile(r"(\((?<=[a-z0-9]\())([^(),@]+)(,[0-9a-f.:]+[,)]|\)(?:<|: ))")
+_MESSAGE_ID = ("message-id=", "msgid=")
+_QUEUE_ID = re.compile(r"(?:[0-9a-f]{8}|-)(?: |$)")
+_QUOTED_TEXT = re.compile(r"\"([^\"\\]*(?:\\.[^\"\\]*)*)")
 _COMMAND = re.compile(r"(\bcommand=\")([^\"\\]*(?:\\.[^\"\\]*)*)")
 _VERB = re.compile(
     r"(HELO|EHLO|MAIL FROM|RCPT TO|MAIL|RCPT|DATA|AUTH|VRFY|EXPN|STARTTLS|RSET|NOOP|QUIT|BDAT)\b:?",
@@ -161,8 +160,9 @@ class Pseudonyms:
             return f"{match[1]}{hashed(match[2])}{match[3]}"
 
         # Each is looked for only where it can be: nearly all lines hold one or two of them.
-        if "-id=" in text or "msgid=" in text:
-            text = _MESSAGE_ID.sub(self._in_message_id, text)
+        for name in _MESSAGE_ID:
+            if name in text:
+                text = self._with_message_ids(text, name)
         if 'command="' in text:
             text = _COMMAND.sub(lambda match: match[1] + _command(match[2], known), text)
         if "user=" in text or "login=" in text or "from=" in text or "to=" in text:
@@ -181,10 +181,20 @@ class Pseudonyms:
             text = _with_addresses(text, _ENCODED_AT, address)
         return self._without_words(text, known)
 
-    def _in_message_id(self, match: re.Match[str]) -> str:
-        if match[1]:
-            return match[1] + self.message_id(match[2])
-        return match[3] + self.message_id(match[4])
+    def _with_message_ids(self, text: str, name: str) -> str:
+        """One is quoted, or all that is behind its name; a queue id stays."""
+        at = text.find(name)
+        while at >= 0:
+            begin = at + len(name)
+            quoted = _QUOTED_TEXT.match(text, begin)
+            if quoted is not None:
+                hidden = self.message_id(quoted[1])
+                text = f'{text[:begin]}"{hidden}{text[quoted.end() :]}'
+                begin += len(hidden)
+            elif not _QUEUE_ID.match(text, begin):
+                return text[:begin] + self.message_id(text[begin:])
+            at = text.find(name, begin)
+        return text
 
     def _without_words(self, text: str, known: set[str]) -> str:
         """A reply such as `no such user alice` names who was named in the same line."""
