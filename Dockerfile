@@ -37,7 +37,10 @@ RUN for source in smtpd/*.c; do \
 COPY entrypoint/dovecot/ ./dovecot/
 RUN mkdir -p /out/usr/lib/dovecot/modules \
     && gcc $CFLAGS -fPIC -shared -DHAVE_CONFIG_H -isystem /usr/include/dovecot \
-        -o /out/usr/lib/dovecot/modules/lib90_mailbox_guid_plugin.so dovecot/mailbox_guid.c
+        -o /out/usr/lib/dovecot/modules/lib90_mailbox_guid_plugin.so dovecot/mailbox_guid.c \
+    # After Sieve's, which is 90.
+    && gcc $CFLAGS -fPIC -shared -DHAVE_CONFIG_H -isystem /usr/include/dovecot \
+        -o /out/usr/lib/dovecot/modules/lib95_queue_id_plugin.so dovecot/queue_id.c
 
 FROM base AS build
 RUN apt-get update \
@@ -95,7 +98,11 @@ RUN printf '%s\n' 'dovecot_config_version = 2.4.0' 'dovecot_storage_version = 2.
     && for script in /usr/local/share/signpost/*.sieve; do \
         sievec -c /tmp/sieve.conf "$script" || exit 1; \
     done \
-    && rm /tmp/sieve.conf
+    && rm /tmp/sieve.conf \
+    # The other plugin needs what only LMTP has.
+    && python3 -c "from ctypes import CDLL, RTLD_GLOBAL as all; folder = '/usr/lib/dovecot'; \
+        CDLL(f'{folder}/libdovecot-lda.so.0', all); \
+        CDLL(f'{folder}/modules/lib95_queue_id_plugin.so')"
 COPY --from=build /opt/signpost /opt/signpost
 ENV PATH=/opt/signpost/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     LANG=C.UTF-8

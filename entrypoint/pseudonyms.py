@@ -29,7 +29,9 @@ _ALIKE = 1000  # texts whose pseudonyms are remembered
 _DOMAIN = r"(\[[0-9A-Za-z.:]+\]|[\w-][\w.-]*)"
 _AT = re.compile(rf"(@){_DOMAIN}")
 _ENCODED_AT = re.compile(
-    r"(%40|=40|\+40|\\x40|&#64;)([\w-]+(?:\.[\w-]+)*\.[a-z]{2,}(?![\w-]))", re.IGNORECASE
+    r"(%(?:25)*40|=40|\+40|\\x40|\\u0040|&#(?:x40|64);|\uff20| ?[(\[]at[)\]] ?)"
+    r"([\w-]+(?:\.[\w-]+)*\.[a-z]{2,}(?![\w-]))",
+    re.IGNORECASE,
 )
 # What stands before it up to a delimiter, read backwards.
 _LOCAL_BACKWARDS = re.compile(r"[^\s<>()\[\]{},;:\"@]*")
@@ -45,25 +47,26 @@ _PATH = re.compile(r"(/data/mail/)([^/\s]+)/([^/\s()'\",:;]+)")
 # A login, and an address that was cut, may be no address, and hold spaces. smtpd's deliveries name
 # the system's user.
 _NAME = re.compile(
-    r"\b(?:user|login|from|to)=(?:<([^>]*)>|\"((?:[^\"\\]|\\.)*)\"|([^\s<\"]\S*))"
+    r"\b(?:user|login|from|to)=(?:<([^>]*)>|\"([^\"\\]*(?:\\.[^\"\\]*)*)\"|([^\s<\"]\S*))"
     r"|\bsmtp authentication user=(.*)(?= result=)"
 )
 # A recipient without a domain, in our own reply.
-_RESULT = re.compile(r"(?<= failed-command result=\")(?:[^\"\\]|\\.)*")
+_RESULT = re.compile(r"(?<= failed-command result=\")[^\"\\]*(?:\\.[^\"\\]*)*")
 _BARE = re.compile(r"<([^<>@]+)>")
 _NOBODY = frozenset({"", "-", "vmail", "root"})
-# Dovecot's own: `lua(bob,192.0.2.1,<…>)`.
-_ASKED = re.compile(r"\b([a-z-]{1,20}\()([^(),@\s]+)(,[0-9a-f.:]+[,)])")
-_MESSAGE_ID = re.compile(
-    r"\b(message-id=\")((?:[^\"\\]|\\.)*)|(\bmsgid=)(?![0-9a-f]{8}(?: |$))(.+)"
-)
-_COMMAND = re.compile(r"(\bcommand=\")((?:[^\"\\]|\\.)*)")
+# Dovecot's own: `lua(bob,192.0.2.1,<…>)`, `imap(bob)<71><…>`; `lmtp(71): ` is a process.
+_ASKED = re.compile(r"(\((?<=[a-z0-9]\())([^(),@]+)(,[0-9a-f.:]+[,)]|\)(?:<|: ))")
+_MESSAGE_ID = ("message-id=", "msgid=")
+_QUEUE_ID = re.compile(r"(?:[0-9a-f]{8}|-)(?: |$)")
+_QUOTED_TEXT = re.compile(r"\"([^\"\\]*(?:\\.[^\"\\]*)*)")
+_COMMAND = re.compile(r"(\bcommand=\")([^\"\\]*(?:\\.[^\"\\]*)*)")
 _VERB = re.compile(
     r"(HELO|EHLO|MAIL FROM|RCPT TO|MAIL|RCPT|DATA|AUTH|VRFY|EXPN|STARTTLS|RSET|NOOP|QUIT|BDAT)\b:?",
     re.I,
 )
 _ONE_ADDRESS = re.compile(rf"<?[^\s<>()\[\]{{}},;:\"@]+@{_DOMAIN}>?")
 _QUOTED_ADDRESS = re.compile(rf'\\?"[^"]*"@{_DOMAIN}')
+_QUOTED_AT = re.compile(rf'\\?"([^"]*@[^"\\]*)\\?"@{_DOMAIN}')
 # RFC 2142 and RFC 5321: they name nobody.
 _ROLES = frozenset({"postmaster", "abuse", "mailer-daemon"})
 # Words of the log's own forms: as a local part they say no more than a role does.
@@ -130,7 +133,12 @@ class Pseudonyms:
             return self._written(local, at, domain)
 
         def hashed(name: str) -> str:
-            if name in _NOBODY or name.lower() in _ROLES or _DONE.fullmatch(name):
+            if (
+                name in _NOBODY
+                or name.isdecimal()
+                or name.lower() in _ROLES
+                or _DONE.fullmatch(name)
+            ):
                 return name
             known.add(name.lower())
             return f"user-{self._hash(name.lower())}"
@@ -152,10 +160,11 @@ class Pseudonyms:
             return f"{match[1]}{hashed(match[2])}{match[3]}"
 
         # Each is looked for only where it can be: nearly all lines hold one or two of them.
-        if "-id=" in text or "msgid=" in text:
-            text = _MESSAGE_ID.sub(self._in_message_id, text)
+        for name in _MESSAGE_ID:
+            if name in text:
+                text = self._with_message_ids(text, name)
         if 'command="' in text:
-            text = _COMMAND.sub(lambda match: match[1] + _command(match[2]), text)
+            text = _COMMAND.sub(lambda match: match[1] + _command(match[2], known), text)
         if "user=" in text or "login=" in text or "from=" in text or "to=" in text:
             text = _NAME.sub(named, text)
         if " failed-command " in text:
@@ -165,15 +174,27 @@ class Pseudonyms:
         if "/data/mail/" in text:
             text = _PATH.sub(path, text)
         if "@" in text:
+            if '"@' in text:
+                text = _QUOTED_AT.sub(lambda match: address(match[1], "@", match[2]), text)
             text = _with_addresses(text, _AT, address)
-        if "40" in text or "&#64;" in text:
+        if "40" in text or "&#" in text or "\uff20" in text or "at)" in text or "at]" in text:
             text = _with_addresses(text, _ENCODED_AT, address)
         return self._without_words(text, known)
 
-    def _in_message_id(self, match: re.Match[str]) -> str:
-        if match[1]:
-            return match[1] + self.message_id(match[2])
-        return match[3] + self.message_id(match[4])
+    def _with_message_ids(self, text: str, name: str) -> str:
+        """One is quoted, or all that is behind its name; a queue id stays."""
+        at = text.find(name)
+        while at >= 0:
+            begin = at + len(name)
+            quoted = _QUOTED_TEXT.match(text, begin)
+            if quoted is not None:
+                hidden = self.message_id(quoted[1])
+                text = f'{text[:begin]}"{hidden}{text[quoted.end() :]}'
+                begin += len(hidden)
+            elif not _QUEUE_ID.match(text, begin):
+                return text[:begin] + self.message_id(text[begin:])
+            at = text.find(name, begin)
+        return text
 
     def _without_words(self, text: str, known: set[str]) -> str:
         """A reply such as `no such user alice` names who was named in the same line."""
@@ -246,15 +267,18 @@ def _local_begin(text: str, first: int, end: int) -> int:
     return begin
 
 
-def _command(text: str) -> str:
+def _command(text: str, known: set[str]) -> str:
     """What a client said, as far as it is SMTP's: the rest may be a name in any spelling."""
     verb = _VERB.match(text)
     if verb is None:
         return "..."
     rest = text[verb.end() :].strip()
-    if not rest:
+    if rest in {"", "..."}:
         return text
-    return text if _ONE_ADDRESS.fullmatch(rest) else f"{verb[0]} ..."
+    if _ONE_ADDRESS.fullmatch(rest):
+        return text
+    known.add(rest.strip("<>").lower())  # a reply may repeat it
+    return f"{verb[0]} ..."
 
 
 def use(key: str, delimiter: str, path: Path = FILE) -> None:

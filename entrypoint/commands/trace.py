@@ -10,7 +10,7 @@ import click
 
 from entrypoint.journal.files import JOURNAL, journal_files
 from entrypoint.pseudonyms import FILE, KEY, Pseudonyms
-from entrypoint.trace.lines import Lines, journal_lines, stream_lines
+from entrypoint.trace.lines import EventFiles, journal_events, stream_events
 from entrypoint.trace.search import find_way
 from entrypoint.trace.shown import shown
 from entrypoint.trace.way import bare
@@ -32,8 +32,8 @@ def command(identifier: str, log: bool) -> None:
     signpost signpost trace --log ID`. With ANONYMIZE_EMAILS the ID is given as it is, and the way
     has the pseudonyms.
     """
-    with _lines(log) as lines:
-        way = find_way(lines, _spellings(identifier))
+    with _events(log) as events:
+        way = find_way(events, _spellings(identifier))
     printed = list(shown(way)) if way.events else []
     if not printed:
         where = "the log" if log else "the journal"
@@ -43,13 +43,13 @@ def command(identifier: str, log: bool) -> None:
         click.echo(line)
 
 
-def _lines(log: bool) -> AbstractContextManager[Lines]:
+def _events(log: bool) -> AbstractContextManager[EventFiles]:
     if log:
-        return stream_lines(sys.stdin.buffer)
+        return stream_events(sys.stdin.buffer)
     if not journal_files(JOURNAL):
         click.echo("error: there is no journal; set TRACE_DAYS, or give a log with --log", err=True)
         sys.exit(1)
-    return nullcontext(journal_lines(JOURNAL))
+    return nullcontext(journal_events(JOURNAL))
 
 
 def _spellings(identifier: str) -> set[str]:

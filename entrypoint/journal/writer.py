@@ -34,6 +34,8 @@ _LOOK_EVERY = 1.0  # seconds
 # The journal leaves room for the mail, which is refused at less (filters.disk_room).
 _LEAST_FREE, _LEAST_SHARE = 64 * 1024**2, 1 / 10
 _ENDS_WITHIN = 1.0
+# What comes meanwhile goes into one write: a message is eight lines, at a time of its own each.
+_GATHERED_FOR = 0.25  # seconds
 _AT_ONCE = 500  # lines of one write
 
 
@@ -59,8 +61,8 @@ class JournalWriter:
         self._descriptor: int | None = None
         self._path = folder
         self._next_look = self._not_before = float("-inf")
-        self._torn = self._said = self._ending = False
-        self._news = threading.Event()
+        self._torn = self._said = False
+        self._news, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -79,17 +81,20 @@ class JournalWriter:
 
     def finish(self) -> None:
         """Write what waits; a disk that hangs is not waited for."""
-        self._ending = True
+        self._ending.set()
         self._news.set()
         self._thread.join(_ENDS_WITHIN)
 
     def _run(self) -> None:
         while True:
             self._news.wait()
+            self._ending.wait(_GATHERED_FOR)
             self._news.clear()
+            # Asked before: what was handed over before it is written.
+            last = self._ending.is_set()
             while self._waiting:
                 self._write_some()
-            if self._ending:
+            if last:
                 return
 
     def _write_some(self) -> None:
@@ -139,7 +144,14 @@ class JournalWriter:
         if self._descriptor is not None and time.monotonic() < self._next_look:
             return self._descriptor
         self._next_look = time.monotonic() + _LOOK_EVERY
-        found = os.statvfs(self._folder)
+        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            return self._open_in(folder, now)
+        finally:
+            os.close(folder)
+
+    def _open_in(self, folder: int, now: float) -> int:
+        found = os.statvfs(folder)
         size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
         if free < min(_LEAST_FREE, size * _LEAST_SHARE):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder))
@@ -152,7 +164,7 @@ class JournalWriter:
         sweep(self._folder, self._days, now, self._most_bytes - self._file_bytes)
         self._path = current_file(self._folder, now, self._file_bytes)
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = self._descriptor = os.open(self._path, flags, 0o600)
+        descriptor = self._descriptor = os.open(self._path.name, flags, 0o600, dir_fd=folder)
         end = os.fstat(descriptor).st_size
         # Somebody was killed in the middle of a line.
         self._torn = bool(end) and os.pread(descriptor, 1, end - 1) != b"\n"

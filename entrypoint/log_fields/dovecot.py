@@ -11,32 +11,33 @@ import re
 Fields = dict[str, str]
 
 _SESSION = re.compile(r"([a-z0-9-]+)\(([^()<>\s]*)\)<\d+><([^<>\s]*)>: ")
-# In front of what Sieve says: `sieve: redirect action: forwarded to …`.
-_ACTION = r"(?:sieve: )?(?:[a-z-]+ action: )?"
-# `sieve: stored mail into mailbox 'INBOX': msgid=<…>` (deliver_log_format); without Sieve
-# `saved mail to INBOX: msgid=<…>`.
-_DELIVERED = re.compile(
-    rf"{_ACTION}(?:"
+# `sieve: msgid=d43fc6ac from=<…> stored mail into mailbox 'INBOX': message-id=<…>`
+# (deliver_log_format); without Sieve `msgid=… from=<…> saved mail to INBOX: message-id=<…>`. `-` is
+# what Dovecot does not know.
+_HEAD = re.compile(
+    r"(?:sieve: )?(?:[a-z-]+ action: )?"
+    r"msgid=(?:(?P<msgid>[0-9a-f]{8})|-) from=<(?P<from_>[^<>\s]*)> (?:[a-z-]+ action: )?"
+)
+_DONE = re.compile(
+    r"(?:"
     r"(?P<store>stored mail into mailbox |saved mail to |left message in mailbox )"
     r"'?(?P<folder>.*?)'?"
     r"|(?P<redirect>forwarded to )<(?P<to>[^<>]*)>"
-    r"|(?P<reject>rejected message from )<(?P<from_>[^<>]*)> \(\w+\)"
+    r"|(?P<reject>rejected message from )<[^<>]*> \(\w+\)"
     r"|(?P<answer>sent vacation response to )<(?P<answered>[^<>]*)>"
     r"|(?P<discard>marked message to be discarded if not explicitly delivered )\(discard action\)"
     r"|(?P<duplicate>discarded duplicate forward to )<(?P<again>[^<>]*)>"
-    r")(?:: msgid=(?P<message_id>.*))?",
-    re.DOTALL | re.IGNORECASE,
-)
-_FAILED = re.compile(
-    rf"{_ACTION}(?P<reason>(?:failed to|save failed|Execution of script|not forwarding).*?)"
-    r"(?:: msgid=(?P<message_id>.*))?",
+    r"|(?P<reason>(?:failed to|save failed|not forwarding).*?)"
+    r")(?:: message-id=(?P<message_id>.*))?",
     re.DOTALL,
 )
-# `imap-login: Logged in: method=PLAIN, rip=192.0.2.1, TLS, session=<…>, user=<…>`
+# Said of a delivery beside that: only the session knows of which.
+_FAILED = re.compile(r"(?:sieve: )?(?P<reason>(?:failed to|Execution of script).*)", re.DOTALL)
+# `imap-login: Logged in: method=PLAIN, client=192.0.2.1, TLS, session=<…>, login=<…>`
 _LOGIN = re.compile(
     r"(?:[a-z0-9]+)-login: (?:(?P<ok>Logged in)|Login aborted: (?P<reason>[^<]*?)): "
-    r"(?:method=(?P<method>[A-Z0-9-]*), )?rip=(?P<client>[0-9a-f.:]+), "
-    r".*?session=<(?P<session>[^<>\s]*)>, user=<(?P<login>.*)>",
+    r"(?:method=(?P<method>[A-Z0-9-]*), )?client=(?P<client>[0-9a-f.:]+), "
+    r".*?session=<(?P<session>[^<>\s]*)>, login=<(?P<login>.*)>",
     re.DOTALL,
 )
 _STEPS = ("store", "redirect", "reject", "answer", "discard", "duplicate")
@@ -59,15 +60,17 @@ def fields(message: str) -> Fields:
 
 def _of_delivery(text: str, login: str, session: str) -> Fields:
     whose = {"session": session, "login": login}
-    match = _DELIVERED.fullmatch(text)
-    if match is not None:
-        event = next(step for step in _STEPS if match[step])
-        names = ("folder", "to", "from_", "answered", "again", "message_id")
-        return {"event": event, **whose, **_named(match, names)}
-    match = _FAILED.fullmatch(text)
-    if match is not None:
-        return {"event": "store-error", **whose, **_named(match, ("reason", "message_id"))}
-    return {}
+    head = _HEAD.match(text)
+    if head is None:
+        failed = _FAILED.fullmatch(text)
+        return {"event": "store-error", **whose, "reason": failed["reason"]} if failed else {}
+    done = _DONE.fullmatch(text, head.end())
+    if done is None:
+        return {}
+    event = next((step for step in _STEPS if done[step]), "store-error")
+    found = {"event": event, **whose, **_named(head, ("msgid", "from_"))}
+    names = ("folder", "to", "answered", "again", "reason", "message_id")
+    return {**found, **_named(done, names)}
 
 
 def _named(match: re.Match[str], names: tuple[str, ...]) -> Fields:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 
 # `"text"` or `"text"...`, or a word.
-QUOTED = r'"(?:[^"\\]|\\.)*"(?:\.\.\.)?'
+QUOTED = r'"[^"\\]*(?:\\.[^"\\]*)*"(?:\.\.\.)?'
 _FIELD = re.compile(rf"([a-z][a-z-]*)=({QUOTED}|[^\s\"]\S*)(?: |$)")
+# Several words, which most of them are.
+_PLAIN = re.compile(r"(?:[a-z][a-z-]*=[^\s\"]\S* )*")
 _BACKSLASHED = re.compile(r'\\(["\\])')
 
 
@@ -28,12 +30,14 @@ def unquoted(text: str) -> str:
 def leading_fields(text: str) -> tuple[dict[str, str], str]:
     """The fields that the text begins with, and the rest of it. The first of a name counts."""
     found: dict[str, str] = {}
-    at = 0
-    for match in _FIELD.finditer(text):
-        if match.start() != at:
-            break
+    plain = _PLAIN.match(text)
+    at = plain.end() if plain else 0
+    for word in text[:at].split():
+        name, _, value = word.partition("=")
+        found.setdefault(name, value)
+    while match := _FIELD.match(text, at):
         name, value = match.groups()
         if name not in found:
-            found[name] = unquoted(value) if value.startswith('"') else value
+            found[name] = unquoted(value) if value[0] == '"' else value
         at = match.end()
     return found, text[at:]

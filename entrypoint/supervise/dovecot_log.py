@@ -23,7 +23,7 @@ _LEVEL = {
 # anything, stands behind all that is looked at here (`login_log_format_elements`).
 _ORDINARY = re.compile(
     r"[^\s:]+: \Z|lmtp\(\d+\): (?:Connect from local|Disconnect from local: Logged out)"
-    r"|[a-z0-9]+-login: Login aborted: [^<=]*\(no_auth_attempts\): rip=(?:127\.0\.0\.1|::1),"
+    r"|[a-z0-9]+-login: Login aborted: [^<=]*\(no_auth_attempts\): client=(?:127\.0\.0\.1|::1),"
 )
 
 

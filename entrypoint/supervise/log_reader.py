@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from entrypoint.supervise.repeated_errors import RepeatedErrors
 
 LONGEST = 8192  # bytes of one event; what is longer goes on in the next, which is so marked
-_CONTINUED = "(continued) "
-_LONGEST_CAUSE = 1000  # characters
+CONTINUED = "(continued) "
 _AT_A_TIME = 65_536  # bytes
 _READ_WITHIN = 2.0  # what it wrote last
 
@@ -78,7 +77,7 @@ class LogReader:
         line = raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
         if self._goes_on is not None:
             level, program = self._goes_on
-            found = [(level, program, f"{_CONTINUED}{line}")] if line else []
+            found = [(level, program, f"{CONTINUED}{line}")] if line else []
         else:
             level, program, message = classify(self._name, line)
             if self._name == "dovecot" and (account := denied(line)):
@@ -94,7 +93,7 @@ class LogReader:
 
     def _note(self, level: str, message: str) -> None:
         if level in {"warning", "error"} or not self.last:
-            self.last = message[:_LONGEST_CAUSE]
+            self.last = message
 
 
 def in_lines(parts: Iterable[bytes]) -> Iterator[list[bytes]]:

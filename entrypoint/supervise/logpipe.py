@@ -38,7 +38,7 @@ from entrypoint.supervise.descendants import (
     send,
     wait_for_end,
 )
-from entrypoint.supervise.log_reader import LogReader
+from entrypoint.supervise.log_reader import CONTINUED, LONGEST, LogReader
 from entrypoint.supervise.orderly_stop import finish
 from entrypoint.supervise.repeated_errors import RepeatedErrors
 
@@ -47,6 +47,7 @@ _ENDS_WITHIN = 2.0  # seconds, after SIGTERM
 _KILLED_WITHIN = 2.0
 # Bytes that it may write while nobody reads the container's log, before it has to wait.
 _WAITING_OUTPUT = 262_144
+_LONGEST_CAUSE = 1000  # characters
 
 # linux/prctl.h
 _PR_SET_PDEATHSIG = 1
@@ -152,7 +153,7 @@ def main() -> None:
 
     def write(events: Sequence[Event]) -> None:
         if pseudonyms is not None:
-            events = [(level, name, pseudonyms.text(text)) for level, name, text in events]
+            events = [(level, name, hidden(text, pseudonyms)) for level, name, text in events]
         log.write(events)
         if journal is not None:
             journal.take(events)
@@ -181,10 +182,26 @@ def main() -> None:
     if status is None:
         leave(0)
     how = f"killed by signal {-status}" if status < 0 else f"exited with status {status}"
-    cause_text = f"{how}; the last it said: {reader.last}" if reader.last else how
+    last = hidden(reader.last, pseudonyms)[:_LONGEST_CAUSE]
+    cause_text = f"{how}; the last it said: {last}" if last else how
     cause.write_text(cause_text + "\n", "utf-8")
     say("error", cause_text)
     leave(status if status > 0 else 1)
+
+
+def hidden(text: str, pseudonyms: Pseudonyms | None) -> str:
+    """The text without addresses, where they are to be hidden.
+
+    A line that goes on may have been cut in the middle of one, and what is behind the cut says no
+    more what it is.
+    """
+    if pseudonyms is None:
+        return text
+    if text.startswith(CONTINUED):
+        return f"{CONTINUED}..."
+    if len(text) > LONGEST // 8 and len(text.encode("utf-8", "backslashreplace")) > LONGEST - 200:
+        text = f"{text.rpartition(' ')[0]} ..."
+    return pseudonyms.text(text)
 
 
 def end_leftovers(users: Sequence[str], say: Callable[[str, str], None]) -> None:

@@ -23,7 +23,10 @@ _MOST_TEXTS, _MOST_SESSIONS, _MOST_CAUSES = 1_000, 200, 20
 # `lmtp(alice@example.org)<63><id>: text`
 _SESSION = re.compile(r"([a-z0-9-]+\([^()<>\s]*\))(<\d+><[^<>\s]*>): ")
 # What differs from one time to the next: the message, and the name of a Maildir's file.
-_OF_ONE_TIME = re.compile(r": msgid=.*\Z|\b\d{9,}\.M\d+P\d+\.[^\s/)]*", re.DOTALL)
+_OF_ONE_TIME = re.compile(
+    r"\bmsgid=(?:[0-9a-f]{8}|-) from=<[^<>\s]*> |: message-id=.*\Z|\b\d{9,}\.M\d+P\d+\.[^\s/)]*",
+    re.DOTALL,
+)
 # `… failed: Permission denied (euid=… missing +x perm: PATH, …)`: the same for each thing tried.
 _CAUSE = re.compile(r" failed: ([^(]*\(.*\))")
 # Who passes on what another layer has said.

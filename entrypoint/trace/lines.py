@@ -1,49 +1,75 @@
-"""The lines to look through, as often as they are needed: a journal's, or those of a stream.
+"""The events to look through, as often as they are needed: a journal's, or those of a stream.
 
-A stream is written to a file without a name first; nothing of either is held in memory.
+A stream's are written to a file without a name first, as a journal has them; nothing of either is
+held in memory. What is looked at are blocks of bytes: few of many lines have to be read.
 """
 
 from __future__ import annotations
 
-import contextlib
-import shutil
+import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from entrypoint.journal.files import JOURNAL, journal_files
+from entrypoint.log_line import json_object
+from entrypoint.trace.logged import read_event
 
-Lines = Callable[[], Iterator[str]]
+# Which file of them, the oldest is 0; which byte of it.
+Position = tuple[int, int]
 
 _LONGEST = 65_536  # bytes of a line; what is longer is read in parts
+_BLOCK = 1 << 18
 
 
-def journal_lines(folder: Path = JOURNAL) -> Lines:
-    """Those of all days, the oldest first. A file may be removed meanwhile."""
+class EventFiles:
+    """opened: each opens one file at its beginning, the oldest first."""
 
-    def lines() -> Iterator[str]:
-        for path in journal_files(folder):
-            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-                yield from _decoded(file)
+    def __init__(self, opened: Sequence[Callable[[], BinaryIO]]) -> None:
+        self._opened = opened
 
-    return lines
+    def blocks(self) -> Iterator[tuple[Position, bytes]]:
+        """Whole lines, and where they begin; the newest file first. One may be gone by now."""
+        for number in reversed(range(len(self._opened))):
+            try:
+                file = self._opened[number]()
+            except FileNotFoundError:
+                continue
+            with file:
+                place = 0
+                while block := file.read(_BLOCK):
+                    if not block.endswith(b"\n"):
+                        block += file.readline(_LONGEST)
+                    yield (number, place), block
+                    place += len(block)
+
+
+def journal_events(folder: Path = JOURNAL) -> EventFiles:
+    """Those of all days."""
+    return EventFiles([partial(_opened, path) for path in journal_files(folder)])
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 @contextmanager
-def stream_lines(stream: BinaryIO) -> Iterator[Lines]:
-    """Those of a log, inside. Raises OSError where there is no room for it."""
+def stream_events(stream: BinaryIO) -> Iterator[EventFiles]:
+    """Those of a log, inside. Raises OSError where there is no room for them."""
     with tempfile.TemporaryFile() as file:
-        shutil.copyfileobj(stream, file)
+        while line := stream.readline(_LONGEST):
+            event = read_event(line.decode("utf-8", "backslashreplace"))
+            if event is not None:
+                members = {"time": event.time, "program": event.program, **event.fields}
+                file.write(f"{json_object(members)}\n".encode("ascii"))
+        file.flush()
 
-        def lines() -> Iterator[str]:
-            file.seek(0)
-            yield from _decoded(file)
+        def again() -> BinaryIO:
+            copy = os.fdopen(os.dup(file.fileno()), "rb")
+            copy.seek(0)
+            return copy
 
-        yield lines
-
-
-def _decoded(file: BinaryIO) -> Iterator[str]:
-    while line := file.readline(_LONGEST):
-        yield line.decode("utf-8", "backslashreplace")
+        yield EventFiles([again])

@@ -1,15 +1,15 @@
 """An id → the way of the messages that it belongs to, and of those that came of them.
 
 What is a message's own has its queue id. A session is followed to its messages; what a script
-redirects, by the Message-ID and the account; a bounce by its time and recipient, since smtpd says
-no more. Lines are looked through again as long as they bring new ids.
+redirects, by the Message-ID, the account and the time; a bounce by its recipient and the time, for
+smtpd says no more. Each round looks for the ids that the one before has brought, and for no other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from entrypoint.trace.lines import Lines
+from entrypoint.trace.lines import EventFiles, Position
 from entrypoint.trace.logged import LoggedEvent, read_event
 from entrypoint.trace.needles import Needles
 from entrypoint.trace.way import MOST_MESSAGES, Way, bare
@@ -18,43 +18,46 @@ _MOST_ROUNDS = 12
 _MOST_EVENTS = 20_000
 # smtpd hands in a bounce a second or so after the last of the message's failures.
 _BOUNCED_WITHIN = 120  # seconds
+# Between the line of the script and that of what it sends; either may be the first.
+_REDIRECTED_WITHIN = 60
 
-_WITH_A_SESSION = frozenset({"accept", "recipient", "verify", "sign", "relay", "deliver"})
+_OF_DOVECOT = frozenset({"store", "redirect", "reject", "answer", "discard", "duplicate"})
+_WITH_A_SESSION = _OF_DOVECOT | {"accept", "recipient", "verify", "sign", "relay", "deliver"}
 _ADDRESSES = ("from", "to", "rcpt")
+_GAP = "gap"  # the event of a journal that lacks something
 
 
-def find_way(lines: Lines, identities: Iterable[str]) -> Way:
+def find_way(files: EventFiles, identities: Iterable[str]) -> Way:
     """identities: the id as it was given, and other spellings of it."""
     wanted = {each for each in identities if each}
-    latest = _latest_of(lines, {each for each in wanted if "@" in each})
+    latest = _latest_of(files, {each for each in wanted if "@" in each})
     search = _Search(set(latest) or wanted)
     search.way.cut = len(latest) >= MOST_MESSAGES
     for _ in range(_MOST_ROUNDS):
-        before = search.size()
-        search.look_through(lines)
-        search.follow()
-        if search.size() == before:
+        if not search.look_through(files):
             break
+        search.follow()
     return search.way
 
 
-def _latest_of(lines: Lines, addresses: set[str]) -> list[str]:
+def _latest_of(files: EventFiles, addresses: set[str]) -> list[str]:
     """The last messages that one of the addresses has sent or got; none if they are no addresses.
 
     Of a busy one there are too many to look at each event.
     """
     found: dict[str, None] = {}
-    needles = Needles(addresses)
     if not addresses:
         return []
-    for line in lines():
-        if "evpid" in line and needles.in_line(line) and (event := read_event(line)) is not None:
+    needles = Needles(addresses, ignore_case=True)
+    for _, block in files.blocks():
+        for _, line in reversed(list(needles.lines_in(block))):
+            if b'"evpid"' not in line or (event := read_event(line.decode("utf-8"))) is None:
+                continue
             msgid = event.of("msgid")
             if msgid and addresses & {event.of(name).lower() for name in _ADDRESSES}:
-                found.pop(msgid, None)
                 found[msgid] = None
-                if len(found) > MOST_MESSAGES:
-                    del found[next(iter(found))]
+                if len(found) >= MOST_MESSAGES:
+                    return list(found)
     return list(found)
 
 
@@ -64,34 +67,45 @@ class _Search:
         self.way = Way()
         for each in wanted:
             self.way.add(each)
+        self._looked_for: set[str] = set()
+        self._found: dict[Position, LoggedEvent] = {}
         # Envelope senders of each message; and whom a bounce may go to: since when, and of what.
         self._senders: dict[str, set[str]] = {}
         self._failed: dict[str, set[tuple[int, str]]] = {}
+        # Message-IDs of what a script sends on.
+        self._redirected: set[str] = set()
 
-    def size(self) -> tuple[int, ...]:
-        """It grows with each new id."""
-        way = self.way
-        found = (way.messages, way.message_ids, way.sessions, way.alone, self._failed)
-        return tuple(len(each) for each in found)
+    def look_through(self, files: EventFiles) -> bool:
+        """Take the events of all that is known by now; False where nothing of it is new."""
+        ids = self._wanted | self.way.ids() | self._redirected
+        new = (ids | set(self._failed)) - self._looked_for - {""}
+        if not new:
+            return False
+        needles = Needles(new, event="" if self._looked_for else _GAP)
+        self._looked_for |= new
+        for (number, place), block in files.blocks():
+            for begin, line in needles.lines_in(block):
+                event = read_event(line.decode("utf-8", "backslashreplace"))
+                if event is not None and self._is_of(event, new):
+                    self._found[number, place + begin] = event
+            if len(self._found) >= _MOST_EVENTS:
+                self.way.cut = True
+                break
+        found = [self._found[each] for each in sorted(self._found)]
+        self.way.events = [event for event in found if event.of("event") != _GAP]
+        self.way.gaps = [event for event in found if event.of("event") == _GAP]
+        return True
 
-    def look_through(self, lines: Lines) -> None:
-        """Take the events of all that is known by now."""
-        # As a log in either form has an address.
-        senders = {spelling for to in self._failed for spelling in (f"<{to}>", f'"{to}"')}
-        needles = Needles(self._wanted | self.way.ids() | senders)
-        events: list[LoggedEvent] = []
-        gaps: list[LoggedEvent] = []
-        for line in lines():
-            if needles.in_line(line):
-                event = read_event(line)
-                if event is not None:
-                    events.append(event)
-                if len(events) >= _MOST_EVENTS:
-                    self.way.cut = True
-                    break
-            elif '"gap"' in line and (gap := read_event(line)) is not None:
-                gaps.append(gap)
-        self.way.events, self.way.gaps = events, gaps
+    def _is_of(self, event: LoggedEvent, new: set[str]) -> bool:
+        msgid, session = event.of("msgid"), event.of("session")
+        if {msgid, event.of("evpid"), bare(event.of("message-id"))} & new:
+            return True
+        if session in new:
+            # A session with another server may be that of a thousand messages.
+            return not msgid or session in self._wanted
+        if event.of("event") == _GAP:
+            return True
+        return event.of("to") in new and event.of("event") == "recipient" and not event.of("from")
 
     def follow(self) -> None:
         """Find more ids in the events."""
@@ -103,12 +117,9 @@ class _Search:
         for event in events:
             self._note_failure(event)
         scripts = [event for event in events if event.of("event") == "redirect"]
-        redirected = [event for event in events if event.of("script") == "redirect"]
-        for event in redirected:
-            self._follow_to_redirected(event, scripts)
         for event in events:
-            if event.of("event") in {"sign", "verify"} and not event.of("script"):
-                self._follow_from_redirected(event, redirected)
+            if event.of("script") == "redirect":
+                self._follow_redirect(event, scripts)
             elif event.of("event") == "recipient" and not event.of("from"):
                 self._follow_to_bounce(event)
 
@@ -128,6 +139,8 @@ class _Search:
             self.way.sessions.setdefault(session, set()).add(msgid)
         if identity := bare(event.of("message-id")):
             self.way.message_ids.setdefault(msgid, identity)
+            if "redirect" in {event.of("event"), event.of("script")}:
+                self._redirected.add(identity)
         if event.of("event") == "recipient":
             self._senders.setdefault(msgid, set()).add(event.of("from"))
 
@@ -138,28 +151,26 @@ class _Search:
             for sender in {event.of("from"), *self._senders.get(msgid, ())} - {""}:
                 self._failed.setdefault(sender, set()).add((int(event.moment), msgid))
 
-    def _follow_to_redirected(self, new: LoggedEvent, scripts: list[LoggedEvent]) -> None:
-        """From a message that a script has sent on to the new one."""
+    def _follow_redirect(self, new: LoggedEvent, scripts: list[LoggedEvent]) -> None:
+        """From a message that a script has sent on to the new one, or back."""
         identity, login = bare(new.of("message-id")), new.of("login")
-        if not identity or not any(
-            each.of("login") == login and bare(each.of("message-id")) == identity
-            for each in scripts
-        ):
+        near = [
+            (abs(old.moment - new.moment), old.of("msgid"))
+            for old in scripts
+            if identity
+            and old.of("login") == login
+            and bare(old.of("message-id")) == identity
+            and abs(old.moment - new.moment) <= _REDIRECTED_WITHIN
+        ]
+        if not near:
             return
-        for msgid, known in list(self.way.message_ids.items()):
-            if known == identity and msgid != new.of("msgid"):
-                self.way.add(new.of("msgid"), (msgid, f"redirected by the script of {login}"))
-
-    def _follow_from_redirected(self, old: LoggedEvent, redirected: list[LoggedEvent]) -> None:
-        """And back, where the new one was asked for."""
-        msgid, identity = old.of("msgid"), bare(old.of("message-id"))
-        if not msgid or not identity:
-            return
-        for new in redirected:
-            if new.of("msgid") in self.way.messages and bare(new.of("message-id")) == identity:
-                self.way.add(msgid)
-                how = f"redirected by the script of {new.of('login')}"
-                self.way.came_of.setdefault(new.of("msgid"), (msgid, how))
+        _, msgid = min(near)
+        known = self.way.messages
+        if msgid in known or new.of("msgid") in known:
+            self.way.add(msgid)
+            how = (msgid, f"redirected by the script of {login}")
+            self.way.add(new.of("msgid"), how)
+            self.way.came_of.setdefault(new.of("msgid"), how)
 
     def _follow_to_bounce(self, event: LoggedEvent) -> None:
         if event.of("msgid") in self.way.messages:

@@ -14,10 +14,9 @@ _OF_A_SESSION = frozenset(
     {
         *("connect", "tls", "auth", "refuse", "greylist", "unsigned", "disconnect"),
         *("out-connect", "out-tls", "out-certificate", "out-error", "out-disconnect"),
+        # Dovecot's, whose session is one delivery.
+        "store-error",
     }
-)
-_OF_DOVECOT = frozenset(
-    {"store", "redirect", "reject", "answer", "discard", "duplicate", "store-error"}
 )
 
 
@@ -51,32 +50,18 @@ class Way:
 
     def ids(self) -> set[str]:
         """What is known to belong to it."""
-        named = {identity for identity in self.message_ids.values() if identity}
-        return {*self.messages, *named, *self.alone, *self.sessions}
+        return {*self.messages, *self.alone, *self.sessions}
 
     def events_of(self, msgid: str) -> list[LoggedEvent]:
         """All events of one message, in the order in which they were written."""
-        mailboxes = {
-            event.of("to").lower()
-            for event in self.events
-            if event.of("event") == "deliver" and event.of("msgid") == msgid
-        }
-        return [event for event in self.events if self._has(msgid, event, mailboxes)]
+        return [event for event in self.events if self._has(msgid, event)]
 
-    def _has(self, msgid: str, event: LoggedEvent, mailboxes: set[str]) -> bool:
+    def _has(self, msgid: str, event: LoggedEvent) -> bool:
         if event.of("msgid"):
             return event.of("msgid") == msgid
-        name = event.of("event")
-        if name in _OF_A_SESSION:
-            return msgid in self.sessions.get(event.of("session"), ())
-        if name in _OF_DOVECOT:
-            identity = self.message_ids.get(msgid)
-            return (
-                bool(identity)
-                and bare(event.of("message-id")) == identity
-                and _is_mailbox(event.of("login"), mailboxes)
-            )
-        return False
+        return event.of("event") in _OF_A_SESSION and msgid in self.sessions.get(
+            event.of("session"), ()
+        )
 
     def events_alone(self) -> list[LoggedEvent]:
         """Of sessions that were asked for, what belongs to no message."""
@@ -90,17 +75,3 @@ class Way:
 def bare(identity: str) -> str:
     """A Message-ID without its angle brackets."""
     return identity.strip().removeprefix("<").removesuffix(">")
-
-
-def _is_mailbox(login: str, recipients: set[str]) -> bool:
-    """A recipient may have a sub-address, by a delimiter that is not known here."""
-    local, _, domain = login.lower().rpartition("@")
-    return any(
-        each == login.lower()
-        or (
-            each.startswith(local)
-            and not each[len(local) : len(local) + 1].isalnum()
-            and each.endswith(f"@{domain}")
-        )
-        for each in recipients
-    )

@@ -74,15 +74,17 @@ def test_a_client_writes_no_line_of_the_log_and_no_true_field(
     assert re.search(fields, line.partition('"')[0]), line
     assert line.endswith(r' dmarc=pass \x1b[31m"')
     signpost.wait_for_log(
-        rf"dovecot: lmtp\(bob@\S+ sieve: stored mail into .*: msgid=<{token}@{word}>"
+        rf"dovecot: lmtp\(bob@\S+ sieve: msgid=[0-9a-f]{{8}} from=<\S+> stored mail into .*: "
+        rf"message-id=<{token}@{word}>"
     )
-    for name in (f"{word}>, rip=192.0.2.1", f" (no_auth_attempts): rip=127.0.0.1, {word}"):
+    for name in (f"{word}>, client=192.0.2.1", f" (no_auth_attempts): client=127.0.0.1, {word}"):
         session = imaplib.IMAP4_SSL(signpost.v4, ssl_context=any_certificate())
         with session, suppress(imaplib.IMAP4.error):
             session.login(f'"{name}"', "guessed")
         signpost.wait_for_log(
-            rf"info dovecot: imap-login: Login aborted: .* rip=(?!192\.0\.2\.1|127\.0\.0\.1)\S+, "
-            rf".*, user=<{re.escape(name)}>$"
+            r"info dovecot: imap-login: Login aborted: .* "
+            r"client=(?!192\.0\.2\.1|127\.0\.0\.1)\S+, "
+            rf".*, login=<{re.escape(name)}>$"
         )
     log = log_bytes(signpost)
     assert HARMLESS.fullmatch(log)

@@ -61,7 +61,6 @@ ENVIRONMENT = {
 @pytest.fixture(scope="module")
 def server(world: World, image: None) -> Iterator[Signpost]:
     signpost = world.signpost(ENVIRONMENT)
-    signpost.service["security_opt"] = ["no-new-privileges:true"]
     with signpost:
         world.publish_keys(signpost, "example.org")
         yield signpost
@@ -212,7 +211,7 @@ def test_the_log_tells_who_logged_in(server: Signpost) -> None:
     with mailbox(server.v4, BOB):
         pass
     server.wait_for_log(
-        r"info dovecot: imap-login: Logged in: .* TLS, .*, user=<bob@example\.org>$"
+        r"info dovecot: imap-login: Logged in: .* TLS, .*, login=<bob@example\.org>$"
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from .harness.imap import any_certificate
-from .harness.managesieve import ManageSieve
+from .harness.managesieve import ManageSieve, SieveError
 from .harness.shell import run, wait_until
 from .harness.signpost import Signpost
 from .harness.world import World
@@ -30,7 +30,9 @@ ENVIRONMENT = {
     "MAIL_HOSTNAME": "mail.example.org",
     "DOMAINS": "example.org",
     "ACCOUNTS": "\n".join(":".join(account) for account in (WENDY, OSCAR, PETER)),
-    "ALIASES": "teamq@example.org: oscarq@example.org, outsideq@far.test",
+    "ALIASES": "teamq@example.org: oscarq@example.org, outsideq@far.test\n"
+    "bossq@example.org: wendyq@example.org",
+    "POSTMASTER_ADDRESS": "bossq@example.org",
     "RELAY_HOST": "127.0.0.1",
     "RELAY_PORT": "2525",
     "RELAY_TLS": "no",
@@ -43,8 +45,19 @@ WORDS = (
     *("wendyq", "oscarq", "peterq", "teamq", "outsideq", "tagq", "strangerq", "nobodyq", "verpq"),
     *("srsvictimq", "quotedq", "gonerq", "busybeeq", "friendq", "forgedq", "wrongq", "barewrongq"),
     *("imapwrongq", "bareimapq", "vrfyq", "expnq", "mailbareq", "rcptq", "fooq", "messageidq"),
-    *("awayq", "routedq", "authq", "addedq"),
+    *("awayq", "routedq", "authq", "addedq", "bossq", "eaiq", "upperq", "vacationerq", "pctq"),
+    *("sievewrongq", "folderq", "appendedq", "prvsq", "atq", "refusedq"),
 )
+
+
+# Answers one sender, refuses another, and files by an address.
+AWAY = """require ["vacation", "envelope", "reject", "fileinto", "mailbox"];
+if envelope :is "from" "refusedq@far.test" { reject "not from refusedq@far.test"; stop; }
+if envelope :is "from" "vacationerq@far.test" {
+  vacation "away";
+  fileinto :create "folderq@far.test";
+}
+"""
 
 
 class Sent:
@@ -74,15 +87,18 @@ class Sent:
         message_id: str | None,
     ) -> None:
         session.ehlo("client.test")
-        session.docmd(f"MAIL FROM:<{sender}>")
+        session.send(f"MAIL FROM:<{sender}>\r\n".encode())
+        session.getreply()
         for each in to:
-            session.docmd(f"RCPT TO:<{each}>")
+            session.send(f"RCPT TO:<{each}>\r\n".encode())
+            session.getreply()
         if session.docmd("DATA")[0] != 354:
             return
-        field = message_id or f"<{name}.messageidq@far.test>"
+        field = f"<{name}.messageidq@far.test>" if message_id is None else message_id
+        message_id_field = f"Message-ID: {field}\r\n" if field else ""
         text = (
             f"From: {sender or 'strangerq@far.test'}\r\nTo: {to[0]}\r\nSubject: {name}\r\n"
-            f"Date: Fri, 27 Nov 2026 05:00:00 +0000\r\nMessage-ID: {field}\r\n\r\nhello\r\n.\r\n"
+            f"Date: Fri, 27 Nov 2026 05:00:00 +0000\r\n{message_id_field}\r\nhello\r\n.\r\n"
         )
         session.send(text)
         code, reply = session.getreply()
@@ -106,6 +122,24 @@ def wrong_imap(server: Signpost, login: str) -> None:
         session.login(login, "wrong")
 
 
+def wrong_sieve(server: Signpost, login: str) -> None:
+    with (
+        ManageSieve(server.v4) as session,
+        pytest.raises(SieveError),
+    ):
+        session.start_tls(any_certificate()).login(login, "wrong")
+
+
+def use_imap(server: Signpost) -> None:
+    """A message of one's own, in a folder with somebody's name."""
+    with imaplib.IMAP4_SSL(server.v4, 993, ssl_context=any_certificate()) as session:
+        session.login(*OSCAR)
+        session.create('"folderq@far.test"')
+        message = b"From: appendedq@far.test\r\nMessage-ID: <appendedq@far.test>\r\n\r\nx\r\n"
+        session.append('"folderq@far.test"', None, None, message)  # type: ignore[arg-type]
+        session.append('"no folderq@far.test"', None, None, message)  # type: ignore[arg-type]
+
+
 def say(server: Signpost, *lines: str) -> None:
     with smtplib.SMTP(server.v4, 25, timeout=20) as session:
         for line in lines:
@@ -119,9 +153,12 @@ def sent(world: World, image: None) -> Iterator[Sent]:
     with world.signpost(ENVIRONMENT) as server:
         other = ("docker", "exec", "--detach", server.container)
         run(*other, "python3", "-c", OTHER_SERVER.read_text())
-        script = 'require ["copy"];\nredirect :copy "awayq@far.test";\n'
-        with ManageSieve(server.v4) as session:
-            session.start_tls(any_certificate()).login(*PETER).activate(script)
+        for account, script in (
+            (PETER, 'require ["copy"];\nredirect :copy "awayq@far.test";\n'),
+            (WENDY, AWAY),
+        ):
+            with ManageSieve(server.v4) as session:
+                session.start_tls(any_certificate()).login(*account).activate(script)
         listens = ("grep", "-q", ":09DD .* 0A ", "/proc/net/tcp")  # 2525, LISTEN
         wait_until(lambda: server.attempt(*listens).returncode == 0, "the other server")
         sent = Sent(server)
@@ -134,6 +171,19 @@ def sent(world: World, image: None) -> Iterator[Sent]:
         sent.incoming(
             "odd", "strangerq@far.test", "oscarq@example.org", message_id="<no-messageidq>"
         )
+        # Only their queue ids tell these two apart; the next has no Message-ID.
+        for name in ("twin", "other twin"):
+            sent.incoming(
+                name, "strangerq@far.test", "oscarq@example.org", message_id="<twin-messageidq@x>"
+            )
+        sent.incoming("nameless", "", "oscarq@example.org", message_id="")
+        sent.incoming("vacation", "vacationerq@far.test", "wendyq@example.org")
+        sent.incoming("refused", "refusedq@far.test", "wendyq@example.org")
+        sent.incoming("upper", "UPPERQ@FAR.test", "OSCARQ@EXAMPLE.ORG")
+        sent.incoming("eai", "eaiq\u00fc@far.test", "oscarq@example.org")
+        sent.incoming("prvs", "prvs=1234abcdef=prvsq@far.test", "oscarq@example.org")
+        sent.incoming("quoted at", '"atq@x"@far.test', '"atq@x"@example.org', "oscarq@example.org")
+        use_imap(server)
         sent.outgoing("friend", "friendq@far.test")
         sent.outgoing("gone", "gonerq@far.test")
         sent.outgoing("busy", "busybeeq@far.test")
@@ -146,6 +196,16 @@ def sent(world: World, image: None) -> Iterator[Sent]:
             "RCPT TO:<@routedq:rcptq@example.org>",
         )
         say(server, "fooq@example.org", "FOO fooq", "AUTH PLAIN authq@example.org")
+        say(
+            server,
+            *("EHLO pctq%40example.org", "EHLO x", "VRFY pctq%40example.org"),
+            *("MAIL FROM:<a@far.test> AUTH=pctq+40example.org", "MAIL FROM:<a@far.test>"),
+            *(
+                "RCPT TO:<pctq%example.org@far.test>",
+                "RCPT TO:<pctq>",
+                "RCPT TO:pctq@example.org x",
+            ),
+        )
         # Each takes seconds: a wrong password is answered late.
         with ThreadPoolExecutor() as pool:
             wrong = [
@@ -156,11 +216,21 @@ def sent(world: World, image: None) -> Iterator[Sent]:
                 pool.submit(wrong_imap, server, name)
                 for name in ("imapwrongq@example.org", "bareimapq")
             ]
+            wrong += [pool.submit(wrong_sieve, server, "sievewrongq")]
         for each in wrong:
             each.result()
         for name in ("friend", "gone", "busy"):
             server.wait_for_log(rf'"event": "relay".*"msgid": "{sent.ids[name]}"')
-        for name in ("team", "redirected", "verp", "odd"):
+        for name in (
+            "team",
+            "redirected",
+            "verp",
+            "odd",
+            "twin",
+            "other twin",
+            "nameless",
+            "vacation",
+        ):
             server.wait_for_log(rf'"event": "deliver".*"msgid": "{sent.ids[name]}".*"ok"')
         yield sent
 
@@ -201,6 +271,8 @@ def test_the_journal_is_roots_alone(sent: Sent) -> None:
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
+        ("vacation", [r" answer  .* an answer to <user-", r" store  .*: user-\S+@far\.test"]),
+        ("refused", [r" reject  .* refused to <user-"]),
         ("team", [r"verify .*far\.test: .*disposition none", r"=> .*: delivered in INBOX"]),
         ("team", [r"=> <user-\S+@far\.test> for <user-\S+@example\.org>: taken by 127\.0\.0\.1"]),
         ("redirected", [r"=> redirected by the script of user-\S+@example\.org: see [0-9a-f]{8}"]),
@@ -228,7 +300,9 @@ def test_any_of_its_ids_and_the_log_lead_to_the_same_way(sent: Sent) -> None:
     assert found is not None
     assert session is not None
     by_message_id = "<verp.messageidq@far.test>"
-    for identity in (found[0], session[1], by_message_id):
+    # An address is as it is: its pseudonym is found.
+    address = "List-VERPQ=oscarq=example.org@LISTS.test"
+    for identity in (found[0], session[1], by_message_id, address):
         assert traced(sent, identity) == way
     log = server.logs().encode()
     of_log = server.exec("signpost", "trace", "--log", sent.ids["verp"], stdin=log)
@@ -250,10 +324,22 @@ def test_lines_of_all_programs_have_the_same_fields(sent: Sent) -> None:
     msgid = sent.ids["team"]
     of_message = {(each["program"], each["event"]) for each in events if each.get("msgid") == msgid}
     assert {("inbound", "verify"), ("smtpd", "accept"), ("smtpd", "recipient")} <= of_message
-    assert {("smtpd", "deliver"), ("smtpd", "relay")} <= of_message
+    assert {("smtpd", "deliver"), ("smtpd", "relay"), ("dovecot", "store")} <= of_message
     (identity,) = {
         each["message-id"] for each in events if each.get("msgid") == msgid and "message-id" in each
     }
     assert any(
         each["program"] == "dovecot" and each.get("message-id") == identity for each in events
+    )
+
+
+@pytest.mark.parametrize("name", ["twin", "other twin", "nameless"])
+def test_a_delivery_is_known_by_its_queue_id(sent: Sent, name: str) -> None:
+    def stored() -> list[str]:
+        return [line for line in traced(sent, sent.ids[name]).splitlines() if "  store " in line]
+
+    wait_until(stored, f"the mailbox of {name}")
+    assert len(stored()) == 1
+    assert (
+        sum(line.startswith("message ") for line in traced(sent, sent.ids[name]).splitlines()) == 1
     )

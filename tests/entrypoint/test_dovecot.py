@@ -96,9 +96,9 @@ def test_a_line_that_is_no_port_is_refused(text: str) -> None:
     ("line", "level", "message"),
     [
         (
-            "imap-login: Info: Logged in: user=<a@b.c>, method=PLAIN",
+            "imap-login: Info: Logged in: login=<a@b.c>, method=PLAIN",
             "info",
-            "imap-login: Logged in: user=<a@b.c>, method=PLAIN",
+            "imap-login: Logged in: login=<a@b.c>, method=PLAIN",
         ),
         (
             "lmtp(a@b.c)<7><x+/y>: Error: sieve: failed: Info: no",
@@ -119,24 +119,24 @@ def test_a_line_that_is_no_port_is_refused(text: str) -> None:
         ),
         (
             "imap-login: Info: Login aborted: Logged out (no auth attempts in 0 secs) "
-            "(no_auth_attempts): rip=127.0.0.1, TLS, session=<x>, user=<>",
+            "(no_auth_attempts): client=127.0.0.1, TLS, session=<x>, login=<>",
             "debug",
             "imap-login: Login aborted: Logged out (no auth attempts in 0 secs) "
-            "(no_auth_attempts): rip=127.0.0.1, TLS, session=<x>, user=<>",
+            "(no_auth_attempts): client=127.0.0.1, TLS, session=<x>, login=<>",
         ),
         (
             "imap-login: Info: Login aborted: Logged out (no auth attempts in 0 secs) "
-            "(no_auth_attempts): rip=192.0.2.1, TLS, session=<x>, user=<>",
+            "(no_auth_attempts): client=192.0.2.1, TLS, session=<x>, login=<>",
             "info",
             "imap-login: Login aborted: Logged out (no auth attempts in 0 secs) "
-            "(no_auth_attempts): rip=192.0.2.1, TLS, session=<x>, user=<>",
+            "(no_auth_attempts): client=192.0.2.1, TLS, session=<x>, login=<>",
         ),
         (
             "imap-login: Info: Login aborted: Logged out (auth failed, 1 attempts in 2 secs) "
-            "(auth_failed): method=PLAIN, rip=127.0.0.1, TLS, session=<x>, user=<a@b.c>",
+            "(auth_failed): method=PLAIN, client=127.0.0.1, TLS, session=<x>, login=<a@b.c>",
             "info",
             "imap-login: Login aborted: Logged out (auth failed, 1 attempts in 2 secs) "
-            "(auth_failed): method=PLAIN, rip=127.0.0.1, TLS, session=<x>, user=<a@b.c>",
+            "(auth_failed): method=PLAIN, client=127.0.0.1, TLS, session=<x>, login=<a@b.c>",
         ),
     ],
 )
@@ -147,13 +147,15 @@ def test_a_line_of_its_log(line: str, level: str, message: str) -> None:
 @pytest.mark.parametrize(
     "login",
     [
-        "(no_auth_attempts): rip=127.0.0.1,",
-        " (no_auth_attempts): user=<>, rip=127.0.0.1,",
-        ">, (no_auth_attempts): rip=127.0.0.1, TLS, session=<x>, user=<",
-        "imap-login: Login aborted: Logged out (no_auth_attempts): rip=::1,",
+        "(no_auth_attempts): client=127.0.0.1,",
+        " (no_auth_attempts): login=<>, client=127.0.0.1,",
+        ">, (no_auth_attempts): client=127.0.0.1, TLS, session=<x>, login=<",
+        "imap-login: Login aborted: Logged out (no_auth_attempts): client=::1,",
     ],
 )
-@pytest.mark.parametrize("elements", ["rip=192.0.2.1, TLS, user=<{}>", "user=<{}>, rip=192.0.2.1"])
+@pytest.mark.parametrize(
+    "elements", ["client=192.0.2.1, TLS, login=<{}>", "login=<{}>, client=192.0.2.1"]
+)
 def test_no_login_hides_its_own_line(login: str, elements: str) -> None:
     text = "imap-login: Login aborted: Logged out (auth failed, 1 attempts in 2 secs)"
     line = f"{text} (auth_failed): {elements.format(login)}".replace(": ", ": Info: ", 1)

@@ -101,7 +101,7 @@ def test_a_full_disk_leaves_a_gap_that_is_counted(
 
 def restarted(journal: JournalWriter) -> JournalWriter:
     """The same one with a thread again."""
-    journal._ending = False
+    journal._ending.clear()
     journal._thread = threading.Thread(target=journal._run, daemon=True)
     journal._thread.start()
     return journal
@@ -220,6 +220,36 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     journal.finish()
     assert not other.exists()
     assert said
+
+
+def test_a_folder_that_is_a_link_is_none(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "journal").symlink_to("elsewhere")
+    journal = JournalWriter(1, tmp_path / "journal", say=lambda level, text: said.append(text))
+    journal.take([line(1)])
+    journal.finish()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    (text,) = said
+    assert f"{tmp_path / 'journal'}: Not a directory" in text
+
+
+def test_a_clock_that_goes_back_and_on_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "_LOOK_EVERY", 0.0)
+    moment = [NOW]
+    journal = JournalWriter(500, tmp_path, clock=lambda: moment[0])
+    for number, days in enumerate((0, -1, -400, 0, 1), 1):
+        moment[0] = NOW + days * DAY
+        journal.take([line(number)])
+        deadline = time.monotonic() + 10
+        while len(written(tmp_path)) < number:
+            assert time.monotonic() < deadline
+    journal.finish()
+    found = written(tmp_path)
+    assert {each["msgid"] for each in found} == {f"{number:08x}" for number in range(1, 6)}
+    assert len(journal_files(tmp_path)) == 4
 
 
 def test_without_its_folder_the_log_goes_on(tmp_path: Path) -> None:

@@ -42,9 +42,10 @@ PLACES = {
         'source="10.0.0.2" relay="192.0.2.9 (x)" delay=0s result="PermFail" stat="{}"',
     ),
     "dovecot": (
-        "lmtp(a@example.org)<7><s>: sieve: stored mail into mailbox 'INBOX': msgid={}",
-        "imap-login: Login aborted: x (auth_failed): method=PLAIN, rip=192.0.2.1, TLS, "
-        "session=<s>, user=<{}>",
+        "lmtp(a@example.org)<7><s>: sieve: msgid=d43fc6ac from=<> stored mail into "
+        "mailbox 'INBOX': message-id={}",
+        "imap-login: Login aborted: x (auth_failed): method=PLAIN, client=192.0.2.1, TLS, "
+        "session=<s>, login=<{}>",
     ),
 }
 PIECES = (

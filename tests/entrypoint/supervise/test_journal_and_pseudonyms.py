@@ -53,9 +53,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def logged(folder: Path, *options: str, run: str = RUN) -> str:
+def logged(folder: Path, *options: str, run: str = RUN, printed: str = repr(LINES.strip())) -> str:
     """The log of a program that prints these lines as smtpd, and fails."""
-    program = f"import sys; print({LINES.strip()!r}, flush=True); sys.exit(3)"
+    program = f"import sys; print({printed}, flush=True); sys.exit(3)"
     arguments = [str(folder), *options, "smtpd", sys.executable, "-c", program]
     done = subprocess.run(
         [sys.executable, "-c", run, *arguments], capture_output=True, check=False, timeout=20
@@ -109,6 +109,19 @@ def test_no_address_is_in_log_or_journal(folder: Path, form: str) -> None:
     (recipient,) = [each for each in journal(folder) if each["event"] == "recipient"]
     assert recipient["to"].startswith("user-")
     assert recipient["evpid"] == "d43fc6ac39b11638"
+
+
+@pytest.mark.parametrize("begin", ["warn: x ", "warn: \u20ac ", "609b76e3c486345d smtp x="])
+def test_no_part_of_an_address_is_left_where_a_long_line_is_cut(folder: Path, begin: str) -> None:
+    pseudonyms.use("akey", "+", folder / "pseudonyms")
+    # The 8192nd byte is each of the address's once.
+    line = (
+        f"(({begin!r} * 9000).encode()[:8192 - cut].decode(errors='ignore') + ' wendy@far.example')"
+    )
+    log = logged(folder, printed=f"'\\n'.join({line} for cut in range(22))")
+    assert log.count("(continued) ...") >= 15
+    for part in ("wend", "wen", "endy", "ndy"):
+        assert part not in log
 
 
 def test_a_json_line_has_its_fields_and_its_own_members(folder: Path) -> None:

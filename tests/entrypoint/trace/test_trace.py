@@ -13,7 +13,7 @@ from entrypoint.journal.writer import JournalWriter
 from entrypoint.log_fields.of_line import fields_of
 from entrypoint.log_line import log_line
 from entrypoint.pseudonyms import Pseudonyms
-from entrypoint.trace.lines import Lines, journal_lines, stream_lines
+from entrypoint.trace.lines import _BLOCK, EventFiles, journal_events, stream_events
 from entrypoint.trace.logged import read_event
 from entrypoint.trace.search import find_way
 from entrypoint.trace.shown import shown
@@ -23,13 +23,13 @@ LOG = CASES / "mail.log"
 LINE = re.compile(r"(\S+) (\w+) ([\w-]+): (.*)")
 
 
-def way_of(lines: Lines, *identities: str) -> list[str]:
+def way_of(lines: EventFiles, *identities: str) -> list[str]:
     return list(shown(find_way(lines, identities)))
 
 
 def way_in(text: str | bytes, *identities: str) -> list[str]:
     content = text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
-    with stream_lines(io.BytesIO(content)) as lines:
+    with stream_events(io.BytesIO(content)) as lines:
         return way_of(lines, *identities)
 
 
@@ -65,7 +65,7 @@ def test_the_journal_says_the_same(tmp_path: Path) -> None:
     journal = JournalWriter(1, tmp_path)
     journal.take((level, program, message) for _, level, program, message in parts())
     journal.finish()
-    now = way_of(journal_lines(tmp_path), "1000000000000002")
+    now = way_of(journal_events(tmp_path), "1000000000000002")
     _, *expected = (CASES / "refused.way").read_text("utf-8").splitlines()
     assert [line.split()[1:] for line in now] == [line.split()[1:] for line in expected]
 
@@ -78,7 +78,9 @@ def test_with_pseudonyms_the_way_is_as_long() -> None:
     assert len(found) == len(expected)
     assert not re.search(r"ann@|carol|bob@|away", "\n".join(found))
     by_message_id = names.message_id("<one@far.example>").strip("<>")
-    assert len(way_in(text, by_message_id)) == len(expected)
+    messages = [line.split()[1] for line in way_in(text, by_message_id) if line[:8] == "message "]
+    # The last is somebody else's with the same Message-ID: a message of its own.
+    assert sorted(messages) == ["aaaaaaaa", "abababab", "bbbbbbbb", "cccccccc"]
 
 
 HOSTILE = "\x1b[2J\u202e\n2026-11-27T05:00:00+0000 info smtpd: forged"
@@ -148,3 +150,87 @@ def test_a_gap_is_said() -> None:
     gap = {"time": "2026-11-27T06:00:00+0000", "program": "journal", "event": "gap", "dropped": "3"}
     found = way_in(f"{json.dumps(gap)}\n{text}", "cccccccc")
     assert "3 events could not be written down before this" in found[-1]
+    # Of many messages, too.
+    many = "".join(
+        f"2026-11-27T05:00:00+0000 info smtpd: 1000000000000001 smtp message msgid={number:08x} "
+        "size=1 nrcpt=1 proto=ESMTP\n2026-11-27T05:00:00+0000 info smtpd: 1000000000000001 smtp "
+        f"envelope evpid={number:08x}00000001 from=<> to=<a@x.example>\n"
+        for number in range(30)
+    )
+    assert "3 events" in way_in(f"{json.dumps(gap)}\n{many}", "a@x.example")[-1]
+
+
+def journal_of(folder: Path, *events: dict[str, str]) -> None:
+    lines = (json.dumps({"time": "2026-11-27T05:00:00+0000", **each}) for each in events)
+    (folder / "2026-11-27-00.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def test_ids_in_many_blocks_of_many_files_are_found_in_their_order(tmp_path: Path) -> None:
+    filler = json.dumps({"event": "connect", "session": "f" * 16, "host": "x" * 900}) + "\n"
+    for day in (25, 26, 27):
+        event = {"time": f"2026-11-{day}T05:00:00+0000", "event": "accept", "msgid": "aaaaaaaa"}
+        session = {"session": f"{day:016x}", "size": "1", "nrcpt": "1"}
+        connect = {**event, "msgid": "", "event": "connect", **session}
+        line = json.dumps({**event, **session}) + "\n"
+        text = filler * 700 + json.dumps(connect) + "\n" + filler * 700 + line + filler
+        (tmp_path / f"2026-11-{day}-00.jsonl").write_text(text)
+    found = way_of(journal_events(tmp_path), "aaaaaaaa")
+    shown = [line.split()[:2] for line in found if line.startswith("  2026")]
+    assert shown == [
+        [f"2026-11-{day}T05:00:00+0000", name]
+        for day in (25, 26, 27)
+        for name in ("connect", "accept")
+    ]
+
+
+def test_a_line_across_two_blocks_is_one(tmp_path: Path) -> None:
+    line = json.dumps({"time": "x", "event": "accept", "msgid": "aaaaaaaa", "session": "f" * 16})
+    for cut in range(1, len(line), 7):
+        (tmp_path / "2026-11-27-00.jsonl").write_text("x" * (_BLOCK - cut - 1) + f"\n{line}\n")
+        assert "  accept  " in way_of(journal_events(tmp_path), "aaaaaaaa")[1]
+
+
+def test_a_busy_address_is_its_last_messages(tmp_path: Path) -> None:
+    journal_of(
+        tmp_path,
+        *(
+            {"event": "recipient", "msgid": f"{number:08x}", "evpid": f"{number:08x}00000001"}
+            | {"from": "a@far.example", "to": "B@far.example"}
+            for number in range(1, 1000)
+        ),
+    )
+    earlier = (tmp_path / "2026-11-27-00.jsonl").read_text().replace('"msgid": "00', '"msgid": "ff')
+    (tmp_path / "2026-11-26-00.jsonl").write_text(earlier)
+    found = way_of(journal_events(tmp_path), "b@far.example")
+    messages = [line.split()[1] for line in found if line.startswith("message ")]
+    assert sorted(messages) == [f"{number:08x}" for number in range(800, 1000)]
+    assert "there is more of it" in found[-1]
+
+
+def test_of_two_redirects_of_one_message_id_each_has_its_own(tmp_path: Path) -> None:
+    def redirect(old: str, new: str, second: int) -> list[dict[str, str]]:
+        clock = f"05:{second // 60:02}:{second % 60:02}"
+        at = {"time": f"2026-11-27T{clock}+0000", "login": "carol@example.org"}
+        both = {**at, "message-id": "<same@far.example>"}
+        events = [
+            {"event": "verify", "msgid": old, **both, "login": ""},
+            {"event": "sign", "script": "redirect", "msgid": new, **both},
+            {"event": "redirect", "msgid": old, "to": "x@far.example", **both},
+        ]
+        return [each for each in events if each["msgid"]]
+
+    journal_of(
+        tmp_path,
+        *redirect("aaaaaaaa", "bbbbbbbb", 1),
+        *redirect("cccccccc", "dddddddd", 20),
+        # Of these the journal has lost one of each.
+        *redirect("eeeeeeee", "", 600),
+        *redirect("", "ffffffff", 900),
+    )
+    for identity, other in (
+        *(("aaaaaaaa", "bbbbbbbb"), ("bbbbbbbb", "aaaaaaaa"), ("dddddddd", "cccccccc")),
+        *(("eeeeeeee", "eeeeeeee"), ("ffffffff", "ffffffff")),
+    ):
+        found = way_of(journal_events(tmp_path), identity)
+        messages = {line.split()[1] for line in found if line.startswith("message ")}
+        assert messages == {identity, other}
