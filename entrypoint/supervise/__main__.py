@@ -40,6 +40,8 @@ _MOST_EXITS = 5
 _EXITS_WITHIN = 60.0  # seconds
 # Who has just been started may not answer yet.
 _STARTS_WITHIN = 30.0
+# Mail goes on whatever becomes of these.
+_NOT_NEEDED = frozenset({"metrics"})
 # Bytes of the log that may wait for its reader before whoever writes has to.
 _WAITING_LOG = 262_144
 
@@ -74,6 +76,8 @@ class Watch:
 
     def _end(self, name: str) -> None:
         if self.failed or self.options.mood == states.SupervisorStates.SHUTDOWN:
+            return
+        if name in _NOT_NEEDED:
             return
         self.failed = True
         if self.readiness is not None:

@@ -1,0 +1,7 @@
+"""What Prometheus asks for, with `METRICS_PORT`: what happened, and how things are.
+
+What the log says becomes samples of closed words where the lines are read (`samples`,
+`event_pipe`), so that the program that answers HTTP (`__main__`) sees no address. How things are is
+looked at now and then by who may (`looks`), and lies in small files (`observations`). Nothing that
+serves mail waits for any of it, and without the variable none of it is loaded.
+"""
