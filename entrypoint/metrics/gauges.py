@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -26,8 +26,6 @@ from entrypoint.metrics.observations import (
 from entrypoint.metrics.own_names import WatchedNames
 
 _AGES = (*(name for name, _ in words.AGES), words.OLDER)
-# Of a DNS cache; the last is no counter.
-_DNS = ("cached", "asked", "failed")
 
 
 class Gauges(Collector):
@@ -145,7 +143,7 @@ def _of_filters(found: dict[str, FilterNumbers]) -> Iterator[Metric]:
     )
     answers = CounterMetricFamily(
         "signpost_dns_questions",
-        "DNS questions about mail: answered from the cache, asked of a name server, without answer",
+        "DNS questions about mail: answered from the cache, by a name server, or not at all",
         labels=["filter", "answer"],
     )
     entries = GaugeMetricFamily(
@@ -156,10 +154,15 @@ def _of_filters(found: dict[str, FilterNumbers]) -> Iterator[Metric]:
         seconds.add_metric([name], [*buckets, ("+Inf", float(numbers.count))], numbers.total)
         started.add_metric([name], numbers.started)
         if numbers.dns is not None:
-            for answer in _DNS:
-                answers.add_metric([name, answer], numbers.dns.get(answer, 0))
+            for answer, number in _answers(numbers.dns).items():
+                answers.add_metric([name, answer], number)
             entries.add_metric([name], numbers.dns.get("entries", 0))
     yield from (seconds, started, answers, entries)
+
+
+def _answers(dns: Mapping[str, int]) -> dict[str, int]:
+    asked, failed = dns.get("asked", 0), dns.get("failed", 0)
+    return {"cache": dns.get("cached", 0), "server": max(0, asked - failed), "none": failed}
 
 
 def _bound(seconds: float) -> str:

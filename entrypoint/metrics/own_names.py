@@ -37,6 +37,12 @@ class OwnNames:
         first = frozenset(list(dict.fromkeys(domains))[:MOST_DOMAINS])
         return cls(first, frozenset(key for key in keys if key[0] in first))
 
+    def key_of(self, author: str, selector: str) -> tuple[str, str] | None:
+        """As the signer chooses: the domain's own, or its nearest parent's."""
+        labels = author.split(".")
+        parents = (".".join(labels[place:]) for place in range(len(labels)))
+        return next(((name, selector) for name in parents if (name, selector) in self.keys), None)
+
     def to_json(self) -> str:
         """The file's content."""
         return json.dumps({"domains": sorted(self.domains), "keys": sorted(self.keys)}) + "\n"
@@ -70,11 +76,10 @@ class WatchedNames:
         """The domain itself if it is ours."""
         return name if name in self._names.domains or name in self._fresh().domains else OTHER
 
-    def key(self, domain: str, selector: str) -> tuple[str, str]:
-        """Domain and selector, if the key is ours."""
-        key = domain, selector
-        known = key in self._names.keys or key in self._fresh().keys
-        return key if known else (self.domain(domain), OTHER)
+    def key(self, author: str, selector: str) -> tuple[str, str]:
+        """Domain and selector of the key that signs for an author domain, if it is ours."""
+        found = self._names.key_of(author, selector) or self._fresh().key_of(author, selector)
+        return found or (self.domain(author), OTHER)
 
     def _fresh(self) -> OwnNames:
         now = self._clock()

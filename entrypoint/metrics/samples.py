@@ -19,6 +19,8 @@ Fields = dict[str, str]
 
 _WORD = re.compile(r"[!-~]{1,255}")
 _LOGIN = re.compile(r"([a-z0-9]+)-login: ")
+# As auth says where it cannot tell, and while guesses at the account are not looked at.
+_UNANSWERED = re.compile(r"temporar|internal|_temp_|unavailable", re.IGNORECASE)
 _BLOCK = re.compile(r"blocked \S+ for \d+ minutes after failed logins \(time \d+\) at (login=|any)")
 _LIMIT = re.compile(r"\d+ failed logins at ")
 _AGENTS = {"deliver": "local", "relay": "relay"}
@@ -33,9 +35,7 @@ def samples_of(level: str, program: str, message: str) -> Iterator[Sample]:
     if event in _OF_SMTPD and program == "smtpd":
         yield from _OF_SMTPD[event](found)
     elif event == "login":
-        named = _LOGIN.match(message)
-        protocol = named[1] if named and named[1] in PROTOCOLS else "other"
-        yield "login", protocol, found["result"]
+        yield from _login(message, found)
     elif event == "verify":
         yield from _verified(found)
     elif event in {"sign", "unsigned"}:
@@ -72,6 +72,17 @@ def _ended(found: Fields) -> Iterator[Sample]:
 def _authenticated(found: Fields) -> Iterator[Sample]:
     if "result" in found:
         yield "login", "smtp", _AUTH_RESULTS.get(found["result"], "other")
+
+
+def _login(message: str, found: Fields) -> Iterator[Sample]:
+    named = _LOGIN.match(message)
+    protocol = named[1] if named and named[1] in PROTOCOLS else "other"
+    # A connection that ends without a try is no login. The reason is Dovecot's own text.
+    reason = found.get("reason", "")
+    if found["result"] == "ok" or "auth failed" in reason or "(auth_failed)" in reason:
+        yield "login", protocol, found["result"]
+    elif _UNANSWERED.search(reason):
+        yield "login", protocol, "error"
 
 
 def _connected(found: Fields) -> Iterator[Sample]:

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from typing import Any
 
+from entrypoint import metrics
 from entrypoint.health.looking import Looking
 from entrypoint.health.watchdog import Watchdog
 from entrypoint.log import start_logging
@@ -40,8 +41,6 @@ _MOST_EXITS = 5
 _EXITS_WITHIN = 60.0  # seconds
 # Who has just been started may not answer yet.
 _STARTS_WITHIN = 30.0
-# Mail goes on whatever becomes of these.
-_NOT_NEEDED = frozenset({"metrics"})
 # Bytes of the log that may wait for its reader before whoever writes has to.
 _WAITING_LOG = 262_144
 
@@ -77,7 +76,7 @@ class Watch:
     def _end(self, name: str) -> None:
         if self.failed or self.options.mood == states.SupervisorStates.SHUTDOWN:
             return
-        if name in _NOT_NEEDED:
+        if name == metrics.PROGRAM:
             return
         self.failed = True
         if self.readiness is not None:
