@@ -79,7 +79,7 @@ RUN apt-get update \
     # smtpd looks for a .forward in the home of whom it delivers as, and root needs to read it.
     && useradd --system --user-group --no-create-home --home-dir /data \
         --shell /usr/sbin/nologin vmail \
-    && for user in signer verifier logins extra web target; do \
+    && for user in signer verifier logins extra web target metrics; do \
         useradd --system --user-group --no-create-home --home-dir /nonexistent \
             --shell /usr/sbin/nologin "$user" || exit 1; \
     done

@@ -31,6 +31,7 @@ LOGINS_SOCKET = RUN / "logins/socket"
 GUARD_SOCKET = RUN / "guard/socket"
 MAINTENANCE_SOCKET = RUN / "maintenance.socket"
 LISTENING_SOCKETS = RUN / "listening.socket"  # listening_sockets.c has it, too
+METRICS = RUN / "metrics"  # there only with METRICS_PORT
 TARGET = RUN / "target.json"  # there only in a test target: how its process is to run
 
 # What the filters write in folders of their own.

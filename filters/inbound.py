@@ -33,6 +33,7 @@ from filters.recipients import InboundRecipients
 from filters.smtpd import FilterServer
 from filters.spam_fields import SpamFields, add_option
 from filters.srs import RewrittenSenders
+from filters.statistics import Statistics, add_statistics_option
 from filters.verifier import InboundPolicy, Verifier
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         greylist=greylist,
         verifier=verifier,
     )
+    statistics = Statistics(options.statistics, resolver) if options.statistics else None
+    if statistics is not None:
+        statistics.follow(server)
     server.serve_forever()
+    if statistics is not None:
+        statistics.finish()
     if counts is not None:
         counts.finish()
     if greylist is not None:
@@ -216,6 +222,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--dns-timeout", type=float, default=20.0, help="seconds a message")
     parser.add_argument("--nameserver", action="append", default=[], metavar="ADDRESS")
     parser.add_argument("--spool", type=Path, help="where large messages wait, on a disk")
+    add_statistics_option(parser)
     parser.add_argument(
         "--dnsbl",
         action="append",

@@ -25,6 +25,7 @@ from filters.quota_status import add_quota_options, read_quota_status
 from filters.recipients import SubmissionRecipients
 from filters.signer import Signer
 from filters.smtpd import FilterServer
+from filters.statistics import Statistics, add_statistics_option
 from filters.submission_access import LoginAccess, SendingAccess, name_account
 from filters.unsigned_counts import UnsignedCounts
 
@@ -102,8 +103,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         recipients=_recipients(options, addresses),
         sending=sending,
     )
+    statistics = Statistics(options.statistics) if options.statistics else None
+    if statistics is not None:
+        statistics.follow(server)
     log.info("signing for %s", ", ".join(ring.domains))
     server.serve_forever()
+    if statistics is not None:
+        statistics.finish()
     unsigned.finish()
     if sending is not None:
         sending.finish()
@@ -169,6 +175,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--unsigned", type=Path, metavar="FILE", help="where to write what had to leave unsigned"
     )
     add_loop_option(parser)
+    add_statistics_option(parser)
     parser.add_argument("--spool", type=Path, help="where large messages wait, on a disk")
     parser.add_argument(
         "--guard", type=Path, metavar="SOCKET", help="who counts failed logins: filters.logins"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import click
 
-from entrypoint import disks, mounted_files
+from entrypoint import disks, metrics, mounted_files
 from entrypoint.backup.held import held_line
 from entrypoint.config.ports import port_numbers, rendered_ports
 from entrypoint.health.examine import examine
@@ -38,7 +38,7 @@ def command() -> None:
     _bound()
     try:
         seen = asyncio.run(examine(_ANSWERS))
-        problems = [fault.text for fault in judge(seen)]
+        problems = [fault.text for fault in judge(seen) if fault.program != metrics.PROGRAM]
     except FileNotFoundError:
         problems = ["the server does not run here; start it with `docker compose up`"]
     except OSError as error:

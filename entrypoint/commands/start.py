@@ -36,6 +36,7 @@ from entrypoint.maintenance.environment import keep
 from entrypoint.maintenance.known_hashes import KnownHashes
 from entrypoint.maintenance.reload import all_told
 from entrypoint.maintenance.sessions import forget_sessions
+from entrypoint.metrics.folder import make_metrics
 from entrypoint.paths import DOVECOT_RUN, SERVER_LOCK, SPOOL
 from entrypoint.probe.new_login import make_probe_login
 from entrypoint.queued_senders import clear_unrewritable
@@ -155,6 +156,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         keep(os.environ, written, settings)
         mounted_files.note(named_files(os.environ, settings))
         _make_journal(settings)
+        make_metrics(wanted=settings.metrics_port is not None)
         render.write_certificate(
             paths.RUN, served.certificate.read_bytes(), served.key.read_bytes()
         )

@@ -21,6 +21,7 @@ from entrypoint.config.domains import read_mail_domains
 from entrypoint.config.entries import lines, words
 from entrypoint.config.host import host_facts
 from entrypoint.config.mode import MODE, Mode, note_test_variables, read_mode
+from entrypoint.config.ports import served_ports
 from entrypoint.config.problems import ConfigurationError, Problems
 from entrypoint.config.reading import Reading, gather, note_unknown
 from entrypoint.config.relay import read_relay
@@ -57,6 +58,7 @@ _SINGLE: Mapping[str, Callable[[str], object]] = {
     "log_format": partial(scalars.choice, allowed=get_args(LogFormat)),
     "trace_days": partial(scalars.number, least=1, most=365),
     "anonymize_emails": scalars.boolean,
+    "metrics_port": partial(scalars.number, least=1024, most=65_535),
     "tz": scalars.time_zone,
 }
 _DEFAULT_DELIMITER = str(Settings.model_fields["recipient_delimiter"].default)
@@ -155,12 +157,26 @@ def _read(environ: Mapping[str, str] | None, kept: Collection[str] | None) -> _D
             "mail programs need a mailbox to be set up for",
             "set ENABLE_IMAP=yes, or leave this out",
         )
+    _check_metrics_port(reading, values)
     values |= read_relay(reading)
     values |= read_tls_files(reading)
     values |= read_acme(reading)
     values |= read_dkim(reading, mail_domains["domains"], host_name)
     reading.note_quotes(environ)
     return _Draft(reading, values)
+
+
+def _check_metrics_port(reading: Reading, values: Mapping[str, object]) -> None:
+    imap = values.get("enable_imap") is not False
+    taken = {port.number: port.protocol for port in served_ports(imap=imap, pop3=imap)}
+    number = values.get("metrics_port")
+    if isinstance(number, int) and number in taken:
+        reading.note(
+            "metrics_port",
+            f"the server itself listens there ({taken[number]})",
+            "choose another, such as 9154",
+            str(number),
+        )
 
 
 def _delimiter(reading: Reading, values: Mapping[str, object]) -> str | None:

@@ -398,6 +398,11 @@ class Settings(RenderSafe):
         description="`yes`: the log and the journal have pseudonyms in the place of addresses "
         "([docs/logs.md](docs/logs.md)).",
     )
+    metrics_port: Annotated[int | None, Variable(("METRICS_PORT",), "off")] = Field(
+        default=None,
+        description="Answer Prometheus on this port (1024 to 65535), in plaintext, and anybody who "
+        "can reach it: compose.yaml does not publish it ([docs/metrics.md](docs/metrics.md)).",
+    )
     tz: Annotated[str, Variable(("TZ",), "`UTC`")] = Field(
         default="UTC", description="The time zone of logs and Date fields, such as `Europe/Paris`."
     )

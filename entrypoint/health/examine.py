@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from entrypoint import metrics
 from entrypoint.config.ports import TEST_HTTP_PORT, Port, rendered_ports
 from entrypoint.health.judge import STOPPED, Seen
 from entrypoint.paths import LOGINS_SOCKET, MAINTENANCE_SOCKET, PORTS, RUN, TARGET, WEB
@@ -32,7 +33,7 @@ async def examine(seconds: float, run: Path = RUN) -> Seen:
     if servers:
         questions["DNS"] = partial(name_servers.ask, servers)
     before = processes()
-    if any(each.state == STOPPED for each in before):
+    if any(each.state == STOPPED and each.program != metrics.PROGRAM for each in before):
         seconds = min(seconds, _WHERE_THE_CAUSE_IS_KNOWN)
     answers = await ask_all(questions, seconds)
     if is_test_target:  # nothing is delivered there: it starts so

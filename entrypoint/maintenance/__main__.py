@@ -34,6 +34,7 @@ from entrypoint.maintenance.control_socket import Outcome
 from entrypoint.maintenance.disks import DiskTicker
 from entrypoint.maintenance.duties import Duty, repeat
 from entrypoint.maintenance.environment import read_environment
+from entrypoint.maintenance.metrics import MetricsTicker
 from entrypoint.maintenance.mounted_files import MountedFilesTicker
 from entrypoint.maintenance.mta_sts import MtaStsTicker
 from entrypoint.maintenance.name_servers import NameServerTicker
@@ -58,7 +59,7 @@ class Maintenance:
         self._environment = environment
         self._store, self._servers = AccountStore(), RunningServers()
         self._applier = Applier(self._watched(), self._prepare, self._go_live)
-        self._keys = KeyTicker()
+        self._keys, metrics = KeyTicker(), MetricsTicker()
         self._duties = (
             # DNS has 25 seconds of these.
             Duty("DKIM keys", 60.0, self._keys.tick, 100.0),
@@ -69,6 +70,8 @@ class Maintenance:
             Duty("MTA-STS", 5.0, MtaStsTicker().tick, 150.0),
             Duty("name servers", 5.0, NameServerTicker().tick, 30.0),
             Duty("mounted files", 5.0, MountedFilesTicker().tick, 30.0),
+            Duty("metrics", 5.0, metrics.tick, 60.0),
+            Duty("metrics of mailboxes", 5.0, metrics.tick_mailboxes, 700.0),
         )
 
     async def run(self) -> None:

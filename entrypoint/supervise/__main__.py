@@ -17,6 +17,7 @@ import time
 from collections import deque
 from typing import Any
 
+from entrypoint import metrics
 from entrypoint.health.looking import Looking
 from entrypoint.health.watchdog import Watchdog
 from entrypoint.log import start_logging
@@ -75,6 +76,8 @@ class Watch:
 
     def _end(self, name: str) -> None:
         if self.failed or self.options.mood == states.SupervisorStates.SHUTDOWN:
+            return
+        if name == metrics.PROGRAM:
             return
         self.failed = True
         if self.readiness is not None:

@@ -23,7 +23,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from io import BufferedReader
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from entrypoint.journal.writer import JournalWriter
 from entrypoint.log_line import LEVELS
@@ -41,6 +41,9 @@ from entrypoint.supervise.descendants import (
 from entrypoint.supervise.log_reader import CONTINUED, LONGEST, LogReader
 from entrypoint.supervise.orderly_stop import finish
 from entrypoint.supervise.repeated_errors import RepeatedErrors
+
+if TYPE_CHECKING:
+    from entrypoint.metrics.event_pipe import SampleSender
 
 # Together with `entrypoint.supervise.orderly_stop`'s less than supervisor waits (`stopwaitsecs`).
 _ENDS_WITHIN = 2.0  # seconds, after SIGTERM
@@ -144,12 +147,18 @@ def main() -> None:
     )
     parser.add_argument("--drop", type=re.compile, help="whole messages that are left out")
     parser.add_argument("--journal", type=int, metavar="DAYS", help="write it, and keep it so long")
+    parser.add_argument("--metrics", action="store_true", help="count what the lines say")
     parser.add_argument("name")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     log = ContainerLog(options.format, options.level)
     pseudonyms = Pseudonyms.of_this_start()
     journal: JournalWriter | None = None
+    samples: SampleSender | None = None
+    if options.metrics:
+        from entrypoint.metrics.event_pipe import SampleSender  # in memory only where it is used
+
+        samples = SampleSender()
 
     def write(events: Sequence[Event]) -> None:
         if pseudonyms is not None:
@@ -157,6 +166,8 @@ def main() -> None:
         log.write(events)
         if journal is not None:
             journal.take(events)
+        if samples is not None:
+            samples.take(events)
 
     def say(level: str, message: str) -> None:
         write([(level, options.name, message)])

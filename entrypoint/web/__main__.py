@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import socket
 import ssl
 import sys
 from functools import partial
@@ -23,16 +22,15 @@ from pathlib import Path
 from entrypoint.web import setup_page
 from entrypoint.web.answer import respond
 from entrypoint.web.http import HttpRequest, HttpResponse
+from entrypoint.web.listener import listening
 from entrypoint.web.server import Server
 from entrypoint.web.site import Site
-from filters.log_throttle import LogThrottle
 from filters.program import start_logging
 from filters.watched_file import LastGood
 
 log = logging.getLogger(__name__)
 
 _PORTS = ((80, False), (443, True))
-_LONGEST_WAIT = 60.0  # seconds between two tries to listen
 _MOST_CHALLENGE = 1024  # bytes of a key authorization (RFC 8555 §8.1)
 
 
@@ -60,26 +58,6 @@ def page(folder: Path) -> bytes | None:
         return (folder / setup_page.NAME).read_bytes()
     except OSError:
         return None
-
-
-async def listening(port: int) -> socket.socket:
-    """A socket that listens on all addresses. Mail goes on without it, so it is tried for ever."""
-    wait, failing = 1.0, LogThrottle(log)
-    while True:
-        try:
-            return _listen(port)
-        except OSError as error:
-            failing.warning("port %d: %s; trying again", port, error.strerror, cause=error.strerror)
-        await asyncio.sleep(wait)
-        wait = min(2 * wait, _LONGEST_WAIT)
-
-
-def _listen(port: int) -> socket.socket:
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(
-            ("", port), family=socket.AF_INET6, backlog=128, dualstack_ipv6=True
-        )
-    return socket.create_server(("", port), backlog=128)
 
 
 async def run(folder: Path, challenges: Path) -> None:

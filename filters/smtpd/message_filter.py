@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import time
 from collections import OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +68,9 @@ class MessageFilter:
         # By session, in the order of their ends.
         self._complete: OrderedDict[str, Complete] = OrderedDict()
         self._turn: asyncio.Handle | None = None
+        # Who wants to know how many seconds each message was here; since when, by session.
+        self.timed: Callable[[float], None] | None = None
+        self._since: dict[str, float] = {}
 
     def receive(self, lines: DataLines) -> None:
         """Take in lines of one message; its turn comes once its last is among them."""
@@ -76,6 +80,8 @@ class MessageFilter:
         self._filter_now(lines.session)  # no smtpd sends a session's next before
         context = self._sessions.context(lines.session)
         self._complete[lines.session] = Complete(lines, message, context)
+        if self.timed is not None:
+            self._since[lines.session] = time.perf_counter()
         self._take_turn()
 
     def _take_turn(self) -> None:
@@ -128,6 +134,7 @@ class MessageFilter:
         complete = self._complete.pop(session, None)
         if complete is not None:
             complete.message.close()
+        self._since.pop(session, None)
         self.store.end_transaction(session)
 
     @property
@@ -186,6 +193,11 @@ class MessageFilter:
         if self._sessions.is_alive(session):
             self.store.keep_verdict(end.session, refusal)
             self._outlet.write(lines)
+            self._note_time(end.session)
+
+    def _note_time(self, session: str) -> None:
+        if self.timed is not None and (since := self._since.pop(session, None)) is not None:
+            self.timed(time.perf_counter() - since)
 
     async def _filter_large(
         self, end: DataLines, message: IncomingMessage, session: Session
@@ -200,6 +212,7 @@ class MessageFilter:
                 for block in data_lines(back, _prefix(end)):
                     self._outlet.write(block)
                     await self._outlet.room.wait()
+                self._note_time(end.session)
         finally:
             message.close()
 

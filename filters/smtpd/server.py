@@ -116,6 +116,15 @@ class FilterServer:
         if self._dispatcher.tracked is None:
             self.track_context()
 
+    def time_messages(self, note: Callable[[float], None]) -> None:
+        """Call `note(seconds)` for each message that has gone back: from its end to then.
+
+        Raises ValueError where no message filter is registered.
+        """
+        if self._dispatcher.message_filter is None:
+            raise ValueError("there is no message filter to be timed")
+        self._dispatcher.message_filter.timed = note
+
     def on_ready(self, handler: Callable[[Handshake], None]) -> None:
         """Call `handler(handshake)` once, before registering with smtpd."""
         self._dispatcher.ready.append(handler)

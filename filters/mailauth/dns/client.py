@@ -51,6 +51,19 @@ class DnsResolver:
         self._cache_size = cache_size
         self._cache: OrderedDict[_Key, tuple[float, Outcome]] = OrderedDict()
         self._in_flight: dict[_Key, asyncio.Task[Outcome]] = {}
+        self._from_cache = self._asked = self._failed = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many questions were answered from the cache, asked of a name server, and of these
+        in vain; how many answers the cache has.
+        """
+        return {
+            "cached": self._from_cache,
+            "asked": self._asked,
+            "failed": self._failed,
+            "entries": len(self._cache),
+        }
 
     def cached(self, name: str, rdtype: str) -> Outcome | None:
         """Return what is known without asking anybody."""
@@ -91,13 +104,17 @@ class DnsResolver:
             del self._cache[key]
             return None
         self._cache.move_to_end(key)
+        self._from_cache += 1
         return entry[1]
 
     async def _fetch(self, key: _Key) -> Outcome:
+        self._asked += 1
         try:
             ttl, outcome = await self._ask_servers(key)
         except ValueError as error:
             ttl, outcome = _FAILURE_TTL, _failure(key, str(error))
+        if isinstance(outcome, DnsTemporaryError):
+            self._failed += 1
         if ttl > 0:
             self._cache[key] = (time.monotonic() + ttl, outcome)
             while len(self._cache) > self._cache_size:

@@ -88,6 +88,7 @@ WORKING: dict[str, tuple[str, dict[str, str]]] = {
     "LOG_FORMAT": ("json", {}),
     "TRACE_DAYS": ("30", {}),
     "ANONYMIZE_EMAILS": ("yes", {}),
+    "METRICS_PORT": ("9154", {}),
     "TZ": ("Europe/Paris", {}),
 }
 PIECES = [
