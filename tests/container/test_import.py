@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from .harness.messages import letter
 from .harness.old_imap import PASSWORD, OldImap, contents
 from .harness.peers import paused
 from .harness.shell import fresh, wait_until
-from .harness.signpost import Signpost
+from .harness.signpost import ROOT, Signpost
 from .harness.world import World
 
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank")
@@ -42,6 +43,11 @@ FOLDERS = {
 }
 FLAGS = ("", r"\Seen", r"\Flagged $Forwarded", r"\Answered own-word", r"\Draft \Deleted")
 DATE = '"29-Feb-2012 23:59:58 +0130"'
+(COMMAND,) = re.findall(
+    r"^    (docker compose exec signpost signpost import .*)$",
+    (ROOT / "docs/moving-in.md").read_text(),
+    re.MULTILINE,
+)
 TRUST = ("--certificate-file", "/tmp/authority.pem")
 
 
@@ -64,8 +70,9 @@ def old(server: Signpost) -> Iterator[OldImap]:
 def bring(
     server: Signpost, old: OldImap, address: str, *options: str, password: str = PASSWORD
 ) -> subprocess.CompletedProcess[bytes]:
+    words = COMMAND.replace("alice@example.org", address).replace("imap.old.example", old.host)
     return server.attempt(
-        *("signpost", "import", address, "--from", old.host, *TRUST, *options),
+        *(*words.split()[4:], *TRUST, *options),
         stdin=f"{password}\n".encode(),
     )
 
@@ -188,8 +195,8 @@ def counts(box: Mailbox, folder: str) -> Counter[bytes]:
 
 
 # Ends a process of a command line that has this word, once so many messages are stored.
-KILL = """
-i=0; until [ $(ls $1/new $1/cur 2>/dev/null | grep -c :2) -ge $2 ]; do
+KILL = r"""
+i=0; until [ $(ls $1/new $1/cur 2>/dev/null | grep -c '^[0-9]') -ge $2 ]; do
     i=$((i + 1)); [ $i -lt 9999 ] || exit 1; done
 for each in $(grep -lsz -e "^$3\$" /proc/[0-9]*/cmdline); do
     pid=${each#/proc/}; kill -KILL ${pid%/cmdline}; done
@@ -283,9 +290,7 @@ def test_meanwhile_mail_comes_and_nobody_sees_the_password(
     assert process.wait(30) == 0
     with mailbox(server.v4, ERIN) as here:
         assert sum(counts(here, "INBOX").values()) == 6
-    assert (
-        run("docker", "exec", server.container, "sh", "-c", "ls /tmp") == b"authority.pem\nonce\n"
-    )
+    assert server.exec("ls", "/tmp") == "authority.pem\n"
 
 
 @pytest.mark.parametrize(
