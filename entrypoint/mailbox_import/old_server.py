@@ -105,7 +105,7 @@ class OldServer:
 
     def connect(self) -> None:
         """Log in. Raises LostError, and RefusedError where it is of no use to try again."""
-        self.close()
+        self._drop()
         source = self.source
         context = _context(source.certificate_file)
         try:
@@ -119,6 +119,9 @@ class OldServer:
                 if source.security == "STARTTLS":
                     client.starttls(context)
                 self._log_in(client)
+        except (LostError, RefusedError):
+            self._drop()
+            raise
         except ssl.SSLCertVerificationError as error:
             raise RefusedError(
                 f"its certificate does not verify: {error.verify_message}; take the name that is"
@@ -142,10 +145,14 @@ class OldServer:
 
     def close(self) -> None:
         """End the session, whatever became of it."""
+        if self._client is not None:
+            with suppress(Exception), within(2.0):
+                self._client.logout()
+        self._drop()
+
+    def _drop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            with suppress(Exception), within(2.0):
-                client.logout()
             with suppress(Exception):
                 client.shutdown()
 
@@ -191,7 +198,7 @@ class OldServer:
     def bodies(self, messages: Sequence[OldMessage]) -> dict[int, bytes]:
         """What the messages of the open folder are, by UID; one that is gone is not among them."""
         size = sum(each.size for each in messages)
-        with self._asked(_ANSWER + size / _SLOWEST) as client:
+        with self._asked(size) as client:
             # Servers count sizes wrongly; how much is too much is said in bytes alone.
             client.allow(LARGEST_MESSAGE)
             uids = ",".join(str(each.uid) for each in messages)
@@ -204,11 +211,11 @@ class OldServer:
             }
 
     @contextmanager
-    def _asked(self, seconds: float = _ANSWER) -> Iterator[BoundedClient]:
+    def _asked(self, size: int = 0) -> Iterator[BoundedClient]:
         if self._client is None:
             raise LostError("there is no connection")
         self._client.allow(0)
-        with within(seconds), _readable():
+        with within(_ANSWER + size / _SLOWEST), _readable():
             yield self._client
 
 

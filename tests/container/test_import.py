@@ -220,7 +220,9 @@ def test_it_goes_on_where_it_was_killed(
     for least in victims:
         with ThreadPoolExecutor(1) as pool:
             done = pool.submit(bring, server, old, login[0], "--user", "dave")
-            kill = server.attempt("sh", "-c", KILL, "sh", mail, str(least), word, user="vmail")
+            # In brackets, so that the pattern is no word of its own command line.
+            given = (mail, str(least), f"{word[:-1]}[{word[-1]}]")
+            kill = server.attempt("sh", "-c", KILL, "sh", *given, user="vmail")
             killed += not kill.returncode and (word != "import" or done.result().returncode == 137)
     assert killed
     done = bring(server, old, login[0], "--user", "dave")
@@ -256,16 +258,8 @@ def test_meanwhile_mail_comes_and_nobody_sees_the_password(
 ) -> None:
     with mailbox(old.v4, ("erin", PASSWORD)) as there:
         append(there, "INBOX", *letters(5))
-    command = ["signpost", "import", ERIN[0], "--from", old.host, *TRUST, "--user", "erin"]
-    with paused(old.container):
-        process = subprocess.Popen(
-            ["docker", "exec", "-i", server.container, *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert process.stdin is not None
-        process.stdin.write(f"{PASSWORD}\n".encode())
-        process.stdin.close()
+    with ThreadPoolExecutor(1) as pool, paused(old.container):
+        importing = pool.submit(bring, server, old, ERIN[0], "--user", "erin")
         record = "/data/mail/example.org/erin/imported"
         wait_until(lambda: not server.attempt("test", "-e", record).returncode, "the import")
         # Another one of this account, and one of another.
@@ -287,7 +281,7 @@ def test_meanwhile_mail_comes_and_nobody_sees_the_password(
         vmail = server.exec("id", "-u", "vmail").strip()
         (line,) = set(server.exec("sh", "-c", owners).splitlines())
         assert line.split()[1:] == [vmail] * 4
-    assert process.wait(30) == 0
+    assert importing.result().returncode == 0
     with mailbox(server.v4, ERIN) as here:
         assert sum(counts(here, "INBOX").values()) == 6
     assert server.exec("ls", "/tmp") == "authority.pem\n"
@@ -298,13 +292,8 @@ def test_meanwhile_mail_comes_and_nobody_sees_the_password(
     [
         ((), "wrong", 1, "it refuses the login"),
         (("--from", "no-such-host.test"), PASSWORD, 1, "there is no such host"),
-        (("--from", "{host}:1"), PASSWORD, 1, "refused; nothing is brought"),
         (("--from", "{v4}"), PASSWORD, 1, "its certificate does not verify"),
-        (("--from", "{host}:143"), PASSWORD, 1, "nothing is brought"),
         (("--folder", "None"), PASSWORD, 2, "the old server has no such folder; it has INBOX"),
-        (("--from", "a@b"), PASSWORD, 2, "it is HOST or HOST:PORT"),
-        (("--starttls", "--plaintext"), PASSWORD, 2, "it cannot be both"),
-        ((), "", 2, "standard input: there has to be one line"),
     ],
 )
 def test_what_cannot_be_is_said(
