@@ -35,6 +35,7 @@ COMMANDS = {
     "trace": "What became of a message: its way, with times and verdicts.",
     "backup": "Everything in one archive, while the server runs.",
     "restore": "A backup into new and empty volumes.",
+    "import": "Bring the mail of another server over, by IMAP.",
 }
 
 

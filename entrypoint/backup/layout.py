@@ -111,6 +111,8 @@ _PLACES = (
     _file(rf"{_HOME}/sieve/{_NAME}\.sieve", "vmail"),
     _file(rf"{_HOME}/\.dovecot\.sieve(?:\.log(?:\.0)?)?", "vmail"),
     _link(rf"{_HOME}/\.dovecot\.sieve", "vmail", rf"sieve/{_NAME}\.sieve"),
+    # What `signpost import` has brought, so that it brings nothing twice.
+    _file(rf"{_HOME}/imported", "vmail", mail=True),
     # To whom `vacation` has written.
     _file(rf"{_HOME}/\.dovecot\.lda-dupes", "vmail", mail=True),
     _folder(_MAILDIR, "vmail", 0o700, mail=True),

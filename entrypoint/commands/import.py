@@ -1,0 +1,273 @@
+"""`signpost import`: the mail of another server into an account here."""
+
+# ruff: noqa: N999 -- named as its command is; nothing imports it by a statement
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import click
+
+from entrypoint.commands import account_changes
+from entrypoint.commands.account_changes import account_files, read_merged
+from entrypoint.disks import explained, size
+from entrypoint.mailbox_import.folder_names import Planned, planned
+from entrypoint.mailbox_import.mailbox_here import HereLostError, MailboxHere
+from entrypoint.mailbox_import.old_server import (
+    PORTS,
+    LostError,
+    OldServer,
+    RefusedError,
+    Security,
+    Source,
+)
+from entrypoint.mailbox_import.record import NAME, BusyError, DamagedError, record_in
+from entrypoint.mailbox_import.transfer import FolderResult, StoppedError, Transfer
+from entrypoint.paths import DATA
+from entrypoint.resolv_conf import preloaded
+from entrypoint.text import counted, printable, table
+
+_VMAIL = "vmail"
+_TELL_EVERY = 1.0  # seconds
+_LONGEST_PASSWORD = 8192
+_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+_AGAIN = "run the same again"
+
+
+@click.command
+@click.argument("address", type=account_changes.address)
+@click.option("--from", "host", required=True, metavar="HOST[:PORT]", help="The old server.")
+@click.option("--user", metavar="LOGIN", help="The login there; else ADDRESS.")
+@click.option("--password-file", type=_FILE, help="A file with the password there in one line.")
+@click.option("--starttls", is_flag=True, help="STARTTLS on port 143, not TLS on 993.")
+@click.option("--plaintext", is_flag=True, help="No TLS: all on the way can read the password.")
+@click.option("--certificate-file", type=_FILE, help="A PEM file: trust this certificate, too.")
+@click.option("--folder", "only", multiple=True, help="This folder and those in it; repeatable.")
+@click.option("--exclude", multiple=True, help="Not this one and those in it; repeatable.")
+@click.option("--list", "list_only", is_flag=True, help="Show what would be brought, and where.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    address: str,
+    host: str,
+    user: str | None,
+    password_file: Path | None,
+    starttls: bool,
+    plaintext: bool,
+    certificate_file: Path | None,
+    only: tuple[str, ...],
+    exclude: tuple[str, ...],
+    list_only: bool,
+) -> None:
+    """Bring the mail of ADDRESS over from another server, by IMAP: folders, flags, dates.
+
+    It brings what an earlier run has not, and removes nothing, there or here. The password there is
+    asked for, read from a file, or is the first line of standard input. Exit status 1: something is
+    missing that is named; the same command goes on where it was.
+    """
+    if starttls and plaintext:
+        raise click.UsageError("--starttls or --plaintext: it cannot be both")
+    security: Security = "STARTTLS" if starttls else "none" if plaintext else "TLS"
+    source = _source(host, user or address, security, certificate_file)
+    _check_account(ctx, address)
+    password = _password(password_file, source)
+    _ask_our_name_servers()
+    _become_vmail()
+    old, here = OldServer(source, password), MailboxHere(address)
+    local, _, domain = address.rpartition("@")
+    home = DATA / "mail" / domain / local
+    try:
+        with record_in(home) as record:
+            transfer = Transfer(old, here, record, _Progress() if sys.stderr.isatty() else _silent)
+            old.connect()
+            plans, others, unreadable = _chosen(old, only, exclude)
+            here.open()
+            with _ended(old, here, transfer, list_only=list_only):
+                transfer.look(plans, others)
+                if not list_only:
+                    transfer.bring()
+    except BusyError:
+        _fail(f"another import into {address} is at work; wait for its end")
+    except DamagedError as error:
+        _fail(
+            f"{home / NAME}: {error}; restore it from a backup. Without it every message is brought"
+            " anew, also what is here"
+        )
+    except (LostError, RefusedError) as error:
+        _fail(f"{source.host}:{source.port}: {error}; nothing is brought")
+    except HereLostError as error:
+        _fail(f"{error}; see the log")
+    except OSError as error:
+        _fail(f"{explained(error)}; {_AGAIN} when that is cured")
+    if unreadable:
+        _fail(f"{counted(unreadable, 'folder')} of {source.host} cannot be read")
+    if any(result.failed or (result.reasons) for result in transfer.results):
+        sys.exit(1)
+
+
+def _source(host: str, login: str, security: Security, certificate: Path | None) -> Source:
+    try:
+        parts = urlsplit(f"//{host}")
+        name, port = parts.hostname or "", parts.port
+    except ValueError:
+        name, port = "", None
+    if not name or parts.netloc != host or "@" in host:
+        raise click.BadParameter("it is HOST or HOST:PORT, such as imap.old.example:993")
+    return Source(name, PORTS[security] if port is None else port, security, login, certificate)
+
+
+def _check_account(ctx: click.Context, address: str) -> None:
+    settings, whole = read_merged(ctx)
+    if address not in {each.address for each in whole.accounts}:
+        click.echo(
+            f"error: {address}: there is no such account; `signpost account add {address}` adds it",
+            err=True,
+        )
+        sys.exit(2)
+    if not settings.settings.enable_imap:
+        click.echo("error: it needs Dovecot: set ENABLE_IMAP=yes", err=True)
+        sys.exit(2)
+    if not account_files(ctx).server_runs:
+        click.echo("error: the server does not run here: use `docker compose exec`", err=True)
+        sys.exit(2)
+
+
+def _password(path: Path | None, source: Source) -> str:
+    if path is not None:
+        text = path.read_text("utf-8")
+    elif sys.stdin.isatty():
+        question = f"Password of {source.login} at {source.host}"
+        text = str(click.prompt(question, hide_input=True, err=True))
+    else:
+        text = sys.stdin.readline(_LONGEST_PASSWORD)
+    lines = text.splitlines()
+    if len(lines) != 1 or not lines[0] or "\0" in text or len(text) >= _LONGEST_PASSWORD:
+        where = path or "standard input"
+        click.echo(f"error: {where}: there has to be one line, the password there", err=True)
+        sys.exit(2)
+    return lines[0]
+
+
+def _ask_our_name_servers() -> None:
+    """The resolver of a command asks DNS_SERVERS only by a library that is there from its start."""
+    wanted = preloaded()
+    if wanted and "LD_PRELOAD" not in os.environ:
+        sys.stdout.flush()
+        os.execve(sys.argv[0], sys.argv, {**os.environ, **wanted})  # noqa: S606
+
+
+def _become_vmail() -> None:
+    """For good: what reads a stranger's answers is not root."""
+    if os.geteuid() != 0:
+        return
+    user = pwd.getpwnam(_VMAIL)
+    os.setgroups([])
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+
+
+def _chosen(
+    old: OldServer, only: Sequence[str], exclude: Sequence[str]
+) -> tuple[list[Planned], list[Planned], int]:
+    """The folders that are wanted, and the others."""
+    listing = old.listing()
+    plans = planned(listing.folders, listing.prefix)
+    for name in (*only, *exclude):
+        if not any(_is_in(each, name) for each in plans):
+            names = ", ".join(printable(each.there) for each in plans[:50])
+            raise click.UsageError(f"{name}: the old server has no such folder; it has {names}")
+    wanted = [
+        each
+        for each in plans
+        if (not only or any(_is_in(each, name) for name in only))
+        and not any(_is_in(each, name) for name in exclude)
+    ]
+    return wanted, [each for each in plans if each not in wanted], listing.unreadable
+
+
+def _is_in(plan: Planned, name: str) -> bool:
+    """By its name there."""
+    delimiter = plan.old.delimiter
+    return plan.there == name or bool(delimiter and plan.there.startswith(name + delimiter))
+
+
+@contextmanager
+def _ended(
+    old: OldServer, here: MailboxHere, transfer: Transfer, *, list_only: bool
+) -> Iterator[None]:
+    """The table, however it ends."""
+    try:
+        yield
+    except StoppedError as error:
+        _show(transfer.results, list_only=list_only)
+        missing = sum(each.missing for each in transfer.results)
+        left = f"; {counted(missing, 'message')} missing" if missing else ""
+        cure = " after `signpost account quota`" if "is full" in str(error) else ""
+        _fail(f"{error}{left}; {_AGAIN}{cure}")
+    except KeyboardInterrupt:
+        _show(transfer.results, list_only=list_only)
+        _fail(f"interrupted; {_AGAIN} to go on")
+    else:
+        _show(transfer.results, list_only=list_only)
+    finally:
+        old.close()
+        here.close()
+
+
+def _show(results: Sequence[FolderResult], *, list_only: bool) -> None:
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", nl=False, err=True)
+    heads = ["FOLDER THERE", "FOLDER HERE", "MESSAGES"]
+    heads += ["NEW"] if list_only else ["BROUGHT", "BEFORE", "ELSEWHERE", "FAILED", "MISSING"]
+    rows = [heads]
+    for each in results:
+        cells = [printable(each.plan.there), printable(each.plan.here) or "-", str(each.messages)]
+        if list_only:
+            cells.append(str(each.missing))
+        else:
+            numbers = each.brought, each.before, each.elsewhere, each.failed, each.missing
+            cells += map(str, numbers)
+        rows.append(cells)
+    for line in table(rows, right=range(2, len(heads))):
+        click.echo(line)
+    for each in results:
+        if each.plan.skipped:
+            click.echo(f"skipped: {printable(each.plan.there)}: {each.plan.skipped}")
+        for reason in each.reasons:
+            click.echo(f"failed: {printable(each.plan.there)}: {reason}")
+    if not list_only:
+        brought, taken = sum(each.brought for each in results), sum(each.size for each in results)
+        click.echo(f"{counted(brought, 'message')} brought ({size(taken)})")
+
+
+class _Progress:
+    """On a terminal, how far it is."""
+
+    def __init__(self) -> None:
+        self._begin = self._last = time.monotonic()
+
+    def __call__(self, results: Sequence[FolderResult]) -> None:
+        now = time.monotonic()
+        if now < self._last + _TELL_EVERY:
+            return
+        self._last = now
+        brought, missing = sum(r.brought for r in results), sum(r.missing for r in results)
+        rate = brought / (now - self._begin)
+        line = f"{brought} of {brought + missing} messages, {rate:.0f} a second"
+        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+
+
+def _silent(_results: Sequence[FolderResult]) -> None:
+    """Nobody looks."""
+
+
+def _fail(reason: str) -> NoReturn:
+    click.echo(f"error: {reason}", err=True)
+    sys.exit(1)

@@ -1,0 +1,181 @@
+"""The account's mailbox here, written by Dovecot's own imap program on a socket of ours.
+
+So quotas, keywords and numbers are Dovecot's, other sessions see each message at once, and no
+password of the account is needed. The program runs as this process's user, vmail.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import imaplib
+import os
+import socket
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from imapclient.exceptions import IMAPClientError
+from imapclient.response_parser import parse_fetch_response
+
+from entrypoint.mailbox_import.bounded_imap import LARGEST_MESSAGE, BoundedClient, within
+from entrypoint.text import printable
+
+_IMAP = "/usr/lib/dovecot/imap"
+_ANSWER = 300.0  # seconds; a disk may be slow
+
+
+class HereLostError(Exception):
+    """The program has ended or hangs."""
+
+
+class NotTakenError(Exception):
+    """Dovecot has not taken messages: none of those that were given. full: for their quota."""
+
+    def __init__(self, reason: str, *, full: bool = False) -> None:
+        super().__init__(reason)
+        self.full = full
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """A message that is to be stored."""
+
+    content: bytes
+    flags: tuple[str, ...]
+    date: datetime | None
+
+
+@dataclass(frozen=True)
+class Position:
+    """A folder, and which number its next message gets."""
+
+    uidvalidity: int
+    uidnext: int
+
+
+def digest(content: bytes) -> str:
+    """What a message is known by. As Dovecot has it: every line ends in CRLF, and no NUL."""
+    plain = storable(content).replace(b"\r\n", b"\n")
+    return hashlib.blake2b(plain, digest_size=16).hexdigest()
+
+
+def storable(content: bytes) -> bytes:
+    """IMAP has no NUL; servers put 0x80 in its place."""
+    return content.replace(b"\0", b"\x80") if b"\0" in content else content
+
+
+class MailboxHere:
+    """One account's folders."""
+
+    def __init__(self, address: str, program: str = _IMAP) -> None:
+        self._address, self._program = address, program
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client: BoundedClient | None = None
+        self._folders: set[str] = set()
+
+    def open(self) -> None:
+        """Start the program. Raises HereLostError."""
+        self.close()
+        ours, its = socket.socketpair()
+        with its:
+            self._process = subprocess.Popen(  # noqa: S603 -- an address of ours
+                [self._program, "-u", self._address],
+                stdin=its.fileno(),
+                stdout=its.fileno(),
+                stderr=subprocess.DEVNULL,
+                env={"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": os.environ.get("TZ", "UTC")},
+                cwd="/",
+            )
+        try:
+            with within(_ANSWER):
+                self._client = BoundedClient(sock=ours, seconds=_ANSWER)
+                self._folders = {str(name) for _, _, name in self._client.list_folders()}
+        except (imaplib.IMAP4.error, IMAPClientError, OSError, ValueError) as error:
+            ours.close()
+            raise HereLostError(f"Dovecot does not open it: {printable(str(error))}") from None
+
+    def close(self) -> None:
+        """End the program."""
+        client, process = self._client, self._process
+        self._client = self._process = None
+        if client is not None:
+            with suppress(Exception), within(2.0):
+                client.logout()
+            with suppress(Exception):
+                client.shutdown()
+        if process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(2.0)
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    def make(self, folder: str, *, subscribed: bool) -> None:
+        """Make the folder if it is not there. Raises NotTakenError."""
+        with self._asked() as client:
+            if folder not in self._folders:
+                try:
+                    client.create_folder(folder)
+                except imaplib.IMAP4.abort:
+                    raise
+                except (imaplib.IMAP4.error, IMAPClientError) as error:
+                    if not client.folder_exists(folder):
+                        raise NotTakenError(printable(str(error))) from None
+                self._folders.add(folder)
+            if subscribed:
+                client.subscribe_folder(folder)
+
+    def position(self, folder: str) -> Position:
+        """Where the folder is now."""
+        with self._asked() as client:
+            status = client.folder_status(folder, ["UIDVALIDITY", "UIDNEXT"])
+            return Position(int(status[b"UIDVALIDITY"]), int(status[b"UIDNEXT"]))
+
+    def store(self, folder: str, messages: Sequence[NewMessage]) -> None:
+        """Store all of them, or none. Raises NotTakenError."""
+        given = []
+        for each in messages:
+            # Its own order: flags, date, message.
+            item: dict[str, object] = {"msg": storable(each.content), "flags": each.flags}
+            if each.date is not None:
+                item["date"] = each.date
+            given.append(item)
+        with self._asked() as client:
+            typ, data = client.multiappend(folder, given)
+            if typ != "OK":
+                said = printable(b" ".join(filter(None, data)).decode("utf-8", "replace"))
+                raise NotTakenError(said, full="[OVERQUOTA]" in said)
+
+    def since(self, folder: str, position: Position) -> Counter[str]:
+        """Digests of the messages that have come since then; none in a folder that is another."""
+        found: Counter[str] = Counter()
+        now = self.position(folder)
+        if now.uidvalidity != position.uidvalidity or now.uidnext <= position.uidnext:
+            return found
+        with self._asked() as client:
+            client.select_folder(folder, readonly=True)
+            uids = client.search(f"UID {position.uidnext}:*")
+        for uid in (each for each in uids if each >= position.uidnext):
+            with self._asked() as client:
+                client.allow(LARGEST_MESSAGE)
+                _, data = client.imap.uid("FETCH", str(uid), "(UID BODY.PEEK[])")
+                for items in parse_fetch_response(data).values():
+                    if isinstance(content := items.get(b"BODY[]"), bytes):
+                        found[digest(content)] += 1
+        with self._asked() as client:
+            client.unselect_folder()
+        return found
+
+    @contextmanager
+    def _asked(self) -> Iterator[BoundedClient]:
+        if self._client is None:
+            raise HereLostError("Dovecot's imap does not run")
+        self._client.allow(0)
+        try:
+            with within(_ANSWER):
+                yield self._client
+        except (imaplib.IMAP4.error, IMAPClientError, OSError, ValueError) as error:
+            raise HereLostError(printable(str(error)) or type(error).__name__) from None

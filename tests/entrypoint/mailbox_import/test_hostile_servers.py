@@ -1,0 +1,261 @@
+"""Old servers that end sessions, hang, lie or send what is no IMAP: what can be had is brought."""
+
+from __future__ import annotations
+
+import errno
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from entrypoint.mailbox_import import bounded_imap, old_server, transfer
+from entrypoint.mailbox_import.folder_names import planned
+from entrypoint.mailbox_import.mailbox_here import MailboxHere
+from entrypoint.mailbox_import.old_server import LostError, OldServer, RefusedError
+from entrypoint.mailbox_import.record import Record, record_in
+from entrypoint.mailbox_import.transfer import FolderResult, StoppedError, Transfer
+
+from .servers import HostileServer, MemoryMailbox, is_body, serving
+
+Spoil = Callable[[HostileServer, bytes, bytes], bytes | None]
+
+
+def mail(count: int, word: str = "m") -> dict[int, bytes]:
+    return {
+        uid: b"Subject: %s%d\r\n\r\nx\r\n" % (word.encode(), uid) for uid in range(1, count + 1)
+    }
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "_LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(old_server, "_ANSWER", 0.5)
+
+
+def bring(server: HostileServer, here: MemoryMailbox, home: Path) -> list[FolderResult]:
+    with serving(server) as source, record_in(home) as record:
+        old = OldServer(source, "secret")
+        made = Transfer(old, here, record)  # type: ignore[arg-type]
+        try:
+            old.connect()
+            listing = old.listing()
+            made.look(planned(listing.folders, listing.prefix))
+            made.bring()
+        finally:
+            old.close()
+        return made.results
+
+
+def subjects(here: MemoryMailbox, folder: str = "INBOX") -> list[bytes]:
+    return [each.content.split()[1] for each in here.folders[folder]]
+
+
+def drop_every_third(server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+    if not is_body(line):
+        return answer
+    server.bodies += answer.count(b"BODY[]")
+    if server.bodies > 3:
+        server.bodies = 0
+        return None
+    return answer
+
+
+def test_a_session_that_ends_after_each_three_messages(tmp_path: Path) -> None:
+    server, here = HostileServer({b"INBOX": mail(40)}, spoil=drop_every_third), MemoryMailbox()
+    (result,) = bring(server, here, tmp_path)
+    assert subjects(here) == [b"m%d" % uid for uid in range(1, 41)]
+    assert (result.brought, result.failed, result.missing) == (40, 0, 0)
+    assert server.connections < 60
+
+
+def poisoned(server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+    return None if is_body(line) and b"Subject: m7\r" in answer else answer
+
+
+def test_a_message_that_ends_the_session_is_named_and_the_others_come(tmp_path: Path) -> None:
+    server, here = HostileServer({b"INBOX": mail(20)}, spoil=poisoned), MemoryMailbox()
+    (result,) = bring(server, here, tmp_path)
+    assert subjects(here) == [b"m%d" % uid for uid in range(1, 21) if uid != 7]
+    assert (result.failed, result.missing) == (1, 0)
+    assert result.reasons[0].startswith("message 7: ")
+    # It is tried again by the next run, and nothing else.
+    (result,) = bring(server, here, tmp_path)
+    assert (result.before, result.brought, result.failed) == (19, 0, 1)
+
+
+@pytest.mark.parametrize("where", [b"", b"LOGIN", b"LSUB", b"LIST", b"EXAMINE", b"FETCH 1", b"UID"])
+@pytest.mark.parametrize("drips", [False, True])
+def test_one_that_is_silent_is_given_up_in_time(tmp_path: Path, where: bytes, drips: bool) -> None:
+    def silent(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        if where in line if where else not line:
+            for _ in range(100 if drips else 0):
+                time.sleep(0.01)  # the server's own
+            return b"* OK still" if drips else b""
+        return answer
+
+    server = HostileServer({b"INBOX": mail(3)}, spoil=silent)
+    begin = time.monotonic()
+    with pytest.raises((LostError, StoppedError)):
+        bring(server, MemoryMailbox(), tmp_path)
+    assert time.monotonic() - begin < 4
+
+
+def spoiled(word: bytes, by: bytes) -> Spoil:
+    return lambda _server, line, answer: by if word in line else answer
+
+
+@pytest.mark.parametrize(
+    ("word", "by"),
+    [
+        (b"UID FETCH", b"* 1 FETCH (UID 1 BODY[] {99999999999}\r\nx"),
+        (b"UID FETCH", b"* 1 FETCH (UID 1 BODY[] {-5}\r\n)\r\n"),
+        (b"UID FETCH", b"* 1 FETCH " + b"(" * 5000 + b"\r\n"),
+        (b"UID FETCH", b"x" * 2_000_000 + b"\r\n"),
+        (b" FETCH", b"* 1 FETCH (UID x FLAGS ())\r\n"),
+        (b" FETCH", b'* 1 FETCH (UID 1 FLAGS ("a\r\n'),
+        (b" FETCH", b"* BYE too many sessions\r\n"),
+        (b"EXAMINE", b"* 99999999999 EXISTS\r\n* OK [UIDVALIDITY x] y\r\n"),
+        (b"LIST", b'* LIST () "/" {99999999999}\r\n'),
+        (b"LOGIN", b"\0\0\r\n"),
+    ],
+)
+def test_what_is_no_imap_ends_the_session_and_no_more(
+    tmp_path: Path, word: bytes, by: bytes
+) -> None:
+    server, here = HostileServer({b"INBOX": mail(2)}, spoil=spoiled(word, by)), MemoryMailbox()
+    with pytest.raises((LostError, RefusedError, StoppedError)):
+        bring(server, here, tmp_path)
+    assert not here.folders.get("INBOX")
+
+
+def test_noise_of_any_kind_raises_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(old_server, "_ANSWER", 0.05)
+    noise = random.Random(1)
+
+    def noisy(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        if not line or noise.random() < 0.6:
+            return answer
+        spot = noise.randrange(len(answer))
+        piece = bytes(noise.choices(b'(){}[]"\\ \r\n019*%NIL\xff', k=noise.randrange(1, 9)))
+        return answer[:spot] + piece + answer[spot + noise.randrange(3) :]
+
+    for each in range(40):
+        server, here = (
+            HostileServer({b"INBOX": mail(3), b"x": mail(2)}, spoil=noisy),
+            MemoryMailbox(),
+        )
+        with_results = None
+        try:
+            with_results = bring(server, here, tmp_path / str(each))
+        except (LostError, RefusedError, StoppedError):
+            continue
+        assert with_results is not None
+
+
+def test_five_thousand_folders_with_any_name(tmp_path: Path) -> None:
+    listing = b"".join(b'* LIST () "/" "f%d/../\\"%s"\r\n' % (n, b"x" * 280) for n in range(5000))
+    listing += b'* LIST () "/" {9}\r\na\r\nb\x00c d\r\n* LIST () "/"\r\n'
+    server = HostileServer({}, listing=listing)
+    with serving(server) as source:
+        old = OldServer(source, "secret")
+        old.connect()
+        found = old.listing()
+        old.close()
+    assert len(found.folders) == 5001
+    assert found.unreadable == 1
+    assert len({each.here for each in planned(found.folders, b"")}) == 5001
+
+
+def test_sizes_that_are_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than is said comes over; what is said to be too large is not asked for."""
+    monkeypatch.setattr(transfer, "LARGEST_MESSAGE", 10_000)
+
+    def lies(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        return answer.replace(b"RFC822.SIZE 22", b"RFC822.SIZE 1").replace(
+            b"UID 2 FLAGS (\\Seen own) RFC822.SIZE 1", b"UID 2 FLAGS () RFC822.SIZE 99999"
+        )
+
+    here = MemoryMailbox()
+    (result,) = bring(HostileServer({b"INBOX": mail(3)}, spoil=lies), here, tmp_path)
+    assert subjects(here) == [b"m1", b"m3"]
+    assert result.reasons == ["message 2: its 99999 bytes are more than can be brought"]
+
+
+def test_an_answer_beyond_its_bound_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_imap, "_ANSWER", 20_000)
+    monkeypatch.setattr(old_server, "LARGEST_MESSAGE", 50_000)
+    content = mail(3) | {2: b"Subject: big\r\n\r\n" + b"x" * 100_000}
+    here = MemoryMailbox()
+
+    def small(_server: HostileServer, _line: bytes, answer: bytes) -> bytes | None:
+        return answer.replace(b"RFC822.SIZE 100016", b"RFC822.SIZE 5")
+
+    (result,) = bring(HostileServer({b"INBOX": content}, spoil=small), here, tmp_path)
+    assert subjects(here) == [b"m1", b"m3"]
+    assert "longer than it may be" in result.reasons[0]
+
+
+def test_what_is_not_taken_here_is_named_and_a_full_mailbox_ends_it(tmp_path: Path) -> None:
+    here = MemoryMailbox()
+    here.refuse = lambda message: "no such thing" if b"m5\r" in message.content else ""
+    server = HostileServer({b"INBOX": mail(20)})
+    (result,) = bring(server, here, tmp_path)
+    assert (result.brought, result.failed) == (19, 1)
+    assert result.reasons == ["message 5: no such thing"]
+    server.folders[b"INBOX"] = mail(30)
+    here.refuse = lambda message: "[OVERQUOTA] full" if len(here.folders["INBOX"]) > 21 else ""
+    with pytest.raises(StoppedError, match="the mailbox here is full"):
+        bring(server, here, tmp_path)
+    here.refuse = lambda _: ""
+    bring(server, here, tmp_path)
+    assert sorted(subjects(here)) == sorted(b"m%d" % uid for uid in range(1, 31))
+
+
+def test_another_uidvalidity_or_host_name_brings_nothing_twice(tmp_path: Path) -> None:
+    here = MemoryMailbox()
+    server = HostileServer({b"INBOX": mail(10), b"Work": mail(3, "w")})
+    bring(server, here, tmp_path)
+    server.uidvalidity = 2
+    server.folders[b"INBOX"] = dict(enumerate([b"Subject: new\r\n\r\n", *mail(10).values()], 50))
+    results = bring(server, here, tmp_path)
+    assert [(each.brought, each.elsewhere) for each in results] == [(1, 10), (0, 3)]
+    assert sorted(subjects(here)) == sorted([b"new", *(b"m%d" % uid for uid in range(1, 11))])
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_cut_off_at_any_write_nothing_is_lost_or_doubled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """As by a full disk, or a SIGKILL: before, between and behind what is stored."""
+    monkeypatch.setattr(transfer, "_BATCH", 4)
+    server, here = HostileServer({b"INBOX": mail(10), b"Work": mail(3, "w")}), MemoryMailbox()
+    writes = 0
+    write = Record._write
+
+    def failing(self: Record, **content: object) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == step + 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, **content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Record, "_write", failing)
+        with pytest.raises(OSError, match="No space"):
+            bring(server, here, tmp_path)
+    # Meanwhile mail comes that was never there.
+    here.folders.setdefault("INBOX", [])
+    bring(server, here, tmp_path)
+    assert sorted(subjects(here)) == sorted(b"m%d" % uid for uid in range(1, 11))
+    assert sorted(subjects(here, "Work")) == [b"w1", b"w2", b"w3"]
+
+
+def test_the_mailbox_in_memory_has_the_real_ones_methods() -> None:
+    names = {name for name in vars(MemoryMailbox) if not name.startswith("_")}
+    assert names <= set(vars(MailboxHere))
