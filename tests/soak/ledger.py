@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["message", "bounce", "rejected", "queued", "unknown"]
+Kind = Literal["message", "bounce", "rejected", "queued", "notice", "unknown"]
 
 
 @dataclass
@@ -138,6 +138,8 @@ class Ledger:
         """What became of each number."""
         by_number: dict[int, list[Found]] = {}
         for each in found:
+            if each.kind == "notice":
+                continue
             by_number.setdefault(each.number, []).append(each)
         tally = Tally()
         for entry in self.entries.values():

@@ -76,6 +76,11 @@ class Report:
             for each in self.events
             if each.recovery is None
         ]
+        found += [
+            f"{each.fault.name}: {each.what}"
+            for each in self.events
+            if each.what.startswith("failed")
+        ]
         found += [f"in the log: {line}" for line in self.log_oddities]
         if wrong := self.logins["told that the password is wrong"]:
             found.append(f"{wrong} logins with the right password were told that it is wrong")
@@ -164,9 +169,12 @@ class Run:
         least, most = fault.seconds
         lasts = least if self._short else self._chosen.uniform(least, most)
         begin = time.time()
-        with fault.act(self._scene, self._chosen) as what:
-            # How long it lasts is the fault itself.
-            time.sleep(lasts)
+        try:
+            with fault.act(self._scene, self._chosen) as what:
+                # How long it lasts is the fault itself.
+                time.sleep(lasts)
+        except (AssertionError, subprocess.SubprocessError) as error:
+            what = f"failed: {error}"
         end = time.time()
         event = Event(fault, what, Interval(begin, end))
         self._events.append(event)

@@ -14,15 +14,20 @@ from pathlib import Path
 
 from tests.soak.numbered import read
 
+# What the server itself writes to an account, where a disk without room made its script fail.
+NOTICE = b"\nSubject: Your Sieve script fails\n"
+
 
 def in_mailboxes(run: str, data: Path) -> Iterator[tuple[object, ...]]:
     for maildir in (data / "mail").glob("*/*/Maildir"):
         address = f"{maildir.parent.name}@{maildir.parent.parent.name}"
         for path in (*maildir.glob("new/*"), *maildir.glob("cur/*"), *maildir.glob(".*/[nc]*/*")):
             folder = path.parent.parent.name.removeprefix(".").replace("Maildir", "INBOX")
-            copy = read(run, path.read_bytes())
+            content = path.read_bytes()
+            copy = read(run, content)
             if copy is None:
-                yield -1, f"{address}/{folder}", "unknown", False, path.stat().st_ctime
+                kind = "notice" if NOTICE in content else "unknown"
+                yield -1, f"{address}/{folder}", kind, False, path.stat().st_ctime
             else:
                 kind = "bounce" if copy.bounce else "message"
                 # What gave it its name; nobody flags anything here.

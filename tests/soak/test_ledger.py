@@ -62,6 +62,8 @@ def fates(tally: Tally) -> set[str]:
             [copy(kind="rejected"), copy(kind="bounce"), copy(70.0, kind="bounce")],
             {"bounced", "doubled otherwise"},
         ),
+        ([copy(), copy(kind="notice", number=-1)], {"delivered"}),
+        ([copy(), copy(kind="unknown", number=-1)], {"delivered", "misplaced"}),
         ([copy(), copy(number=2)], {"delivered", "misplaced"}),
     ],
 )
@@ -144,6 +146,7 @@ def test_a_file_that_was_cut_or_is_gone_is_noticed_on_the_volumes(tmp_path: Path
     (maildir / "tmp/2").write_bytes(MESSAGE[:300])
     (maildir / ".Filed/cur/3").write_bytes(MESSAGE[:-1])
     (maildir / "new/4").write_bytes(b"what is this")
+    (maildir / "new/5").write_bytes(b"To: x" + stored.NOTICE)
     (spool / "message").write_bytes(MESSAGE)
     found = [
         *stored.in_mailboxes(RUN, tmp_path / "data"),
@@ -153,6 +156,7 @@ def test_a_file_that_was_cut_or_is_gone_is_noticed_on_the_volumes(tmp_path: Path
         (7, "user@example.org/INBOX", "message", True),
         (7, "user@example.org/Filed", "message", False),
         (-1, "user@example.org/INBOX", "unknown", False),
+        (-1, "user@example.org/INBOX", "notice", False),
         (7, "queue", "queued", True),
     }
 

@@ -65,14 +65,15 @@ class Health:
         if "is not running" in text or "No such exec" in text or "is paused" in text:
             text = "the container does not run"
         text = re.sub(r"^(un)?healthy:? ?", "", text.splitlines()[0] if text else "")
+        text = text or "no answer"
         self.said.append(Said(begin, time.time(), done.returncode == 0, text))
 
     def during(self, interval: Interval) -> Counter[str]:
-        """What was said in answer to questions of an interval."""
+        """What was said in an interval, or was asked in it."""
         return Counter(
             "healthy" if each.healthy else each.text
             for each in self.said
-            if interval.begin <= each.begin and each.begin <= interval.end
+            if each.end >= interval.begin and each.begin <= interval.end
         )
 
 
