@@ -27,6 +27,12 @@ PATIENCE = 60.0
 CONNECTING = 10.0
 LONGEST_PAUSE = 3.0
 PER_SESSION = 60
+_NAMES: dict[Protocol, str] = {
+    "smtp": "25",
+    "submissions": "465",
+    "submission": "587",
+    "imap": "IMAP",
+}
 SESSIONS: tuple[Protocol, ...] = (
     *("smtp",) * 7,
     *("submissions",) * 2,
@@ -259,7 +265,7 @@ class Senders:
             self._open -= 1
 
     def _note(self, each: Task, error: BaseException) -> None:
-        said = f"{each.protocol}: {error}" if str(error) else f"{each.protocol}: {error!r}"
+        said = f"{_NAMES[each.protocol]}: {str(error) or repr(error)}"
         if isinstance(error, NoAnswerError):
             each.entry.doubts.append(time.time())
         elif _for_good(str(error)):

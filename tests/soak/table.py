@@ -55,7 +55,7 @@ def _heading(report: Report) -> list[str]:
 
 
 def _fates(report: Report) -> Iterable[Sequence[object]]:
-    for way, row in report.tally.counts.items():
+    for way, row in sorted(report.tally.counts.items()):
         yield (way, *(f"{row[name]:,}" for name in COLUMNS))
     yield ("**all**", *(f"**{report.tally.total(name):,}**" for name in COLUMNS))
 
@@ -104,7 +104,8 @@ def _common(counters: Iterable[Counter[str]]) -> str:
 
 def _plain(text: str) -> str:
     """Without what is another each time."""
-    text = re.sub(r"\b[0-9a-f]{8,}\b|\d+(\.\d+)? (s|MiB|seconds?)\b|\b\d{5,}\b", "…", text)
+    text = re.sub(r"\[\d{4}-\d\d-\d\d \S+\] \(.*?secs\)\.?", "", text)
+    text = re.sub(r"(?<![\w.])[0-9a-f]{8,}\b|\d+(\.\d+)? (s|MiB|seconds?)\b|\b\d{5,}\b", "…", text)
     return " ".join(text.split())
 
 
