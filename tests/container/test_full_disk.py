@@ -174,6 +174,29 @@ def test_a_message_that_the_queue_has_no_room_for_is_refused_for_now_and_no_filt
     assert "cannot be kept running" not in signpost.logs()
 
 
+@pytest.mark.parametrize(("size", "leaving"), [(600, 0), (6_000, 4096)], ids=["nothing", "a part"])
+def test_a_message_of_which_the_queue_has_taken_not_all_is_not_accepted(
+    signpost: Signpost, queue: SmallDisk, size: int, leaving: int
+) -> None:
+    """The disk is filled after DATA: what comes then is less than what smtpd writes at a time."""
+    token = fresh("letter")
+    message = letter(to=ALICE[0], token=token, body=BODY * (size // len(BODY)))
+    with smtplib.SMTP(signpost.v4, timeout=30) as smtp:
+        smtp.ehlo()
+        smtp.mail("someone@outside.test")
+        smtp.rcpt(ALICE[0])
+        assert smtp.docmd("DATA")[0] == 354
+        queue.fill(leaving=leaving)
+        try:
+            smtp.send(message + b".\r\n")
+            code, said = smtp.getreply()
+        finally:
+            queue.clear()
+    assert code in (421, 451, 452), said
+    waiting = ("find", "/var/spool/smtpd/queue", "-type", "f")
+    wait_until(lambda: not signpost.exec(*waiting), "an empty queue")
+
+
 @pytest.mark.parametrize("full", ["data", "queue"])
 def test_what_a_script_sends_goes_out_once_when_there_is_room(
     world: World, signpost: Signpost, data: SmallDisk, queue: SmallDisk, full: str

@@ -16,38 +16,12 @@ from pathlib import Path
 import pytest
 
 from .conftest import ALICE, STANDARD
+from .harness.parts import PATTERNS
 from .harness.shell import attempt, fresh, run, wait_until
 from .harness.signpost import PEERS, ROOT, Signpost
 from .harness.world import World
 
 PAGE = ROOT / "docs/reliability.md"
-
-# How each part's processes are found, by their command lines.
-PATTERNS = {
-    "smtpd's parent": "^/usr/sbin/smtpd -dF",
-    **{
-        f"smtpd's {name}": f"^smtpd: {name}"
-        for name in ("dispatcher", "lookup", "queue", "scheduler", "control", "crypto")
-    },
-    "the inbound filter": "-m filters.inbound",
-    "the submission filter": "-m filters.submission",
-    "the log of smtpd": "-m entrypoint.supervise.logpipe .* smtpd ",
-    "Dovecot's master": "^/usr/sbin/dovecot ",
-    # A process that has no argument has a command line without a blank behind it.
-    "Dovecot's auth": "^dovecot/auth$",
-    "Dovecot's auth-worker": "^dovecot/auth -w",
-    **{
-        f"Dovecot's {name}": f"^dovecot/{name}"
-        for name in (
-            *("anvil", "stats", "config", "log", "imap-login", "managesieve-login"),
-            *("pop3-login", "lmtp", "quota-status"),
-        )
-    },
-    "the log of dovecot": "-m entrypoint.supervise.logpipe .* dovecot ",
-    "logins": "^python -m (entrypoint.supervise.until_eof )?filters.logins",
-    "web": "^python -m (entrypoint.supervise.until_eof )?entrypoint.web",
-    "maintenance": "^python -m entrypoint.maintenance",
-}
 
 
 @dataclass(frozen=True)

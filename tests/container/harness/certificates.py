@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ...entrypoint.certificates import Authority
 from .signpost import Signpost
 from .world import World
 
@@ -45,3 +48,15 @@ def of_certificate(certificate: x509.Certificate) -> str:
 def of_pem(pem: bytes) -> str:
     """The same of the first certificate in PEM."""
     return of_certificate(x509.load_pem_x509_certificates(pem)[0])
+
+
+def put_pair(folder: Path, authority: Authority, host: str) -> bytes:
+    """A new certificate as cert.pem and its key as key.pem, as a program that renews writes them;
+    the certificate.
+    """
+    chain, key = authority.pair(host, datetime.now(UTC) + timedelta(days=90))
+    for name, content in (("key.pem", key), ("cert.pem", chain)):
+        new = folder / f".{name}"
+        new.write_bytes(content)
+        new.rename(folder / name)
+    return chain

@@ -16,7 +16,7 @@ class SmallDisk:
     def __init__(self, *folders: str, size: str = "40m", inodes: int = 3000) -> None:
         self._folders = folders
         self._options = f"size={size},nr_inodes={inodes}"
-        self._name = fresh("signpost-test-disk")
+        self.container = fresh("signpost-test-disk")
 
     def __enter__(self) -> SmallDisk:
         try:
@@ -24,11 +24,11 @@ class SmallDisk:
             run(
                 *("docker", "volume", "create", "--driver", "local"),
                 *(word for option in options for word in ("--opt", option)),
-                self._name,
+                self.container,
             )
             run(
-                *("docker", "run", "--detach", "--rm", "--init", "--name", self._name),
-                *("--network", "none", "--volume", f"{self._name}:/disk"),
+                *("docker", "run", "--detach", "--rm", "--init", "--name", self.container),
+                *("--network", "none", "--volume", f"{self.container}:/disk"),
                 *("--entrypoint", "sleep", PEERS, "infinity"),
             )
             self._sh(*(f"mkdir /disk/{folder}" for folder in self._folders))
@@ -38,13 +38,13 @@ class SmallDisk:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        attempt("docker", "rm", "--force", self._name)
-        attempt("docker", "volume", "rm", "--force", self._name)
+        attempt("docker", "rm", "--force", self.container)
+        attempt("docker", "volume", "rm", "--force", self.container)
 
     def mount(self, folder: str, target: str) -> dict[str, object]:
         """One of its folders as compose mounts it."""
         template = "{{.Mountpoint}}"
-        place = run("docker", "volume", "inspect", "--format", template, self._name).decode()
+        place = run("docker", "volume", "inspect", "--format", template, self.container).decode()
         return {"type": "bind", "source": f"{place.strip()}/{folder}", "target": target}
 
     def fill(self, kind: Kind = "blocks", leaving: int = 0) -> None:
@@ -74,12 +74,12 @@ class SmallDisk:
             self._sh("rm -rf /disk/filled* /disk/rest.*")
 
     def _sh(self, *lines: str) -> None:
-        run("docker", "exec", self._name, "sh", "-c", "\n".join((*lines, "true")))
+        run("docker", "exec", self.container, "sh", "-c", "\n".join((*lines, "true")))
 
     def _remount(self, how: str) -> None:
         run(
             *("docker", "run", "--rm", "--network", "none", "--cap-add", "SYS_ADMIN"),
             *("--security-opt", "apparmor=unconfined", "--security-opt", "seccomp=unconfined"),
-            *("--volume", f"{self._name}:/disk", "--entrypoint", "mount", PEERS),
+            *("--volume", f"{self.container}:/disk", "--entrypoint", "mount", PEERS),
             *("-o", f"remount,{how}", "/disk"),
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ...entrypoint.certificates import Authority
+from ..harness.certificates import put_pair
 from ..harness.deprived import CAPABILITIES, Deprived
 from ..harness.shell import fresh, run, wait_until
 from ..harness.signpost import IMAGE
@@ -76,7 +76,7 @@ class Scenes:
         self._send(alice, ACCOUNTS[alice], "bob@example.org", arrives="alice")
 
     def certificate(self) -> None:
-        put(self._tls, self._authority)
+        put_pair(self._tls, self._authority, HOST)
         self._server.wait_for_log("new certificate is served", timeout=60)
         wait_until(self._is_healthy, "health to be good again", 60)
 
@@ -111,14 +111,6 @@ class Scenes:
         )
 
 
-def put(folder: Path, authority: Authority) -> None:
-    chain, key = authority.pair(HOST, datetime.now(UTC) + timedelta(days=90))
-    for name, content in (("key.pem", key), ("cert.pem", chain)):
-        new = folder / f".{name}"
-        new.write_bytes(content)
-        new.rename(folder / name)
-
-
 @pytest.fixture
 def failing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str]]:
     """The scenes that fail without the capability that the test names; "" leaves out none."""
@@ -126,7 +118,7 @@ def failing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[str
     for folder in (tls, ca):
         folder.mkdir()
     authority = Authority.make(ca)
-    put(tls, authority)
+    put_pair(tls, authority, HOST)
     options = (f"--volume={tls}:/tls:ro",)
     failed = []
     with Deprived(ENVIRONMENT, {request.param}, options) as server:

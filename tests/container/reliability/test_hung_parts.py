@@ -10,10 +10,11 @@ import pytest
 
 from ..conftest import ALICE, STANDARD
 from ..harness.messages import letter
+from ..harness.parts import PATTERNS
 from ..harness.shell import fresh, run, wait_until
 from ..harness.signpost import Signpost
 from ..harness.world import World
-from ..test_health import PATTERNS, Row, beside, health, rows
+from ..test_health import Row, beside, health, rows
 
 pytestmark = pytest.mark.reliability
 
