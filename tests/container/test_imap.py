@@ -61,7 +61,6 @@ ENVIRONMENT = {
 @pytest.fixture(scope="module")
 def server(world: World, image: None) -> Iterator[Signpost]:
     signpost = world.signpost(ENVIRONMENT)
-    signpost.service["security_opt"] = ["no-new-privileges:true"]
     with signpost:
         world.publish_keys(signpost, "example.org")
         yield signpost

@@ -130,7 +130,6 @@ for name in sys.argv[1:]:
 @pytest.fixture(scope="module")
 def server(world: World, image: None) -> Iterator[Signpost]:
     signpost = world.signpost(ENVIRONMENT, place=150)
-    signpost.service["security_opt"] = ["no-new-privileges:true"]
     with signpost:
         world.publish_keys(signpost, "example.org")
         yield signpost
