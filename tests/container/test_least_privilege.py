@@ -150,11 +150,15 @@ def reached(path):
         return error in (0, 111)  # ECONNREFUSED: nobody listens now
     return False
 
-sockets = []
-for top in ("/run", "/data", "/var", "/tmp", "/dev", "/etc", "/opt"):
+sockets, files = [], []
+for top in ("/run", "/data", "/var", "/tmp", "/dev", "/etc", "/opt", "/usr"):
     for folder, _, names in os.walk(top):
-        paths = [os.path.join(folder, name) for name in names]
-        sockets += [path for path in paths if stat.S_ISSOCK(os.lstat(path).st_mode)]
+        for path in (folder, *(os.path.join(folder, name) for name in names)):
+            mode = os.lstat(path).st_mode
+            if stat.S_ISSOCK(mode):
+                sockets.append(path)
+            elif stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+                files.append(path)
 numbers = [each for each in os.listdir("/proc") if each.isdigit()]
 owners = {each: pwd.getpwuid(os.stat(f"/proc/{each}").st_uid).pw_name for each in numbers}
 for user in sys.argv[1:]:
@@ -175,7 +179,10 @@ for user in sys.argv[1:]:
         except OSError:
             pass
     found = [path.replace("/run/dovecot/", "") for path in sockets if reached(path)]
-    said = {"user": user, "sockets": found, "processes": sorted(seen)}
+    writable = {path for path in files if os.access(path, os.W_OK)}
+    # Whole trees.
+    tops = [path for path in writable if os.path.dirname(path) not in writable]
+    said = {"user": user, "sockets": found, "processes": sorted(seen), "writable": tops}
     print(json.dumps(said), flush=True)
     os._exit(0)
 """
@@ -200,6 +207,21 @@ MAY_CONNECT: dict[str, set[str]] = {
     "extra": set(),
     "target": set(),
 }
+_SPOOL = "/var/spool/smtpd"
+# Besides /tmp, and what is everybody's in a Debian.
+MAY_WRITE: dict[str, set[str]] = {
+    "signer": {"/data/dkim/example.org", f"{_SPOOL}/filters/signer"},
+    "verifier": {"/data/arc/mail.example.org", f"{_SPOOL}/filters/verifier"},
+    "logins": {
+        *("/data/accounts/logins", "/run/signpost/guard", "/run/signpost/logins"),
+        f"{_SPOOL}/filters/logins",
+    },
+    "vmail": {"/data/mail", "/run/signpost/probe-home"},
+    "opensmtpq": {
+        f"{_SPOOL}/{name}" for name in ("incoming", "offline", "purge", "queue", "temporary")
+    },
+}
+_EVERYBODYS = {"/tmp", "/var/tmp", "/run/lock", "/dev/mqueue", "/dev/shm"}
 Reach = dict[str, dict[str, set[str]]]
 
 
@@ -225,6 +247,10 @@ class TestUsers:
     @pytest.mark.parametrize("user", [*MAY_READ, "vmail:opensmtpq"])
     def test_each_reaches_the_sockets_of_its_part(self, reach: Reach, user: str) -> None:
         assert reach[user]["sockets"] == MAY_CONNECT[user]
+
+    @pytest.mark.parametrize("user", MAY_READ)
+    def test_each_writes_to_the_state_of_its_part(self, reach: Reach, user: str) -> None:
+        assert reach[user]["writable"] - _EVERYBODYS == MAY_WRITE.get(user, set())
 
     @pytest.mark.parametrize("user", MAY_READ)
     def test_none_looks_into_a_process_of_another(self, reach: Reach, user: str) -> None:
