@@ -129,6 +129,9 @@ _PLACES = (
     _folder(r"spool/filters/verifier", "verifier", 0o700),
     _file(r"spool/filters/verifier/clients\.json", "verifier"),
     _file(r"spool/filters/verifier/greylist\.sqlite", "verifier", database=True),
+    _folder(r"spool/filters/signer", "signer", 0o700),
+    # How much each account, and each account's script, has sent.
+    _file(r"spool/filters/signer/sent(?:-by-scripts)?\.json", "signer"),
     # smtpd gets them from root when they are released.
     _file(_QUEUED.pattern, "root", mail=True),
 )
@@ -138,11 +141,16 @@ _COMPILED = tuple((re.compile(pattern, re.DOTALL), place) for pattern, place in 
 # written. The digests of passwords that were right (filters/logins) are not for one archive with
 # their hashes; the journal is a log of its machine, of days that somebody chose.
 _DERIVED = re.compile(
-    r"data/(?:VERSION|FORMAT|MODE|RESTORE|lost\+found|journal(?:/.*)?)"
+    r"(?:data|spool)/(?:VERSION|FORMAT|MODE|RESTORE|lost\+found)"
+    r"|data/journal(?:/.*)?"
     # No folder of mail, whose names begin with a dot as well.
     r"|data/(?!mail/)(?:[^/]+/)*\.(?:lock|[^/]+\.\d+)"
-    r"|data/accounts/logins/blocked\.sqlite(?:-wal|-shm|\.damaged)"
+    r"|(?:data/accounts/logins/blocked|spool/filters/verifier/greylist)\.sqlite(?:-wal|-shm|\.damaged)"
     r"|data/accounts/logins/\.[^/]+"
+    # What a client is still sending, and what smtpd removes.
+    r"|spool/(?:incoming|temporary|purge|offline)(?:/.*)?"
+    r"|spool/filters/(?:logins(?:/.*)?|signer/unsigned\.json|(?:signer|verifier)/\.[^/]+)"
+    r"|spool/\.[^/]+\.\d+"
     rf"|{_ACME}/(?:log|work|renewal-hooks|\.certbot\.lock)(?:/.*)?"
     r"|data/mail/\.signpost-room"
     rf"|{_HOME}/(?:\.dovecot\.(?:svbin|lda-dupes\.lock.*|[^/]+\.lock)|\.sieve-.*|\.temp\..*)"

@@ -28,8 +28,8 @@ from entrypoint.volume_format import MARK, VolumeFormat
 
 OwnerOf = Callable[[str], tuple[int, int]]
 Open = Callable[[], AbstractContextManager[Readable]]
-_KEYS = re.compile(r"data/dkim/(?:state\.json|[^/]+/[^/]+\.pem)")
-_MOST_KEYS = 64 << 20  # bytes of DKIM keys, which are read into memory
+_KEYS = re.compile(r"data/(?:dkim/state\.json|(?:dkim|arc)/[^/]+/[^/]+\.pem)")
+_MOST_KEYS = 64 << 20  # bytes of keys, which are read into memory
 _LONGEST_ENVELOPE = 1 << 16
 _LONGEST_LINK = 4096
 _UIDS = "/dovecot-uidlist"
@@ -41,9 +41,8 @@ _UID_HEADER = re.compile(rb"(3 (?:[A-Z]\S+ )*N)(\d{1,10})(?= |\n)")
 
 @dataclass
 class Contents:
-    """What an archive has. members: of each kind. keys: the files of DKIM keys and their state.
-
-    room: what they take.
+    """What an archive has. members: of each kind. room: what they take. keys: the files of those
+    that sign, and their state.
     """
 
     manifest: Manifest
@@ -69,7 +68,7 @@ def checked(stream: Readable) -> Contents:
         if head.kind == "file" and _KEYS.fullmatch(head.name):
             kept += head.size
             if kept > _MOST_KEYS:
-                raise ArchiveError(f"{printable(head.name)}: more DKIM keys than anybody has")
+                raise ArchiveError(f"{printable(head.name)}: more keys than anybody has")
             found.keys[head.name] = _text(head, content, _MOST_KEYS)
         elif head.name.endswith(LINK):
             _target(head, content)

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from entrypoint.backup.archive import Member, member
+from entrypoint.backup.held import HELD
 from entrypoint.backup.layout import LINK, Place, Volumes, is_derived, place_of
 from entrypoint.backup.tar_stream import MemberHead
 from entrypoint.backup.volume_files import (
@@ -27,11 +28,10 @@ from entrypoint.backup.volume_files import (
 )
 from entrypoint.files import acting_as, locked
 
-# The mail has its own module.
-_MAIL = "data/mail"
+# These have their own modules.
+_ELSEWHERE = ("data/mail", "spool/queue", f"spool/{HELD}")
 # The links before what they point to: certbot writes the files first.
 _FIRST = "live"
-_LEARNED = ("clients.json", "greylist.sqlite")
 
 
 def state_members(volumes: Volumes, notes: BackupNotes) -> list[Member]:
@@ -40,14 +40,10 @@ def state_members(volumes: Volumes, notes: BackupNotes) -> list[Member]:
         for name in ("dkim", "accounts"):
             if (volumes.data / name).is_dir():
                 locks.enter_context(locked(volumes.data / name / ".lock"))
-        with folder(str(volumes.data)) as descriptor:
-            found = list(_below("data", volumes.data, descriptor, notes))
-    learned = volumes.spool / "filters/verifier"
-    for name in _LEARNED:
-        path = f"spool/filters/verifier/{name}"
-        if (learned / name).exists():
-            with folder(str(learned)) as descriptor:
-                found += _file(path, learned, name, descriptor, notes)
+        found = []
+        for name, top in (("data", volumes.data), ("spool", volumes.spool)):
+            with folder(str(top)) as descriptor:
+                found += _below(name, top, descriptor, notes)
     notes.taken["other"] += sum(each.head.kind == "file" for each in found)
     return found
 
@@ -55,7 +51,7 @@ def state_members(volumes: Volumes, notes: BackupNotes) -> list[Member]:
 def _below(path: str, where: Path, descriptor: int, notes: BackupNotes) -> Iterator[Member]:
     for name in sorted(names_in(descriptor), key=lambda name: (name != _FIRST, name)):
         inner = f"{path}/{name}"
-        if inner == _MAIL or is_derived(inner):
+        if inner in _ELSEWHERE or is_derived(inner):
             continue
         place = place_of(inner)
         try:

@@ -83,9 +83,9 @@ def _restore(file: BinaryIO, keys: Opener, volumes: Volumes, *, keep_keys: bool)
             empty_volumes.begin(volumes)
         contents.room.check(volumes)
         moved = keys_left_out(contents, keep_keys=keep_keys)
-        instead = (
-            {moved_keys.STATE: moved_keys.state_without(contents.keys, moved)} if moved else {}
-        )
+        instead = {}
+        if any(key.use == "DKIM" for key in moved):
+            instead[moved_keys.STATE] = moved_keys.state_without(contents.keys, moved)
         restore = Restore(volumes, without={key.member for key in moved}, instead=instead)
         with encryption.opened(file, keys) as stream:
             try:
@@ -108,9 +108,9 @@ def keys_left_out(contents: Contents, *, keep_keys: bool) -> Sequence[RestoredKe
     try:
         found = asyncio.run(moved_keys.look(contents.keys, servers))
     except ValueError as error:
-        raise ArchiveError(f"its DKIM keys cannot be used: {printable(str(error))}") from None
+        raise ArchiveError(f"its keys cannot be used: {printable(str(error))}") from None
     for key in found:
-        name = f"DKIM key {printable(key.selector)} of {printable(key.domain)}"
+        name = f"{key.use} key {printable(key.selector)} of {printable(key.domain)}"
         why = printable(key.seen.detail or key.seen.answer)
         if not key.moved:
             if key.seen.answer != "served":

@@ -133,7 +133,7 @@ def test_no_envelope_has_a_command(line: bytes) -> None:
 def test_keys_do_not_fill_the_memory() -> None:
     large = bytes(16 << 20)
     keys = (member(f"data/dkim/example.org/{number}.pem", large) for number in range(5))
-    assert refusal(archive(keys)) == "data/dkim/example.org/4.pem: more DKIM keys than anybody has"
+    assert refusal(archive(keys)) == "data/dkim/example.org/4.pem: more keys than anybody has"
 
 
 # -- headers ------------------------------------------------------------------------------

@@ -98,6 +98,34 @@ def test_a_key_that_is_not_restored_is_never_used_again(server: Server) -> None:
     assert selector.endswith("-ed25519")
 
 
+ARC = "data/arc/{}/mail-arc.pem".format
+
+
+def with_arc(saved: dict[str, bytes], domain: str = DOMAIN) -> dict[str, bytes]:
+    """With a key of ARC, whose host has no zone of its own here."""
+    return {**saved, ARC(domain): saved[f"data/dkim/{DOMAIN}/mail-ed25519.pem"]}
+
+
+def test_a_key_of_arc_is_compared_as_well(server: Server) -> None:
+    saved = in_dns(server)
+    only = {ARC(DOMAIN): saved[f"data/dkim/{DOMAIN}/mail-ed25519.pem"]}
+    for keys in (with_arc(saved), only):
+        assert look(server, keys)["mail-arc"] == ("missing", True)
+    (record,) = server.records()
+    for name in ("ns1.example.net", "ns2.example.net"):
+        server.zone[name].publish(record, record.replace("mail-ed25519", "mail-arc"))
+    assert look(server, with_arc(saved))["mail-arc"] == ("served", False)
+    (found,) = asyncio.run(moved_keys.look(only, [RESOLVER], server.zone["resolver"].port))
+    assert (found.use, found.member, found.moved) == ("ARC", ARC(DOMAIN), False)
+
+
+def test_one_of_arc_has_no_state(server: Server) -> None:
+    saved = in_dns(server)
+    key = RestoredKey(DOMAIN, "mail-arc", Observation("wrong"), "ARC")
+    assert key.member == ARC(DOMAIN)
+    assert moved_keys.state_without(saved, [key]) == moved_keys.state_without(saved, [])
+
+
 def test_damaged_keys_are_named(server: Server) -> None:
     saved = in_dns(server)
     saved[f"data/dkim/{DOMAIN}/mail-ed25519.pem"] = b"no key"
@@ -105,3 +133,5 @@ def test_damaged_keys_are_named(server: Server) -> None:
         moved_keys.signing_keys_in(saved)
     with pytest.raises(ValueError, match="version"):
         moved_keys.signing_keys_in({STATE: b'{"domains": {}}'})
+    with pytest.raises(ValueError, match="mail-arc"):
+        moved_keys.signing_keys_in({ARC("mail.example.org"): b"no key"})

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sqlite3
 import subprocess
 import tarfile
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from entrypoint.backup.archive import written
 from entrypoint.backup.held import HELD
-from entrypoint.backup.layout import Volumes, is_derived, place_of
+from entrypoint.backup.layout import LINK, Volumes, is_derived, place_of
 from entrypoint.backup.mail_files import MailFiles
 from entrypoint.backup.restore import checked
 from entrypoint.backup.volume_files import BackupNotes
@@ -33,6 +36,8 @@ from .volumes import (
     members,
     tree,
 )
+
+RECORDINGS = Path(__file__).parents[2] / "container/volumes"
 
 
 def test_everything_comes_back_and_nothing_else(tmp_path: Path) -> None:
@@ -148,6 +153,8 @@ def test_what_is_nobody_s_is_named_and_not_taken(tmp_path: Path) -> None:
     stranger.write_bytes(b"mine")
     (volumes.data / MAILDIR / ".draft.2024").write_bytes(b"no folder")
     (volumes.data / "export").mkdir()
+    (volumes.spool / "mine").write_bytes(b"mine")
+    (volumes.spool / "corrupt").mkdir()
     (volumes.data / MAILDIR / "new/link").symlink_to(volumes.data / "secrets/srs")
     os.mkfifo(volumes.data / MAILDIR / "cur-pipe")
     (volumes.data / "secrets/link").symlink_to("/etc/passwd")
@@ -160,11 +167,31 @@ def test_what_is_nobody_s_is_named_and_not_taken(tmp_path: Path) -> None:
         f"data/{MAILDIR}/new/link",
         f"data/{HOME}/notes.txt",
         "data/secrets/link",
+        "spool/corrupt",
+        "spool/mine",
     ]
     assert not notes.unreadable
     assert b"root:" not in data
     (first, *_) = notes.lines()
     assert first == "not in the backup, for it is no file of Signpost's: data/export"
+
+
+@pytest.mark.parametrize("recording", ["43787d8", "6565b50"])
+def test_every_file_of_a_server_at_work_is_known(recording: str) -> None:
+    """Volumes that servers with all there is have written."""
+    with tarfile.open(RECORDINGS / f"{recording}.tar.xz") as files:
+        names = [name.replace("var/spool/smtpd", "spool") for name in files.getnames()]
+    assert len(names) > 100
+    tops = re.compile(r"data|spool|spool/queue(/[0-9a-f]{2}(/[0-9a-f]{8})?)?")
+    unknown = [
+        name
+        for name in names
+        if not tops.fullmatch(name)
+        and place_of(name) is None
+        and place_of(name + LINK) is None
+        and not is_derived(name)
+    ]
+    assert unknown == []
 
 
 def test_mail_behind_a_link_is_missed(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ FILES: dict[str, bytes | None] = {
     f"spool/queue/c1/{MESSAGE}/message": b"Subject: queued\n\n",
     f"spool/queue/c1/{MESSAGE}/{ENVELOPE}": ENVELOPE_TEXT,
     "spool/filters/verifier/clients.json": b"{}",
+    "spool/filters/signer/sent.json": b"{}",
 }
 DERIVED = (
     "data/VERSION",
@@ -70,6 +71,9 @@ DERIVED = (
     f"data/{HOME}/.dovecot.svbin",
     "spool/incoming/aaaaaaaa/message",
     "spool/filters/logins/right-passwords.json",
+    "spool/filters/signer/unsigned.json",
+    "spool/MODE",
+    "spool/offline/1795752836.1",
 )
 LINKS = {
     f"data/{HOME}/.dovecot.sieve": "sieve/my-rules.sieve",
