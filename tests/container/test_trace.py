@@ -9,6 +9,7 @@ import contextlib
 import imaplib
 import json
 import re
+import shutil
 import smtplib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from .harness.world import World
 WENDY = ("wendyq@example.org", "wendy's secret")
 OSCAR = ("oscarq@example.org", "oscar's secret")
 PETER = ("peterq@example.org", "peter's secret")
+MANUAL = Path(__file__).parents[2] / "docs/logs.md"
 OTHER_SERVER = Path(__file__).with_name("traced") / "other_server.py"
 ENVIRONMENT = {
     "MAIL_HOSTNAME": "mail.example.org",
@@ -331,6 +333,18 @@ def test_lines_of_all_programs_have_the_same_fields(sent: Sent) -> None:
     assert any(
         each["program"] == "dovecot" and each.get("message-id") == identity for each in events
     )
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="no jq")
+def test_the_query_of_the_manual_shows_a_message(sent: Sent) -> None:
+    (query,) = re.findall(r"jq -cR '(.*)'", MANUAL.read_text("utf-8"))
+    query = query.replace("d43fc6ac", sent.ids["team"])
+    shown = run("jq", "-cR", query, stdin=sent.server.logs().encode()).decode().splitlines()
+    events = [json.loads(line) for line in shown]
+    assert {"verify", "accept", "recipient", "store", "deliver"} <= {
+        each["event"] for each in events
+    }
+    assert "INBOX" in {each["folder"] for each in events}
 
 
 @pytest.mark.parametrize("name", ["twin", "other twin", "nameless"])
