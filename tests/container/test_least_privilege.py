@@ -41,6 +41,7 @@ OTHERS = {
     "ENABLE_AUTOCONFIG": "yes",
     "ENABLE_POP3": "yes",
     "DOCTOR_EVERY": "1h",
+    "METRICS_PORT": "9154",
     "EXTRA_FILTERS_INBOUND": f"/opt/signpost/bin/python {FILTER[0]}",
 }
 # Linux's numbers (capabilities(7)) of those in compose.yaml.
@@ -133,6 +134,7 @@ MAY_READ: dict[str, set[str]] = {
     "dovecot": set(),
     "dovenull": set(),
     "web": set(),
+    "metrics": set(),
     "extra": set(),
     "target": set(),
 }
@@ -204,6 +206,7 @@ MAY_CONNECT: dict[str, set[str]] = {
         *("login/stats-writer", "token-login/imap-urlauth", "token-login/tokenlogin"),
     },
     "web": set(),
+    "metrics": set(),
     "extra": set(),
     "target": set(),
 }

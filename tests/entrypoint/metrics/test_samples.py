@@ -88,25 +88,25 @@ def samples(program: str, message: str, level: str = "info") -> list[str]:
         ),
         (
             "dovecot",
-            "imap-login: Logged in: method=PLAIN, rip=192.0.2.1, TLS, session=<a>, user=<a@b>",
+            "imap-login: Logged in: method=PLAIN, client=192.0.2.1, TLS, session=<a>, login=<a@b>",
             ["login imap ok"],
         ),
         (
             "dovecot",
             "managesieve-login: Login aborted: Connection closed (auth failed, 1 attempts in 2 "
-            "secs) (auth_failed): method=PLAIN, rip=192.0.2.1, TLS, session=<a>, user=<a@b>",
+            "secs) (auth_failed): method=PLAIN, client=192.0.2.1, TLS, session=<a>, login=<a@b>",
             ["login managesieve fail"],
         ),
         # Who connects and leaves, as each health check does, has not tried to log in.
         (
             "dovecot",
             "imap-login: Login aborted: Connection closed (no auth attempts in 0 secs) "
-            "(no_auth_attempts): rip=127.0.0.1, TLS, session=<a>, user=<>",
+            "(no_auth_attempts): client=127.0.0.1, TLS, session=<a>, login=<>",
             [],
         ),
         (
             "dovecot",
-            "lmtp(a@b.test)<71><aj>: sieve: failed to store into mailbox 'INBOX': full: msgid=<a>",
+            "lmtp(a@b.test)<71><aj>: sieve: failed to store into mailbox 'INBOX': full",
             ["store-error"],
         ),
         (
@@ -194,7 +194,7 @@ def test_what_strangers_write_makes_no_sample_and_no_address_gets_through(text: 
         ("inbound", f"session={S} spf={text} disposition={text} from={text}"),
         ("submission", f"session={S} author={text} signed={text},mail"),
         ("submission", f"session={S} domain={text} could not be signed: x"),
-        ("dovecot", f"imap-login: Logged in: rip=1.2.3.4, session=<a>, user=<{text}>"),
+        ("dovecot", f"imap-login: Logged in: client=1.2.3.4, session=<a>, login=<{text}>"),
         ("logins", f"blocked {text} for 3 minutes"),
     ]
     for program, message in lines:
