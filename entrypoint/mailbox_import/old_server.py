@@ -28,6 +28,7 @@ PORTS: dict[Security, int] = {"TLS": 993, "STARTTLS": 143, "none": 143}
 _SILENT = 60.0  # seconds without a byte
 _ANSWER = 120.0  # seconds for a whole answer, and more for messages:
 _SLOWEST = 20_000  # bytes a second
+_GOODBYE = 1.0  # seconds that the end of a session may take
 _AT_ONCE = 2000  # messages that are listed in one answer
 _MOST = 2_000_000  # messages of a folder
 # RFC 3501 §9: a flag is an atom, a system flag with a backslash before it.
@@ -146,7 +147,7 @@ class OldServer:
     def close(self) -> None:
         """End the session, whatever became of it."""
         if self._client is not None:
-            with suppress(Exception), within(2.0):
+            with suppress(Exception), within(_GOODBYE):
                 self._client.logout()
         self._drop()
 
