@@ -1,7 +1,7 @@
 """imaplib's connections with bounds: how long an answer may take, and how much it may hold.
 
-imaplib reads whatever length a server names, and waits for each piece of an answer anew. Root's
-deadline is a timer, so there is one thread.
+imaplib reads whatever length a server names, and waits for each piece of an answer anew. The
+deadline is a timer of the process, which therefore has one thread.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ def within(seconds: float) -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, over)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

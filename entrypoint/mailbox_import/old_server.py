@@ -52,7 +52,7 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Source:
+class OldMailbox:
     """Where the mailbox is. certificate_file: of an authority beside those that all trust."""
 
     host: str
@@ -89,7 +89,7 @@ class OldMessage:
 
 
 @dataclass(frozen=True)
-class Listing:
+class FolderList:
     """All folders. prefix: what the names of a person's own begin with, such as `INBOX.`."""
 
     folders: tuple[OldFolder, ...]
@@ -100,7 +100,7 @@ class Listing:
 class OldServer:
     """One session, which can be begun anew."""
 
-    def __init__(self, source: Source, password: str) -> None:
+    def __init__(self, source: OldMailbox, password: str) -> None:
         self.source, self._password = source, password
         self._client: BoundedClient | None = None
 
@@ -157,7 +157,7 @@ class OldServer:
             with suppress(Exception):
                 client.shutdown()
 
-    def listing(self) -> Listing:
+    def listing(self) -> FolderList:
         """Every folder, in the server's order."""
         with self._asked() as client:
             typ, subscribed = client.imap.lsub('""', "*")
@@ -168,7 +168,7 @@ class OldServer:
                 raise RefusedError("it does not list its folders")
             lines = [each for each in data if each]
             folders = tuple(_folders(data, names))
-            return Listing(folders, _prefix(client), _heads(lines) - len(folders))
+            return FolderList(folders, _prefix(client), _heads(lines) - len(folders))
 
     def messages(self, folder: OldFolder) -> tuple[int, list[OldMessage]]:
         """A folder's UIDVALIDITY, and all its messages; the folder is open from then on."""

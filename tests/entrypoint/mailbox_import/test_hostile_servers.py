@@ -16,7 +16,7 @@ from entrypoint.mailbox_import import bounded_imap, old_server, transfer
 from entrypoint.mailbox_import.folder_names import planned
 from entrypoint.mailbox_import.mailbox_here import MailboxHere
 from entrypoint.mailbox_import.old_server import LostError, OldServer, RefusedError
-from entrypoint.mailbox_import.record import Record, record_in
+from entrypoint.mailbox_import.record import ImportRecord, record_in
 from entrypoint.mailbox_import.transfer import FolderResult, StoppedError, Transfer
 
 from .servers import HostileServer, MemoryMailbox, is_body, serving
@@ -34,8 +34,8 @@ def mail(count: int, word: str = "m") -> dict[int, bytes]:
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "_LONGEST_PAUSE", 0.0)
     monkeypatch.setattr(transfer, "_SILENT_COUNTS", 6)
-    monkeypatch.setattr(old_server, "_ANSWER", 0.1)
-    monkeypatch.setattr(old_server, "_GOODBYE", 0.02)
+    monkeypatch.setattr(old_server, "_ANSWER", 0.2)
+    monkeypatch.setattr(old_server, "_GOODBYE", 0.1)
 
 
 def bring(server: HostileServer, here: MemoryMailbox, home: Path) -> list[FolderResult]:
@@ -245,9 +245,9 @@ def test_cut_off_at_any_write_nothing_is_lost_or_doubled(
     monkeypatch.setattr(transfer, "_BATCH", 4)
     server, here = HostileServer({b"INBOX": mail(10), b"Work": mail(3, "w")}), MemoryMailbox()
     writes = 0
-    write = Record._write
+    write = ImportRecord._write
 
-    def failing(self: Record, **content: object) -> None:
+    def failing(self: ImportRecord, **content: object) -> None:
         nonlocal writes
         writes += 1
         if writes == step + 2:
@@ -255,7 +255,7 @@ def test_cut_off_at_any_write_nothing_is_lost_or_doubled(
         write(self, **content)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Record, "_write", failing)
+        patched.setattr(ImportRecord, "_write", failing)
         with pytest.raises(OSError, match="No space"):
             bring(server, here, tmp_path)
     # Meanwhile mail comes that was never there.
