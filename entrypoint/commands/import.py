@@ -26,12 +26,13 @@ from entrypoint.mailbox_import.old_server import (
     OldServer,
     RefusedError,
     Security,
-    Source,
+    OldMailbox,
 )
 from entrypoint.mailbox_import.record import NAME, BusyError, DamagedError, record_in
 from entrypoint.mailbox_import.transfer import FolderResult, StoppedError, Transfer
 from entrypoint.paths import DATA
 from entrypoint.resolv_conf import preloaded
+from entrypoint.supervise.become import PATH
 from entrypoint.text import counted, printable, table
 
 _VMAIL = "vmail"
@@ -77,8 +78,8 @@ def command(
     security: Security = "STARTTLS" if starttls else "none" if plaintext else "TLS"
     source = _source(host, user or address, security, certificate_file)
     _check_account(ctx, address)
-    password = _password(password_file, source)
     _ask_our_name_servers()
+    password = _password(password_file, source)
     _become_vmail()
     old, here = OldServer(source, password), MailboxHere(address)
     local, _, domain = address.rpartition("@")
@@ -112,7 +113,7 @@ def command(
         sys.exit(1)
 
 
-def _source(host: str, login: str, security: Security, certificate: Path | None) -> Source:
+def _source(host: str, login: str, security: Security, certificate: Path | None) -> OldMailbox:
     try:
         parts = urlsplit(f"//{host}")
         name, port = parts.hostname or "", parts.port
@@ -120,7 +121,7 @@ def _source(host: str, login: str, security: Security, certificate: Path | None)
         name, port = "", None
     if not name or parts.netloc != host or "@" in host:
         raise click.BadParameter("it is HOST or HOST:PORT, such as imap.old.example:993")
-    return Source(name, PORTS[security] if port is None else port, security, login, certificate)
+    return OldMailbox(name, PORTS[security] if port is None else port, security, login, certificate)
 
 
 def _check_account(ctx: click.Context, address: str) -> None:
@@ -139,7 +140,7 @@ def _check_account(ctx: click.Context, address: str) -> None:
         sys.exit(2)
 
 
-def _password(path: Path | None, source: Source) -> str:
+def _password(path: Path | None, source: OldMailbox) -> str:
     if path is not None:
         text = path.read_text("utf-8")
     elif sys.stdin.isatty():
@@ -156,11 +157,11 @@ def _password(path: Path | None, source: Source) -> str:
 
 
 def _ask_our_name_servers() -> None:
-    """The resolver of a command asks DNS_SERVERS only by a library that is there from its start."""
+    """The resolver asks DNS_SERVERS only by a library that is there from a process's start."""
     wanted = preloaded()
-    if wanted and "LD_PRELOAD" not in os.environ:
+    if wanted and wanted["LD_PRELOAD"] not in Path("/proc/self/maps").read_text("utf-8"):
         sys.stdout.flush()
-        os.execve(sys.argv[0], sys.argv, {**os.environ, **wanted})  # noqa: S606
+        os.execve(sys.argv[0], sys.argv, {"PATH": PATH, "LANG": "C.UTF-8", **wanted})  # noqa: S606
 
 
 def _become_vmail() -> None:

@@ -1,7 +1,7 @@
 """imaplib's connections with bounds: how long an answer may take, and how much it may hold.
 
-imaplib reads whatever length a server names, and waits for each piece of an answer anew. Root's
-deadline is a timer, so there is one thread.
+imaplib reads whatever length a server names, and waits for each piece of an answer anew. The
+deadline is a timer of the process, which therefore has one thread.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]
         arguments: list[Any] = [self.ssl_context] if self.ssl else []
         kind: Any = _Tls if self.ssl else _Bare
         found: imaplib.IMAP4 = kind(self.host, self.port, *arguments, self._timeout.connect)
+        # imaplib sends a command in two pieces; the second would wait 40 ms.
+        found.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return found
 
     @property
@@ -107,7 +109,9 @@ def within(seconds: float) -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, over)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

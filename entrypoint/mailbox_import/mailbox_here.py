@@ -86,7 +86,7 @@ class MailboxHere:
                 stdin=its.fileno(),
                 stdout=its.fileno(),
                 stderr=subprocess.DEVNULL,
-                env={"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": os.environ.get("TZ", "UTC")},
+                env={"PATH": os.defpath, "LANG": "C.UTF-8"},
                 cwd="/",
             )
         try:

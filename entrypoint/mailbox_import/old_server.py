@@ -28,6 +28,7 @@ PORTS: dict[Security, int] = {"TLS": 993, "STARTTLS": 143, "none": 143}
 _SILENT = 60.0  # seconds without a byte
 _ANSWER = 120.0  # seconds for a whole answer, and more for messages:
 _SLOWEST = 20_000  # bytes a second
+_GOODBYE = 1.0  # seconds that the end of a session may take
 _AT_ONCE = 2000  # messages that are listed in one answer
 _MOST = 2_000_000  # messages of a folder
 # RFC 3501 §9: a flag is an atom, a system flag with a backslash before it.
@@ -51,7 +52,7 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class Source:
+class OldMailbox:
     """Where the mailbox is. certificate_file: of an authority beside those that all trust."""
 
     host: str
@@ -88,7 +89,7 @@ class OldMessage:
 
 
 @dataclass(frozen=True)
-class Listing:
+class FolderList:
     """All folders. prefix: what the names of a person's own begin with, such as `INBOX.`."""
 
     folders: tuple[OldFolder, ...]
@@ -99,7 +100,7 @@ class Listing:
 class OldServer:
     """One session, which can be begun anew."""
 
-    def __init__(self, source: Source, password: str) -> None:
+    def __init__(self, source: OldMailbox, password: str) -> None:
         self.source, self._password = source, password
         self._client: BoundedClient | None = None
 
@@ -146,7 +147,7 @@ class OldServer:
     def close(self) -> None:
         """End the session, whatever became of it."""
         if self._client is not None:
-            with suppress(Exception), within(2.0):
+            with suppress(Exception), within(_GOODBYE):
                 self._client.logout()
         self._drop()
 
@@ -156,7 +157,7 @@ class OldServer:
             with suppress(Exception):
                 client.shutdown()
 
-    def listing(self) -> Listing:
+    def listing(self) -> FolderList:
         """Every folder, in the server's order."""
         with self._asked() as client:
             typ, subscribed = client.imap.lsub('""', "*")
@@ -167,7 +168,7 @@ class OldServer:
                 raise RefusedError("it does not list its folders")
             lines = [each for each in data if each]
             folders = tuple(_folders(data, names))
-            return Listing(folders, _prefix(client), _heads(lines) - len(folders))
+            return FolderList(folders, _prefix(client), _heads(lines) - len(folders))
 
     def messages(self, folder: OldFolder) -> tuple[int, list[OldMessage]]:
         """A folder's UIDVALIDITY, and all its messages; the folder is open from then on."""

@@ -67,7 +67,7 @@ class Brought:
     half: Position | None = None
 
 
-class Record:
+class ImportRecord:
     """The file, opened and locked for as long as the import goes on."""
 
     def __init__(self, descriptor: int) -> None:
@@ -185,7 +185,7 @@ class Record:
 
 
 @contextmanager
-def record_in(home: Path) -> Iterator[Record]:
+def record_in(home: Path) -> Iterator[ImportRecord]:
     """The record of an account. Raises BusyError, DamagedError and OSError."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -195,6 +195,6 @@ def record_in(home: Path) -> Iterator[Record]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BusyError from None
-        yield Record(descriptor)
+        yield ImportRecord(descriptor)
     finally:
         os.close(descriptor)

@@ -22,7 +22,7 @@ from entrypoint.mailbox_import.mailbox_here import (
     digest,
 )
 from entrypoint.mailbox_import.old_server import LostError, OldMessage, OldServer, RefusedError
-from entrypoint.mailbox_import.record import FolderKey, Record
+from entrypoint.mailbox_import.record import FolderKey, ImportRecord
 
 _BATCH, _BATCH_SIZE = 50, 8 << 20  # messages, bytes
 # How often in a row the old server may be lost with nothing brought; one that is silent counts
@@ -100,7 +100,7 @@ class Transfer:
         self,
         old: OldServer,
         here: MailboxHere,
-        record: Record,
+        record: ImportRecord,
         told: Callable[[Sequence[FolderResult]], None] = lambda _: None,
     ) -> None:
         self._old, self._here, self._record, self._told = old, here, record, told

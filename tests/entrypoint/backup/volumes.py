@@ -45,6 +45,7 @@ FILES: dict[str, bytes | None] = {
     "data/accounts/logins/last-used.json": b"{}",
     f"data/{HOME}/sieve/my-rules.sieve": b"keep;",
     f"data/{HOME}/.dovecot.lda-dupes": b"dupes",
+    f"data/{HOME}/imported": b"{}\n",
     f"data/{MAILDIR}/new/1795752836.M1P1.host,S=5": b"hello",
     f"data/{MAILDIR}/.Projects.2024/cur/1795752837.M2P1.host,S=5:2,Sab": b"world",
     f"data/{MAILDIR}/.&ANw-n&AO8-code/new": None,

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from entrypoint.mailbox_import.mailbox_here import NewMessage, NotTakenError, Position, digest
-from entrypoint.mailbox_import.old_server import Source
+from entrypoint.mailbox_import.old_server import OldMailbox
 
 # A command of a client → what is sent for it; None: the connection ends.
 Answer = Callable[[bytes], bytes | None]
@@ -76,7 +76,7 @@ def _serve(server: HostileServer, client: socket.socket) -> None:
 
 
 @contextmanager
-def serving(server: HostileServer) -> Iterator[Source]:
+def serving(server: HostileServer) -> Iterator[OldMailbox]:
     """The server, at a port of its own."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -88,7 +88,7 @@ def serving(server: HostileServer) -> Iterator[Source]:
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
-        yield Source("127.0.0.1", listener.getsockname()[1], "none", "alice")
+        yield OldMailbox("127.0.0.1", listener.getsockname()[1], "none", "alice")
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(5)
 
