@@ -23,6 +23,8 @@ from .witness import Health, Logins, Watch
 RECOVERS_WITHIN = 180.0
 DRAINS_WITHIN = 300.0
 ACCEPTED_WITHIN = 60.0
+# How long a fault lasts at most in a short run.
+BRIEFLY = 2.0
 # After a cut, what was under way comes to its end: an answer that nobody waits for any more.
 AFTERMATH = 5.0
 
@@ -167,7 +169,7 @@ class Run:
             wait_until(lambda: senders.open <= left, "mail to move", 30)
         senders.take_seen()
         least, most = fault.seconds
-        lasts = least if self._short else self._chosen.uniform(least, most)
+        lasts = min(least, BRIEFLY) if self._short else self._chosen.uniform(least, most)
         begin = time.time()
         try:
             with fault.act(self._scene, self._chosen) as what:
