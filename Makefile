@@ -9,7 +9,12 @@ PYTHON := $(VENV)/bin/python
 # How long `make fuzz` goes on.
 FUZZ_SECONDS := 60
 
-.PHONY: help up down test lint sbom reliability bench bench-test-target fuzz
+# Of the soak: in which order all fails (another each time), and how long faults begin.
+MESSAGES := 50000
+SEED :=
+MINUTES := 60
+
+.PHONY: help up down test lint sbom reliability soak bench bench-test-target fuzz
 .SILENT:
 
 help:
@@ -19,6 +24,7 @@ help:
 	echo 'make lint   ruff, mypy and hadolint only'
 	echo 'make sbom   what is in the image, as CycloneDX, into build/sbom.cdx.json; IMAGE=… for another one'
 	echo 'make reliability  the long faults: load, restarts, full disks, hung parts; about three hours'
+	echo 'make soak   50,000 messages while everything fails that can fail, MESSAGES=…, SEED=…, MINUTES=60; then a table'
 	echo 'make bench  what filters, mailboxes, a start and the whole way cost, into bench/results.md; 20 minutes, four with QUICK=1'
 	echo 'make bench-test-target  the same for MODE=test, beside MailDev and aiosmtpd; ten minutes, two with QUICK=1'
 	echo 'make fuzz   hostile bytes for the protocol and the parsers, FUZZ_SECONDS=60'
@@ -41,6 +47,11 @@ test: $(VENV)/.chromium
 # The long forms of what `make test` runs for some seconds each, one after the other.
 reliability: $(VENV)/.complete
 	tests/engine.sh run $(PYTHON) -m pytest -m reliability tests/container
+
+# In containers of its own, which end with it, interrupted or not. OUTPUT=FILE gets the table, too.
+soak: $(VENV)/.complete
+	tests/engine.sh run $(PYTHON) -m tests.soak --messages $(MESSAGES) --minutes $(MINUTES) \
+		$(if $(SEED),--seed $(SEED)) $(if $(OUTPUT),--output $(OUTPUT))
 
 lint: $(VENV)/.complete
 	$(PYTHON) -m ruff check --quiet .

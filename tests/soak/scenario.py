@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections import Counter
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from random import Random
 
 from ..container.harness.shell import CommandError, attempt, wait_until
 from ..container.harness.world import World
 from .faults import Fault, schedule
 from .ledger import Interval, Ledger, Tally
+from .report import Event, Report
 from .scene import Scene
 from .senders import Senders
 from .ways import INBOUND, OUTBOUND, PROBE, SECRET, USERS, task, tasks
@@ -23,76 +22,10 @@ from .witness import Health, Logins, Watch
 RECOVERS_WITHIN = 180.0
 DRAINS_WITHIN = 300.0
 ACCEPTED_WITHIN = 60.0
+# How long a fault lasts at most in a short run.
+BRIEFLY = 2.0
 # After a cut, what was under way comes to its end: an answer that nobody waits for any more.
 AFTERMATH = 5.0
-
-
-@dataclass
-class Event:
-    """A fault as it was. recovery: seconds from its end until a message that was accepted after it
-    is where it belongs; None where that was not seen. seen: what clients were told, how often.
-    """
-
-    fault: Fault
-    what: str
-    interval: Interval
-    recovery: float | None = None
-    health: Counter[str] = field(default_factory=Counter)
-    seen: Counter[str] = field(default_factory=Counter)
-
-
-@dataclass
-class Report:
-    """What a run saw."""
-
-    messages: int
-    seed: int
-    seconds: float
-    tally: Tally
-    events: list[Event]
-    left_out: int
-    logins: Counter[str]
-    refused_for_good: list[str]
-    unaccepted: int
-    doubts: int
-    backups: list[tuple[bool, int, set[int], str]]
-    drained: float
-    log_lines: int
-    log_oddities: list[str]
-    traced: bool
-    healthy: bool
-
-    def problems(self) -> list[str]:
-        """What must not be, in words; nothing where all is well."""
-        found = [f"{name}: {what}" for name, each in self.tally.wrong.items() for what in each]
-        found += [f"refused for good: {said}" for said in self.refused_for_good]
-        found += [
-            f"a backup that is not whole: {said}, {len(missing)} missing: {sorted(missing)[:5]}"
-            for whole, _, missing, said in self.backups
-            if not whole or missing
-        ]
-        found += [
-            f"no recovery after: {each.fault.name}, {each.what}"
-            for each in self.events
-            if each.recovery is None
-        ]
-        found += [
-            f"{each.fault.name}: {each.what}"
-            for each in self.events
-            if each.what.startswith("failed")
-        ]
-        found += [f"in the log: {line}" for line in self.log_oddities]
-        if wrong := self.logins["told that the password is wrong"]:
-            found.append(f"{wrong} logins with the right password were told that it is wrong")
-        if self.unaccepted:
-            found.append(f"{self.unaccepted} messages were never accepted")
-        if self.left_out:
-            found.append(f"{self.left_out} faults did not fit into the time")
-        if not self.traced:
-            found.append("`signpost trace` knows nothing of the last message")
-        if not self.healthy:
-            found.append("unhealthy in the end")
-        return found
 
 
 class Run:
@@ -167,7 +100,7 @@ class Run:
             wait_until(lambda: senders.open <= left, "mail to move", 30)
         senders.take_seen()
         least, most = fault.seconds
-        lasts = least if self._short else self._chosen.uniform(least, most)
+        lasts = min(least, BRIEFLY) if self._short else self._chosen.uniform(least, most)
         begin = time.time()
         try:
             with fault.act(self._scene, self._chosen) as what:

@@ -5,26 +5,18 @@ A thread for each session. It must not know what happens to the server meanwhile
 
 from __future__ import annotations
 
-import contextlib
 import heapq
-import imaplib
 import itertools
-import smtplib
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
-from typing import Protocol as Shape
 
-from ..container.harness.imap import any_certificate
 from .ledger import Ledger
 from .numbered import compose
-from .ways import APPENDED, SECRET, Protocol, Task
+from .sessions import CONNECTING, FAILURES, PATIENCE, NoAnswerError, Session, connect
+from .ways import Protocol, Task
 
-# An answer to the data is waited for so long; RFC 5321 4.5.3.2.6 asks for ten minutes, after which
-# a soak would be over.
-PATIENCE = 60.0
-CONNECTING = 10.0
 LONGEST_PAUSE = 3.0
 PER_SESSION = 60
 _NAMES: dict[Protocol, str] = {
@@ -39,97 +31,6 @@ SESSIONS: tuple[Protocol, ...] = (
     *("submission",) * 2,
     "imap",
 )
-
-
-class AnswerError(Exception):
-    """Any answer that is not the one that was hoped for."""
-
-
-class NoAnswerError(Exception):
-    """All was sent, and the answer did not come."""
-
-
-class Session(Shape):
-    """A connection over which messages are handed in. It raises what is in _FAILURES."""
-
-    def send(self, each: Task, content: bytes) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class SmtpSession:
-    """Port 25, or 465 and 587 with a login."""
-
-    def __init__(self, host: str, protocol: Protocol, login: str) -> None:
-        if protocol == "submissions":
-            self._smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-                host, 465, "client.example", timeout=CONNECTING, context=any_certificate()
-            )
-        else:
-            port = 587 if protocol == "submission" else 25
-            self._smtp = smtplib.SMTP(host, port, "client.example", timeout=CONNECTING)
-        assert self._smtp.sock is not None
-        self._smtp.sock.settimeout(PATIENCE)
-        try:
-            if protocol == "submission":
-                self._smtp.starttls(context=any_certificate())
-            if protocol != "smtp":
-                self._smtp.user, self._smtp.password = login, SECRET
-                self._smtp.ehlo_or_helo_if_needed()
-                self._ok(self._smtp.auth("PLAIN", self._smtp.auth_plain), 235)
-            else:
-                self._ok(self._smtp.ehlo())
-        except BaseException:
-            self.close()
-            raise
-
-    def send(self, each: Task, content: bytes) -> None:
-        """Back after the 250."""
-        self._ok(self._smtp.mail(each.sender))
-        self._ok(self._smtp.rcpt(each.recipient))
-        self._ok(self._smtp.docmd("DATA"), 354)
-        stuffed = content.replace(b"\r\n.", b"\r\n..")
-        try:
-            self._smtp.send(stuffed + b".\r\n")
-            said = self._smtp.getreply()
-        except (OSError, smtplib.SMTPServerDisconnected) as error:
-            raise NoAnswerError(f"no answer to the data: {type(error).__name__}") from None
-        self._ok(said)
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._smtp.close()
-
-    @staticmethod
-    def _ok(said: tuple[int, bytes], code: int = 250) -> None:
-        if said[0] != code:
-            raise AnswerError(f"{said[0]} {said[1].decode(errors='replace')}")
-
-
-class ImapSession:
-    """APPEND into a folder."""
-
-    def __init__(self, host: str, login: str) -> None:
-        self._imap = imaplib.IMAP4_SSL(host, 993, ssl_context=any_certificate(), timeout=CONNECTING)
-        try:
-            self._imap.sock.settimeout(PATIENCE)
-            self._imap.login(login, SECRET)
-        except BaseException:
-            self.close()
-            raise
-
-    def send(self, each: Task, content: bytes) -> None:
-        """Back after the OK."""
-        try:
-            kind, data = self._imap.append(APPENDED, "", "", content)
-        except (OSError, imaplib.IMAP4.abort) as error:
-            raise NoAnswerError(f"no answer to APPEND: {type(error).__name__}") from None
-        if kind != "OK":
-            raise AnswerError(f"{kind} {data}")
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._imap.shutdown()
 
 
 class Senders:
@@ -195,10 +96,10 @@ class Senders:
         while time.monotonic() < until and not self._stop.is_set():
             session = None
             try:
-                session = self._connect(each)
+                session = connect(self._host, each)
                 self._hand_over(session, each)
                 return True
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._note(each, error)
                 self._stop.wait(0.1)
             finally:
@@ -239,10 +140,10 @@ class Senders:
                     if session:
                         session.close()
                     session, whose, sent = None, login, 0
-                    session = self._connect(each)
+                    session = connect(self._host, each)
                 self._hand_over(session, each)
                 sent += 1
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._note(each, error)
                 if session:
                     session.close()
@@ -251,11 +152,6 @@ class Senders:
                     self._put(each, tries + 1, min(0.2 * 2**tries, LONGEST_PAUSE))
         if session:
             session.close()
-
-    def _connect(self, each: Task) -> Session:
-        if each.protocol == "imap":
-            return ImapSession(self._host, each.recipient)
-        return SmtpSession(self._host, each.protocol, each.sender)
 
     def _hand_over(self, session: Session, each: Task) -> None:
         content = compose(self._run, each.entry.number, each.sender, each.recipient)
@@ -276,12 +172,3 @@ class Senders:
 
 def _for_good(said: str) -> bool:
     return said.startswith(("5", "(5")) or "AUTHENTICATIONFAILED" in said
-
-
-_FAILURES: tuple[type[Exception], ...] = (
-    OSError,
-    AnswerError,
-    NoAnswerError,
-    smtplib.SMTPException,
-    imaplib.IMAP4.error,
-)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from .faults import FAULTS
 from .ledger import COLUMNS
-from .scenario import Event, Report
+from .report import Event, Report
 
 _LONGEST = 100
 
