@@ -63,6 +63,7 @@ COLUMNS = (
     "bounced",
     "queued",
     "lost",
+    "no bounce: full queue",
     "in part",
     "misplaced",
     "bounced without cause",
@@ -86,6 +87,7 @@ class Tally:
     def __init__(self) -> None:
         self.counts: dict[str, dict[str, int]] = {}
         self.wrong: dict[str, list[str]] = {name: [] for name in FAULTS}
+        self.gone: set[int] = set()  # numbers of which there is nothing
 
     def add(self, way: str, fate: str, what: str = "") -> None:
         """One more."""
@@ -134,8 +136,12 @@ class Ledger:
                 if each.accepted is not None and each.accepted < moment
             }
 
-    def compare(self, found: Iterable[Found], cuts: Sequence[Interval]) -> Tally:
-        """What became of each number."""
+    def compare(
+        self, found: Iterable[Found], cuts: Sequence[Interval], full: Sequence[Interval] = ()
+    ) -> Tally:
+        """What became of each number. full: when what was accepted may have been refused outside
+        while the queue had no room for a bounce, which smtpd then forgets (docs/upstream.md).
+        """
         by_number: dict[int, list[Found]] = {}
         for each in found:
             if each.kind == "notice":
@@ -143,7 +149,7 @@ class Ledger:
             by_number.setdefault(each.number, []).append(each)
         tally = Tally()
         for entry in self.entries.values():
-            _judge(entry, by_number.pop(entry.number, []), cuts, tally)
+            _judge(entry, by_number.pop(entry.number, []), cuts, full, tally)
         # What has no number, or one that nobody sent: somebody made a message of something else.
         for rest in by_number.values():
             for each in rest:
@@ -151,7 +157,13 @@ class Ledger:
         return tally
 
 
-def _judge(entry: Entry, found: list[Found], cuts: Sequence[Interval], tally: Tally) -> None:
+def _judge(
+    entry: Entry,
+    found: list[Found],
+    cuts: Sequence[Interval],
+    full: Sequence[Interval],
+    tally: Tally,
+) -> None:
     what = f"{entry}: {found}"
     tally.add(entry.way, "numbered")
     if entry.accepted is not None:
@@ -166,7 +178,10 @@ def _judge(entry: Entry, found: list[Found], cuts: Sequence[Interval], tally: Ta
     elif waits:
         tally.add(entry.way, "queued", what)
     elif entry.accepted is not None:
-        tally.add(entry.way, "lost", what)
+        rejected = entry.refused or any(each.kind == "rejected" for each in found)
+        tally.gone.add(entry.number)
+        no_room = rejected and any(interval.has(entry.accepted) for interval in full)
+        tally.add(entry.way, "no bounce: full queue" if no_room else "lost", what)
     if any(not each.whole for each in found if each.kind in ("message", "rejected")):
         tally.add(entry.way, "in part", what)
     stray = [each for each in found if each.kind in ("message", "unknown") and each not in copies]

@@ -66,7 +66,8 @@ def _beside(report: Report) -> Iterable[Sequence[object]]:
     yield "tries whose data had no answer", f"{report.doubts:,}"
     yield "messages that were refused for good", f"{len(report.refused_for_good):,}"
     yield "messages that were never accepted", f"{report.unaccepted:,}"
-    whole = sum(done and not missing for done, _, missing, _ in report.backups)
+    gone = report.tally.gone
+    whole = sum(done and not missing - gone for done, _, missing, _ in report.backups)
     yield (
         "backups meanwhile",
         f"{len(report.backups)}, {whole} of them whole, with all that was accepted before",

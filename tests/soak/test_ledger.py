@@ -107,6 +107,15 @@ def test_a_message_that_the_outside_refuses(found: list[Found], fate: set[str]) 
     assert fates(ledger.compare(found, [CUT])) == fate
 
 
+@pytest.mark.parametrize(("refused", "fate"), [(True, "no bounce: full queue"), (False, "lost")])
+def test_a_bounce_for_which_the_queue_had_no_room(refused: bool, fate: str) -> None:
+    ledger = Ledger()
+    entry(ledger, refused=refused)
+    assert fates(ledger.compare([], [], [Interval(40.0, 55.0)])) == {fate}
+    elsewhere = ledger.compare([], [], [Interval(51.0, 55.0)])
+    assert fates(elsewhere) == {"lost"}
+
+
 def test_every_fault_is_named_with_what_was_found() -> None:
     ledger = Ledger()
     entry(ledger)
