@@ -20,6 +20,7 @@ Kind = Literal["message", "bounce", "rejected", "queued", "notice", "unknown"]
 @dataclass
 class Entry:
     """One number. places: where it may arrive. refused: its recipient does not exist outside.
+    onward: seconds from a hand-over that may be cut off until what was handed over arrives.
 
     accepted: when it was answered 250. doubts: when tries ended without an answer.
     """
@@ -28,6 +29,7 @@ class Entry:
     way: str
     places: frozenset[str]
     refused: bool = False
+    onward: float = 0.0
     accepted: float | None = None
     doubts: list[float] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
@@ -51,9 +53,9 @@ class Interval:
     begin: float
     end: float
 
-    def has(self, moment: float) -> bool:
-        """Whether a moment is in it."""
-        return self.begin <= moment <= self.end
+    def has(self, moment: float, later: float = 0.0) -> bool:
+        """Whether a moment is in it, or so much later."""
+        return self.begin <= moment <= self.end + later
 
 
 COLUMNS = (
@@ -109,10 +111,12 @@ class Ledger:
         self._lock = threading.Lock()
         self._accepted = 0
 
-    def open(self, way: str, places: Iterable[str], *, refused: bool = False) -> Entry:
+    def open(
+        self, way: str, places: Iterable[str], *, refused: bool = False, onward: float = 0.0
+    ) -> Entry:
         """A new number."""
         with self._lock:
-            entry = Entry(len(self.entries) + 1, way, frozenset(places), refused)
+            entry = Entry(len(self.entries) + 1, way, frozenset(places), refused, onward)
             self.entries[entry.number] = entry
             return entry
 
@@ -203,7 +207,7 @@ def _count_doubles(
             tally.add(entry.way, "doubled where SMTP cannot know")
         return
     moments = sorted(each.at for each in ends)[:-1] if one else [each.at for each in ends]
-    cut = sum(any(interval.has(moment) for interval in cuts) for moment in moments)
+    cut = sum(any(each.has(moment, entry.onward) for each in cuts) for moment in moments)
     known = more <= cut and one > 0
     fate = "doubled where SMTP cannot know" if known else "doubled otherwise"
     tally.add(entry.way, fate, what)

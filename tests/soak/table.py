@@ -107,6 +107,7 @@ def _plain(text: str) -> str:
     """Without what is another each time."""
     text = re.sub(r"\[\d{4}-\d\d-\d\d \S+\] \(.*?secs\)\.?", "", text)
     text = re.sub(r"(?<![\w.])[0-9a-f]{8,}\b|\d+(\.\d+)? (s|MiB|seconds?)\b|\b\d{5,}\b", "…", text)
+    text = re.sub(r"(smtpctl show queue:).*", r"\1 …", text)
     return " ".join(text.split())
 
 
