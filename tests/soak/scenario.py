@@ -24,7 +24,7 @@ RECOVERS_WITHIN = 180.0
 DRAINS_WITHIN = 300.0
 ACCEPTED_WITHIN = 60.0
 # How long a fault lasts at most in a short run.
-BRIEFLY = 2.0
+BRIEFLY = 1.0
 # After a cut, what was under way comes to its end: an answer that nobody waits for any more.
 AFTERMATH = 5.0
 # How long after its 250 a message may be refused outside, where nothing is wrong.
