@@ -27,6 +27,8 @@ ACCEPTED_WITHIN = 60.0
 BRIEFLY = 1.0
 # After a cut, what was under way comes to its end: an answer that nobody waits for any more.
 AFTERMATH = 5.0
+# Until smtpd has noted that the next hop has a message, on a machine with much else to do.
+NOTED_WITHIN = 3.0
 # How long after its 250 a message may be refused outside, where nothing is wrong.
 DELIVERED_WITHIN = 30.0
 
@@ -212,7 +214,7 @@ class Run:
 
 
 def _around(begin: float, end: float) -> Interval:
-    return Interval(begin - 1, end + AFTERMATH)
+    return Interval(begin - NOTED_WITHIN, end + AFTERMATH)
 
 
 def _is_json(line: bytes) -> bool:
