@@ -8,7 +8,7 @@ from ..soak.scenario import Run
 from ..soak.table import markdown
 from .harness.world import World
 
-MESSAGES = 1_500
+MESSAGES = 1_200
 
 
 def test_nothing_is_lost_whatever_fails(world: World, image: None) -> None:

@@ -20,6 +20,7 @@ Kind = Literal["message", "bounce", "rejected", "queued", "notice", "unknown"]
 @dataclass
 class Entry:
     """One number. places: where it may arrive. refused: its recipient does not exist outside.
+    onward: seconds from a hand-over that may be cut off until what was handed over arrives.
 
     accepted: when it was answered 250. doubts: when tries ended without an answer.
     """
@@ -28,6 +29,7 @@ class Entry:
     way: str
     places: frozenset[str]
     refused: bool = False
+    onward: float = 0.0
     accepted: float | None = None
     doubts: list[float] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
@@ -51,9 +53,9 @@ class Interval:
     begin: float
     end: float
 
-    def has(self, moment: float) -> bool:
-        """Whether a moment is in it."""
-        return self.begin <= moment <= self.end
+    def has(self, moment: float, later: float = 0.0) -> bool:
+        """Whether a moment is in it, or so much later."""
+        return self.begin <= moment <= self.end + later
 
 
 COLUMNS = (
@@ -63,6 +65,7 @@ COLUMNS = (
     "bounced",
     "queued",
     "lost",
+    "no bounce: full queue",
     "in part",
     "misplaced",
     "bounced without cause",
@@ -86,6 +89,7 @@ class Tally:
     def __init__(self) -> None:
         self.counts: dict[str, dict[str, int]] = {}
         self.wrong: dict[str, list[str]] = {name: [] for name in FAULTS}
+        self.gone: set[int] = set()  # numbers of which there is nothing
 
     def add(self, way: str, fate: str, what: str = "") -> None:
         """One more."""
@@ -107,10 +111,12 @@ class Ledger:
         self._lock = threading.Lock()
         self._accepted = 0
 
-    def open(self, way: str, places: Iterable[str], *, refused: bool = False) -> Entry:
+    def open(
+        self, way: str, places: Iterable[str], *, refused: bool = False, onward: float = 0.0
+    ) -> Entry:
         """A new number."""
         with self._lock:
-            entry = Entry(len(self.entries) + 1, way, frozenset(places), refused)
+            entry = Entry(len(self.entries) + 1, way, frozenset(places), refused, onward)
             self.entries[entry.number] = entry
             return entry
 
@@ -134,8 +140,12 @@ class Ledger:
                 if each.accepted is not None and each.accepted < moment
             }
 
-    def compare(self, found: Iterable[Found], cuts: Sequence[Interval]) -> Tally:
-        """What became of each number."""
+    def compare(
+        self, found: Iterable[Found], cuts: Sequence[Interval], full: Sequence[Interval] = ()
+    ) -> Tally:
+        """What became of each number. full: when what was accepted may have been refused outside
+        while the queue had no room for a bounce, which smtpd then forgets (docs/upstream.md).
+        """
         by_number: dict[int, list[Found]] = {}
         for each in found:
             if each.kind == "notice":
@@ -143,7 +153,7 @@ class Ledger:
             by_number.setdefault(each.number, []).append(each)
         tally = Tally()
         for entry in self.entries.values():
-            _judge(entry, by_number.pop(entry.number, []), cuts, tally)
+            _judge(entry, by_number.pop(entry.number, []), cuts, full, tally)
         # What has no number, or one that nobody sent: somebody made a message of something else.
         for rest in by_number.values():
             for each in rest:
@@ -151,7 +161,13 @@ class Ledger:
         return tally
 
 
-def _judge(entry: Entry, found: list[Found], cuts: Sequence[Interval], tally: Tally) -> None:
+def _judge(
+    entry: Entry,
+    found: list[Found],
+    cuts: Sequence[Interval],
+    full: Sequence[Interval],
+    tally: Tally,
+) -> None:
     what = f"{entry}: {found}"
     tally.add(entry.way, "numbered")
     if entry.accepted is not None:
@@ -166,7 +182,10 @@ def _judge(entry: Entry, found: list[Found], cuts: Sequence[Interval], tally: Ta
     elif waits:
         tally.add(entry.way, "queued", what)
     elif entry.accepted is not None:
-        tally.add(entry.way, "lost", what)
+        rejected = entry.refused or any(each.kind == "rejected" for each in found)
+        tally.gone.add(entry.number)
+        no_room = rejected and any(interval.has(entry.accepted) for interval in full)
+        tally.add(entry.way, "no bounce: full queue" if no_room else "lost", what)
     if any(not each.whole for each in found if each.kind in ("message", "rejected")):
         tally.add(entry.way, "in part", what)
     stray = [each for each in found if each.kind in ("message", "unknown") and each not in copies]
@@ -188,7 +207,7 @@ def _count_doubles(
             tally.add(entry.way, "doubled where SMTP cannot know")
         return
     moments = sorted(each.at for each in ends)[:-1] if one else [each.at for each in ends]
-    cut = sum(any(interval.has(moment) for interval in cuts) for moment in moments)
+    cut = sum(any(each.has(moment, entry.onward) for each in cuts) for moment in moments)
     known = more <= cut and one > 0
     fate = "doubled where SMTP cannot know" if known else "doubled otherwise"
     tally.add(entry.way, fate, what)

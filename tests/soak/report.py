@@ -49,9 +49,10 @@ class Report:
         found = [f"{name}: {what}" for name, each in self.tally.wrong.items() for what in each]
         found += [f"refused for good: {said}" for said in self.refused_for_good]
         found += [
+            # What is lost before it cannot be in a backup.
             f"a backup that is not whole: {said}, {len(missing)} missing: {sorted(missing)[:5]}"
             for whole, _, missing, said in self.backups
-            if not whole or missing
+            if not whole or missing - self.tally.gone
         ]
         found += [
             f"no recovery after: {each.fault.name}, {each.what}"

@@ -6,11 +6,12 @@ import json
 import subprocess
 import time
 from contextlib import ExitStack, suppress
+from datetime import datetime
 from random import Random
 
 from ..container.harness.shell import CommandError, attempt, wait_until
 from ..container.harness.world import World
-from .faults import Fault, schedule
+from .faults import Fault, queue_full, schedule
 from .ledger import Interval, Ledger, Tally
 from .report import Event, Report
 from .scene import Scene
@@ -23,9 +24,13 @@ RECOVERS_WITHIN = 180.0
 DRAINS_WITHIN = 300.0
 ACCEPTED_WITHIN = 60.0
 # How long a fault lasts at most in a short run.
-BRIEFLY = 2.0
+BRIEFLY = 1.0
 # After a cut, what was under way comes to its end: an answer that nobody waits for any more.
 AFTERMATH = 5.0
+# Until smtpd has noted that the next hop has a message, on a machine with much else to do.
+NOTED_WITHIN = 3.0
+# How long after its 250 a message may be refused outside, where nothing is wrong.
+DELIVERED_WITHIN = 30.0
 
 
 class Run:
@@ -66,12 +71,12 @@ class Run:
             errors = [each.error for each in watches if each.error] + senders.errors
             for error in errors:
                 raise error
-            tally = self._compare()
+            lines, oddities, ends = self._log()
+            tally = self._compare(ends)
             for event in self._events:
                 end = event.interval.end + (event.recovery or 0.0)
                 event.health = health.during(Interval(event.interval.begin, end))
             entries = self.ledger.entries.values()
-            lines, oddities = self._log()
             return Report(
                 len(entries),
                 self.seed,
@@ -164,18 +169,25 @@ class Run:
             wait_until(empty, "an empty queue", DRAINS_WITHIN)
         return time.monotonic() - begin
 
-    def _compare(self) -> Tally:
-        cuts = [
-            Interval(each.interval.begin - 1, each.interval.end + AFTERMATH)
-            for each in self._events
-            if each.fault.cuts
+    def _compare(self, ends: list[float]) -> Tally:
+        """ends: when smtpd or Dovecot ended, whatever the reason was."""
+        intervals = [(each.fault, each.interval) for each in self._events]
+        cuts = [_around(each.begin, each.end) for fault, each in intervals if fault.cuts]
+        cuts += [_around(end, end) for end in ends]
+        full = [
+            Interval(each.begin - DELIVERED_WITHIN, each.end)
+            for fault, each in intervals
+            if fault.act is queue_full
         ]
         found = [*self._scene.outside.received(), *self._scene.stored()]
-        return self.ledger.compare(found, cuts)
+        return self.ledger.compare(found, cuts, full)
 
-    def _log(self) -> tuple[int, list[str]]:
-        """How many lines it has, and those that are no JSON, or a program's own error."""
+    def _log(self) -> tuple[int, list[str], list[float]]:
+        """How many lines it has; those that are no JSON, or a program's own error; when a program
+        ended.
+        """
         odd: list[str] = []
+        ends: list[float] = []
         count = 0
         command = ["docker", "logs", self._scene.server.container]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as logs:
@@ -184,7 +196,9 @@ class Run:
                 count += 1
                 if len(odd) < 20 and (b"Traceback" in line or not _is_json(line)):
                     odd.append(line.decode(errors="replace").strip()[:300])
-        return count, odd
+                elif b'"message": "exited with' in line or b'"message": "killed by' in line:
+                    ends.append(datetime.fromisoformat(json.loads(line)["time"]).timestamp())
+        return count, odd, ends
 
     def _traced(self) -> bool:
         """Whether the journal knows a message that was accepted at the end."""
@@ -197,6 +211,10 @@ class Run:
             "signpost", "trace", f"<{number}.{self._scene.run}@soak.invalid>"
         )
         return done.returncode == 0 and b"delivered" in done.stdout.lower()
+
+
+def _around(begin: float, end: float) -> Interval:
+    return Interval(begin - NOTED_WITHIN, end + AFTERMATH)
 
 
 def _is_json(line: bytes) -> bool:

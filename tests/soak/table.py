@@ -66,7 +66,8 @@ def _beside(report: Report) -> Iterable[Sequence[object]]:
     yield "tries whose data had no answer", f"{report.doubts:,}"
     yield "messages that were refused for good", f"{len(report.refused_for_good):,}"
     yield "messages that were never accepted", f"{report.unaccepted:,}"
-    whole = sum(done and not missing for done, _, missing, _ in report.backups)
+    gone = report.tally.gone
+    whole = sum(done and not missing - gone for done, _, missing, _ in report.backups)
     yield (
         "backups meanwhile",
         f"{len(report.backups)}, {whole} of them whole, with all that was accepted before",
@@ -106,6 +107,7 @@ def _plain(text: str) -> str:
     """Without what is another each time."""
     text = re.sub(r"\[\d{4}-\d\d-\d\d \S+\] \(.*?secs\)\.?", "", text)
     text = re.sub(r"(?<![\w.])[0-9a-f]{8,}\b|\d+(\.\d+)? (s|MiB|seconds?)\b|\b\d{5,}\b", "…", text)
+    text = re.sub(r"(smtpctl show queue:).*", r"\1 …", text)
     return " ".join(text.split())
 
 

@@ -107,6 +107,23 @@ def test_a_message_that_the_outside_refuses(found: list[Found], fate: set[str]) 
     assert fates(ledger.compare(found, [CUT])) == fate
 
 
+def test_a_copy_that_goes_on_arrives_later_than_the_cut() -> None:
+    found = [copy(125.0), copy(300.0)]
+    for onward, fate in ((0.0, "doubled otherwise"), (30.0, "doubled where SMTP cannot know")):
+        ledger = Ledger()
+        ledger.accept(ledger.open("way", {HERE}, onward=onward), 50.0)
+        assert fates(ledger.compare(found, [CUT])) == {"delivered", fate}
+
+
+@pytest.mark.parametrize(("refused", "fate"), [(True, "no bounce: full queue"), (False, "lost")])
+def test_a_bounce_for_which_the_queue_had_no_room(refused: bool, fate: str) -> None:
+    ledger = Ledger()
+    entry(ledger, refused=refused)
+    assert fates(ledger.compare([], [], [Interval(40.0, 55.0)])) == {fate}
+    elsewhere = ledger.compare([], [], [Interval(51.0, 55.0)])
+    assert fates(elsewhere) == {"lost"}
+
+
 def test_every_fault_is_named_with_what_was_found() -> None:
     ledger = Ledger()
     entry(ledger)

@@ -17,6 +17,7 @@ ZONE = "soak.far.test"
 PERSON, SENDER = f"person@people.{ZONE}", f"sender@senders.{ZONE}"
 REFUSED = f"refused@people.{ZONE}"
 ALIASES = {f"away@{DOMAIN}": PERSON, f"gone@{DOMAIN}": REFUSED}
+ONWARD = 30.0
 FILED, APPENDED = "Filed", "Appended"
 SCRIPTS = {
     FILING: f'require "fileinto"; fileinto "{FILED}";\r\n',
@@ -70,7 +71,9 @@ def task(ledger: Ledger, way: Way, chosen: Random) -> Task:
     if recipient == SENDING_ON:
         # What a redirect cannot hand over is stored with who wrote the script.
         places.add(f"{SENDING_ON}/INBOX")
-    entry = ledger.open(way.name, places, refused=way.refused)
+    # A script's copy is handed to the queue, and leaves from there.
+    onward = ONWARD if recipient == SENDING_ON else 0.0
+    entry = ledger.open(way.name, places, refused=way.refused, onward=onward)
     return Task(entry, way.protocol, sender, recipient)
 
 
