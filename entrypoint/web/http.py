@@ -31,7 +31,7 @@ _AMBIGUOUS = re.compile(
     rb"|\ncontent-length:(?![ \t]*[0-9]{1,18}[ \t]*\r)",  # a list of the same, or over 64 bits
     re.IGNORECASE | re.DOTALL,
 )
-_HOST = re.compile(r"([a-z0-9.-]{1,253})(:[0-9]{0,5})?")
+_HOST = re.compile(r"([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{0,5})?")
 _METHODS = ("GET", "HEAD", "POST")
 
 

@@ -43,16 +43,17 @@ def test_samples_arrive_also_those_from_before_the_reader(pipe: Path) -> None:
 def test_a_reader_that_hangs_holds_up_nobody_and_nothing_grows(pipe: Path) -> None:
     sender, reader = SampleSender(pipe), SampleReader(pipe)
     start = time.monotonic()
-    for _ in range(400):
-        sender.take([CONNECTED] * 250)  # 200,000 samples, four times what fits
+    for _ in range(120):
+        # 96,000 samples, more than fit; the last that comes in is not a whole batch.
+        sender.take([CONNECTED] * 400)
     assert time.monotonic() - start < 20
     arrived = rest_of(reader)
     # None is torn, and all are accounted for.
     numbers = [int(line[8:]) for line in arrived if line.startswith(b"dropped ")]
     whole = [line for line in arrived if not line.startswith(b"dropped ")]
     assert set(whole) == {b"line smtpd info", b"connection"}
-    assert len(whole) + sum(numbers) + sender.dropped == 200_000
-    assert sum(numbers) + sender.dropped > 50_000
+    assert len(whole) + sum(numbers) + sender.dropped == 96_000
+    assert sum(numbers) + sender.dropped > 1_000
     # When there is room again the number of those that are missing comes first.
     dropped = sender.dropped
     sender.take([CONNECTED])

@@ -71,7 +71,8 @@ POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a/b\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: <script>\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: [::1]\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: [::1\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: [mail.example.org]\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: " + b"a" * 254 + b"\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost : a\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n", 400),
@@ -92,6 +93,12 @@ def test_what_is_refused(raw: bytes, status: int) -> None:
     with pytest.raises(RequestRefusedError) as caught:
         parsed(raw)
     assert caught.value.response.status == status
+
+
+def test_a_host_may_be_an_ipv6_address() -> None:
+    """Prometheus asks so where its target is one (RFC 3986 §3.2.2)."""
+    raw = b"GET /metrics HTTP/1.1\r\nHost: [2001:db8::1]:9154\r\n"
+    assert parsed(raw).host == "[2001:db8::1]"
 
 
 @pytest.mark.parametrize("character", [b"\x00", b"\x0b", b"\r"])
