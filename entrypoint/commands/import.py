@@ -23,10 +23,10 @@ from entrypoint.mailbox_import.mailbox_here import HereLostError, MailboxHere
 from entrypoint.mailbox_import.old_server import (
     PORTS,
     LostError,
+    OldMailbox,
     OldServer,
     RefusedError,
     Security,
-    OldMailbox,
 )
 from entrypoint.mailbox_import.record import NAME, BusyError, DamagedError, record_in
 from entrypoint.mailbox_import.transfer import FolderResult, StoppedError, Transfer

@@ -9,15 +9,11 @@ from __future__ import annotations
 import imaplib
 import signal
 import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 from imapclient import IMAPClient
-from imapclient.imap4 import IMAP4WithTimeout
-from imapclient.tls import IMAP4_TLS
 
 # A message that is larger comes over no server that people use (Exchange Online: 150 MB).
 LARGEST_MESSAGE = 256 << 20
@@ -42,51 +38,29 @@ class _Bounded(imaplib.IMAP4):
             raise self.abort(f"its answer is longer than it may be: {size} bytes more")
 
 
-class _Tls(_Bounded, IMAP4_TLS):  # type: ignore[misc]
-    pass
-
-
-class _Bare(_Bounded, IMAP4WithTimeout):  # type: ignore[misc]
-    pass
-
-
 class _OverSocket(_Bounded):
-    """The other end of a pair of sockets, in the place of a host."""
-
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, host: str) -> None:
         self._given = sock
-        super().__init__()
+        super().__init__(host)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
         return self._given
 
 
 class BoundedClient(IMAPClient):  # type: ignore[misc]
-    """An IMAPClient with bounds. sock: a connection that there is already."""
+    """An IMAPClient with bounds, over a connection that there is already, which is its own then.
 
-    def __init__(
-        self,
-        host: str = "",
-        port: int | None = None,
-        *,
-        context: ssl.SSLContext | None = None,
-        seconds: float,
-        sock: socket.socket | None = None,
-    ) -> None:
+    host: whose certificate STARTTLS has to show. seconds: without a byte.
+    """
+
+    def __init__(self, sock: socket.socket, host: str = "", *, seconds: float) -> None:
         self._given = sock
-        super().__init__(host, port, ssl=context is not None, ssl_context=context, timeout=seconds)
+        super().__init__(host, ssl=False, timeout=seconds)
         # It would make text of every message, for a log that nobody reads.
         self._imap.debug = 0
 
     def _create_IMAP4(self) -> imaplib.IMAP4:  # noqa: N802 -- IMAPClient's
-        if self._given is not None:
-            return _OverSocket(self._given)
-        arguments: list[Any] = [self.ssl_context] if self.ssl else []
-        kind: Any = _Tls if self.ssl else _Bare
-        found: imaplib.IMAP4 = kind(self.host, self.port, *arguments, self._timeout.connect)
-        # imaplib sends a command in two pieces; the second would wait 40 ms.
-        found.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return found
+        return _OverSocket(self._given, self.host)
 
     @property
     def imap(self) -> imaplib.IMAP4:

@@ -91,7 +91,7 @@ class MailboxHere:
             )
         try:
             with within(_ANSWER):
-                self._client = BoundedClient(sock=ours, seconds=_ANSWER)
+                self._client = BoundedClient(ours, seconds=_ANSWER)
                 self._folders = {str(name) for _, _, name in self._client.list_folders()}
         except (imaplib.IMAP4.error, IMAPClientError, OSError, ValueError) as error:
             ours.close()

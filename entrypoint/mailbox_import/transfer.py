@@ -162,9 +162,14 @@ class Transfer:
         known = self._record.folder(listed.key).messages
         # The next one stands last.
         todo = [each for each in reversed(listed.messages) if each.uid not in known]
+        first = listed.key not in self._record.folders
         try:
-            subscribed = result.plan.old.subscribed
-            self._here_again(lambda: self._here.make(name, subscribed=subscribed))
+            # Later it is its owner's, who may have removed it, or unsubscribed from it.
+            if first or todo:
+                subscribed = first and result.plan.old.subscribed
+                self._here_again(lambda: self._here.make(name, subscribed=subscribed))
+            if first:
+                self._record.brought(listed.key, (), done=False)
             if todo:
                 self._messages(listed, todo)
         except (NotTakenError, RefusedError) as error:

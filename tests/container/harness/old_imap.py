@@ -55,8 +55,11 @@ namespace inbox {{
 class OldImap(Container):
     """One such server in the tests' network; everybody's password is PASSWORD."""
 
-    def __init__(self, network: str) -> None:
-        """network: the tests' network, in which its name is the container's."""
+    def __init__(self, network: str, image: str = IMAGE, *command: str) -> None:
+        """network: the tests' network, in which its name is the container's.
+
+        image, command: another server, which has its certificate in /old.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="signpost-test-")
         folder = Path(self._folder.name)
         folder.chmod(0o755)
@@ -68,10 +71,10 @@ class OldImap(Container):
             (folder / name).write_bytes(content)
         (folder / "dovecot.conf").write_text(_CONFIGURATION + "}\n")
         start = "install -d -o vmail /tmp/mail && exec dovecot -F -c /old/dovecot.conf"
+        words = (image, *command) if command else ("--entrypoint", "sh", image, "-c", start)
         run(
             *("docker", "run", "--detach", "--init", "--name", self.container),
-            *("--network", network, "--volume", f"{folder}:/old:ro"),
-            *("--entrypoint", "sh", IMAGE, "-c", start),
+            *("--network", network, "--volume", f"{folder}:/old:ro", *words),
         )
         self.v4 = re.findall(
             r"\S+", self.inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}")

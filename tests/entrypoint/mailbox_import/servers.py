@@ -38,9 +38,9 @@ class HostileServer:
         said = b""
         if verb.startswith(b"CAPABILITY"):
             said = b"* CAPABILITY IMAP4rev1\r\n"
-        elif verb.startswith(b"LIST"):
-            names = [b'* LIST () "/" "%s"\r\n' % name for name in self.folders]
-            said = self.listing or b"".join(names)
+        elif verb.startswith((b"LIST", b"LSUB")):
+            names = [b'* %s () "/" "%s"\r\n' % (verb[:4], name) for name in self.folders]
+            said = (verb[:4] == b"LIST" and self.listing) or b"".join(names)
         elif verb.startswith(b"EXAMINE"):
             self._opened = rest.split(b'"')[1]
             count = len(self.folders.get(self._opened, {}))
@@ -98,6 +98,7 @@ class MemoryMailbox:
 
     def __init__(self) -> None:
         self.folders: dict[str, list[NewMessage]] = {}
+        self.subscribed: set[str] = set()
         self.refuse: Callable[[NewMessage], str] = lambda _: ""
 
     def open(self) -> None:
@@ -105,6 +106,7 @@ class MemoryMailbox:
 
     def make(self, folder: str, *, subscribed: bool) -> None:
         self.folders.setdefault(folder, [])
+        self.subscribed |= {folder} if subscribed else set()
 
     def position(self, folder: str) -> Position:
         return Position(1, len(self.folders[folder]) + 1)

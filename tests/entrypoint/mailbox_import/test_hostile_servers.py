@@ -33,6 +33,11 @@ def mail(count: int, word: str = "m") -> dict[int, bytes]:
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "_LONGEST_PAUSE", 0.0)
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For servers that may never answer."""
     monkeypatch.setattr(transfer, "_SILENT_COUNTS", 6)
     monkeypatch.setattr(old_server, "_ANSWER", 0.2)
     monkeypatch.setattr(old_server, "_GOODBYE", 0.1)
@@ -96,6 +101,7 @@ def test_a_message_that_ends_the_session_is_named_and_the_others_come(tmp_path: 
         (b"FETCH 1", True),
     ],
 )
+@pytest.mark.usefixtures("hurry")
 def test_one_that_is_silent_is_given_up_in_time(tmp_path: Path, where: bytes, drips: bool) -> None:
     def silent(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
         if where in line if where else not line:
@@ -128,6 +134,7 @@ def spoiled(word: bytes, by: bytes) -> Spoil:
         (b"LOGIN", b"\0\0\r\n"),
     ],
 )
+@pytest.mark.usefixtures("hurry")
 def test_what_is_no_imap_ends_the_session_and_no_more(
     tmp_path: Path, word: bytes, by: bytes
 ) -> None:
@@ -138,6 +145,7 @@ def test_what_is_no_imap_ends_the_session_and_no_more(
     assert not here.folders.get("INBOX")
 
 
+@pytest.mark.usefixtures("hurry")
 def test_noise_of_any_kind_raises_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +234,21 @@ def test_what_is_not_taken_here_is_named_and_a_full_mailbox_ends_it(tmp_path: Pa
     assert sorted(subjects(here)) == sorted(b"m%d" % uid for uid in range(1, 31))
 
 
+def test_a_folder_that_was_removed_here_comes_back_for_new_mail_only(tmp_path: Path) -> None:
+    server = HostileServer({b"INBOX": mail(1), b"Work": mail(2), b"Empty": {}})
+    here = MemoryMailbox()
+    bring(server, here, tmp_path)
+    assert here.subscribed == {"INBOX", "Work", "Empty"}
+    here.folders.clear()
+    here.subscribed.clear()
+    bring(server, here, tmp_path)
+    assert not here.folders
+    server.folders[b"Work"] = mail(3)
+    bring(server, here, tmp_path)
+    assert subjects(here, "Work") == [b"m3"]
+    assert not here.subscribed
+
+
 def test_another_uidvalidity_or_host_name_brings_nothing_twice(tmp_path: Path) -> None:
     here = MemoryMailbox()
     server = HostileServer({b"INBOX": mail(10), b"Work": mail(3, "w")})
@@ -237,7 +260,7 @@ def test_another_uidvalidity_or_host_name_brings_nothing_twice(tmp_path: Path) -
     assert sorted(subjects(here)) == sorted([b"new", *(b"m%d" % uid for uid in range(1, 11))])
 
 
-@pytest.mark.parametrize("step", range(10))
+@pytest.mark.parametrize("step", range(12))
 def test_cut_off_at_any_write_nothing_is_lost_or_doubled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
