@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from entrypoint.config.problems import VolumeError
@@ -76,8 +75,8 @@ def refuse_newer(folders: Iterable[Path] = _BOTH) -> None:
         if found.number > FORMAT:
             errors.append(
                 f"{folder}: it has format {found.number} since {found.since}, by Signpost "
-                f"{printable(found.version)}; this image is older (Signpost {version('signpost')}, "
-                f"format {FORMAT}) and would misread it. Start the newer image again, or restore a "
+                f"{printable(found.version)}; this image is older (Signpost {_ours()}, format "
+                f"{FORMAT}) and would misread it. Start the newer image again, or restore a "
                 "backup from before that day into new volumes"
             )
     if errors:
@@ -89,7 +88,13 @@ def mark_volumes(folders: Iterable[Path] = _BOTH) -> None:
 
     Raises OSError, also for a disk that takes nothing, and VolumeError.
     """
-    new = VolumeFormat(FORMAT, version("signpost"), day(time.time())).text()
     for folder in folders:
         if format_of(folder).number < FORMAT:
-            write_file(folder / MARK, new, "root", "root", 0o644)
+            new = VolumeFormat(FORMAT, _ours(), day(time.time()))
+            write_file(folder / MARK, new.text(), "root", "root", 0o644)
+
+
+def _ours() -> str:
+    from importlib.metadata import version  # which maintenance does not have in memory
+
+    return version("signpost")

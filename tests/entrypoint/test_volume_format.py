@@ -24,7 +24,7 @@ NEWER = f"{FORMAT + 1} 9.1.0 2031-01-02\n"
 
 @pytest.fixture(autouse=True)
 def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(volume_format, "version", lambda _: "0.1.0")
+    monkeypatch.setattr(volume_format, "_ours", lambda: "0.1.0")
 
 
 @pytest.fixture

@@ -92,6 +92,17 @@ def test_what_was_cut_off_is_found(plain: bytes, length: int) -> None:
         read(data[:length], Opener((IDENTITY,)))
 
 
+def test_what_was_cut_off_between_two_pieces_is_found(plain: bytes) -> None:
+    """age encrypts 64 KiB at a time, with 16 bytes more; only the last piece says that it is it."""
+    whole = plain + os.urandom(200_000)
+    data = encrypted(whole, IDENTITY.to_public())
+    pieces = -(-len(whole) // 65_536)
+    head = len(data) - len(whole) - 16 * pieces
+    for number in range(pieces):
+        with pytest.raises(ArchiveError):
+            read(data[: head + number * (65_536 + 16)], Opener((IDENTITY,)))
+
+
 def test_whoever_stops_reading_leaves_no_thread_behind(plain: bytes) -> None:
     data = encrypted(os.urandom(3_000_000), IDENTITY.to_public())
     with encryption.opened(io.BytesIO(data), Opener((IDENTITY,))) as stream:
