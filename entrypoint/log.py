@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
+from types import TracebackType
 
 from entrypoint.log_line import LogLine, log_line
 from entrypoint.pseudonyms import Pseudonyms
@@ -36,6 +37,17 @@ def start_logging(program: str, form: str, level: str = "info") -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler])
     # asyncio's own line at start ("Using selector") is no event of ours.
     logging.getLogger("asyncio").setLevel(max(logging.WARNING, logging.root.level))
+    sys.excepthook = _log_fault
+
+
+def _log_fault(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """What nobody caught is an event as well, of one line and without addresses."""
+    if issubclass(kind, Exception):
+        logging.error("a fault of its own: %s", error, exc_info=(kind, error, trace))
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def use_pseudonyms() -> None:

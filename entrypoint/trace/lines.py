@@ -6,6 +6,7 @@ held in memory. What is looked at are blocks of bytes: few of many lines have to
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,9 @@ from entrypoint.trace.logged import read_event
 Position = tuple[int, int]
 
 _LONGEST = 65_536  # bytes of a line; what is longer is read in parts
+# It may be in memory: /tmp is a tmpfs.
+_MOST_OF_A_STREAM = 1 << 30
+_TOO_LONG = "the log is too long: give less of it, such as `docker compose logs --since 24h`"
 _BLOCK = 1 << 18
 
 
@@ -59,12 +63,15 @@ def _opened(path: Path) -> BinaryIO:
 @contextmanager
 def stream_events(stream: BinaryIO) -> Iterator[EventFiles]:
     """Those of a log, inside. Raises OSError where there is no room for them."""
+    written = 0
     with tempfile.TemporaryFile() as file:
         while line := stream.readline(_LONGEST):
             event = read_event(line.decode("utf-8", "backslashreplace"))
             if event is not None:
                 members = {"time": event.time, "program": event.program, **event.fields}
-                file.write(f"{json_object(members)}\n".encode("ascii"))
+                written += file.write(f"{json_object(members)}\n".encode("ascii"))
+                if written > _MOST_OF_A_STREAM:
+                    raise OSError(errno.EFBIG, _TOO_LONG)
         file.flush()
 
         def again() -> BinaryIO:

@@ -7,6 +7,7 @@ import logging
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,32 @@ def test_an_event_is_one_line_whatever_is_in_it(form: str, trace: bool) -> None:
 
 def test_text_is_escaped_and_letters_stay() -> None:
     assert _formatted("text", "é\x1b\n").endswith(r" error maintenance: é\x1b\n")
+
+
+_FAULT = """
+import sys
+from pathlib import Path
+from entrypoint import pseudonyms
+pseudonyms.use("akey", "+", Path(sys.argv[1]))
+found = pseudonyms.Pseudonyms.of_this_start(Path(sys.argv[1]))
+from entrypoint import log
+log.Pseudonyms.of_this_start = lambda: found
+log.start_logging("maintenance", sys.argv[2])
+def of(address): raise ValueError(f"what is {address}?")
+of("wendy" + chr(64) + "example.org")
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_nobody_caught_is_one_line_without_an_address(tmp_path: Path, form: str) -> None:
+    command = [sys.executable, "-c", _FAULT, str(tmp_path / "key"), form]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "error" in line
+    assert "a fault of its own: what is user-" in line
+    assert "in of" in line  # the traceback
+    assert "wendy" not in line.replace('"wendy" +', "")
 
 
 def test_lines_of_others_are_logged_as_they_are(logged: list[tuple[str, str]]) -> None:

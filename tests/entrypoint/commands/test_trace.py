@@ -11,6 +11,7 @@ from entrypoint import pseudonyms
 from entrypoint.commands import trace
 from entrypoint.journal.writer import JournalWriter
 from entrypoint.pseudonyms import Pseudonyms
+from entrypoint.trace import lines
 
 LINES = (
     "session=609b76e3c486345d msgid=d43fc6ac client=192.0.2.1 author=far.example spf=pass "
@@ -40,6 +41,14 @@ def journal(folder: Path, names: Pseudonyms | None = None) -> None:
     for program, line in zip(("inbound", "smtpd", "smtpd"), LINES, strict=True):
         writer.take([("info", program, names.text(line) if names else line)])
     writer.finish()
+
+
+def test_a_log_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "_MOST_OF_A_STREAM", 100)
+    done = CliRunner().invoke(trace.command, ["--log", "d43fc6ac"], input=LOG)
+    assert done.exit_code == 1
+    assert isinstance(done.exception, OSError)
+    assert "--since" in str(done.exception)
 
 
 @pytest.mark.parametrize("identity", IDS)
