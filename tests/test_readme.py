@@ -79,7 +79,13 @@ def test_every_command_line_names_something_that_exists(line: str) -> None:
     "path", sorted(set(re.findall(r"\]\(([a-z][^):]*)\)", README)) | {"LICENSE"})
 )
 def test_every_page_is_there(path: str) -> None:
-    assert (ROOT / path).is_file()
+    page, _, section = path.partition("#")
+    assert (ROOT / page).is_file()
+    if section:
+        titles = re.findall(r"^#+ (.+)$", (ROOT / page).read_text(), re.MULTILINE)
+        assert section in {
+            re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles
+        }
 
 
 def test_the_filter_of_ten_lines_has_ten_lines_and_runs() -> None:

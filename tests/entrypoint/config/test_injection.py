@@ -135,6 +135,7 @@ def taken(name: str) -> Iterator[tuple[str, Settings]]:
 EVERYTHING = (
     {},
     {**RELAY, "ENABLE_POP3": "yes", "ENABLE_AUTOCONFIG": "yes", "DOCTOR_EVERY": "1h"},
+    {"METRICS_PORT": "9154"},
     {"ENABLE_IMAP": "no", "EXTRA_FILTERS_INBOUND": "/bin/true"},
     {"EXTRA_FILTERS_SUBMISSION": "/bin/true", "ARC_SEAL": "yes"},
     {**RELAY, "RELAY_USER": "", "RELAY_PASSWORD": "", "RELAY_TLS": "no-verify"},
