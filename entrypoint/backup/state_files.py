@@ -40,7 +40,7 @@ def state_members(volumes: Volumes, notes: BackupNotes) -> list[Member]:
         for name in ("dkim", "accounts"):
             if (volumes.data / name).is_dir():
                 locks.enter_context(locked(volumes.data / name / ".lock"))
-        found = []
+        found: list[Member] = []
         for name, top in (("data", volumes.data), ("spool", volumes.spool)):
             with folder(str(top)) as descriptor:
                 found += _below(name, top, descriptor, notes)
