@@ -55,7 +55,7 @@ def command(
         if not archive.exists() or str(archive) == "-":
             raise click.UsageError(
                 f"{archive}: no such file in this container. It is read twice, so mount it: "
-                "docker compose run --rm -v ./FILE:/FILE:ro signpost restore /FILE"
+                "docker compose run --rm -v $PWD/FILE:/FILE:ro signpost restore /FILE"
             )
         for folder in (volumes.data, volumes.spool):
             if not folder.is_mount():
