@@ -96,18 +96,17 @@ static int
 open_bounce(const char *path, int flags, mode_t mode)
 {
 	bool again = no_room && of_its_message(path);
-	int fd;
+	int fd, error;
 
 	if (!again)
 		forget();
 	memcpy(bounce, path, sizeof bounce);
-	if (!again) {
-		fd = real_open(path, flags, mode);
-		if (fd != -1 || errno == EEXIST || errno == ENOENT)
-			return fd;
-	}
-	no_room = true;
-	return open_memory();
+	fd = again ? open_memory() : real_open(path, flags, mode);
+	error = errno;
+	if (fd == -1 && error == ENOENT)
+		forget(); /* somebody has removed the message */
+	errno = error;
+	return fd;
 }
 
 int
@@ -138,7 +137,7 @@ fflush(FILE *file)
 
 	FIND_REAL(fflush);
 	result = real_fflush(file);
-	if (result == 0 && in_smtpd && memory != -1) {
+	if (result == 0 && memory != -1) {
 		ssize_t length = pread(memory, new, sizeof new, 0);
 
 		if (length > 0 && memmem(new, (size_t)length, DELAYED, sizeof DELAYED - 1)) {
@@ -191,10 +190,10 @@ unlink(const char *path)
 	int result, error;
 
 	FIND_REAL(unlink);
-	if (!in_smtpd || bounce[0] == '\0' || !is_envelope(path))
+	if (bounce[0] == '\0' || !is_envelope(path))
 		return real_unlink(path);
 	if (strcmp(path, bounce) == 0) {
-		no_room = true; /* opened, and not written */
+		no_room = true; /* smtpd removes what it could not make or write */
 		forget_memory();
 		return real_unlink(path);
 	}

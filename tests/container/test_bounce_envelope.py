@@ -118,6 +118,19 @@ def test_every_recipient_has_one_and_others_have_none(target_image: None) -> Non
     assert {text for text, _ in told["found"].values()} == {BOUNCED}
 
 
+def test_only_its_own_message_makes_room_for_it(target_image: None) -> None:
+    other = f"{OTHER}/abcdef0200000001"
+    told = ask(f"fill('blocks')\ncreate('{BOUNCE}'); results['delete'] = delete('{other}')\n")
+    assert told["delete"] == "gone"
+    assert told["found"][OLD] == UNTOUCHED
+    assert len(told["found"]) == 2
+
+
+def test_a_message_that_was_removed_has_no_bounce(target_image: None) -> None:
+    told = ask(f"import shutil; shutil.rmtree(FOLDER)\n{REFUSED}os.mkdir(FOLDER)\n")
+    assert (told["bounce"], told["delete"]) == (None, "ENOENT")
+
+
 def test_what_does_not_fit_leaves_the_old_envelope_as_it_was(target_image: None) -> None:
     told = ask(f"fill('blocks')\n{REFUSED.replace(BOUNCE, LONG)}")
     assert told["delete"] == "gone"
