@@ -4,6 +4,7 @@ be accepted is told to come later.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import smtplib
 import time
@@ -15,9 +16,10 @@ from .harness.imap import any_certificate, mailbox
 from .harness.interruptions import smtpctl
 from .harness.managesieve import ManageSieve
 from .harness.messages import letter
-from .harness.shell import attempt, fresh, wait_until
+from .harness.parts import signal
+from .harness.shell import CommandError, attempt, fresh, wait_until
 from .harness.signpost import IMAGE, Signpost
-from .harness.small_disk import SmallDisk
+from .harness.small_disk import Kind, SmallDisk
 from .harness.target import TestTarget
 from .harness.world import World
 
@@ -195,6 +197,48 @@ def test_a_message_of_which_the_queue_has_taken_not_all_is_not_accepted(
     assert code in (421, 451, 452), said
     waiting = ("find", "/var/spool/smtpd/queue", "-type", "f")
     wait_until(lambda: not signpost.exec(*waiting), "an empty queue")
+
+
+@pytest.mark.parametrize(
+    ("kind", "killed"),
+    [("blocks", False), ("blocks", True), ("inodes", False)],
+    ids=["blocks", "blocks, smtpd is killed", "inodes"],
+)
+def test_what_is_refused_while_the_queue_is_full_is_bounced_once(
+    world: World, signpost: Signpost, queue: SmallDisk, kind: Kind, killed: bool
+) -> None:
+    """There is no room for the bounce's envelope, and later none for its message."""
+    token, unknown = fresh("letter"), "nobody@far.test"
+    smtpctl(signpost, "pause", "mta")
+    told = signpost.submit(
+        world.swaks, ALICE, to=unknown, message=letter(ALICE[0], to=unknown, token=token)
+    )
+    told.accepted()
+    queued = re.search(r"\b[0-9a-f]{8}\b", told.outcome.text)
+    assert queued, told.transcript
+    refused = rf'mta delivery evpid={queued[0]}\w+ .* result="PermFail"'
+    queue.fill(kind)
+    try:
+        smtpctl(signpost, "resume", "mta")
+        signpost.wait_for_log(refused)
+        signpost.wait_for_log(f"TempFail injecting failure report on message {queued[0]}")
+        if killed:
+            assert signal(signpost, "smtpd's queue", "KILL").returncode == 0
+    finally:
+        queue.clear(kind)
+    waiting = ("find", "/var/spool/smtpd/queue", "-type", "f")
+
+    def all_is_done() -> bool:
+        with contextlib.suppress(CommandError):  # it starts
+            smtpctl(signpost, "schedule", "all")
+        return not signpost.exec(*waiting)
+
+    wait_until(all_is_done, "an empty queue")
+    bounces = [mail for mail in signpost.read_mail(ALICE[0]) if token.encode() in mail]
+    assert len(bounces) == 1
+    assert f"Final-Recipient: rfc822; {unknown}".encode() in bounces[0]
+    # The bounce's envelope is on the disk: after a restart, the message is not sent again.
+    assert len(re.findall(refused, signpost.logs())) == 1
 
 
 @pytest.mark.parametrize("full", ["data", "queue"])

@@ -65,7 +65,6 @@ COLUMNS = (
     "bounced",
     "queued",
     "lost",
-    "no bounce: full queue",
     "in part",
     "misplaced",
     "bounced without cause",
@@ -140,12 +139,8 @@ class Ledger:
                 if each.accepted is not None and each.accepted < moment
             }
 
-    def compare(
-        self, found: Iterable[Found], cuts: Sequence[Interval], full: Sequence[Interval] = ()
-    ) -> Tally:
-        """What became of each number. full: when what was accepted may have been refused outside
-        while the queue had no room for a bounce, which smtpd then forgets (docs/upstream.md).
-        """
+    def compare(self, found: Iterable[Found], cuts: Sequence[Interval]) -> Tally:
+        """What became of each number."""
         by_number: dict[int, list[Found]] = {}
         for each in found:
             if each.kind == "notice":
@@ -153,7 +148,7 @@ class Ledger:
             by_number.setdefault(each.number, []).append(each)
         tally = Tally()
         for entry in self.entries.values():
-            _judge(entry, by_number.pop(entry.number, []), cuts, full, tally)
+            _judge(entry, by_number.pop(entry.number, []), cuts, tally)
         # What has no number, or one that nobody sent: somebody made a message of something else.
         for rest in by_number.values():
             for each in rest:
@@ -161,13 +156,7 @@ class Ledger:
         return tally
 
 
-def _judge(
-    entry: Entry,
-    found: list[Found],
-    cuts: Sequence[Interval],
-    full: Sequence[Interval],
-    tally: Tally,
-) -> None:
+def _judge(entry: Entry, found: list[Found], cuts: Sequence[Interval], tally: Tally) -> None:
     what = f"{entry}: {found}"
     tally.add(entry.way, "numbered")
     if entry.accepted is not None:
@@ -182,10 +171,8 @@ def _judge(
     elif waits:
         tally.add(entry.way, "queued", what)
     elif entry.accepted is not None:
-        rejected = entry.refused or any(each.kind == "rejected" for each in found)
         tally.gone.add(entry.number)
-        no_room = rejected and any(interval.has(entry.accepted) for interval in full)
-        tally.add(entry.way, "no bounce: full queue" if no_room else "lost", what)
+        tally.add(entry.way, "lost", what)
     if any(not each.whole for each in found if each.kind in ("message", "rejected")):
         tally.add(entry.way, "in part", what)
     stray = [each for each in found if each.kind in ("message", "unknown") and each not in copies]

@@ -11,7 +11,7 @@ from random import Random
 
 from ..container.harness.shell import CommandError, attempt, wait_until
 from ..container.harness.world import World
-from .faults import Fault, queue_full, schedule
+from .faults import Fault, schedule
 from .ledger import Interval, Ledger, Tally
 from .report import Event, Report
 from .scene import Scene
@@ -29,8 +29,6 @@ BRIEFLY = 1.0
 AFTERMATH = 5.0
 # Until smtpd has noted that the next hop has a message, on a machine with much else to do.
 NOTED_WITHIN = 3.0
-# How long after its 250 a message may be refused outside, where nothing is wrong.
-DELIVERED_WITHIN = 30.0
 
 
 class Run:
@@ -174,13 +172,8 @@ class Run:
         intervals = [(each.fault, each.interval) for each in self._events]
         cuts = [_around(each.begin, each.end) for fault, each in intervals if fault.cuts]
         cuts += [_around(end, end) for end in ends]
-        full = [
-            Interval(each.begin - DELIVERED_WITHIN, each.end)
-            for fault, each in intervals
-            if fault.act is queue_full
-        ]
         found = [*self._scene.outside.received(), *self._scene.stored()]
-        return self.ledger.compare(found, cuts, full)
+        return self.ledger.compare(found, cuts)
 
     def _log(self) -> tuple[int, list[str], list[float]]:
         """How many lines it has; those that are no JSON, or a program's own error; when a program

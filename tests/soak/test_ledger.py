@@ -115,15 +115,6 @@ def test_a_copy_that_goes_on_arrives_later_than_the_cut() -> None:
         assert fates(ledger.compare(found, [CUT])) == {"delivered", fate}
 
 
-@pytest.mark.parametrize(("refused", "fate"), [(True, "no bounce: full queue"), (False, "lost")])
-def test_a_bounce_for_which_the_queue_had_no_room(refused: bool, fate: str) -> None:
-    ledger = Ledger()
-    entry(ledger, refused=refused)
-    assert fates(ledger.compare([], [], [Interval(40.0, 55.0)])) == {fate}
-    elsewhere = ledger.compare([], [], [Interval(51.0, 55.0)])
-    assert fates(elsewhere) == {"lost"}
-
-
 def test_every_fault_is_named_with_what_was_found() -> None:
     ledger = Ledger()
     entry(ledger)
