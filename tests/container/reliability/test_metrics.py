@@ -131,5 +131,5 @@ def test_scrapes_go_on_while_smtpd_starts_anew(world: World, server: Signpost) -
     )
     mail(world, server, 5)
     wait_until(
-        lambda: value(server, 'signpost_filter_seconds_count{filter="submission"}') > 0, "its mail"
+        lambda: value(server, 'signpost_filter_seconds_count{filter="inbound"}') > 0, "its mail"
     )
