@@ -82,7 +82,9 @@ RUN apt-get update \
     && for user in signer verifier logins extra web target metrics; do \
         useradd --system --user-group --no-create-home --home-dir /nonexistent \
             --shell /usr/sbin/nologin "$user" || exit 1; \
-    done
+    done \
+    # Who may ask whether a password is right.
+    && groupadd --system login-checks
 # Who delivers, who sends for Sieve, who may log in; and the scripts that go with every person's,
 # compiled, because no user could keep them so.
 COPY --chmod=755 templates/start-smtpd templates/dovecot/sieve-send /usr/local/libexec/

@@ -37,14 +37,14 @@ async def output(
     *arguments: str, command: Sequence[str] = SMTPCTL, seconds: float = SECONDS
 ) -> bytes:
     """The same, byte by byte."""
-    async with _started(command, arguments, asyncio.subprocess.PIPE) as process:
+    async with _started(command, arguments) as process:
         try:
             async with asyncio.timeout(seconds):
                 printed, errors = await process.communicate()
         except TimeoutError:
             raise SmtpctlError(f"{_name(arguments)}: no answer within {seconds:g} s") from None
         if process.returncode:
-            raise _refusal(arguments, errors or printed, process.returncode)
+            raise _refusal(arguments, errors, printed, process.returncode)
         return printed
 
 
@@ -53,18 +53,19 @@ async def lines_of(*arguments: str, command: Sequence[str] = SMTPCTL) -> AsyncGe
 
     Raises SmtpctlError where it fails.
     """
-    async with _started(command, arguments, asyncio.subprocess.STDOUT) as process:
-        assert process.stdout is not None  # noqa: S101 -- PIPE in _started
+    async with _started(command, arguments) as process:
+        assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 -- PIPE
         last = b""
         async for last in process.stdout:
             yield last.decode("utf-8", "backslashreplace").rstrip("\n")
+        errors = await process.stderr.read()
         if status := await process.wait():
-            raise _refusal(arguments, last, status)
+            raise _refusal(arguments, errors, last, status)
 
 
 @asynccontextmanager
 async def _started(
-    command: Sequence[str], arguments: Sequence[str], errors: int
+    command: Sequence[str], arguments: Sequence[str]
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     try:
         process = await asyncio.create_subprocess_exec(
@@ -72,7 +73,7 @@ async def _started(
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            stderr=errors,
+            stderr=asyncio.subprocess.PIPE,
         )
     except OSError as error:
         raise SmtpctlError(f"{_name(arguments)}: {command[0]}: {error.strerror}") from None
@@ -91,7 +92,11 @@ def _name(arguments: Sequence[str]) -> str:
     return f"smtpctl {' '.join(arguments)}"
 
 
-def _refusal(arguments: Sequence[str], said: bytes, status: int) -> SmtpctlRefusedError:
+def _refusal(
+    arguments: Sequence[str], errors: bytes, printed: bytes, status: int
+) -> SmtpctlRefusedError:
+    """What it printed says why, unless that is the queue, which smtpd's end cuts off."""
+    said = errors or (b"" if b"|" in printed else printed)
     text = printable(" ".join(said.decode("utf-8", "backslashreplace").split()))
     why = text.removeprefix("smtpctl: ") or f"exit status {status}"
     return SmtpctlRefusedError(f"{_name(arguments)}: {why}")

@@ -229,7 +229,7 @@ def _make_journal(settings: Settings) -> None:
 
 def _make_logins_folder() -> None:
     """Where filters.logins answers: whoever can reach its socket may try passwords."""
-    own_folder(paths.RUN / "logins", "root", "logins", 0o770)
+    own_folder(paths.RUN / "logins", "logins", "login-checks", 0o750)
     # Where it counts failures, and the submission filter tells it of them.
     own_folder(paths.RUN / "guard", "logins", "signer", 0o750)
 

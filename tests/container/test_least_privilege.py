@@ -41,6 +41,7 @@ OTHERS = {
     "ENABLE_AUTOCONFIG": "yes",
     "ENABLE_POP3": "yes",
     "DOCTOR_EVERY": "1h",
+    "TRACE_DAYS": "1",
     "METRICS_PORT": "9154",
     "EXTRA_FILTERS_INBOUND": f"/opt/signpost/bin/python {FILTER[0]}",
 }
@@ -121,6 +122,7 @@ PRIVATE = {
     "SRS secret": "/run/signpost/srs-secret",
     "queue": "/var/spool/smtpd/queue",
     "everything": "/run/signpost/environment.json",
+    "journal": "/data/journal",
     "stored secrets": "/data/secrets",
     "smtpd.conf": "/run/signpost/smtpd.conf",
 }
@@ -134,9 +136,9 @@ MAY_READ: dict[str, set[str]] = {
     "dovecot": set(),
     "dovenull": set(),
     "web": set(),
-    "metrics": set(),
     "extra": set(),
     "target": set(),
+    "metrics": set(),
 }
 # Each USER[:GROUP]: the sockets that it can connect to; whose processes it can look into, and so
 # has their memory, too (ptrace(2) asks the same).
@@ -159,18 +161,19 @@ for top in ("/run", "/data", "/var", "/tmp", "/dev", "/etc", "/opt", "/usr"):
             mode = os.lstat(path).st_mode
             if stat.S_ISSOCK(mode):
                 sockets.append(path)
-            elif stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            elif stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISFIFO(mode):
                 files.append(path)
 numbers = [each for each in os.listdir("/proc") if each.isdigit()]
 owners = {each: pwd.getpwuid(os.stat(f"/proc/{each}").st_uid).pw_name for each in numbers}
-for user in sys.argv[1:]:
+private = json.loads(sys.argv[1])
+for user in sys.argv[2:]:
     if os.fork():
         os.wait()
         continue
-    name, _, group = user.partition(":")
+    name, *added = user.replace(",", ":").split(":")
     entry = pwd.getpwnam(name)
     groups = [each.gr_gid for each in grp.getgrall() if name in each.gr_mem]
-    os.setgroups(groups + ([grp.getgrnam(group).gr_gid] if group else []))
+    os.setgroups(groups + [grp.getgrnam(each).gr_gid for each in added])
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
     seen = set()
@@ -185,36 +188,64 @@ for user in sys.argv[1:]:
     # Whole trees.
     tops = [path for path in writable if os.path.dirname(path) not in writable]
     said = {"user": user, "sockets": found, "processes": sorted(seen), "writable": tops}
+    said["reads"] = [name for name, path in private.items() if os.access(path, os.R_OK)]
     print(json.dumps(said), flush=True)
     os._exit(0)
 """
+# The processes of those users that have further groups, with an IMAP session of alice's.
+GROUPS = """
+import grp, imaplib, json, pathlib, pwd, ssl, sys
+
+box = imaplib.IMAP4_SSL("127.0.0.1", 993, ssl_context=ssl._create_unverified_context(), timeout=30)
+box.login(*sys.argv[1:])
+box.select()
+found = {}
+for status in pathlib.Path("/proc").glob("[0-9]*/status"):
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    user = pwd.getpwuid(int(lines["Uid"].split()[0])).pw_name
+    numbers = lines["Gid"].split() + lines["Groups"].split()
+    groups = {grp.getgrgid(int(each)).gr_name for each in numbers}
+    if user != "root" and groups != {user}:
+        found[f"{user}:" + ",".join(sorted(groups - {user}))] = lines["Name"].strip()
+print(json.dumps(found))
+"""
+MORE_GROUPS = {"vmail:dovecot", "vmail:dovecot,opensmtpq", "dovecot:login-checks"}
+_GROUP_DOVECOT = {"dict", "dict-async", "imap-hibernate", "stats-writer"}
 _VMAIL = {"anvil", "auth-userdb", "dns-client", "indexer", "lmtp"}
+_DOVECOT = _GROUP_DOVECOT | {
+    *("auth-client", "auth-login", "auth-worker", "imap-urlauth-worker", "indexer-worker"),
+}
 MAY_CONNECT: dict[str, set[str]] = {
     "signer": {"quota-status-submission", "/run/signpost/guard/socket"},
     "verifier": {"quota-status-inbound"},
     "logins": {"/run/signpost/logins/socket", "/run/signpost/guard/socket"},
     "vmail": _VMAIL,
-    "vmail:opensmtpq": {*_VMAIL, "/run/smtpd.sock"},
+    "vmail:dovecot": _VMAIL | _GROUP_DOVECOT,
+    "vmail:dovecot,opensmtpq": _VMAIL | _GROUP_DOVECOT | {"/run/smtpd.sock"},
     "opensmtpd": set(),
     "opensmtpq": {"/run/smtpd.sock"},
-    "dovecot": {
-        *("auth-client", "auth-login", "auth-worker", "dict", "dict-async", "imap-hibernate"),
-        *("imap-urlauth-worker", "indexer-worker", "stats-writer"),
-    },
+    "dovecot": _DOVECOT,
+    "dovecot:login-checks": _DOVECOT | {"/run/signpost/logins/socket"},
     "dovenull": {
         *("login/dns-client", "login/imap", "login/login", "login/pop3", "login/sieve"),
         *("login/stats-writer", "token-login/imap-urlauth", "token-login/tokenlogin"),
     },
     "web": set(),
-    "metrics": set(),
     "extra": set(),
     "target": set(),
+    "metrics": set(),
 }
 _SPOOL = "/var/spool/smtpd"
 # Besides /tmp, and what is everybody's in a Debian.
 MAY_WRITE: dict[str, set[str]] = {
-    "signer": {"/data/dkim/example.org", f"{_SPOOL}/filters/signer"},
-    "verifier": {"/data/arc/mail.example.org", f"{_SPOOL}/filters/verifier"},
+    "signer": {
+        *("/data/dkim/example.org", "/run/signpost/dkim/example.org"),
+        *("/run/signpost/metrics/signer", f"{_SPOOL}/filters/signer"),
+    },
+    "verifier": {
+        *("/data/arc/mail.example.org", "/run/signpost/metrics/verifier"),
+        f"{_SPOOL}/filters/verifier",
+    },
     "logins": {
         *("/data/accounts/logins", "/run/signpost/guard", "/run/signpost/logins"),
         f"{_SPOOL}/filters/logins",
@@ -230,9 +261,10 @@ Reach = dict[str, dict[str, set[str]]]
 
 @pytest.fixture(scope="module")
 def reach(server: Signpost) -> Reach:
-    """What each user finds open; with lmtp, which is vmail's and has smtpd's group."""
-    users = [*MAY_READ, "vmail:opensmtpq", "root"]
-    printed = server.exec("/opt/signpost/bin/python", "-c", WALK, *users)
+    """What each user finds open, without and with the further groups of some processes."""
+    users = [*MAY_READ, *MORE_GROUPS, "root"]
+    private = json.dumps(PRIVATE)
+    printed = server.exec("/opt/signpost/bin/python", "-c", WALK, private, *users)
     found = {}
     for line in printed.splitlines():
         about = json.loads(line)
@@ -247,7 +279,7 @@ class TestUsers:
         found = {name for name, path in PRIVATE.items() if path in printed.splitlines()}
         assert found == MAY_READ[user]
 
-    @pytest.mark.parametrize("user", [*MAY_READ, "vmail:opensmtpq"])
+    @pytest.mark.parametrize("user", [*MAY_READ, *sorted(MORE_GROUPS)])
     def test_each_reaches_the_sockets_of_its_part(self, reach: Reach, user: str) -> None:
         assert reach[user]["sockets"] == MAY_CONNECT[user]
 
@@ -267,6 +299,23 @@ class TestUsers:
         for user, sockets in MAY_CONNECT.items():
             assert sockets <= found, user
 
+    def test_no_process_has_other_groups(self, server: Signpost) -> None:
+        found = json.loads(server.exec("/opt/signpost/bin/python", "-c", GROUPS, *ALICE))
+        assert set(found) == MORE_GROUPS, found
+
+    @pytest.mark.parametrize("user", sorted(MORE_GROUPS))
+    def test_who_has_more_groups_reads_and_writes_no_more(self, reach: Reach, user: str) -> None:
+        name = user.partition(":")[0]
+        assert reach[user]["reads"] == MAY_READ[name]
+        more = {f"{_SPOOL}/offline"} if "opensmtpq" in user else set()
+        assert reach[user]["writable"] - _EVERYBODYS == MAY_WRITE.get(name, set()) | more
+
+    def test_no_user_is_left_out(self, server: Signpost) -> None:
+        """Those of Debian's packages and ours have numbers of their own, from 100 on."""
+        entries = [line.split(":") for line in server.exec("cat", "/etc/passwd").splitlines()]
+        users = {name for name, _, number, *_ in entries if 100 <= int(number) < 60_000}
+        assert users == set(MAY_READ)
+
     def test_all_of_it_is_there(self, server: Signpost) -> None:
         printed = server.files("sh", "-c", READS, "reads", *PRIVATE.values()).splitlines()
         printed += server.exec("sh", "-c", READS, "reads", *PRIVATE.values()).splitlines()
@@ -274,7 +323,8 @@ class TestUsers:
 
     def test_no_process_has_more_than_its_user(self, server: Signpost) -> None:
         most = sum(1 << NUMBERS[name] for name in CAPABILITIES)
-        looks = "grep -HE '^(Name|Uid|Cap(Eff|Prm|Bnd|Amb)|NoNewPrivs):' /proc/[0-9]*/status"
+        # Some have ended when they are looked at.
+        looks = "grep -HE '^(Name|Uid|Cap(Eff|Prm|Bnd|Amb)|NoNewPrivs):' /proc/[0-9]*/status; true"
         own = set(server.exec("sh", "-c", "echo /proc/[0-9]*").split())
         processes: dict[str, dict[str, str]] = {}
         for line in server.processes("sh", "-c", looks).decode().splitlines():

@@ -27,6 +27,7 @@ def test_what_it_prints() -> None:
     [
         ("echo smtpctl: no daemon >&2; exit 1", "no daemon"),
         ("echo this; echo '\033[31m'; exit 1", r"this \x1b[31m"),
+        ("echo '1|inet4|mta|auth|a@b.test|c@d.te'; exit 1", "exit status 1"),
         ("exit 3", "exit status 3"),
         ("kill -9 $$", "exit status -9"),
     ],
@@ -69,6 +70,13 @@ def test_the_last_line_is_why_it_fails() -> None:
     with pytest.raises(smtpctl.SmtpctlRefusedError) as caught:
         asyncio.run(lines("echo one; echo smtpctl: no daemon >&2; exit 1"))
     assert str(caught.value) == "smtpctl show queue: no daemon"
+
+
+def test_a_queue_that_is_cut_off_is_no_reason() -> None:
+    """Whose mail it is stands in no health check."""
+    with pytest.raises(smtpctl.SmtpctlRefusedError) as caught:
+        asyncio.run(lines("echo '1|inet4|mta|auth|a@b.test|c@d.te'; exit 1"))
+    assert str(caught.value) == "smtpctl show queue: exit status 1"
 
 
 REST = "1764000000|1764400000|0|3|pending|-9|451 a | b@c|1|2|3|4|inflight|5|x"
