@@ -326,6 +326,8 @@ def test_a_restored_record_is_older_than_the_mail_and_nothing_comes_twice(
         (("--from", "{v4}"), PASSWORD, 1, "its certificate does not verify"),
         (("--folder", "None"), PASSWORD, 2, "the old server has no such folder; it has INBOX"),
     ],
+    # The password is another one in each process of pytest-xdist, and ids have to be the same.
+    ids=["login", "host", "certificate", "folder"],
 )
 def test_what_cannot_be_is_said(
     server: Signpost,
