@@ -39,6 +39,10 @@ from entrypoint.backup.volume_files import (
 )
 
 _UIDS = "dovecot-uidlist"
+_IMPORTED = "imported"
+# The next import looks for what it brought between this reading and the one of the mail: the other
+# order would lose what the record has and the mail here has not (mailbox_import/record.py).
+_COPIED = b'{"folder":0,"copied":true}\n'
 _LEAST, _PATIENT, _MOST = 2, 5, 20  # looks
 
 
@@ -124,7 +128,10 @@ class MailFiles:
                 elif place is None or "file" not in place.kinds:
                     self._where.note_left(inner)
                 elif self._mail or not place.mail:
-                    yield self._other(small_file(inner, name, parent))
+                    found = small_file(inner, name, parent)
+                    if inner == f"{path}/{_IMPORTED}" and place.mail:
+                        found = _whole_lines(found, _COPIED)
+                    yield self._other(found)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -210,7 +217,7 @@ def _closed_unless_taken(descriptor: int) -> Iterator[list[Member]]:
             os.close(descriptor)
 
 
-def _whole_lines(found: Member) -> Member:
-    """Dovecot appends to the list: the last line may be half of one."""
+def _whole_lines(found: Member, last: bytes = b"") -> Member:
+    """What is appended to: the last line may be half of one. last: another one behind it."""
     text = b"".join(found.content)
-    return member(found.head.name, text[: text.rfind(b"\n") + 1], found.head.mtime)
+    return member(found.head.name, text[: text.rfind(b"\n") + 1] + last, found.head.mtime)

@@ -17,7 +17,7 @@ import click
 
 from entrypoint.commands import account_changes
 from entrypoint.commands.account_changes import account_files, read_merged
-from entrypoint.disks import explained, size
+from entrypoint.disks import explained, problems, size
 from entrypoint.mailbox_import.folder_names import Planned, planned
 from entrypoint.mailbox_import.mailbox_here import HereLostError, MailboxHere
 from entrypoint.mailbox_import.old_server import (
@@ -110,6 +110,9 @@ def command(
     if unreadable:
         _fail(f"{counted(unreadable, 'folder')} of {source.host} cannot be read")
     if any(result.failed or (result.reasons) for result in transfer.results):
+        # Dovecot's answers do not say so.
+        for each in problems(owner=None):
+            click.echo(f"error: {each}; {_AGAIN} then", err=True)
         sys.exit(1)
 
 
@@ -211,7 +214,9 @@ def _ended(
         missing = sum(each.missing for each in transfer.results)
         left = f"; {counted(missing, 'message')} missing" if missing else ""
         cure = " after `signpost account quota`" if "is full" in str(error) else ""
-        _fail(f"{error}{left}; {_AGAIN}{cure}")
+        # Dovecot's answer does not say so.
+        disks = "".join(f"; {each}" for each in problems(owner=None))
+        _fail(f"{error}{disks}{left}; {_AGAIN}{cure}")
     except KeyboardInterrupt:
         _show(transfer.results, list_only=list_only)
         _fail(f"interrupted; {_AGAIN} to go on")

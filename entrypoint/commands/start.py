@@ -156,7 +156,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         keep(os.environ, written, settings)
         mounted_files.note(named_files(os.environ, settings))
         _make_journal(settings)
-        make_metrics(wanted=settings.metrics_port is not None)
+        make_metrics(settings.metrics_port)
         render.write_certificate(
             paths.RUN, served.certificate.read_bytes(), served.key.read_bytes()
         )

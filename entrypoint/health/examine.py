@@ -20,8 +20,11 @@ _LOGIN_PORT = 993
 _WHERE_THE_CAUSE_IS_KNOWN = 1.0  # seconds
 
 
-async def examine(seconds: float, run: Path = RUN) -> Seen:
-    """Raises OSError or ValueError where nothing was ever started here."""
+async def examine(seconds: float, run: Path = RUN, *, metrics_too: bool = False) -> Seen:
+    """metrics_too: for who restarts it, for nothing is unhealthy without it.
+
+    Raises OSError or ValueError where nothing was ever started here.
+    """
     ports, login = rendered_ports(run / PORTS), ProbeLogin.read(run / LOGIN.name)
     control = smtp.Control()
     is_test_target = (run / TARGET.name).is_file()
@@ -29,6 +32,9 @@ async def examine(seconds: float, run: Path = RUN) -> Seen:
         questions = _of_test_target(ports, login, control)
     else:
         questions = _of_mail_server(ports, login, control, run)
+    if metrics_too and (run / metrics.PORT).is_file():
+        port = int((run / metrics.PORT).read_text("ascii"))
+        questions[metrics.PROGRAM] = partial(web, port, tls=False)
     servers = name_servers.name_servers()
     if servers:
         questions["DNS"] = partial(name_servers.ask, servers)

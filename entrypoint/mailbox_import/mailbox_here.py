@@ -56,6 +56,10 @@ class Position:
     uidnext: int
 
 
+# All messages of a folder have come since then, whichever it is.
+ANYWHERE = Position(0, 1)
+
+
 def digest(content: bytes) -> str:
     """What a message is known by. As Dovecot has it: every line ends in CRLF, and no NUL."""
     plain = storable(content).replace(b"\r\n", b"\n")
@@ -153,7 +157,9 @@ class MailboxHere:
         """Digests of the messages that have come since then; none in a folder that is another."""
         found: Counter[str] = Counter()
         now = self.position(folder)
-        if now.uidvalidity != position.uidvalidity or now.uidnext <= position.uidnext:
+        if position != ANYWHERE and now.uidvalidity != position.uidvalidity:
+            return found
+        if now.uidnext <= position.uidnext:
             return found
         with self._asked() as client:
             client.select_folder(folder, readonly=True)

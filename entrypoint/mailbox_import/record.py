@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from entrypoint.json_model import JsonModel
-from entrypoint.mailbox_import.mailbox_here import Position
+from entrypoint.mailbox_import.mailbox_here import ANYWHERE, Position
 
 NAME = "imported"  # in the home; backup/layout.py has it, too
 _VERSION = 1
@@ -34,6 +34,8 @@ class DamagedError(Exception):
 
 class _Line(JsonModel):
     version: int | None = None
+    # What stands before it was read for a backup, whose mail was read afterwards.
+    copied: bool = False
     # A folder there gets a number here; its lines come before what it has.
     folder: int
     source: str = ""
@@ -75,6 +77,7 @@ class ImportRecord:
         self.folders: dict[FolderKey, Brought] = {}
         self._numbers: dict[int, Brought] = {}
         self._moved: Counter[str] = Counter()
+        self._copied = False
         self._load()
 
     def folder(self, key: FolderKey) -> Brought:
@@ -143,7 +146,8 @@ class ImportRecord:
         return self.folders[key]
 
     def _add(self, key: FolderKey, number: int) -> Brought:
-        self.folders[key] = self._numbers[number] = Brought(number)
+        half = ANYWHERE if self._copied else None
+        self.folders[key] = self._numbers[number] = Brought(number, half=half)
         return self.folders[key]
 
     def _write(self, **content: object) -> None:
@@ -169,6 +173,11 @@ class ImportRecord:
             self._write(version=_VERSION, folder=0)
 
     def _take(self, line: _Line) -> None:
+        if line.folder == 0 and line.copied:
+            self._copied = True
+            for each in self.folders.values():
+                each.half = ANYWHERE
+            return
         if line.folder == 0:
             if line.version != _VERSION:
                 raise DamagedError(f"it is of a later version ({line.version})")

@@ -15,6 +15,7 @@ from typing import TypeVar
 from entrypoint.mailbox_import.bounded_imap import LARGEST_MESSAGE
 from entrypoint.mailbox_import.folder_names import Planned
 from entrypoint.mailbox_import.mailbox_here import (
+    ANYWHERE,
     HereLostError,
     MailboxHere,
     NewMessage,
@@ -213,6 +214,9 @@ class Transfer:
         position, name = self._record.folder(listed.key).half, listed.result.plan.here
         if position is not None:
             listed.half = self._here_again(lambda: self._here.since(name, position))
+        if position == ANYWHERE:
+            known = self._record.folder(listed.key).messages
+            listed.half -= Counter(each for each, _ in known.values())
 
     def _store(
         self, listed: _Listed, batch: Sequence[OldMessage], bodies: Mapping[int, bytes]

@@ -11,3 +11,5 @@ from __future__ import annotations
 # As supervisor and health name it. Mail goes on without it: the container does not end with it, nor
 # is it unhealthy for it.
 PROGRAM = "metrics"
+# Where it answers, below /run/signpost.
+PORT = "metrics/port"

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from entrypoint.files import numbers, own_folder, write_file
+from entrypoint.metrics import PORT
 from entrypoint.metrics.event_pipe import EVENTS
 from entrypoint.metrics.observations import FILTERS
 from entrypoint.metrics.own_names import NAMES, OwnNames
@@ -17,10 +18,10 @@ from entrypoint.paths import DKIM_KEYS, METRICS, RUN
 READER = "metrics"
 
 
-def make_metrics(*, wanted: bool) -> None:
+def make_metrics(port: int | None) -> None:
     """Have the folder as a start needs it. Raises OSError."""
     shutil.rmtree(METRICS, ignore_errors=True)
-    if not wanted:
+    if port is None:
         return
     own_folder(METRICS, "root", "root", 0o711)
     for path in FILTERS.values():
@@ -30,6 +31,7 @@ def make_metrics(*, wanted: bool) -> None:
         os.mkfifo(EVENTS, 0o600)
     os.chown(EVENTS, *numbers("root", READER))
     EVENTS.chmod(0o640)
+    publish(RUN / PORT, f"{port}\n")
     write_names()
 
 

@@ -18,7 +18,9 @@ from entrypoint.paths import RUN
 PROC = Path("/proc")
 _DOVECOT = re.compile(r"dovecot/([a-z0-9-]+)")
 _FILTER = re.compile(r"-m filters\.(inbound|submission)\b")
-_LOG = re.compile(r"-m entrypoint\.supervise\.logpipe .*?(?<=\s)(smtpd|dovecot|logins|web)\s")
+_LOG = re.compile(
+    r"-m entrypoint\.supervise\.logpipe .*?(?<=\s)(smtpd|dovecot|logins|web|metrics)\s"
+)
 # One client's own process.
 _SESSIONS = frozenset({"imap", "pop3", "managesieve"})
 

@@ -16,6 +16,7 @@ from .harness.imap import any_certificate, mailbox
 from .harness.interruptions import smtpctl
 from .harness.managesieve import ManageSieve
 from .harness.messages import letter
+from .harness.old_imap import PASSWORD, OldImap
 from .harness.parts import signal
 from .harness.shell import CommandError, attempt, fresh, wait_until
 from .harness.signpost import IMAGE, Signpost
@@ -320,3 +321,34 @@ def test_a_test_targets_disk(target_image: None) -> None:
             (507, b"Error: the disk with the stored messages is full; make room on it"),
         )
         assert "Traceback" not in target.logs()
+
+
+def test_an_import_into_a_full_disk_names_it_and_goes_on_when_there_is_room(
+    signpost: Signpost, data: SmallDisk
+) -> None:
+    old, token = OldImap(signpost.place.network), fresh("old")
+    try:
+        signpost.exec("sh", "-c", "cat >/tmp/authority.pem", stdin=old.authority)
+        with mailbox(old.v4, (ALICE[0], PASSWORD)) as there:
+            for number in range(8):
+                message = letter(ALICE[0], token=f"{token}.{number}", body=BODY * 12_000)
+                there.session.append("INBOX", "", "", message)
+        words = ("signpost", "import", ALICE[0], "--from", old.host)
+        words += ("--certificate-file", "/tmp/authority.pem")
+        data.fill(leaving=4_000_000)
+        done = signpost.attempt(*words, stdin=f"{PASSWORD}\n".encode())
+        assert done.returncode == 1
+        assert re.search(
+            rb"error: .*the disk of /data is full \([0-3] MiB of 40 MiB free\): .*make room.*; "
+            rb"run the same again",
+            done.stderr,
+        ), done
+        data.clear()
+        done = signpost.attempt(*words, stdin=f"{PASSWORD}\n".encode())
+        assert done.returncode == 0, done
+        with mailbox(signpost.v4, ALICE) as here:
+            here.session.select("INBOX")
+            assert len(here.session.search(None, "HEADER", "Message-ID", token)[1][0].split()) == 8
+    finally:
+        data.clear()
+        old.remove()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
+import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -287,6 +289,35 @@ def test_meanwhile_mail_comes_and_nobody_sees_the_password(
     assert server.exec("ls", "/tmp") == "authority.pem\n"
 
 
+def test_a_restored_record_is_older_than_the_mail_and_nothing_comes_twice(
+    server: Signpost, old: OldImap
+) -> None:
+    record = "/data/mail/example.org/erin/imported"
+    with mailbox(old.v4, ("erin", PASSWORD)) as there:
+        append(there, "INBOX", *letters(3, "before"))
+        assert bring(server, old, ERIN[0], "--user", "erin").returncode == 0
+        archive = server.attempt("signpost", "backup").stdout
+        append(there, "INBOX", *letters(3, "while"), letters(1, "while")[0])
+        append(there, "Spam", *letters(2, "spam"))
+    assert bring(server, old, ERIN[0], "--user", "erin").returncode == 0
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        member = tar.extractfile(f"data{record.removeprefix('/data')}")
+        assert member is not None
+        copy = member.read()
+    server.exec("sh", "-c", f"cat >{record}", stdin=copy)
+    with mailbox(server.v4, ERIN) as here:
+        before = counts(here, "INBOX"), counts(here, "Junk")
+        with mailbox(old.v4, ("erin", PASSWORD)) as there:
+            append(there, "INBOX", *letters(1, "after"), letters(1, "before")[0])
+        for _ in range(2):
+            done = bring(server, old, ERIN[0], "--user", "erin")
+            assert done.returncode == 0, done
+        inbox = counts(here, "INBOX")
+        assert counts(here, "Junk") == before[1]
+        # The copy of one that is here already is a message of its own.
+        assert sorted((inbox - before[0]).values()) == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("options", "password", "status", "said"),
     [
@@ -295,6 +326,8 @@ def test_meanwhile_mail_comes_and_nobody_sees_the_password(
         (("--from", "{v4}"), PASSWORD, 1, "its certificate does not verify"),
         (("--folder", "None"), PASSWORD, 2, "the old server has no such folder; it has INBOX"),
     ],
+    # The password is another one in each process of pytest-xdist, and ids have to be the same.
+    ids=["login", "host", "certificate", "folder"],
 )
 def test_what_cannot_be_is_said(
     server: Signpost,

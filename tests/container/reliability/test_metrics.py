@@ -111,6 +111,17 @@ def test_one_that_is_killed_each_second_costs_mail_nothing(world: World, server:
     wait_until(lambda: exposition(server), "an answer", 60)
 
 
+def test_one_that_hangs_is_started_again_and_nothing_is_unhealthy(
+    world: World, server: Signpost
+) -> None:
+    wait_until(lambda: exposition(server), "an answer", 60)
+    kill(server, signal.SIGSTOP)
+    assert server.exec("signpost", "health").startswith("healthy")
+    server.wait_for_log(r"metrics is restarted \(1 of 3", timeout=300)
+    wait_until(lambda: exposition(server), "an answer", 60)
+    assert server.exec("signpost", "health").startswith("healthy")
+
+
 def test_two_thousand_who_never_read_give_way(world: World, server: Signpost) -> None:
     wait_until(lambda: exposition(server), "an answer", 60)
     before = memory(server, METRICS)
@@ -131,5 +142,5 @@ def test_scrapes_go_on_while_smtpd_starts_anew(world: World, server: Signpost) -
     )
     mail(world, server, 5)
     wait_until(
-        lambda: value(server, 'signpost_filter_seconds_count{filter="submission"}') > 0, "its mail"
+        lambda: value(server, 'signpost_filter_seconds_count{filter="inbound"}') > 0, "its mail"
     )

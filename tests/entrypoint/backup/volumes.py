@@ -30,6 +30,7 @@ MAILDIR = f"{HOME}/Maildir"
 MESSAGE = "c1d8550e"
 ENVELOPE = f"{MESSAGE}eaecbef5"
 ENVELOPE_TEXT = b"version: 3\ntype: mda\nsender: a@example.net\nctime: 1795752815\n"
+IMPORTED = b'{"folder":1,"source":"old","name":"INBOX","uidvalidity":7}\n{"folder":1,"beg'
 UIDS = b"3 V1795752836 N4 G30b1fb13\n1 :1795752836.M1P1.host,S=5\n"
 
 # By volume and name; a folder has no content.
@@ -45,7 +46,7 @@ FILES: dict[str, bytes | None] = {
     "data/accounts/logins/last-used.json": b"{}",
     f"data/{HOME}/sieve/my-rules.sieve": b"keep;",
     f"data/{HOME}/.dovecot.lda-dupes": b"dupes",
-    f"data/{HOME}/imported": b"{}\n",
+    f"data/{HOME}/imported": IMPORTED,
     f"data/{MAILDIR}/new/1795752836.M1P1.host,S=5": b"hello",
     f"data/{MAILDIR}/.Projects.2024/cur/1795752837.M2P1.host,S=5:2,Sab": b"world",
     f"data/{MAILDIR}/.&ANw-n&AO8-code/new": None,

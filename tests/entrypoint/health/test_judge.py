@@ -63,6 +63,7 @@ def test_a_server_that_answers_everything_is_well() -> None:
         ({"port 143": "greeting"}, "Dovecot's imap-login", "dovecot"),
         ({"lmtp": "greeting"}, "Dovecot's lmtp", "dovecot"),
         ({"port 443": "TLS"}, "web", "web"),
+        ({"metrics": "request"}, "metrics does not answer", "metrics"),
     ],
 )
 def test_the_first_part_of_a_chain_that_does_not_answer_is_named(

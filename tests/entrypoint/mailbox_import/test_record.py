@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.mailbox_import.mailbox_here import Position
+from entrypoint.mailbox_import.mailbox_here import ANYWHERE, Position
 from entrypoint.mailbox_import.record import NAME, BusyError, DamagedError, FolderKey, record_in
 
 INBOX = FolderKey("alice@old.test", b"INBOX\xff", 7)
@@ -52,6 +52,25 @@ def test_what_is_not_where_it_was_is_spare_once(tmp_path: Path) -> None:
         record.brought(OTHER, [(2, "bb", 0)], moved=["bb"], done=True)
     with record_in(tmp_path) as record:
         assert record.spare({INBOX: {1}, OTHER: {1, 2}}, ()) == Counter(bb=1)
+
+
+def test_one_that_was_copied_before_the_mail_is_unsure_of_every_folder_once(tmp_path: Path) -> None:
+    with record_in(tmp_path) as record:
+        record.begin(INBOX, Position(1, 1))
+        record.brought(INBOX, [(1, "aa", 0)], done=True)
+    with (tmp_path / NAME).open("ab") as file:
+        file.write(b'{"folder":0,"copied":true}\n')
+    with record_in(tmp_path) as record:
+        assert record.folder(INBOX).half == ANYWHERE
+        assert tuple(record.folder(INBOX).messages) == (1,)
+        # The backup knows nothing of this folder.
+        record.brought(OTHER, (), done=False)
+        assert record.folder(OTHER).half == ANYWHERE
+        record.brought(INBOX, (), done=True)
+        record.begin(OTHER, ANYWHERE)
+    with record_in(tmp_path) as record:
+        assert record.folder(INBOX).half is None
+        assert record.folder(OTHER).half == ANYWHERE
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:

@@ -59,5 +59,5 @@ def test_what_an_earlier_start_had_is_taken_away(
 ) -> None:
     monkeypatch.setattr(folder, "METRICS", tmp_path / "metrics")
     (tmp_path / "metrics/verifier").mkdir(parents=True)
-    folder.make_metrics(wanted=False)
+    folder.make_metrics(None)
     assert not (tmp_path / "metrics").exists()

@@ -25,6 +25,9 @@ TREE = {
     18: (7, "S", f"{LOGPIPE} --user logins logins python -m filters.logins x "),
     19: (18, "S", "python -m filters.logins x "),
     20: (7, "S", "python -m entrypoint.maintenance --format text "),
+    23: (7, "S", f"{LOGPIPE} --metrics --user web --only-here web web setpriv python -m x "),
+    24: (7, "S", f"{LOGPIPE} --user metrics --only-here metrics metrics setpriv python -m x "),
+    25: (24, "T", "python -m entrypoint.supervise.until_eof entrypoint.metrics 9154 "),
     30: (0, "T", "smtpd: queue"),  # of another container that shares the view
 }
 
@@ -60,6 +63,9 @@ def test_every_process_has_the_name_that_an_administrator_knows(tmp_path: Path) 
         18: ("logins", "the log of logins"),
         19: ("logins", "logins"),
         20: ("maintenance", "maintenance"),
+        23: ("web", "the log of web"),
+        24: ("metrics", "the log of metrics"),
+        25: ("metrics", "metrics"),
     }
     assert (found[10].state, found[15].state, found[10].waits) == ("T", "D", 3)
 
