@@ -40,7 +40,7 @@ down:
 # An engine that is started for the tests ends with the last of them, unless somebody has started
 # containers meanwhile. Nothing is printed after pytest's summary.
 test: lint $(VENV)/.node
-	tests/engine.sh run $(PYTHON) -m pytest --numprocesses 3 --dist loadfile
+	tests/engine.sh run $(PYTHON) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.chromium
 

@@ -1,6 +1,6 @@
 """smtpd's ports stay open while it starts again: who connects then waits, and is not refused.
 
-With the capabilities of compose.yaml.
+With the capabilities of compose.yaml, and a root that can be written to: a library is taken away.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def connecting(world: World, address: str, port: int) -> Iterator[Connections]:
 
 @pytest.fixture(scope="module")
 def server(world: World, image: None) -> Iterator[Signpost]:
-    with world.signpost(STANDARD, place=127) as signpost:
+    signpost = world.signpost(STANDARD, place=127)
+    signpost.service["read_only"] = False
+    with signpost:
         yield signpost
 
 
