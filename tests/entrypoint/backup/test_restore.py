@@ -87,6 +87,32 @@ def test_two_restores_do_not_write_to_one_volume(new: Volumes) -> None:
         pass
 
 
+def test_a_server_that_started_while_the_archive_was_read_keeps_its_mail(
+    data: bytes, new: Volumes
+) -> None:
+    """Reading a large one takes an hour, and the volumes are empty as long."""
+    with empty_volumes.claimed(new):
+        (new.data / "MODE").write_bytes(b"production\n")
+        mail = new.data / MAILDIR / "new/1.M1P1.host"
+        mail.parent.mkdir(parents=True)
+        mail.write_bytes(b"answered 250")
+        with pytest.raises(ConfigurationError, match="not empty"):
+            Restore(new, owner_of=us).write(io.BytesIO(data))
+    assert mail.read_bytes() == b"answered 250"
+    # No mark that would refuse the next start, or have a restore remove it all.
+    assert starts(new)
+
+
+def test_no_server_starts_while_a_restore_is_at_work(new: Volumes) -> None:
+    with (
+        empty_volumes.claimed(new),
+        pytest.raises(ConfigurationError, match="is at work here; start"),
+    ):
+        empty_volumes.refuse_unfinished(new)
+    empty_volumes.refuse_unfinished(new)
+    empty_volumes.refuse_unfinished(Volumes(new.data / "none", new.spool / "none"))
+
+
 # -- cut off --------------------------------------------------------------------------------
 
 
