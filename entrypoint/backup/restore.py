@@ -36,6 +36,7 @@ _UIDS = "/dovecot-uidlist"
 # Numbers that the next messages of a folder do not get: mail programs may know them from messages
 # that have come since the backup. There are 4,294 times as many.
 _UID_GAP = 1_000_000
+_LONGEST_UID_HEADER = 1 << 16
 _UID_HEADER = re.compile(rb"(3 (?:[A-Z]\S+ )*N)(\d{1,10})(?= |\n)")
 
 
@@ -237,7 +238,12 @@ def _text(head: MemberHead, content: Iterable[bytes], longest: int) -> bytes:
 def _with_a_gap(content: Iterable[bytes]) -> Iterator[bytes]:
     """The list with a higher number for the next message; the others keep theirs."""
     pieces = iter(content)
-    first = next(pieces, b"")
+    first = b""
+    # A pipe may end a piece anywhere, in the number, too.
+    for piece in pieces:
+        first += piece
+        if b"\n" in first or len(first) > _LONGEST_UID_HEADER:
+            break
     line, end, rest = first.partition(b"\n")
     changed = _UID_HEADER.match(line + end)
     if changed is not None and int(changed[2]) + _UID_GAP < 1 << 32:

@@ -17,7 +17,7 @@ from entrypoint.backup.archive import written
 from entrypoint.backup.held import HELD
 from entrypoint.backup.layout import LINK, Volumes, is_derived, place_of
 from entrypoint.backup.mail_files import MailFiles
-from entrypoint.backup.restore import checked
+from entrypoint.backup.restore import Restore, checked
 from entrypoint.backup.volume_files import BackupNotes
 from entrypoint.mailbox_import.mailbox_here import ANYWHERE
 from entrypoint.mailbox_import.record import Brought, FolderKey, record_in
@@ -115,6 +115,22 @@ def test_what_comes_next_gets_no_number_that_was_seen(tmp_path: Path) -> None:
     data = archive(members(make(tmp_path / "old")))
     new = empty(tmp_path / "new")
     back(data, new)
+    text = (new.data / MAILDIR / "dovecot-uidlist").read_bytes()
+    assert text == UIDS.replace(b" N4 ", b" N1000004 ")
+
+
+class FewBytes(io.BytesIO):
+    """As a pipe gives them, through which an encrypted archive comes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(size or 0, 7))
+
+
+def test_the_next_number_may_come_in_pieces(tmp_path: Path) -> None:
+    data = archive(members(make(tmp_path / "old")))
+    new = empty(tmp_path / "new")
+    us = os.getuid(), os.getgid()
+    Restore(new, owner_of=lambda _: us).write(FewBytes(data))
     text = (new.data / MAILDIR / "dovecot-uidlist").read_bytes()
     assert text == UIDS.replace(b" N4 ", b" N1000004 ")
 
