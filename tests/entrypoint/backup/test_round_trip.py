@@ -170,6 +170,20 @@ def test_a_queue_that_is_held_is_part_of_the_next_backup(tmp_path: Path) -> None
     assert (tmp_path / "two/spool" / HELD / MESSAGE / "message").exists()
 
 
+@pytest.mark.parametrize("name", [".hidden", ".", "..", "two words", "ünï"])
+def test_a_script_of_any_name_comes_back(tmp_path: Path, name: str) -> None:
+    """As ManageSieve takes them: anything without a slash and control characters."""
+    volumes = make(tmp_path / "old")
+    (volumes.data / HOME / f"sieve/{name}.sieve").write_bytes(b"discard;")
+    active = volumes.data / HOME / ".dovecot.sieve"
+    active.unlink()
+    active.symlink_to(f"sieve/{name}.sieve")
+    notes, new = BackupNotes(), empty(tmp_path / "new")
+    back(archive(members(volumes, notes)), new)
+    assert notes.left == []
+    assert (new.data / HOME / ".dovecot.sieve").read_bytes() == b"discard;"
+
+
 def test_what_is_nobody_s_is_named_and_not_taken(tmp_path: Path) -> None:
     volumes = make(tmp_path)
     stranger = volumes.data / HOME / "notes.txt"
