@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from entrypoint.backup import state_files
 from entrypoint.backup.archive import written
 from entrypoint.backup.held import HELD
 from entrypoint.backup.layout import LINK, Volumes, is_derived, place_of
@@ -73,6 +74,21 @@ def test_everything_comes_back_and_nothing_else(tmp_path: Path) -> None:
     assert (message.stat().st_mode, message.parent.stat().st_mode) == (0o100600, 0o40700)
     assert (new.data / "dkim/state.json").stat().st_mode == 0o100644
     assert (new.data / "dkim").stat().st_mode == 0o40755
+
+
+def test_a_database_that_somebody_has_locked_is_named_and_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accounts and keys are locked meanwhile: nobody could change them."""
+    monkeypatch.setattr(state_files, "_UNLOCKED_WITHIN", 0.2)
+    volumes, notes = make(tmp_path), BackupNotes()
+    with closing(sqlite3.connect(volumes.data / "accounts/logins/blocked.sqlite")) as database:
+        database.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+        names = [each.head.name for each in members(volumes, notes)]
+    assert notes.unreadable == [
+        "data/accounts/logins/blocked.sqlite: another program has it locked"
+    ]
+    assert "data/accounts/accounts.json" in names
 
 
 def test_files_of_before_there_were_formats_have_none(tmp_path: Path) -> None:
