@@ -172,6 +172,26 @@ def test_a_copy_is_taken_too_and_what_was_moved_only_once(
     assert backup(volumes) == [b"copied", b"copied", b"moved"]
 
 
+@pytest.mark.parametrize("moved_on", [False, True])
+def test_a_copy_that_is_flagged_between_two_looks_is_taken(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch, moved_on: bool
+) -> None:
+    """The same file is in the archive already, in the folder that it was copied from."""
+    box = Mailbox(volumes, ".A", ".B")
+    copied = box.copy(box.deliver(text=b"copied"), ".A")
+    flagged = copied.with_name(copied.name.replace(":2,S", ":2,RS"))
+
+    def flag() -> None:
+        copied.rename(flagged)
+
+    def move() -> None:
+        if moved_on:
+            box.move(flagged, ".B")
+
+    meanwhile(monkeypatch, mail_files, *(lambda: None,) * 3, flag, *(lambda: None,) * 5, move)
+    assert backup(volumes) == [b"copied", b"copied"]
+
+
 def test_what_comes_while_we_read_asks_for_no_end(
     volumes: Volumes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
