@@ -154,7 +154,10 @@ def _pieces(path: str, descriptor: int, first: bytes, size: int) -> Iterator[byt
         left, piece = size - len(first), first
         yield piece
         while left:
-            piece = os.read(descriptor, min(left, PIECE))
+            try:
+                piece = os.read(descriptor, min(left, PIECE))
+            except OSError as error:  # it names no file
+                raise BackupError(f"{printable(path)}: {error.strerror}") from None
             if not piece:
                 raise BackupError(f"{printable(path)}: it became shorter while it was read")
             left -= len(piece)

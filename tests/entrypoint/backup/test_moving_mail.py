@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.backup import mail_files, queue_files
+from entrypoint.backup import mail_files, queue_files, volume_files
 from entrypoint.backup.archive import Member
 from entrypoint.backup.layout import Volumes
 from entrypoint.backup.mail_files import MailFiles
 from entrypoint.backup.queue_files import queue_members
-from entrypoint.backup.volume_files import BackupError, BackupNotes, born, names_in
+from entrypoint.backup.volume_files import PIECE, BackupError, BackupNotes, born, names_in
 
 from .volumes import ENVELOPE_TEXT, MAILDIR, empty
 
@@ -258,6 +258,23 @@ def test_the_disk_says_since_when_a_file_is_there(tmp_path: Path) -> None:
     assert born(-1) is None
 
 
+def test_a_disk_that_fails_in_the_middle_of_a_message_names_it(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its length is in the archive already, so that there can be no whole one."""
+    path, read = Mailbox(volumes).deliver(), os.read
+    os.truncate(path, 3 * PIECE)
+
+    def fails(descriptor: int, length: int) -> bytes:
+        if os.lseek(descriptor, 0, os.SEEK_CUR):
+            raise OSError(5, "Input/output error")
+        return read(descriptor, length)
+
+    monkeypatch.setattr(volume_files.os, "read", fails)
+    with pytest.raises(BackupError, match=rf"^data/{MAILDIR}/new/{path.name}: Input/output error$"):
+        backup(volumes)
+
+
 def test_the_numbers_end_with_a_whole_line(volumes: Volumes) -> None:
     box = Mailbox(volumes)
     box.deliver()
@@ -337,6 +354,21 @@ def test_what_a_killed_smtpd_has_left_stops_nothing(volumes: Volumes) -> None:
     queue.take("aa000002", b"two", recipients=0)
     queue.take("aa000003", b"three")
     assert list(queued(volumes)) == ["aa000003"]
+
+
+def test_a_message_that_cannot_be_read_is_named_and_the_others_are_taken(
+    volumes: Volumes,
+) -> None:
+    queue, notes = Queue(volumes), BackupNotes()
+    for number in (1, 2):
+        path = queue.take(f"aa00000{number}", b"x") / "message"
+        path.unlink()
+        path.symlink_to("/etc/passwd") if number == 1 else path.mkdir()
+    queue.take("aa000003", b"three")
+    found = [each.head.name for each in queue_members(volumes, notes)]
+    assert found == [f"spool/queue/aa/aa000003/{name}" for name in ("message", "aa00000300000000")]
+    assert notes.left == [f"spool/queue/aa/aa00000{number}/message" for number in (1, 2)]
+    assert notes.taken["queue"] == 1
 
 
 def test_a_queue_that_never_rests_is_no_backup(
