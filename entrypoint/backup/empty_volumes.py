@@ -17,6 +17,7 @@ from pathlib import Path
 
 from entrypoint.backup.layout import Volumes
 from entrypoint.config.problems import VolumeError
+from entrypoint.files import naming
 
 MARK = "RESTORE"
 _UNFINISHED, _WRITTEN = b"unfinished\n", b"written\n"
@@ -152,9 +153,10 @@ def _set_mark(path: Path, text: bytes) -> None:
     """In place: a disk that is full by then has no room for a second file."""
     descriptor = os.open(path / MARK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
-        os.pwrite(descriptor, text, 0)
-        os.ftruncate(descriptor, len(text))
-        os.fsync(descriptor)
+        with naming(path / MARK):
+            os.pwrite(descriptor, text, 0)
+            os.ftruncate(descriptor, len(text))
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
     _sync(path)

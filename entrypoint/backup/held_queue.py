@@ -19,6 +19,7 @@ from entrypoint import smtpctl
 from entrypoint.backup.held import HELD, held_messages
 from entrypoint.backup.restore import OwnerOf, owner_of
 from entrypoint.backup.volume_files import folder, names_in, open_file
+from entrypoint.files import naming
 from entrypoint.paths import SPOOL
 from entrypoint.smtpctl import SMTPCTL, SmtpctlError
 from entrypoint.text import counted
@@ -107,14 +108,16 @@ def _move(spool: Path, message: str, owner: tuple[int, int]) -> None:
         # The longest names first: `.new` is gone before it is wanted.
         for name in sorted(names_in(descriptor), key=len, reverse=True):
             if _ENVELOPE.fullmatch(name):
-                _renew(name, descriptor, owner)
+                with naming(held / name):
+                    _renew(name, descriptor, owner)
             elif name == "message":
                 os.chown(name, *owner, dir_fd=descriptor, follow_symlinks=False)
             else:  # of a release that was cut off
                 os.unlink(name, dir_fd=descriptor)
         os.fchown(descriptor, *owner)
         os.fsync(descriptor)
-    (spool / HELD / _MOVED).write_text(message, "ascii")
+    with naming(spool / HELD / _MOVED):
+        (spool / HELD / _MOVED).write_text(message, "ascii")
     held.rename(bucket / message)
     for path in (bucket, spool / HELD):
         with folder(str(path)) as descriptor:

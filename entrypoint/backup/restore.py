@@ -21,7 +21,7 @@ from entrypoint.backup.layout import LINK, Place, Volumes, place_of, queued
 from entrypoint.backup.room import NeededRoom
 from entrypoint.backup.tar_stream import ArchiveError, MemberHead, Readable
 from entrypoint.backup.volume_files import folder
-from entrypoint.files import numbers
+from entrypoint.files import naming, numbers
 from entrypoint.text import printable
 from entrypoint.volume_format import FORMAT as VOLUMES
 from entrypoint.volume_format import MARK, VolumeFormat
@@ -188,12 +188,14 @@ class Restore:
     ) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, 0o600), "wb", 0) as stream:
-            for piece in content:
-                _write_all(stream.fileno(), piece)
-            os.fchmod(stream.fileno(), mode)
-            os.fchown(stream.fileno(), *self.owner_of(owner))
-            if mtime is not None:
-                os.utime(stream.fileno(), (mtime, mtime))
+            for piece in content:  # reading has errors of its own
+                with naming(path):
+                    _write_all(stream.fileno(), piece)
+            with naming(path):
+                os.fchmod(stream.fileno(), mode)
+                os.fchown(stream.fileno(), *self.owner_of(owner))
+                if mtime is not None:
+                    os.utime(stream.fileno(), (mtime, mtime))
 
 
 def sync_disk(path: Path) -> None:

@@ -20,6 +20,7 @@ from entrypoint.backup.layout import Volumes
 from entrypoint.backup.restore import Restore
 from entrypoint.backup.tar_stream import ArchiveError
 from entrypoint.config.problems import ConfigurationError
+from entrypoint.disks import explained
 from entrypoint.doctor.outbound import check_held
 
 from .volumes import (
@@ -215,8 +216,10 @@ def test_a_full_disk_leaves_what_the_next_one_takes_up(
 
     with monkeypatch.context() as patch, empty_volumes.claimed(new):
         patch.setattr(restore.os, "write", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="No space left") as full_one:
             Restore(new, owner_of=us).write(io.BytesIO(data))
+    # Of two disks one is full.
+    assert explained(full_one.value).startswith(f"{new.data / 'FORMAT'}: no space left on its disk")
     with pytest.raises(ConfigurationError) as caught:
         empty_volumes.refuse_unfinished(new)
     assert len(caught.value.errors) == 2
@@ -306,6 +309,24 @@ def test_a_release_that_is_killed_goes_on(data: bytes, tmp_path: Path) -> None:
         if ended:
             return
     raise AssertionError("it has no end")
+
+
+def test_a_release_onto_a_full_disk_says_where_and_goes_on_later(
+    data: bytes, new: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back(data, new)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(held_queue.os, "fsync", full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            released(new)
+    where = new.spool / HELD / MESSAGE / ENVELOPE
+    assert explained(caught.value).startswith(f"{where}: no space left on its disk; make room")
+    assert held_messages(new.spool) == [MESSAGE]
+    assert released(new).messages == 1
 
 
 def test_a_link_that_is_not_one_is_not_followed(tmp_path: Path, new: Volumes) -> None:
