@@ -186,6 +186,9 @@ def output_file(path: Path | None) -> Iterator[BinaryIO]:
             _fail(f"{path}: another backup is being written there")
         except OSError:  # a network's file system, which has no locks
             pass
+        # Locked as soon as another one had ended, which has given the file its name.
+        if not part.exists() or not os.path.samestat(part.lstat(), status):
+            _fail(f"{path}: another backup has just been written there")
         try:
             # What one that was killed has left is of no use.
             os.ftruncate(stream.fileno(), 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from click.testing import CliRunner
@@ -50,6 +51,24 @@ def test_two_backups_do_not_write_one_file(
         with pytest.raises(SystemExit), output_file(tmp_path / "backup.tar"):
             pass
     assert "another backup is being written there" in capsys.readouterr().err
+
+
+def test_what_another_one_has_just_finished_is_not_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was opened under the name of the unfinished one."""
+    path, part = tmp_path / "backup.tar", tmp_path / ".backup.tar.part"
+    part.write_bytes(b"whole")
+    lock = fcntl.flock
+
+    def finished_by_then(stream: BinaryIO, how: int) -> None:
+        part.rename(path)
+        lock(stream, how)
+
+    monkeypatch.setattr(fcntl, "flock", finished_by_then)
+    with pytest.raises(SystemExit), output_file(path):
+        pass
+    assert path.read_bytes() == b"whole"
 
 
 @needs_root
