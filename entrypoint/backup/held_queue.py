@@ -2,7 +2,7 @@
 
 What was in the queue then may have been delivered since, and is sent a second time. So nobody but
 a person says when it goes. A message is moved with its envelopes at once, and smtpd, where it runs,
-is told of it; where it does not, it finds the message when it starts.
+hears of it by `smtpctl discover`; where it does not, it finds the message when it starts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from entrypoint.smtpctl import SMTPCTL, SmtpctlError
 from entrypoint.text import counted
 
 _ENVELOPE = re.compile(r"[0-9a-f]{16}")
-# What was moved, and of what smtpd is not told yet.
+# What was moved, before smtpd has heard of it.
 _MOVED = "moved"
 _TIME = re.compile(rb"^ctime: \d+$", re.MULTILINE)
 _LONGEST = 1 << 16  # bytes of an envelope
@@ -35,7 +35,7 @@ OWNER = "opensmtpq"
 @dataclass(frozen=True)
 class Released:
     """messages: how many went into the queue. left: the ids that are in use there, so that they
-    stay held. running: whether smtpd runs, and was told.
+    stay held. running: whether smtpd runs, and has heard of them.
     """
 
     messages: int
@@ -49,7 +49,7 @@ async def release(
     command: Sequence[str] = SMTPCTL,
 ) -> Released:
     """Move what is held into the queue. Raises OSError, and SmtpctlError where smtpd runs and does
-    not take it: it is in the queue then, and a second call tells smtpd again.
+    not take it: it is in the queue then, and a second call announces it again.
     """
     running = await _runs(command)
     owner, moved, left = owner_of(OWNER), 0, []
@@ -58,7 +58,7 @@ async def release(
         queue.mkdir(mode=0o700)
         os.chown(queue, owner[0], owner_of("root")[1])
     if running:
-        await _tell_again(spool, command)
+        await _announce_again(spool, command)
     for message in held_messages(spool):
         if (spool / "queue" / message[:2] / message).exists():
             left.append(message)
@@ -84,7 +84,7 @@ async def _runs(command: Sequence[str]) -> bool:
     return True
 
 
-async def _tell_again(spool: Path, command: Sequence[str]) -> None:
+async def _announce_again(spool: Path, command: Sequence[str]) -> None:
     """Of what somebody moved who was killed before smtpd knew."""
     try:
         message = (spool / HELD / _MOVED).read_text("ascii")

@@ -49,7 +49,7 @@ _LEAST, _PATIENT, _MOST = 2, 5, 20  # looks
 
 
 class MailFiles:
-    """One backup's look at all mailboxes. mail: with messages, or only what else people have."""
+    """One backup's look at all mailboxes. mail: with messages, or only what else accounts have."""
 
     def __init__(self, volumes: Volumes, notes: BackupNotes, *, mail: bool = True) -> None:
         self._volumes, self._notes, self._mail = volumes, notes, mail

@@ -41,7 +41,7 @@ from entrypoint.text import second
 from entrypoint.volume_format import format_of
 from entrypoint.volume_mode import mode_of
 
-_TELL_EVERY = 1.0  # seconds
+_PROGRESS_EVERY = 1.0  # seconds
 
 
 @click.command
@@ -96,7 +96,7 @@ def command(
     try:
         with output_file(output) as stream:
             stream.write(front)
-            pieces = _told(_archive(volumes, notes, mail=not without_mail), notes)
+            pieces = _with_progress(_archive(volumes, notes, mail=not without_mail), notes)
             if keys:
                 encryption.encrypt(pieces, stream, keys)
             else:
@@ -139,14 +139,14 @@ def _members(volumes: Volumes, notes: BackupNotes, *, mail: bool) -> Iterator[Me
     yield from MailFiles(volumes, notes, mail=mail).members(time.time())
 
 
-def _told(pieces: Iterator[bytes], notes: BackupNotes) -> Iterator[bytes]:
+def _with_progress(pieces: Iterator[bytes], notes: BackupNotes) -> Iterator[bytes]:
     """On a terminal, how far it is."""
-    written_, tell = 0, time.monotonic()
+    length, said = 0, time.monotonic()
     for piece in pieces:
-        written_ += len(piece)
-        if sys.stderr.isatty() and time.monotonic() > tell + _TELL_EVERY:
-            tell = time.monotonic()
-            click.echo(f"{summary(notes)}, {size(written_)}", err=True)
+        length += len(piece)
+        if sys.stderr.isatty() and time.monotonic() > said + _PROGRESS_EVERY:
+            said = time.monotonic()
+            click.echo(f"{summary(notes)}, {size(length)}", err=True)
         yield piece
 
 

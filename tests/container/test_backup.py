@@ -182,7 +182,7 @@ def without_uses(listing: str) -> str:
 
 
 def slow_reader_holds_nothing_up(world: World, signpost: Signpost) -> None:
-    """Nobody reads the archive: mail comes, and people log in."""
+    """Nobody reads the archive: mail comes, and accounts log in."""
     with subprocess.Popen(
         ["docker", "exec", signpost.container, "signpost", "backup"], stdout=subprocess.PIPE
     ) as backup:
