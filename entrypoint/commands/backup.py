@@ -16,6 +16,7 @@ import click
 
 from entrypoint.backup import encryption
 from entrypoint.backup.archive import FORMAT, Manifest, Member, written
+from entrypoint.backup.empty_volumes import refuse_unfinished
 from entrypoint.backup.encryption import Opener, Recipient
 from entrypoint.backup.layout import Volumes
 from entrypoint.backup.mail_files import MailFiles
@@ -90,6 +91,7 @@ def command(
             raise click.UsageError(
                 f"--output: {folder} is what is to be saved; name another folder"
             )
+    refuse_unfinished(volumes)
     with fit_keys():
         front, keys = _keys(recipients, recipients_files, passphrase_file)
     notes = BackupNotes()
