@@ -25,11 +25,11 @@ from entrypoint.backup.mailbox_folders import (
     MailboxFolders,
     is_still_folder,
 )
+from entrypoint.backup.notes import BackupNotes
 from entrypoint.backup.state_files import link_member
 from entrypoint.backup.tar_stream import MemberHead
 from entrypoint.backup.volume_files import (
     BackupError,
-    BackupNotes,
     born,
     folder,
     is_folder,

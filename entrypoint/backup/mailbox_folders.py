@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from entrypoint.backup.layout import is_derived, place_of
-from entrypoint.backup.volume_files import BackupNotes, folder, is_folder, is_link, names_in
+from entrypoint.backup.notes import BackupNotes
+from entrypoint.backup.volume_files import folder, is_folder, is_link, names_in
 
 MAIL, MAILDIR = "data/mail", "Maildir"
 SUBFOLDERS = ("new", "cur")  # in the order that a message goes

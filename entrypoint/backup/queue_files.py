@@ -14,9 +14,9 @@ from pathlib import Path
 from entrypoint.backup.archive import Member
 from entrypoint.backup.held import HELD
 from entrypoint.backup.layout import Volumes
+from entrypoint.backup.notes import BackupNotes
 from entrypoint.backup.volume_files import (
     BackupError,
-    BackupNotes,
     folder,
     large_file,
     names_in,

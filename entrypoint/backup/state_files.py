@@ -18,9 +18,9 @@ from urllib.parse import quote
 from entrypoint.backup.archive import Member, member
 from entrypoint.backup.held import HELD
 from entrypoint.backup.layout import LINK, Place, Volumes, is_derived, place_of
+from entrypoint.backup.notes import BackupNotes
 from entrypoint.backup.tar_stream import MemberHead
 from entrypoint.backup.volume_files import (
-    BackupNotes,
     folder,
     is_folder,
     is_link,

@@ -20,11 +20,12 @@ from entrypoint.backup.empty_volumes import refuse_unfinished
 from entrypoint.backup.encryption import Opener, Recipient
 from entrypoint.backup.layout import Volumes
 from entrypoint.backup.mail_files import MailFiles
+from entrypoint.backup.notes import BackupNotes, summary
 from entrypoint.backup.queue_files import queue_members
 from entrypoint.backup.restore import checked
 from entrypoint.backup.state_files import state_members
 from entrypoint.backup.tar_stream import ArchiveError
-from entrypoint.backup.volume_files import BackupError, BackupNotes, summary
+from entrypoint.backup.volume_files import BackupError
 from entrypoint.commands.archive_file import (
     BUFFER,
     EXISTING,

@@ -14,8 +14,9 @@ from entrypoint.backup import mail_files, queue_files, volume_files
 from entrypoint.backup.archive import Member
 from entrypoint.backup.layout import Volumes
 from entrypoint.backup.mail_files import MailFiles
+from entrypoint.backup.notes import BackupNotes
 from entrypoint.backup.queue_files import queue_members
-from entrypoint.backup.volume_files import PIECE, BackupError, BackupNotes, born, names_in
+from entrypoint.backup.volume_files import PIECE, BackupError, born, names_in
 
 from .volumes import ENVELOPE_TEXT, MAILDIR, empty
 

@@ -18,8 +18,8 @@ from entrypoint.backup.archive import written
 from entrypoint.backup.held import HELD
 from entrypoint.backup.layout import LINK, Volumes, is_derived, place_of
 from entrypoint.backup.mail_files import MailFiles
+from entrypoint.backup.notes import BackupNotes
 from entrypoint.backup.restore import Restore, checked
-from entrypoint.backup.volume_files import BackupNotes
 from entrypoint.mailbox_import.mailbox_here import ANYWHERE
 from entrypoint.mailbox_import.record import Brought, FolderKey, record_in
 
