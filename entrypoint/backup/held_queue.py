@@ -7,11 +7,12 @@ hears of it by `smtpctl discover`; where it does not, it finds the message when 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,11 @@ async def release(
     """Move what is held into the queue. Raises OSError, and SmtpctlError where smtpd runs and does
     not take it: it is in the queue then, and a second call announces it again.
     """
+    with _alone(spool):
+        return await _release(spool, owner_of, command)
+
+
+async def _release(spool: Path, owner_of: OwnerOf, command: Sequence[str]) -> Released:
     running = await _runs(command)
     owner, moved, left = owner_of(OWNER), 0, []
     queue = spool / "queue"
@@ -72,6 +78,21 @@ async def release(
     with suppress(OSError):
         (spool / HELD).rmdir()
     return Released(moved, tuple(left), running)
+
+
+@contextmanager
+def _alone(spool: Path) -> Iterator[None]:
+    """Two at once would take each other's messages for those of the queue. Raises OSError."""
+    path = spool / HELD
+    if not path.is_dir():  # nothing is held
+        yield
+        return
+    with folder(str(path)) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OSError(error.errno, "another release of it is at work", str(path)) from None
+        yield
 
 
 async def _runs(command: Sequence[str]) -> bool:

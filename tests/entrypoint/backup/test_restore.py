@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import os
 import re
@@ -19,6 +20,7 @@ from entrypoint.backup.held import HELD, held_line, held_messages
 from entrypoint.backup.layout import Volumes
 from entrypoint.backup.restore import Restore
 from entrypoint.backup.tar_stream import ArchiveError
+from entrypoint.backup.volume_files import folder
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.disks import explained
 from entrypoint.doctor.outbound import check_held
@@ -326,6 +328,16 @@ def test_a_release_onto_a_full_disk_says_where_and_goes_on_later(
     where = new.spool / HELD / MESSAGE / ENVELOPE
     assert explained(caught.value).startswith(f"{where}: no space left on its disk; make room")
     assert held_messages(new.spool) == [MESSAGE]
+    assert released(new).messages == 1
+
+
+def test_two_releases_do_not_move_the_same_messages(data: bytes, new: Volumes) -> None:
+    back(data, new)
+    with folder(str(new.spool / HELD)) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="another release of it is at work") as caught:
+            released(new)
+    assert caught.value.filename == str(new.spool / HELD)
     assert released(new).messages == 1
 
 
