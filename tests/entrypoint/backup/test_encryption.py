@@ -129,10 +129,12 @@ def test_keys_that_are_none_are_said_to_be_none(tmp_path: Path) -> None:
     for text, function, said in (
         ("", encryption.recipients_in, "no recipient in it"),
         ("# only a comment\n", encryption.recipients_in, "no recipient in it"),
-        ("age1nonsense\n", encryption.recipients_in, "'age1nonsense' is no recipient"),
-        ("\x1b[31mage1\n", encryption.recipients_in, "is no recipient"),
+        ("# one\nage1nonsense\n", encryption.recipients_in, "its line 2 is no recipient: age1…"),
+        ("\x1b[31mage1\n", encryption.recipients_in, "its line 1 is no recipient"),
+        # The wrong file, whose key would be in cron's mail.
+        ("AGE-SECRET-KEY-1NONSENSE\n", encryption.recipients_in, "its line 1 is no recipient"),
         ("", encryption.identities_in, "no identity in it"),
-        ("AGE-SECRET-KEY-1NONSENSE\n", encryption.identities_in, "its key 1 is no AGE-SECRET"),
+        ("\nAGE-SECRET-KEY-1NONSENSE\n", encryption.identities_in, "its line 2 is no AGE-SECRET"),
         ("-----BEGIN PRIVATE KEY-----\nx\n", encryption.identities_in, "no SSH key"),
         ("", encryption.passphrase_in, "one line with the passphrase is wanted"),
         ("two\nlines\n", encryption.passphrase_in, "one line with the passphrase is wanted"),
@@ -143,6 +145,21 @@ def test_keys_that_are_none_are_said_to_be_none(tmp_path: Path) -> None:
             function(path)
         assert "NONSENSE" not in str(caught.value)
         assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("age1nonsense", True),
+        ("age1\x1b[31m", False),
+        ("AGE-SECRET-KEY-1NONSENSE", False),
+        ("age-secret-key-1nonsense", False),
+    ],
+)
+def test_what_is_no_recipient_is_shown_unless_it_is_a_secret(text: str, shown: bool) -> None:
+    with pytest.raises(UnfitKeyError, match="is no recipient") as caught:
+        encryption.recipient_of(text)
+    assert (text in str(caught.value)) is shown
 
 
 def test_an_archive_is_checked_through_it(plain: bytes) -> None:
