@@ -23,6 +23,7 @@ class MailboxFolders:
 
     def __init__(self, notes: BackupNotes) -> None:
         self._notes = notes
+        self._noted: set[str] = set()
 
     def homes(self, top: int) -> Iterator[tuple[str, int]]:
         """`data/mail/DOMAIN/NAME` of each account. top: data/mail."""
@@ -53,9 +54,9 @@ class MailboxFolders:
         """Nobody knows what it is. Once, however often it is met."""
         self._note(path, self._notes.left)
 
-    @staticmethod
-    def _note(path: str, notes: list[str]) -> None:
-        if path not in notes:
+    def _note(self, path: str, notes: list[str]) -> None:
+        if path not in self._noted:
+            self._noted.add(path)
             notes.append(path)
 
     def _opened(self, path: str, name: str, parent: int) -> Iterator[tuple[str, int]]:
