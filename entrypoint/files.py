@@ -126,10 +126,19 @@ def write_file(path: Path, content: bytes, owner: str, group: str, mode: int) ->
     """
     if _is_right(path, content, owner, group, mode):
         return
-    try:
+    with naming(path):
         _replace(path, content, owner, group, mode)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """OSErrors inside have this path.
+
+    The error of a write names no file, and one of a temporary file not what is missing.
+    """
+    try:
+        yield
     except OSError as error:
-        # The error of a write names no file, and one of the temporary file not what is missing.
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 

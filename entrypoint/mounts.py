@@ -18,6 +18,14 @@ def mount_roots(table: Path = MOUNTINFO) -> dict[str, str]:
     return {_unescaped(each[4]): _unescaped(each[3]) for each in fields if len(each) > 4}
 
 
+def is_mount_point(path: Path, table: Path = MOUNTINFO) -> bool:
+    """Is something mounted there? `Path.is_mount` sees no folder of the same disk. Raises OSError.
+
+    With the storage driver vfs a container and its volumes are on one.
+    """
+    return str(path.resolve()) in mount_roots(table)
+
+
 def _unescaped(text: str) -> str:
     """White space and backslashes stand there as octal numbers (proc(5))."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), text)

@@ -26,6 +26,8 @@ _ARMOR_END = b"-----END AGE ENCRYPTED FILE-----\n"
 _LONGEST_ARMOR = 100  # lines; an identity has nine
 _LONGEST_FILE = 1 << 20  # bytes of recipients, identities, a passphrase
 _PIPE = 1 << 16
+_SECRET = "AGE-SECRET-KEY-1"  # noqa: S105 -- how each begins
+_NO_RECIPIENT = "is no recipient: age1…, or a public key ssh-ed25519 or ssh-rsa"
 
 # pyrage has no types: x25519's and ssh's.
 Recipient: TypeAlias = object
@@ -48,17 +50,19 @@ def recipient_of(text: str) -> Recipient:
     for kind in (pyrage.x25519.Recipient, pyrage.ssh.Recipient):
         with suppress(pyrage.RecipientError):
             return kind.from_str(text)
-    raise UnfitKeyError(
-        f"{printable(text[:80])!r} is no recipient: age1…, or a public key ssh-ed25519 or ssh-rsa"
-    )
+    secret = text.strip().upper().startswith(_SECRET)
+    shown = f"{_SECRET}…, which is secret," if secret else repr(printable(text[:80]))
+    raise UnfitKeyError(f"{shown} {_NO_RECIPIENT}")
 
 
 def recipients_in(path: Path) -> list[Recipient]:
     """One a line, as for `age -R`. Raises UnfitKeyError and OSError."""
-    try:
-        found = [recipient_of(line) for line in _lines(path)]
-    except UnfitKeyError as error:
-        raise UnfitKeyError(f"{path}: {error}") from None
+    found: list[Recipient] = []
+    for number, line in _lines(path):
+        try:
+            found.append(recipient_of(line))
+        except UnfitKeyError:  # the line may be another file's secret
+            raise UnfitKeyError(f"{path}: its line {number} {_NO_RECIPIENT}") from None
     if not found:
         raise UnfitKeyError(f"{path}: no recipient in it")
     return found
@@ -73,11 +77,11 @@ def identities_in(path: Path) -> list[Identity]:
         except pyrage.IdentityError:
             raise UnfitKeyError(f"{path}: no SSH key that age can use without a password") from None
     found: list[Identity] = []
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in _lines(path):
         try:
             found.append(pyrage.x25519.Identity.from_str(line))
         except pyrage.IdentityError:
-            raise UnfitKeyError(f"{path}: its key {number} is no AGE-SECRET-KEY-1…") from None
+            raise UnfitKeyError(f"{path}: its line {number} is no AGE-SECRET-KEY-1…") from None
     if not found:
         raise UnfitKeyError(f"{path}: no identity in it")
     return found
@@ -91,9 +95,12 @@ def passphrase_in(path: Path) -> str:
     return lines[0]
 
 
-def _lines(path: Path) -> list[str]:
-    lines = (line.strip() for line in _text(path).splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """What is neither empty nor a comment, with its number."""
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            yield number, text
 
 
 def _text(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""How many messages of a restored queue are held: asked at each start, by health and the doctor.
+"""How many messages of a restored queue are held, for each start, health and the doctor.
 
 It must not know how they are released.
 """

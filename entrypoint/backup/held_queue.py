@@ -2,16 +2,17 @@
 
 What was in the queue then may have been delivered since, and is sent a second time. So nobody but
 a person says when it goes. A message is moved with its envelopes at once, and smtpd, where it runs,
-is told of it; where it does not, it finds the message when it starts.
+hears of it by `smtpctl discover`; where it does not, it finds the message when it starts.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +20,13 @@ from entrypoint import smtpctl
 from entrypoint.backup.held import HELD, held_messages
 from entrypoint.backup.restore import OwnerOf, owner_of
 from entrypoint.backup.volume_files import folder, names_in, open_file
+from entrypoint.files import naming
 from entrypoint.paths import SPOOL
 from entrypoint.smtpctl import SMTPCTL, SmtpctlError
 from entrypoint.text import counted
 
 _ENVELOPE = re.compile(r"[0-9a-f]{16}")
-# What was moved, and of what smtpd is not told yet.
+# What was moved, before smtpd has heard of it.
 _MOVED = "moved"
 _TIME = re.compile(rb"^ctime: \d+$", re.MULTILINE)
 _LONGEST = 1 << 16  # bytes of an envelope
@@ -34,7 +36,7 @@ OWNER = "opensmtpq"
 @dataclass(frozen=True)
 class Released:
     """messages: how many went into the queue. left: the ids that are in use there, so that they
-    stay held. running: whether smtpd runs, and was told.
+    stay held. running: whether smtpd runs, and has heard of them.
     """
 
     messages: int
@@ -48,8 +50,13 @@ async def release(
     command: Sequence[str] = SMTPCTL,
 ) -> Released:
     """Move what is held into the queue. Raises OSError, and SmtpctlError where smtpd runs and does
-    not take it: it is in the queue then, and a second call tells smtpd again.
+    not take it: it is in the queue then, and a second call announces it again.
     """
+    with _alone(spool):
+        return await _release(spool, owner_of, command)
+
+
+async def _release(spool: Path, owner_of: OwnerOf, command: Sequence[str]) -> Released:
     running = await _runs(command)
     owner, moved, left = owner_of(OWNER), 0, []
     queue = spool / "queue"
@@ -57,7 +64,7 @@ async def release(
         queue.mkdir(mode=0o700)
         os.chown(queue, owner[0], owner_of("root")[1])
     if running:
-        await _tell_again(spool, command)
+        await _announce_again(spool, command)
     for message in held_messages(spool):
         if (spool / "queue" / message[:2] / message).exists():
             left.append(message)
@@ -73,6 +80,21 @@ async def release(
     return Released(moved, tuple(left), running)
 
 
+@contextmanager
+def _alone(spool: Path) -> Iterator[None]:
+    """Two at once would take each other's messages for those of the queue. Raises OSError."""
+    path = spool / HELD
+    if not path.is_dir():  # nothing is held
+        yield
+        return
+    with folder(str(path)) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OSError(error.errno, "another release of it is at work", str(path)) from None
+        yield
+
+
 async def _runs(command: Sequence[str]) -> bool:
     try:
         await smtpctl.run("show", "stats", command=command)
@@ -83,7 +105,7 @@ async def _runs(command: Sequence[str]) -> bool:
     return True
 
 
-async def _tell_again(spool: Path, command: Sequence[str]) -> None:
+async def _announce_again(spool: Path, command: Sequence[str]) -> None:
     """Of what somebody moved who was killed before smtpd knew."""
     try:
         message = (spool / HELD / _MOVED).read_text("ascii")
@@ -107,14 +129,16 @@ def _move(spool: Path, message: str, owner: tuple[int, int]) -> None:
         # The longest names first: `.new` is gone before it is wanted.
         for name in sorted(names_in(descriptor), key=len, reverse=True):
             if _ENVELOPE.fullmatch(name):
-                _renew(name, descriptor, owner)
+                with naming(held / name):
+                    _renew(name, descriptor, owner)
             elif name == "message":
                 os.chown(name, *owner, dir_fd=descriptor, follow_symlinks=False)
             else:  # of a release that was cut off
                 os.unlink(name, dir_fd=descriptor)
         os.fchown(descriptor, *owner)
         os.fsync(descriptor)
-    (spool / HELD / _MOVED).write_text(message, "ascii")
+    with naming(spool / HELD / _MOVED):
+        (spool / HELD / _MOVED).write_text(message, "ascii")
     held.rename(bucket / message)
     for path in (bucket, spool / HELD):
         with folder(str(path)) as descriptor:

@@ -108,9 +108,10 @@ _PLACES = (
     _file(r"data/accounts/logins/blocked\.sqlite", "logins", database=True),
     _folder(rf"data/mail(?:/{_NAME}){{0,2}}", "vmail", 0o700),
     _folder(rf"{_HOME}/sieve", "vmail", 0o700),
-    _file(rf"{_HOME}/sieve/{_NAME}\.sieve", "vmail"),
+    # Scripts have the names that their authors gave them, with a dot at the beginning, too.
+    _file(rf"{_HOME}/sieve/[^/]+\.sieve", "vmail"),
     _file(rf"{_HOME}/\.dovecot\.sieve(?:\.log(?:\.0)?)?", "vmail"),
-    _link(rf"{_HOME}/\.dovecot\.sieve", "vmail", rf"sieve/{_NAME}\.sieve"),
+    _link(rf"{_HOME}/\.dovecot\.sieve", "vmail", r"sieve/[^/]+\.sieve"),
     # What `signpost import` has brought, so that it brings nothing twice.
     _file(rf"{_HOME}/imported", "vmail", mail=True),
     # To whom `vacation` has written.

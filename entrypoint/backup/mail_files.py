@@ -10,7 +10,9 @@ Names of keywords and numbers of messages are read last, so that they are of all
 
 from __future__ import annotations
 
+import math
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -23,11 +25,11 @@ from entrypoint.backup.mailbox_folders import (
     MailboxFolders,
     is_still_folder,
 )
+from entrypoint.backup.notes import BackupNotes
 from entrypoint.backup.state_files import link_member
 from entrypoint.backup.tar_stream import MemberHead
 from entrypoint.backup.volume_files import (
     BackupError,
-    BackupNotes,
     born,
     folder,
     is_folder,
@@ -47,7 +49,7 @@ _LEAST, _PATIENT, _MOST = 2, 5, 20  # looks
 
 
 class MailFiles:
-    """One backup's look at all mailboxes. mail: with messages, or only what else people have."""
+    """One backup's look at all mailboxes. mail: with messages, or only what else accounts have."""
 
     def __init__(self, volumes: Volumes, notes: BackupNotes, *, mail: bool = True) -> None:
         self._volumes, self._notes, self._mail = volumes, notes, mail
@@ -56,6 +58,8 @@ class MailFiles:
         # bytes a message.
         self._names: set[int] = set()
         self._inodes: set[int] = set()
+        # How often beyond the first time, of the few that have several names.
+        self._copies: Counter[int] = Counter()
         self._folders: set[str] = set()
 
     def members(self, began: float) -> Iterator[Member]:
@@ -174,15 +178,20 @@ class MailFiles:
         with _closed_unless_taken(descriptor) as taken:
             status = os.fstat(descriptor)
             what = hash((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns))
-            # One that has several names is a copy, which a person wants to have, too.
-            moved = what in self._inodes and (not first or status.st_nlink == 1)
+            known = what in self._inodes
+            # One with more names than were taken is a copy, which its owner wants to have, too;
+            # when folders are listed for the first time, each name is one that was there.
+            moved = known and status.st_nlink <= (1 if first else 1 + self._copies[what])
             found = None if moved else large_file(path, descriptor)
-            # The date of a message that a client has put in is of long ago.
-            since = born(descriptor) or status.st_mtime
+            # The date of a message that a client has put in is of long ago. A copy of
+            # what is in the archive asks for no further look.
+            since = math.inf if known else born(descriptor) or status.st_mtime
             self._names.add(key)
             self._inodes.add(what)
             if found is None:
                 return None
+            if known:
+                self._copies[what] += 1
             taken.append(found)
             return found, since
 

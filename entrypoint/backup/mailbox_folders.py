@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from entrypoint.backup.layout import is_derived, place_of
-from entrypoint.backup.volume_files import BackupNotes, folder, is_folder, is_link, names_in
+from entrypoint.backup.notes import BackupNotes
+from entrypoint.backup.volume_files import folder, is_folder, is_link, names_in
 
 MAIL, MAILDIR = "data/mail", "Maildir"
 SUBFOLDERS = ("new", "cur")  # in the order that a message goes
@@ -22,6 +23,7 @@ class MailboxFolders:
 
     def __init__(self, notes: BackupNotes) -> None:
         self._notes = notes
+        self._noted: set[str] = set()
 
     def homes(self, top: int) -> Iterator[tuple[str, int]]:
         """`data/mail/DOMAIN/NAME` of each account. top: data/mail."""
@@ -52,9 +54,9 @@ class MailboxFolders:
         """Nobody knows what it is. Once, however often it is met."""
         self._note(path, self._notes.left)
 
-    @staticmethod
-    def _note(path: str, notes: list[str]) -> None:
-        if path not in notes:
+    def _note(self, path: str, notes: list[str]) -> None:
+        if path not in self._noted:
+            self._noted.add(path)
             notes.append(path)
 
     def _opened(self, path: str, name: str, parent: int) -> Iterator[tuple[str, int]]:

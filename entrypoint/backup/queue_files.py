@@ -14,9 +14,9 @@ from pathlib import Path
 from entrypoint.backup.archive import Member
 from entrypoint.backup.held import HELD
 from entrypoint.backup.layout import Volumes
+from entrypoint.backup.notes import BackupNotes
 from entrypoint.backup.volume_files import (
     BackupError,
-    BackupNotes,
     folder,
     large_file,
     names_in,
@@ -43,6 +43,10 @@ def queue_members(volumes: Volumes, notes: BackupNotes) -> Iterator[Member]:
                 members, whole = _message(volumes.spool.joinpath(*parts), name, notes)
             except FileNotFoundError:
                 members, whole = [], False
+            except OSError as error:
+                taken.add(name)
+                notes.failed(f"{_top(name)}/message", error)
+                continue
             gone = gone or (not whole and name not in parts_of)
             if members:
                 taken.add(name)
@@ -72,9 +76,16 @@ def _listed(path: Path, pattern: re.Pattern[str]) -> list[str]:
         return []
 
 
+def _top(message: str) -> str:
+    return f"spool/queue/{message[:2]}/{message}"
+
+
 def _message(path: Path, message: str, notes: BackupNotes) -> tuple[list[Member], bool]:
-    """A message with the envelopes that are left, and whether none has gone meanwhile."""
-    top = f"spool/queue/{message[:2]}/{message}"
+    """A message with the envelopes that are left, and whether none has gone meanwhile.
+
+    Raises OSError where it cannot be read.
+    """
+    top = _top(message)
     with folder(str(path)) as descriptor:
         # Once it is open it can be read, whatever becomes of its name.
         content = large_file(f"{top}/message", open_file("message", descriptor))

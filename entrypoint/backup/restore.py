@@ -21,7 +21,7 @@ from entrypoint.backup.layout import LINK, Place, Volumes, place_of, queued
 from entrypoint.backup.room import NeededRoom
 from entrypoint.backup.tar_stream import ArchiveError, MemberHead, Readable
 from entrypoint.backup.volume_files import folder
-from entrypoint.files import numbers
+from entrypoint.files import naming, numbers
 from entrypoint.text import printable
 from entrypoint.volume_format import FORMAT as VOLUMES
 from entrypoint.volume_format import MARK, VolumeFormat
@@ -36,6 +36,7 @@ _UIDS = "/dovecot-uidlist"
 # Numbers that the next messages of a folder do not get: mail programs may know them from messages
 # that have come since the backup. There are 4,294 times as many.
 _UID_GAP = 1_000_000
+_LONGEST_UID_HEADER = 1 << 16
 _UID_HEADER = re.compile(rb"(3 (?:[A-Z]\S+ )*N)(\d{1,10})(?= |\n)")
 
 
@@ -187,12 +188,14 @@ class Restore:
     ) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(path, flags, 0o600), "wb", 0) as stream:
-            for piece in content:
-                _write_all(stream.fileno(), piece)
-            os.fchmod(stream.fileno(), mode)
-            os.fchown(stream.fileno(), *self.owner_of(owner))
-            if mtime is not None:
-                os.utime(stream.fileno(), (mtime, mtime))
+            for piece in content:  # reading has errors of its own
+                with naming(path):
+                    _write_all(stream.fileno(), piece)
+            with naming(path):
+                os.fchmod(stream.fileno(), mode)
+                os.fchown(stream.fileno(), *self.owner_of(owner))
+                if mtime is not None:
+                    os.utime(stream.fileno(), (mtime, mtime))
 
 
 def sync_disk(path: Path) -> None:
@@ -237,7 +240,12 @@ def _text(head: MemberHead, content: Iterable[bytes], longest: int) -> bytes:
 def _with_a_gap(content: Iterable[bytes]) -> Iterator[bytes]:
     """The list with a higher number for the next message; the others keep theirs."""
     pieces = iter(content)
-    first = next(pieces, b"")
+    first = b""
+    # A pipe may end a piece anywhere, in the number, too.
+    for piece in pieces:
+        first += piece
+        if b"\n" in first or len(first) > _LONGEST_UID_HEADER:
+            break
     line, end, rest = first.partition(b"\n")
     changed = _UID_HEADER.match(line + end)
     if changed is not None and int(changed[2]) + _UID_GAP < 1 << 32:

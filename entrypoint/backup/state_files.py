@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -17,9 +18,9 @@ from urllib.parse import quote
 from entrypoint.backup.archive import Member, member
 from entrypoint.backup.held import HELD
 from entrypoint.backup.layout import LINK, Place, Volumes, is_derived, place_of
+from entrypoint.backup.notes import BackupNotes
 from entrypoint.backup.tar_stream import MemberHead
 from entrypoint.backup.volume_files import (
-    BackupNotes,
     folder,
     is_folder,
     is_link,
@@ -32,6 +33,8 @@ from entrypoint.files import acting_as, locked
 _ELSEWHERE = ("data/mail", "spool/queue", f"spool/{HELD}")
 # The links before what they point to: certbot writes the files first.
 _FIRST = "live"
+# Whoever writes to a database takes milliseconds.
+_UNLOCKED_WITHIN = 3.0  # seconds
 
 
 def state_members(volumes: Volumes, notes: BackupNotes) -> list[Member]:
@@ -111,12 +114,22 @@ def _database(path: Path, place: Place) -> bytes:
     uri = f"file:{quote(str(path.absolute()))}"
     with acting_as(place.owner), closing(sqlite3.connect(":memory:")) as copy:
         try:
-            with closing(sqlite3.connect(f"{uri}?mode=rw", uri=True, timeout=5.0)) as database:
-                database.backup(copy)
+            _copy(f"{uri}?mode=rw", copy)
         except sqlite3.OperationalError:
             # The disk takes nothing: as the last clean close left it.
-            with closing(sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True)) as database:
-                database.backup(copy)
+            _copy(f"{uri}?mode=ro&immutable=1", copy)
         if copy.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise OSError(errno.EIO, "the database is damaged")
         return copy.serialize()
+
+
+def _copy(uri: str, copy: sqlite3.Connection) -> None:
+    """`backup` alone would try a locked database for ever, whatever timeout it was opened with."""
+    end = time.monotonic() + _UNLOCKED_WITHIN
+
+    def look(status: int, *_: int) -> None:
+        if status in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) and time.monotonic() >= end:
+            raise OSError(errno.EBUSY, "another program has it locked")
+
+    with closing(sqlite3.connect(uri, uri=True, timeout=_UNLOCKED_WITHIN)) as database:
+        database.backup(copy, progress=look)

@@ -1,7 +1,6 @@
 """Files of a volume, opened within their folders: no link is followed, only files are read.
 
-The programs of other users go on in these folders meanwhile, and root reads them. In here, too:
-what a backup says about what it did not take.
+The programs of other users go on in these folders meanwhile, and root reads them.
 """
 
 from __future__ import annotations
@@ -10,65 +9,21 @@ import ctypes
 import errno
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from entrypoint.backup.archive import Member, member
 from entrypoint.backup.tar_stream import MemberHead
-from entrypoint.text import counted, printable
+from entrypoint.text import printable
 
 PIECE = 1 << 20
 _LONGEST = 64 << 20  # bytes of a file that is read at once
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_MOST_NAMED = 10
-_NO_FILE = (errno.ELOOP, errno.EINVAL)
 
 
 class BackupError(Exception):
     """There can be no whole archive; the text says why, on one line."""
-
-
-@dataclass
-class BackupNotes:
-    """taken: messages of mailboxes and of the queue, and other files. left: what is not in the
-    archive, since nobody knows what it is. unreadable: what should be in it.
-    """
-
-    taken: Counter[str] = field(default_factory=Counter)
-    left: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-
-    def failed(self, path: str, error: Exception) -> None:
-        """A link or a pipe is nobody's; what else cannot be read is missing."""
-        if isinstance(error, OSError) and error.errno in _NO_FILE:
-            self.left.append(path)
-        else:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            self.unreadable.append(f"{path}: {reason}")
-
-    def lines(self) -> Iterator[str]:
-        """What a person has to know."""
-        yield from _some("not in the backup, for it is no file of Signpost's", self.left)
-        yield from _some("NOT IN THE BACKUP, for it cannot be read", self.unreadable)
-
-
-def _some(what: str, names: list[str]) -> Iterator[str]:
-    for name in names[:_MOST_NAMED]:
-        yield f"{what}: {printable(name)}"
-    if len(names) > _MOST_NAMED:
-        yield f"{what}: {len(names) - _MOST_NAMED} more"
-
-
-def summary(notes: BackupNotes) -> str:
-    """`12 messages, 3 of the queue, 40 other files`."""
-    taken = notes.taken
-    return (
-        f"{counted(taken['mail'], 'message')}, {taken['queue']} of the queue, "
-        f"{counted(taken['other'], 'other file')}"
-    )
 
 
 @contextmanager
@@ -154,7 +109,10 @@ def _pieces(path: str, descriptor: int, first: bytes, size: int) -> Iterator[byt
         left, piece = size - len(first), first
         yield piece
         while left:
-            piece = os.read(descriptor, min(left, PIECE))
+            try:
+                piece = os.read(descriptor, min(left, PIECE))
+            except OSError as error:  # it names no file
+                raise BackupError(f"{printable(path)}: {error.strerror}") from None
             if not piece:
                 raise BackupError(f"{printable(path)}: it became shorter while it was read")
             left -= len(piece)

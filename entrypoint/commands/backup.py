@@ -16,14 +16,16 @@ import click
 
 from entrypoint.backup import encryption
 from entrypoint.backup.archive import FORMAT, Manifest, Member, written
+from entrypoint.backup.empty_volumes import refuse_unfinished
 from entrypoint.backup.encryption import Opener, Recipient
 from entrypoint.backup.layout import Volumes
 from entrypoint.backup.mail_files import MailFiles
+from entrypoint.backup.notes import BackupNotes, summary
 from entrypoint.backup.queue_files import queue_members
 from entrypoint.backup.restore import checked
 from entrypoint.backup.state_files import state_members
 from entrypoint.backup.tar_stream import ArchiveError
-from entrypoint.backup.volume_files import BackupError, BackupNotes, summary
+from entrypoint.backup.volume_files import BackupError
 from entrypoint.commands.archive_file import (
     BUFFER,
     EXISTING,
@@ -41,7 +43,7 @@ from entrypoint.text import second
 from entrypoint.volume_format import format_of
 from entrypoint.volume_mode import mode_of
 
-_TELL_EVERY = 1.0  # seconds
+_PROGRESS_EVERY = 1.0  # seconds
 
 
 @click.command
@@ -90,13 +92,14 @@ def command(
             raise click.UsageError(
                 f"--output: {folder} is what is to be saved; name another folder"
             )
+    refuse_unfinished(volumes)
     with fit_keys():
         front, keys = _keys(recipients, recipients_files, passphrase_file)
     notes = BackupNotes()
     try:
         with output_file(output) as stream:
             stream.write(front)
-            pieces = _told(_archive(volumes, notes, mail=not without_mail), notes)
+            pieces = _with_progress(_archive(volumes, notes, mail=not without_mail), notes)
             if keys:
                 encryption.encrypt(pieces, stream, keys)
             else:
@@ -139,14 +142,14 @@ def _members(volumes: Volumes, notes: BackupNotes, *, mail: bool) -> Iterator[Me
     yield from MailFiles(volumes, notes, mail=mail).members(time.time())
 
 
-def _told(pieces: Iterator[bytes], notes: BackupNotes) -> Iterator[bytes]:
+def _with_progress(pieces: Iterator[bytes], notes: BackupNotes) -> Iterator[bytes]:
     """On a terminal, how far it is."""
-    written_, tell = 0, time.monotonic()
+    length, said = 0, time.monotonic()
     for piece in pieces:
-        written_ += len(piece)
-        if sys.stderr.isatty() and time.monotonic() > tell + _TELL_EVERY:
-            tell = time.monotonic()
-            click.echo(f"{summary(notes)}, {size(written_)}", err=True)
+        length += len(piece)
+        if sys.stderr.isatty() and time.monotonic() > said + _PROGRESS_EVERY:
+            said = time.monotonic()
+            click.echo(f"{summary(notes)}, {size(length)}", err=True)
         yield piece
 
 
@@ -186,6 +189,9 @@ def output_file(path: Path | None) -> Iterator[BinaryIO]:
             _fail(f"{path}: another backup is being written there")
         except OSError:  # a network's file system, which has no locks
             pass
+        # Locked as soon as another one had ended, which has given the file its name.
+        if not part.exists() or not os.path.samestat(part.lstat(), status):
+            _fail(f"{path}: another backup has just been written there")
         try:
             # What one that was killed has left is of no use.
             os.ftruncate(stream.fileno(), 0)

@@ -12,6 +12,7 @@ from entrypoint.commands.domain_argument import one_of
 from entrypoint.config import environ
 from entrypoint.config.settings import Settings
 from entrypoint.dns_records import Record, missing_addresses, records
+from entrypoint.mounts import is_mount_point
 from entrypoint.text import printable
 from entrypoint.web.readiness import readiness
 
@@ -69,7 +70,7 @@ def command(domain: str | None, as_json: bool, form: str) -> None:
 
 def _make_keys(settings: Settings) -> None:
     """Those that the first start would make; it finds them in /data."""
-    if not paths.DATA.is_mount():
+    if not is_mount_point(paths.DATA):
         click.echo(
             f"warning: {paths.DATA} is no volume: these keys go with this container, and a server "
             "makes others",

@@ -23,6 +23,7 @@ from entrypoint.commands.archive_file import archive_file, described, key_option
 from entrypoint.config import environ
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.disks import explained
+from entrypoint.mounts import is_mount_point
 from entrypoint.text import printable
 
 
@@ -58,7 +59,7 @@ def command(
                 "docker compose run --rm -v $PWD/FILE:/FILE:ro signpost restore /FILE"
             )
         for folder in (volumes.data, volumes.spool):
-            if not folder.is_mount():
+            if not is_mount_point(folder):
                 _fail(f"{folder} is no volume: what is restored would go with this container")
         try:
             with archive_file(archive) as file:

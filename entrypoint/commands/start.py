@@ -37,6 +37,7 @@ from entrypoint.maintenance.known_hashes import KnownHashes
 from entrypoint.maintenance.reload import all_told
 from entrypoint.maintenance.sessions import forget_sessions
 from entrypoint.metrics.folder import make_metrics
+from entrypoint.mounts import is_mount_point
 from entrypoint.paths import DOVECOT_RUN, SERVER_LOCK, SPOOL
 from entrypoint.probe.new_login import make_probe_login
 from entrypoint.queued_senders import clear_unrewritable
@@ -78,7 +79,7 @@ def command() -> None:
     start_logging("signpost", settings.log_format)
     log.info("signpost %s: %s", number, settings.mail_hostname)
     for path in (paths.DATA, SPOOL):
-        if not path.is_mount():
+        if not is_mount_point(path):
             log.warning(
                 "%s is no volume: what it holds is temporary and goes with this container", path
             )

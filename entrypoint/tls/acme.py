@@ -20,6 +20,7 @@ from entrypoint.disks import explained
 from entrypoint.files import write_file
 from entrypoint.json_model import JsonModel, read_json
 from entrypoint.log_line import LogLine
+from entrypoint.mounts import is_mount_point
 from entrypoint.processes import in_child
 from entrypoint.resolv_conf import preloaded
 from entrypoint.text import day, listed, minute
@@ -114,7 +115,7 @@ class Acme:
         self,
         data: Path,
         start: Start = _start,
-        lasts: Callable[[Path], bool] = Path.is_mount,
+        lasts: Callable[[Path], bool] = is_mount_point,
         names: NamesPointingHere | None = None,
     ) -> None:
         """lasts: does a folder outlast the container?"""

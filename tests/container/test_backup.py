@@ -182,7 +182,7 @@ def without_uses(listing: str) -> str:
 
 
 def slow_reader_holds_nothing_up(world: World, signpost: Signpost) -> None:
-    """Nobody reads the archive: mail comes, and people log in."""
+    """Nobody reads the archive: mail comes, and accounts log in."""
     with subprocess.Popen(
         ["docker", "exec", signpost.container, "signpost", "backup"], stdout=subprocess.PIPE
     ) as backup:
@@ -335,7 +335,8 @@ def test_volumes_that_are_not_empty_are_not_touched(restored: Signpost) -> None:
 
 
 # Everything in one container, as `docker compose run` makes it. The disk is full before a restore,
-# and in the middle of one; a start is refused; the next one is killed; the last one is whole.
+# and in the middle of one, where a start is refused, as it is afterwards; the next one is killed;
+# the last one is whole.
 CUT_OFF = r"""
 said() { grep -q "$1" /tmp/said || cat /tmp/said; }
 full() { dd if=/dev/zero of=/filled/x bs=64k; dd if=/dev/zero of=/filled/y bs=512; } 2>/dev/null
@@ -347,7 +348,10 @@ said "it needs [01] MiB, and the disk of /data and /var/spool/smtpd has 0 MiB fr
 rm /filled/*
 $restore 2>/tmp/said & pid=$!
 seen /data/RESTORE
-kill -STOP $pid; full; kill -CONT $pid
+kill -STOP $pid; full
+timeout 20 signpost start 2>/tmp/said; echo $? no start meanwhile
+said "is at work here; start once it has ended"
+kill -CONT $pid
 wait $pid; echo $? full
 said "no space left on its disk; make room"
 said "the restore was not finished"
@@ -381,6 +385,7 @@ def test_a_restore_that_is_cut_off_is_none_and_can_be_made_again(
             steps = re.findall(r"^(?:\d+ .*(?<!second time)|/data.*)$", printed, re.MULTILINE)
             assert steps == [
                 "1 too small, 0 files",
+                "2 no start meanwhile",
                 "1 full",
                 "2 no start",
                 "137 killed",

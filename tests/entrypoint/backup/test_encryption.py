@@ -44,12 +44,12 @@ def test_a_recipient_reads_it_and_nobody_else(plain: bytes) -> None:
     data = encrypted(plain, IDENTITY.to_public())
     assert b"srs" not in data
     assert read(data, Opener((IDENTITY,))) == plain
-    for opener, told in (
+    for opener, said in (
         (Opener((pyrage.x25519.Identity.generate(),)), "it cannot be decrypted: No matching keys"),
         (Opener(), "encrypted for a recipient; give --identity-file"),
         (Opener(passphrase="x"), "encrypted for a recipient; give --identity-file"),
     ):
-        with pytest.raises(ArchiveError, match=told):
+        with pytest.raises(ArchiveError, match=said):
             read(data, opener)
 
 
@@ -65,11 +65,11 @@ def test_a_passphrase_opens_it_and_no_other(plain: bytes) -> None:
     front, recipient = encryption.for_passphrase("correct horse")
     data = front + encrypted(plain, recipient)
     assert read(data, Opener(passphrase="correct horse")) == plain
-    for opener, told in (
+    for opener, said in (
         (Opener(passphrase="correct hors"), "the passphrase is another, or the file is damaged"),
         (Opener((IDENTITY,)), "encrypted with a passphrase; give --passphrase-file"),
     ):
-        with pytest.raises(ArchiveError, match=told):
+        with pytest.raises(ArchiveError, match=said):
             read(data, opener)
     with pytest.raises(ArchiveError, match="the passphrase is another"):
         read(front[:200] + data[210:], Opener(passphrase="correct horse"))
@@ -126,23 +126,40 @@ def test_errors_of_reader_and_writer_are_their_own() -> None:
 
 def test_keys_that_are_none_are_said_to_be_none(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    for text, function, told in (
+    for text, function, said in (
         ("", encryption.recipients_in, "no recipient in it"),
         ("# only a comment\n", encryption.recipients_in, "no recipient in it"),
-        ("age1nonsense\n", encryption.recipients_in, "'age1nonsense' is no recipient"),
-        ("\x1b[31mage1\n", encryption.recipients_in, "is no recipient"),
+        ("# one\nage1nonsense\n", encryption.recipients_in, "its line 2 is no recipient: age1…"),
+        ("\x1b[31mage1\n", encryption.recipients_in, "its line 1 is no recipient"),
+        # The wrong file, whose key would be in cron's mail.
+        ("AGE-SECRET-KEY-1NONSENSE\n", encryption.recipients_in, "its line 1 is no recipient"),
         ("", encryption.identities_in, "no identity in it"),
-        ("AGE-SECRET-KEY-1NONSENSE\n", encryption.identities_in, "its key 1 is no AGE-SECRET"),
+        ("\nAGE-SECRET-KEY-1NONSENSE\n", encryption.identities_in, "its line 2 is no AGE-SECRET"),
         ("-----BEGIN PRIVATE KEY-----\nx\n", encryption.identities_in, "no SSH key"),
         ("", encryption.passphrase_in, "one line with the passphrase is wanted"),
         ("two\nlines\n", encryption.passphrase_in, "one line with the passphrase is wanted"),
         ("x" * (1 << 20) + "y", encryption.passphrase_in, "no text file of a few lines"),
     ):
         path.write_text(text)
-        with pytest.raises(UnfitKeyError, match=told) as caught:
+        with pytest.raises(UnfitKeyError, match=said) as caught:
             function(path)
         assert "NONSENSE" not in str(caught.value)
         assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("age1nonsense", True),
+        ("age1\x1b[31m", False),
+        ("AGE-SECRET-KEY-1NONSENSE", False),
+        ("age-secret-key-1nonsense", False),
+    ],
+)
+def test_what_is_no_recipient_is_shown_unless_it_is_a_secret(text: str, shown: bool) -> None:
+    with pytest.raises(UnfitKeyError, match="is no recipient") as caught:
+        encryption.recipient_of(text)
+    assert (text in str(caught.value)) is shown
 
 
 def test_an_archive_is_checked_through_it(plain: bytes) -> None:

@@ -118,16 +118,16 @@ def test_links_devices_and_sparse_files_are_refused(kind: bytes, named: str) -> 
         ("data/tls/acme/ca/live/mail/privkey.pem", "../../archive/../privkey1.pem"),
     ],
 )
-def test_a_link_leads_nowhere_but_where_such_links_lead(name: str, target: str) -> None:
-    told = refusal(archive([member(f"{name}.link", target.encode())]))
-    assert told == f"{name}.link: no such link belongs there"
+def test_a_link_points_nowhere_but_where_such_links_point(name: str, target: str) -> None:
+    said = refusal(archive([member(f"{name}.link", target.encode())]))
+    assert said == f"{name}.link: no such link belongs there"
 
 
 @pytest.mark.parametrize("line", [b"mda-exec: id", b" MDA-EXEC : id", b"type: mda\nmda-exec:id"])
 def test_no_envelope_has_a_command(line: bytes) -> None:
     top = f"spool/queue/c1/{MESSAGE}"
-    told = refusal(archive([member(f"{top}/message", b"x"), member(f"{top}/{ENVELOPE}", line)]))
-    assert told.endswith("an envelope with a command to run")
+    said = refusal(archive([member(f"{top}/message", b"x"), member(f"{top}/{ENVELOPE}", line)]))
+    assert said.endswith("an envelope with a command to run")
 
 
 def test_keys_do_not_fill_the_memory() -> None:
@@ -215,7 +215,7 @@ def test_a_header_is_read_as_it_was_written(name: str, kind: str, size: int, mti
 @given(names(), st.sampled_from(["data/", "spool/", "", "data/mail/", f"data/{HOME}/"]))
 @example("../../etc/passwd", "data/")
 @example("/etc/passwd", "")
-def test_no_name_leads_out_of_its_volume(rest: str, start: str) -> None:
+def test_no_name_is_outside_of_its_volume(rest: str, start: str) -> None:
     name = start + rest
     if place_of(name) is None:
         return
@@ -269,8 +269,8 @@ def test_zeros_behind_it_do_not_matter(small: bytes) -> None:
 def test_no_folder_stands_in_for_another() -> None:
     one, two = (MemberHead(f"data/{MAILDIR}/.{name}", "folder") for name in ("A", "B"))
     data = archive([GOOD, Member(one)])
-    told = refusal(data.replace(header(one), header(two)))
-    assert told == "signpost-backup-end.json: the digest of the whole is another"
+    said = refusal(data.replace(header(one), header(two)))
+    assert said == "signpost-backup-end.json: the digest of the whole is another"
 
 
 def test_two_archives_are_not_one(small: bytes) -> None:
@@ -295,8 +295,8 @@ def test_members_may_not_be_left_out_nor_change_places(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     data = archive(members(make(tmp_path)))
     place = data.index(b"world")
-    told = refusal(data[:place] + b"w0rld" + data[place + 5 :])
-    assert told == (
+    said = refusal(data[:place] + b"w0rld" + data[place + 5 :])
+    assert said == (
         f"data/{MAILDIR}/.Projects.2024/cur/1795752837.M2P1.host,S=5:2,Sab: damaged, its digest is "
         "another"
     )
@@ -304,9 +304,9 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 
 def test_a_later_format_is_refused_with_the_version_that_reads_it() -> None:
     later = MANIFEST.model_copy(update={"format": 2, "version": "9.1\x1b"})
-    told = refusal(b"".join(written(later, [GOOD])))
-    assert "format 2" in told
-    assert told.endswith(r"restore it with version 9.1\x1b")
+    said = refusal(b"".join(written(later, [GOOD])))
+    assert "format 2" in said
+    assert said.endswith(r"restore it with version 9.1\x1b")
 
 
 @pytest.mark.parametrize(
@@ -314,10 +314,10 @@ def test_a_later_format_is_refused_with_the_version_that_reads_it() -> None:
 )
 def test_a_later_format_may_have_another_manifest(manifest: dict[str, object]) -> None:
     text = json.dumps({"version": "9.1", **manifest}).encode()
-    told = refusal(
+    said = refusal(
         header(MemberHead("signpost-backup.json", "file", len(text))) + text.ljust(512, b"\0")
     )
-    assert told.endswith("restore it with version 9.1")
+    assert said.endswith("restore it with version 9.1")
 
 
 @pytest.mark.parametrize("number", [VOLUMES + 1, 10**30, -1])

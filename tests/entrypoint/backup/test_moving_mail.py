@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.backup import mail_files, queue_files
+from entrypoint.backup import mail_files, queue_files, volume_files
 from entrypoint.backup.archive import Member
 from entrypoint.backup.layout import Volumes
 from entrypoint.backup.mail_files import MailFiles
+from entrypoint.backup.notes import BackupNotes
 from entrypoint.backup.queue_files import queue_members
-from entrypoint.backup.volume_files import BackupError, BackupNotes, born, names_in
+from entrypoint.backup.volume_files import PIECE, BackupError, born, names_in
 
 from .volumes import ENVELOPE_TEXT, MAILDIR, empty
 
@@ -172,6 +173,26 @@ def test_a_copy_is_taken_too_and_what_was_moved_only_once(
     assert backup(volumes) == [b"copied", b"copied", b"moved"]
 
 
+@pytest.mark.parametrize("moved_on", [False, True])
+def test_a_copy_that_is_flagged_between_two_looks_is_taken(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch, moved_on: bool
+) -> None:
+    """The same file is in the archive already, in the folder that it was copied from."""
+    box = Mailbox(volumes, ".A", ".B")
+    copied = box.copy(box.deliver(text=b"copied"), ".A")
+    flagged = copied.with_name(copied.name.replace(":2,S", ":2,RS"))
+
+    def flag() -> None:
+        copied.rename(flagged)
+
+    def move() -> None:
+        if moved_on:
+            box.move(flagged, ".B")
+
+    meanwhile(monkeypatch, mail_files, *(lambda: None,) * 3, flag, *(lambda: None,) * 5, move)
+    assert backup(volumes) == [b"copied", b"copied"]
+
+
 def test_what_comes_while_we_read_asks_for_no_end(
     volumes: Volumes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +257,23 @@ def test_the_disk_says_since_when_a_file_is_there(tmp_path: Path) -> None:
     with Path("/proc/self/stat").open() as stream:  # a file system that does not
         assert born(stream.fileno()) is None
     assert born(-1) is None
+
+
+def test_a_disk_that_fails_in_the_middle_of_a_message_names_it(
+    volumes: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its length is in the archive already, so that there can be no whole one."""
+    path, read = Mailbox(volumes).deliver(), os.read
+    os.truncate(path, 3 * PIECE)
+
+    def fails(descriptor: int, length: int) -> bytes:
+        if os.lseek(descriptor, 0, os.SEEK_CUR):
+            raise OSError(5, "Input/output error")
+        return read(descriptor, length)
+
+    monkeypatch.setattr(volume_files.os, "read", fails)
+    with pytest.raises(BackupError, match=rf"^data/{MAILDIR}/new/{path.name}: Input/output error$"):
+        backup(volumes)
 
 
 def test_the_numbers_end_with_a_whole_line(volumes: Volumes) -> None:
@@ -317,6 +355,21 @@ def test_what_a_killed_smtpd_has_left_stops_nothing(volumes: Volumes) -> None:
     queue.take("aa000002", b"two", recipients=0)
     queue.take("aa000003", b"three")
     assert list(queued(volumes)) == ["aa000003"]
+
+
+def test_a_message_that_cannot_be_read_is_named_and_the_others_are_taken(
+    volumes: Volumes,
+) -> None:
+    queue, notes = Queue(volumes), BackupNotes()
+    for number in (1, 2):
+        path = queue.take(f"aa00000{number}", b"x") / "message"
+        path.unlink()
+        path.symlink_to("/etc/passwd") if number == 1 else path.mkdir()
+    queue.take("aa000003", b"three")
+    found = [each.head.name for each in queue_members(volumes, notes)]
+    assert found == [f"spool/queue/aa/aa000003/{name}" for name in ("message", "aa00000300000000")]
+    assert notes.left == [f"spool/queue/aa/aa00000{number}/message" for number in (1, 2)]
+    assert notes.taken["queue"] == 1
 
 
 def test_a_queue_that_never_rests_is_no_backup(

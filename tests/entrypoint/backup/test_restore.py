@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import os
 import re
@@ -19,7 +20,9 @@ from entrypoint.backup.held import HELD, held_line, held_messages
 from entrypoint.backup.layout import Volumes
 from entrypoint.backup.restore import Restore
 from entrypoint.backup.tar_stream import ArchiveError
+from entrypoint.backup.volume_files import folder
 from entrypoint.config.problems import ConfigurationError
+from entrypoint.disks import explained
 from entrypoint.doctor.outbound import check_held
 
 from .volumes import (
@@ -85,6 +88,32 @@ def test_two_restores_do_not_write_to_one_volume(new: Volumes) -> None:
         empty_volumes.claimed(new),
     ):
         pass
+
+
+def test_a_server_that_started_while_the_archive_was_read_keeps_its_mail(
+    data: bytes, new: Volumes
+) -> None:
+    """Reading a large one takes an hour, and the volumes are empty as long."""
+    with empty_volumes.claimed(new):
+        (new.data / "MODE").write_bytes(b"production\n")
+        mail = new.data / MAILDIR / "new/1.M1P1.host"
+        mail.parent.mkdir(parents=True)
+        mail.write_bytes(b"answered 250")
+        with pytest.raises(ConfigurationError, match="not empty"):
+            Restore(new, owner_of=us).write(io.BytesIO(data))
+    assert mail.read_bytes() == b"answered 250"
+    # No mark that would refuse the next start, or have a restore remove it all.
+    assert starts(new)
+
+
+def test_no_server_starts_while_a_restore_is_at_work(new: Volumes) -> None:
+    with (
+        empty_volumes.claimed(new),
+        pytest.raises(ConfigurationError, match="is at work here; start"),
+    ):
+        empty_volumes.refuse_unfinished(new)
+    empty_volumes.refuse_unfinished(new)
+    empty_volumes.refuse_unfinished(Volumes(new.data / "none", new.spool / "none"))
 
 
 # -- cut off --------------------------------------------------------------------------------
@@ -189,8 +218,10 @@ def test_a_full_disk_leaves_what_the_next_one_takes_up(
 
     with monkeypatch.context() as patch, empty_volumes.claimed(new):
         patch.setattr(restore.os, "write", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="No space left") as full_one:
             Restore(new, owner_of=us).write(io.BytesIO(data))
+    # Of two disks one is full.
+    assert explained(full_one.value).startswith(f"{new.data / 'FORMAT'}: no space left on its disk")
     with pytest.raises(ConfigurationError) as caught:
         empty_volumes.refuse_unfinished(new)
     assert len(caught.value.errors) == 2
@@ -280,6 +311,34 @@ def test_a_release_that_is_killed_goes_on(data: bytes, tmp_path: Path) -> None:
         if ended:
             return
     raise AssertionError("it has no end")
+
+
+def test_a_release_onto_a_full_disk_says_where_and_goes_on_later(
+    data: bytes, new: Volumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back(data, new)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(held_queue.os, "fsync", full)
+        with pytest.raises(OSError, match="No space left") as caught:
+            released(new)
+    where = new.spool / HELD / MESSAGE / ENVELOPE
+    assert explained(caught.value).startswith(f"{where}: no space left on its disk; make room")
+    assert held_messages(new.spool) == [MESSAGE]
+    assert released(new).messages == 1
+
+
+def test_two_releases_do_not_move_the_same_messages(data: bytes, new: Volumes) -> None:
+    back(data, new)
+    with folder(str(new.spool / HELD)) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="another release of it is at work") as caught:
+            released(new)
+    assert caught.value.filename == str(new.spool / HELD)
+    assert released(new).messages == 1
 
 
 def test_a_link_that_is_not_one_is_not_followed(tmp_path: Path, new: Volumes) -> None:

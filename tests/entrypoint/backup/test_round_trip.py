@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from entrypoint.backup import state_files
 from entrypoint.backup.archive import written
 from entrypoint.backup.held import HELD
 from entrypoint.backup.layout import LINK, Volumes, is_derived, place_of
 from entrypoint.backup.mail_files import MailFiles
-from entrypoint.backup.restore import checked
-from entrypoint.backup.volume_files import BackupNotes
+from entrypoint.backup.notes import BackupNotes
+from entrypoint.backup.restore import Restore, checked
 from entrypoint.mailbox_import.mailbox_here import ANYWHERE
 from entrypoint.mailbox_import.record import Brought, FolderKey, record_in
 
@@ -75,6 +76,21 @@ def test_everything_comes_back_and_nothing_else(tmp_path: Path) -> None:
     assert (new.data / "dkim").stat().st_mode == 0o40755
 
 
+def test_a_database_that_somebody_has_locked_is_named_and_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accounts and keys are locked meanwhile: nobody could change them."""
+    monkeypatch.setattr(state_files, "_UNLOCKED_WITHIN", 0.2)
+    volumes, notes = make(tmp_path), BackupNotes()
+    with closing(sqlite3.connect(volumes.data / "accounts/logins/blocked.sqlite")) as database:
+        database.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+        names = [each.head.name for each in members(volumes, notes)]
+    assert notes.unreadable == [
+        "data/accounts/logins/blocked.sqlite: another program has it locked"
+    ]
+    assert "data/accounts/accounts.json" in names
+
+
 def test_files_of_before_there_were_formats_have_none(tmp_path: Path) -> None:
     volumes = make(tmp_path / "old"), empty(tmp_path / "new")
     before = MANIFEST.model_copy(update={"volumes": 0})
@@ -119,6 +135,22 @@ def test_what_comes_next_gets_no_number_that_was_seen(tmp_path: Path) -> None:
     assert text == UIDS.replace(b" N4 ", b" N1000004 ")
 
 
+class FewBytes(io.BytesIO):
+    """As a pipe gives them, through which an encrypted archive comes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return super().read(min(size or 0, 7))
+
+
+def test_the_next_number_may_come_in_pieces(tmp_path: Path) -> None:
+    data = archive(members(make(tmp_path / "old")))
+    new = empty(tmp_path / "new")
+    us = os.getuid(), os.getgid()
+    Restore(new, owner_of=lambda _: us).write(FewBytes(data))
+    text = (new.data / MAILDIR / "dovecot-uidlist").read_bytes()
+    assert text == UIDS.replace(b" N4 ", b" N1000004 ")
+
+
 def test_any_tar_reads_it_and_sha256sum_checks_it(tmp_path: Path) -> None:
     data = archive(members(make(tmp_path / "old")))
     with tarfile.open(fileobj=io.BytesIO(data)) as files:
@@ -152,6 +184,20 @@ def test_a_queue_that_is_held_is_part_of_the_next_backup(tmp_path: Path) -> None
     again = archive(members(Volumes(tmp_path / "two/data", tmp_path / "two/spool")))
     assert checked(io.BytesIO(again)).members["queue"] == 1
     assert (tmp_path / "two/spool" / HELD / MESSAGE / "message").exists()
+
+
+@pytest.mark.parametrize("name", [".hidden", ".", "..", "two words", "ünï"])
+def test_a_script_of_any_name_comes_back(tmp_path: Path, name: str) -> None:
+    """As ManageSieve takes them: anything without a slash and control characters."""
+    volumes = make(tmp_path / "old")
+    (volumes.data / HOME / f"sieve/{name}.sieve").write_bytes(b"discard;")
+    active = volumes.data / HOME / ".dovecot.sieve"
+    active.unlink()
+    active.symlink_to(f"sieve/{name}.sieve")
+    notes, new = BackupNotes(), empty(tmp_path / "new")
+    back(archive(members(volumes, notes)), new)
+    assert notes.left == []
+    assert (new.data / HOME / ".dovecot.sieve").read_bytes() == b"discard;"
 
 
 def test_what_is_nobody_s_is_named_and_not_taken(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from entrypoint.backup.archive import Manifest, Member, written
 from entrypoint.backup.layout import Volumes
 from entrypoint.backup.mail_files import MailFiles
+from entrypoint.backup.notes import BackupNotes
 from entrypoint.backup.queue_files import queue_members
 from entrypoint.backup.restore import Restore, checked
 from entrypoint.backup.state_files import state_members
-from entrypoint.backup.volume_files import BackupNotes
 
 MANIFEST = Manifest(
     format=1,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from click.testing import CliRunner
 
+from entrypoint.backup import empty_volumes
+from entrypoint.backup.layout import Volumes
 from entrypoint.commands import backup
 from entrypoint.commands.backup import command, output_file
+from entrypoint.config.problems import VolumeError
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to somebody else")
 
@@ -50,6 +54,24 @@ def test_two_backups_do_not_write_one_file(
         with pytest.raises(SystemExit), output_file(tmp_path / "backup.tar"):
             pass
     assert "another backup is being written there" in capsys.readouterr().err
+
+
+def test_what_another_one_has_just_finished_is_not_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was opened under the name of the unfinished one."""
+    path, part = tmp_path / "backup.tar", tmp_path / ".backup.tar.part"
+    part.write_bytes(b"whole")
+    lock = fcntl.flock
+
+    def finished_by_then(stream: BinaryIO, how: int) -> None:
+        part.rename(path)
+        lock(stream, how)
+
+    monkeypatch.setattr(fcntl, "flock", finished_by_then)
+    with pytest.raises(SystemExit), output_file(path):
+        pass
+    assert path.read_bytes() == b"whole"
 
 
 @needs_root
@@ -100,6 +122,20 @@ def test_options_that_do_not_fit(
         for descriptor in (reader, writer, saved):
             os.close(descriptor)
     assert (done.exit_code, said in done.output) == (status, True), done.output
+
+
+def test_what_is_half_restored_is_no_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volumes = Volumes(tmp_path / "data", tmp_path / "spool")
+    for path in (volumes.data, volumes.spool):
+        path.mkdir()
+    monkeypatch.setattr(backup, "Volumes", lambda: volumes)
+    empty_volumes.begin(volumes)
+    done = CliRunner().invoke(command, ["--output", str(tmp_path / "backup.tar")])
+    assert isinstance(done.exception, VolumeError)
+    assert "`signpost restore` was not finished here" in str(done.exception)
+    assert not (tmp_path / "backup.tar").exists()
 
 
 def test_a_test_target_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
