@@ -97,6 +97,15 @@ class FolderList:
     unreadable: int
 
 
+@dataclass(frozen=True)
+class MessageList:
+    """The messages of a folder. unlisted: how many more it has than it lists."""
+
+    uidvalidity: int
+    messages: list[OldMessage]
+    unlisted: int
+
+
 class OldServer:
     """One session, which can be begun anew."""
 
@@ -173,8 +182,8 @@ class OldServer:
             folders = tuple(_folders(data, names))
             return FolderList(folders, _prefix(client), _heads(lines) - len(folders))
 
-    def messages(self, folder: OldFolder) -> tuple[int, list[OldMessage]]:
-        """A folder's UIDVALIDITY, and all its messages; the folder is open from then on."""
+    def messages(self, folder: OldFolder) -> MessageList:
+        """All messages of a folder, which is open from then on."""
         with self._asked() as client:
             uidvalidity, count = _opened(client, folder)
             items = "(UID FLAGS INTERNALDATE RFC822.SIZE"
@@ -187,11 +196,11 @@ class OldServer:
             with self._asked() as client:
                 typ, data = client.imap.fetch(f"{first}:{last}", items)
                 if typ != "OK":
-                    raise RefusedError("it does not list the messages")
+                    raise RefusedError(f"it does not list the messages: {_text(data)}")
                 page = parse_fetch_response(data, normalise_times=False, uid_is_key=False)
                 for message in filter(None, map(_message, page.values())):
                     found[message.uid] = message
-        return uidvalidity, list(found.values())
+        return MessageList(uidvalidity, list(found.values()), unlisted=count - len(found))
 
     def reopen(self, folder: OldFolder, uidvalidity: int) -> None:
         """Open the folder in a new session. Raises LostError where it is another one by now."""

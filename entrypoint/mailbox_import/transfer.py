@@ -24,11 +24,15 @@ from entrypoint.mailbox_import.mailbox_here import (
 )
 from entrypoint.mailbox_import.old_server import LostError, OldMessage, OldServer, RefusedError
 from entrypoint.mailbox_import.record import FolderKey, ImportRecord
+from entrypoint.text import counted
 
 _BATCH, _BATCH_SIZE = 50, 8 << 20  # messages, bytes
 # How often in a row the old server may be lost with nothing brought; one that is silent counts
-# for four, since that takes minutes each time. A message alone that loses it twice is left out.
-_MOST_LOST, _SILENT_COUNTS, _TRIES = 12, 4, 2
+# for four, since that takes minutes each time. A message alone that loses it twice is left out,
+# and a folder that loses it three times.
+_MOST_LOST, _SILENT_COUNTS, _TRIES, _FOLDER_TRIES = 12, 4, 2, 3
+# Messages in a row that are left out: a damaged disk has many, a server that throttles has all.
+_MOST_LEFT_OUT = 100
 _MOST_HERE = 5  # the same of Dovecot here, and messages in a row that it does not take
 _LONGEST_PAUSE = 4.0  # seconds
 _REASONS = 20  # of a folder's messages that are named
@@ -107,7 +111,7 @@ class Transfer:
         self._old, self._here, self._record, self._told = old, here, record, told
         self.results: list[FolderResult] = []
         self._listed: list[_Listed] = []
-        self._lost = 0
+        self._lost = self._left_out = 0
         self._spare: Counter[str] = Counter()
         self._known: set[str] = set()
 
@@ -123,16 +127,22 @@ class Transfer:
             if plan.skipped:
                 continue
             try:
-                uidvalidity, messages = self._again(lambda plan=plan: self._old.messages(plan.old))  # type: ignore[misc]
+                found = self._again(lambda plan=plan: self._old.messages(plan.old))  # type: ignore[misc]
             except RefusedError as error:
                 result.reasons.append(str(error))
                 unseen.add((self._old.source.key, plan.old.name))
                 continue
-            key = FolderKey(self._old.source.key, plan.old.name, uidvalidity)
+            self._lost = 0
+            key = FolderKey(self._old.source.key, plan.old.name, found.uidvalidity)
             known = self._record.folder(key).messages
-            result.messages = len(messages)
-            result.before = sum(each.uid in known for each in messages)
-            self._listed.append(_Listed(result, key, messages))
+            result.messages = len(found.messages) + found.unlisted
+            result.before = sum(each.uid in known for each in found.messages)
+            if found.unlisted:
+                # They may be some that were brought.
+                unseen.add((self._old.source.key, plan.old.name))
+                result.failed += found.unlisted
+                result.reasons.append(f"{counted(found.unlisted, 'message')}: not in its list")
+            self._listed.append(_Listed(result, key, found.messages))
             self._told(self.results)
         self._skip_what_others_have()
         present = {each.key: {m.uid for m in each.messages} for each in self._listed}
@@ -200,8 +210,9 @@ class Transfer:
                 if tries == _TRIES:
                     tries = 0
                     result.fail(todo.pop(), str(error))
+                    self._leave_out(error)
                 continue
-            tries = self._lost = 0
+            tries = self._lost = self._left_out = 0
             most = min(_BATCH, most * 2)
             del todo[-len(batch) :]
             self._store(listed, batch, bodies)
@@ -301,12 +312,27 @@ class Transfer:
     # -- connections ------------------------------------------------------------------------
 
     def _again(self, work: Callable[[], Value]) -> Value:
-        """The work's answer; in a new session where it loses the old one."""
-        while True:
+        """The work's answer; in a new session where it loses the old one.
+
+        Raises RefusedError where it loses each.
+        """
+        last: LostError | None = None
+        for _ in range(_FOLDER_TRIES):
             try:
                 return work()
             except LostError as error:
                 self._connect_again(error)
+                last = error
+        raise RefusedError(str(last))
+
+    def _leave_out(self, error: LostError) -> None:
+        """The message is to blame, not the server; a server that sends none at all is one."""
+        self._left_out += 1
+        if self._left_out == _MOST_LEFT_OUT:
+            host = self._old.source.host
+            raise StoppedError(f"{host} does not send {_MOST_LEFT_OUT} messages in a row: {error}")
+        if not error.silent:
+            self._lost = 0
 
     def _connect_again(self, error: LostError) -> None:
         """Raises StoppedError."""
