@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import imaplib
 import os
+import re
 import socket
 import subprocess
 from collections import Counter
@@ -61,8 +62,13 @@ ANYWHERE = Position(0, 1)
 
 
 def digest(content: bytes) -> str:
-    """What a message is known by. As Dovecot has it: every line ends in CRLF, and no NUL."""
+    """What a message is known by. As Dovecot has it: every line ends in CRLF, and no NUL.
+
+    Of more CRs before a line's end it leaves out one.
+    """
     plain = storable(content).replace(b"\r\n", b"\n")
+    if b"\r\n" in plain:
+        plain = re.sub(rb"\r+\n", b"\n", plain)
     return hashlib.blake2b(plain, digest_size=16).hexdigest()
 
 
@@ -99,6 +105,7 @@ class MailboxHere:
                 self._folders = {str(name) for _, _, name in self._client.list_folders()}
         except (imaplib.IMAP4.error, IMAPClientError, OSError, ValueError) as error:
             ours.close()
+            self.close()
             raise HereLostError(f"Dovecot does not open it: {printable(str(error))}") from None
 
     def close(self) -> None:
@@ -148,7 +155,12 @@ class MailboxHere:
                 item["date"] = each.date
             given.append(item)
         with self._asked() as client:
-            typ, data = client.multiappend(folder, given)
+            try:
+                typ, data = client.multiappend(folder, given)
+            except imaplib.IMAP4.abort:
+                raise
+            except imaplib.IMAP4.error as error:  # BAD
+                raise NotTakenError(printable(str(error))) from None
             if typ != "OK":
                 said = printable(b" ".join(filter(None, data)).decode("utf-8", "replace"))
                 raise NotTakenError(said, full="[OVERQUOTA]" in said)

@@ -33,6 +33,7 @@ _AT_ONCE = 2000  # messages that are listed in one answer
 _MOST = 2_000_000  # messages of a folder
 # RFC 3501 §9: a flag is an atom, a system flag with a backslash before it.
 _KEYWORD = re.compile(r"[^\x00-\x20\x7f-\xff(){%*\"\\\]]+")
+_LONGEST_KEYWORD = 50  # Dovecot's mail_max_keyword_length
 _SYSTEM_FLAGS = {"\\answered", "\\flagged", "\\deleted", "\\seen", "\\draft"}
 _LIST = re.compile(
     rb'\((?P<flags>[^)]*)\) (?:NIL|"(?P<delimiter>\\?.)") (?P<name>.*)', re.DOTALL | re.IGNORECASE
@@ -120,7 +121,7 @@ class OldServer:
         context = _context(source.certificate_file)
         sock: socket.socket | None = None
         try:
-            with within(_ANSWER), _readable():
+            with _readable(), within(_ANSWER):
                 sock = socket.create_connection((source.host, source.port), _SILENT)
                 # imaplib sends a command in two pieces; the second would wait 40 ms.
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -129,6 +130,8 @@ class OldServer:
                 self._client = client = BoundedClient(sock, source.host, seconds=_SILENT)
                 if source.security == "STARTTLS":
                     client.starttls(context)
+                    # What came before TLS may be anybody's: no answer of it counts.
+                    client.imap.untagged_responses.clear()
                 self._log_in(client)
         except (LostError, RefusedError):
             if self._client is None and sock is not None:
@@ -228,7 +231,7 @@ class OldServer:
         if self._client is None:
             raise LostError("there is no connection")
         self._client.allow(0)
-        with within(_ANSWER + size / _SLOWEST), _readable():
+        with _readable(), within(_ANSWER + size / _SLOWEST):
             yield self._client
 
 
@@ -245,7 +248,7 @@ def _readable() -> Iterator[None]:
         raise RefusedError("it does not offer STARTTLS") from None
     except (ProtocolError, ValueError, TypeError, KeyError, IndexError) as error:
         raise LostError(f"its answer cannot be read: {_said(error)}") from None
-    except (AssertionError, RecursionError, AttributeError):
+    except (AssertionError, RecursionError, AttributeError, ArithmeticError):
         raise LostError("its answer cannot be read") from None
     except (imaplib.IMAP4.error, IMAPClientError, EOFError, OSError) as error:
         raise LostError(_said(error)) from None
@@ -319,14 +322,25 @@ def _message(items: dict[bytes, Any]) -> OldMessage | None:
     if not isinstance(uid, int) or not 0 < uid < 1 << 32 or not isinstance(size, int):
         return None
     flags = tuple(sorted(filter(None, map(_flag, items.get(b"FLAGS") or ()))))
-    date, gmail = items.get(b"INTERNALDATE"), items.get(b"X-GM-MSGID", 0)
+    gmail = items.get(b"X-GM-MSGID", 0)
     return OldMessage(
         uid,
         max(0, size),
         flags,
-        date if isinstance(date, datetime) else None,
+        _date(items.get(b"INTERNALDATE")),
         gmail if isinstance(gmail, int) else 0,
     )
+
+
+def _date(date: object) -> datetime | None:
+    """The date, if it can be set here: with a year of four digits and an offset below a day."""
+    if not isinstance(date, datetime):
+        return None
+    try:
+        date.utcoffset()
+    except ValueError:
+        return None
+    return date if date.year >= 1000 else None
 
 
 def _flag(flag: object) -> str:
@@ -334,7 +348,7 @@ def _flag(flag: object) -> str:
     text = flag.decode("latin-1") if isinstance(flag, bytes) else str(flag)
     if text.startswith("\\"):
         return text if text.lower() in _SYSTEM_FLAGS else ""
-    return text if _KEYWORD.fullmatch(text) and len(text) <= 100 else ""
+    return text if _KEYWORD.fullmatch(text) and len(text) <= _LONGEST_KEYWORD else ""
 
 
 def _bytes(value: object) -> bytes:

@@ -242,6 +242,9 @@ class Transfer:
             if content is None:
                 result.fail(message, "it is not there any more")
                 continue
+            if not content:
+                result.fail(message, "it is empty")
+                continue
             each = _Fetched(message, content, digest(content))
             if _taken(listed.half, each.digest):
                 result.brought += 1

@@ -6,8 +6,10 @@ import errno
 import random
 import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from entrypoint.mailbox_import.mailbox_here import MailboxHere
 from entrypoint.mailbox_import.old_server import LostError, OldServer, RefusedError
 from entrypoint.mailbox_import.record import ImportRecord, record_in
 from entrypoint.mailbox_import.transfer import FolderResult, StoppedError, Transfer
+from tests.entrypoint.certificates import Authority
 
 from .servers import HostileServer, MemoryMailbox, is_body, serving
 
@@ -127,6 +130,86 @@ def test_messages_that_are_not_listed_are_failures(tmp_path: Path) -> None:
     assert subjects(here) == [b"m1", b"m3"]
     assert (result.messages, result.failed, result.missing) == (3, 1, 0)
     assert result.reasons == ["1 message: not in its list"]
+
+
+def test_many_that_are_empty_are_named_and_the_others_come(tmp_path: Path) -> None:
+    here = MemoryMailbox()
+    here.refuse = lambda message: "" if message.content else "Append aborted"  # as Dovecot has it
+    content = mail(20) | dict.fromkeys(range(7, 15), b"")
+    (result,) = bring(HostileServer({b"INBOX": content}), here, tmp_path)
+    assert (result.brought, result.failed, result.missing) == (12, 8, 0)
+    assert result.reasons[0] == "message 7: it is empty"
+
+
+def test_a_date_or_keyword_that_cannot_be_here_is_left_out_and_the_message_comes(
+    tmp_path: Path,
+) -> None:
+    dates = (b" 1-Jan-0999 00:00:00 +0000", b"01-Jan-2020 00:00:00 +9959", b"x", b"")
+    dates += (b" 1-Jan-2020 00:00:00 +0130",)
+
+    def odd(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        if b" FETCH 1" not in line:
+            return answer
+        for number, date in enumerate(dates, 1):
+            more = b'(INTERNALDATE "%s" UID %d FLAGS (%s ' % (date, number, b"k" * (46 + number))
+            answer = answer.replace(b"(UID %d FLAGS (" % number, more)
+        return answer
+
+    here = MemoryMailbox()
+    (result,) = bring(HostileServer({b"INBOX": mail(5)}, spoil=odd), here, tmp_path)
+    assert result.brought == 5
+    found = here.folders["INBOX"]
+    assert [each.date and each.date.isoformat() for each in found] == [
+        *(None,) * 4,
+        "2020-01-01T00:00:00+01:30",
+    ]
+    assert [max(map(len, each.flags)) for each in found] == [47, 48, 49, 50, 5]
+
+
+def test_a_date_beyond_all_numbers_is_an_answer_that_cannot_be_read(tmp_path: Path) -> None:
+    date = b'(INTERNALDATE "01-Jan-2020 00:00:00 +99999999999999" UID'
+
+    def odd(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        return answer.replace(b"(UID", date) if b" FETCH 1" in line else answer
+
+    (result,) = bring(HostileServer({b"INBOX": mail(1)}, spoil=odd), MemoryMailbox(), tmp_path)
+    assert result.reasons == ["its answer cannot be read"]
+
+
+def test_a_deadline_at_the_very_end_loses_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def late(_seconds: float) -> Iterator[None]:
+        yield
+        raise TimeoutError("no whole answer")
+
+    with serving(HostileServer({b"INBOX": {}})) as source:
+        old = OldServer(source, "secret")
+        old.connect()
+        monkeypatch.setattr(old_server, "within", late)
+        with pytest.raises(LostError, match="no whole answer"):
+            old.listing()
+        with pytest.raises(LostError, match="no whole answer"):
+            old.connect()
+
+
+def test_nothing_that_came_before_tls_counts(tmp_path: Path) -> None:
+    authority = Authority.make(tmp_path)
+    tls = authority.server("localhost", datetime.now(UTC) + timedelta(days=1))
+
+    def inject(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        return b'* LIST () "/" "injected"\r\n' + answer if b"STARTTLS" in line else answer
+
+    with serving(HostileServer({b"INBOX": {}}, tls=tls, spoil=inject)) as source:
+        source = replace(
+            source,
+            host="localhost",
+            security="STARTTLS",
+            certificate_file=tmp_path / "ca.pem",
+        )
+        old = OldServer(source, "secret")
+        old.connect()
+        assert [each.name for each in old.listing().folders] == [b"INBOX"]
+        old.close()
 
 
 def test_folders_that_end_the_session_are_named_and_the_others_come(tmp_path: Path) -> None:
