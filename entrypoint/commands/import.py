@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import ssl
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from entrypoint.mailbox_import.old_server import (
     OldServer,
     RefusedError,
     Security,
+    trusting,
 )
 from entrypoint.mailbox_import.record import NAME, BusyError, DamagedError, record_in
 from entrypoint.mailbox_import.transfer import FolderResult, StoppedError, Transfer
@@ -76,12 +78,13 @@ def command(
     if starttls and plaintext:
         raise click.UsageError("--starttls or --plaintext: it cannot be both")
     security: Security = "STARTTLS" if starttls else "none" if plaintext else "TLS"
-    source = _source(host, user or address, security, certificate_file)
+    source = _source(host, user or address, security)
+    trusted = _trusted(certificate_file)
     _check_account(ctx, address)
     _ask_our_name_servers()
     password = _password(password_file, source)
     _become_vmail()
-    old, here = OldServer(source, password), MailboxHere(address)
+    old, here = OldServer(source, password, trusted), MailboxHere(address)
     local, _, domain = address.rpartition("@")
     home = DATA / "mail" / domain / local
     try:
@@ -97,16 +100,16 @@ def command(
     except BusyError:
         _fail(f"another import into {address} is at work; wait for its end")
     except DamagedError as error:
-        _fail(
-            f"{home / NAME}: {error}; restore it from a backup. Without it every message is brought"
-            " anew, also what is here"
-        )
+        _fail(f"{home / NAME}: {error}")
     except (LostError, RefusedError) as error:
         _fail(f"{source.host}:{source.port}: {error}; nothing is brought")
     except HereLostError as error:
-        _fail(f"{error}; see the log")
+        _fail(f"{address}: {error}; nothing is brought; `signpost health` shows what does not run")
     except OSError as error:
-        _fail(f"{explained(error)}; {_AGAIN} when that is cured")
+        where = "" if error.filename else f"{home / NAME}: "
+        _fail(f"{where}{explained(error)}; {_AGAIN} when that is cured")
+    if not list_only:
+        _check_still_there(here, address, home)
     if unreadable:
         _fail(f"{counted(unreadable, 'folder')} of {source.host} cannot be read")
     if any(result.failed or (result.reasons) for result in transfer.results):
@@ -116,15 +119,32 @@ def command(
         sys.exit(1)
 
 
-def _source(host: str, login: str, security: Security, certificate: Path | None) -> OldMailbox:
+def _source(host: str, login: str, security: Security) -> OldMailbox:
     try:
         parts = urlsplit(f"//{host}")
         name, port = parts.hostname or "", parts.port
+        name.encode("idna")
     except ValueError:
         name, port = "", None
     if not name or parts.netloc != host or "@" in host:
-        raise click.BadParameter("it is HOST or HOST:PORT, such as imap.old.example:993")
-    return OldMailbox(name, PORTS[security] if port is None else port, security, login, certificate)
+        raise click.BadParameter(
+            f"{printable(host)}: write HOST or HOST:PORT, such as imap.old.example:993",
+            param_hint="--from",
+        )
+    return OldMailbox(name, PORTS[security] if port is None else port, security, login)
+
+
+def _trusted(certificate_file: Path | None) -> ssl.SSLContext | None:
+    """Read as root: what is copied into a container may be for root alone."""
+    if certificate_file is None:
+        return None
+    try:
+        return trusting(certificate_file)
+    except ssl.SSLError:
+        reason = f"{certificate_file}: it has no certificate in PEM"
+    except OSError as error:
+        reason = f"{certificate_file}: {explained(error)}"
+    raise click.BadParameter(reason, param_hint="--certificate-file")
 
 
 def _check_account(ctx: click.Context, address: str) -> None:
@@ -144,17 +164,23 @@ def _check_account(ctx: click.Context, address: str) -> None:
 
 
 def _password(path: Path | None, source: OldMailbox) -> str:
-    if path is not None:
-        text = path.read_text("utf-8")
-    elif sys.stdin.isatty():
-        question = f"Password of {source.login} at {source.host}"
-        text = str(click.prompt(question, hide_input=True, err=True))
-    else:
-        text = sys.stdin.readline(_LONGEST_PASSWORD)
+    try:
+        if path is not None:
+            text = path.read_text("utf-8")
+        elif sys.stdin.isatty():
+            question = f"Password of {source.login} at {source.host}"
+            text = str(click.prompt(question, hide_input=True, err=True))
+        else:
+            text = sys.stdin.readline(_LONGEST_PASSWORD)
+        text.encode("utf-8")  # bytes of another character set may be in it as surrogates
+    except UnicodeError:
+        text = ""
     lines = text.splitlines()
     if len(lines) != 1 or not lines[0] or "\0" in text or len(text) >= _LONGEST_PASSWORD:
         where = path or "standard input"
-        click.echo(f"error: {where}: there has to be one line, the password there", err=True)
+        click.echo(
+            f"error: {where}: there has to be one line, the password there, in UTF-8", err=True
+        )
         sys.exit(2)
     return lines[0]
 
@@ -187,13 +213,13 @@ def _chosen(
         if not any(_is_in(each, name) for each in plans):
             names = ", ".join(printable(each.there) for each in plans[:50])
             raise click.UsageError(f"{name}: the old server has no such folder; it has {names}")
-    wanted = [
-        each
-        for each in plans
-        if (not only or any(_is_in(each, name) for name in only))
-        and not any(_is_in(each, name) for name in exclude)
-    ]
-    return wanted, [each for each in plans if each not in wanted], listing.unreadable
+    wanted: list[Planned] = []
+    others: list[Planned] = []
+    for each in plans:
+        is_wanted = not only or any(_is_in(each, name) for name in only)
+        is_wanted &= not any(_is_in(each, name) for name in exclude)
+        (wanted if is_wanted else others).append(each)
+    return wanted, others, listing.unreadable
 
 
 def _is_in(plan: Planned, name: str) -> bool:
@@ -208,26 +234,36 @@ def _ended(
 ) -> Iterator[None]:
     """The table, however it ends."""
     try:
-        yield
+        try:
+            yield
+        finally:
+            _show(transfer, list_only=list_only)
     except StoppedError as error:
-        _show(transfer.results, list_only=list_only)
         missing = sum(each.missing for each in transfer.results)
         left = f"; {counted(missing, 'message')} missing" if missing else ""
-        cure = " after `signpost account quota`" if "is full" in str(error) else ""
         # Dovecot's answer does not say so.
         disks = "".join(f"; {each}" for each in problems(owner=None))
+        cure = " after `signpost account quota`" if error.full and not disks else ""
         _fail(f"{error}{disks}{left}; {_AGAIN}{cure}")
     except KeyboardInterrupt:
-        _show(transfer.results, list_only=list_only)
         _fail(f"interrupted; {_AGAIN} to go on")
-    else:
-        _show(transfer.results, list_only=list_only)
     finally:
         old.close()
         here.close()
 
 
-def _show(results: Sequence[FolderResult], *, list_only: bool) -> None:
+def _check_still_there(here: MailboxHere, address: str, home: Path) -> None:
+    """An account that is removed meanwhile ends no import: its sessions are not Dovecot's."""
+    try:
+        here.open()
+    except HereLostError as error:
+        _fail(f"{address}: {error}; if it was removed meanwhile, its mail is kept in {home}")
+    finally:
+        here.close()
+
+
+def _show(transfer: Transfer, *, list_only: bool) -> None:
+    results = transfer.results
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", nl=False, err=True)
     heads = ["FOLDER THERE", "FOLDER HERE", "MESSAGES"]
@@ -251,6 +287,8 @@ def _show(results: Sequence[FolderResult], *, list_only: bool) -> None:
     if not list_only:
         brought, taken = sum(each.brought for each in results), sum(each.size for each in results)
         click.echo(f"{counted(brought, 'message')} brought ({size(taken)})")
+    if transfer.unsure:
+        click.echo(f"up to {transfer.unsure} more may be stored; the next run counts them")
 
 
 class _Progress:

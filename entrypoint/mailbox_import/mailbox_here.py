@@ -85,17 +85,21 @@ class MailboxHere:
         self._process: subprocess.Popen[bytes] | None = None
         self._client: BoundedClient | None = None
         self._folders: set[str] = set()
+        self._log = -1
+        self._log_read = 0
 
     def open(self) -> None:
         """Start the program. Raises HereLostError."""
         self.close()
         ours, its = socket.socketpair()
+        # Its log is this command's: by itself it is no part of the server.
+        self._log, self._log_read = os.memfd_create("imap"), 0
         with its:
             self._process = subprocess.Popen(  # noqa: S603 -- an address of ours
                 [self._program, "-u", self._address],
                 stdin=its.fileno(),
                 stdout=its.fileno(),
-                stderr=subprocess.DEVNULL,
+                stderr=self._log,
                 env={"PATH": os.defpath, "LANG": "C.UTF-8"},
                 cwd="/",
             )
@@ -105,8 +109,9 @@ class MailboxHere:
                 self._folders = {str(name) for _, _, name in self._client.list_folders()}
         except (imaplib.IMAP4.error, IMAPClientError, OSError, ValueError) as error:
             ours.close()
+            reason = f"Dovecot does not open it: {self._explained(str(error))}"
             self.close()
-            raise HereLostError(f"Dovecot does not open it: {printable(str(error))}") from None
+            raise HereLostError(reason) from None
 
     def close(self) -> None:
         """End the program."""
@@ -123,6 +128,16 @@ class MailboxHere:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1
+
+    def _explained(self, reason: str) -> str:
+        """What Dovecot answers, and the last error that it has logged for it."""
+        logged = os.pread(self._log, 65536, self._log_read).decode("utf-8", "replace")
+        self._log_read = os.fstat(self._log).st_size
+        errors = re.findall(r"(?:Error|Fatal|Panic): (.+)", logged)
+        return printable(": ".join(filter(None, (reason, *errors[-1:]))))[:1000]
 
     def make(self, folder: str, *, subscribed: bool) -> None:
         """Make the folder if it is not there. Raises NotTakenError."""
@@ -134,7 +149,7 @@ class MailboxHere:
                     raise
                 except (imaplib.IMAP4.error, IMAPClientError) as error:
                     if not client.folder_exists(folder):
-                        raise NotTakenError(printable(str(error))) from None
+                        raise NotTakenError(self._explained(str(error))) from None
                 self._folders.add(folder)
             if subscribed:
                 client.subscribe_folder(folder)
@@ -160,10 +175,10 @@ class MailboxHere:
             except imaplib.IMAP4.abort:
                 raise
             except imaplib.IMAP4.error as error:  # BAD
-                raise NotTakenError(printable(str(error))) from None
+                raise NotTakenError(self._explained(str(error))) from None
             if typ != "OK":
-                said = printable(b" ".join(filter(None, data)).decode("utf-8", "replace"))
-                raise NotTakenError(said, full="[OVERQUOTA]" in said)
+                said = b" ".join(filter(None, data)).decode("utf-8", "replace")
+                raise NotTakenError(self._explained(said), full="[OVERQUOTA]" in said)
 
     def since(self, folder: str, position: Position) -> Counter[str]:
         """Digests of the messages that have come since then; none in a folder that is another."""
@@ -196,4 +211,4 @@ class MailboxHere:
             with within(_ANSWER):
                 yield self._client
         except (imaplib.IMAP4.error, IMAPClientError, OSError, ValueError) as error:
-            raise HereLostError(printable(str(error)) or type(error).__name__) from None
+            raise HereLostError(self._explained(str(error) or type(error).__name__)) from None

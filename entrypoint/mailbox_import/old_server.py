@@ -54,13 +54,12 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class OldMailbox:
-    """Where the mailbox is. certificate_file: of an authority beside those that all trust."""
+    """Where the mailbox is."""
 
     host: str
     port: int
     security: Security
     login: str
-    certificate_file: Path | None = None
 
     @property
     def key(self) -> str:
@@ -108,17 +107,19 @@ class MessageList:
 
 
 class OldServer:
-    """One session, which can be begun anew."""
+    """One session, which can be begun anew. trusted: what `trusting` made, if not the usual."""
 
-    def __init__(self, source: OldMailbox, password: str) -> None:
+    def __init__(
+        self, source: OldMailbox, password: str, trusted: ssl.SSLContext | None = None
+    ) -> None:
         self.source, self._password = source, password
+        self._trusted = trusted or ssl.create_default_context()
         self._client: BoundedClient | None = None
 
     def connect(self) -> None:
         """Log in. Raises LostError, and RefusedError where it is of no use to try again."""
         self._drop()
         source = self.source
-        context = _context(source.certificate_file)
         sock: socket.socket | None = None
         try:
             with _readable(), within(_ANSWER):
@@ -126,10 +127,10 @@ class OldServer:
                 # imaplib sends a command in two pieces; the second would wait 40 ms.
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if source.security == "TLS":
-                    sock = context.wrap_socket(sock, server_hostname=source.host)
+                    sock = self._trusted.wrap_socket(sock, server_hostname=source.host)
                 self._client = client = BoundedClient(sock, source.host, seconds=_SILENT)
                 if source.security == "STARTTLS":
-                    client.starttls(context)
+                    client.starttls(self._trusted)
                     # What came before TLS may be anybody's: no answer of it counts.
                     client.imap.untagged_responses.clear()
                 self._log_in(client)
@@ -143,8 +144,10 @@ class OldServer:
                 f"its certificate does not verify: {error.verify_message}; take the name that is"
                 " in it, or name its authority's with --certificate-file"
             ) from None
-        except socket.gaierror:
-            raise RefusedError("there is no such host") from None
+        except socket.gaierror as error:
+            if error.errno in (socket.EAI_NONAME, socket.EAI_NODATA):
+                raise RefusedError("there is no such host") from None
+            raise RefusedError(f"its name cannot be resolved: {error.strerror}") from None
 
     def _log_in(self, client: BoundedClient) -> None:
         try:
@@ -263,12 +266,12 @@ def _text(data: Sequence[Any]) -> str:
     return printable(first.decode("utf-8", "replace") if isinstance(first, bytes) else "")[:300]
 
 
-def _context(certificate_file: Path | None) -> ssl.SSLContext:
+def trusting(certificate_file: Path) -> ssl.SSLContext:
+    """Trust in a certificate (PEM) beside those that all trust. Raises OSError (or SSLError)."""
     context = ssl.create_default_context()
-    if certificate_file is not None:
-        context.load_verify_locations(certificate_file)
-        # Those that are made by hand have not all that a strict reading of RFC 5280 asks for.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.load_verify_locations(certificate_file)
+    # Those that are made by hand have not all that a strict reading of RFC 5280 asks for.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
 

@@ -41,7 +41,11 @@ Value = TypeVar("Value")
 
 
 class StoppedError(Exception):
-    """The import cannot go on; another run may. cure: what to do before it."""
+    """The import cannot go on; another run may. full: once the mailbox here has more room."""
+
+    def __init__(self, reason: str, *, full: bool = False) -> None:
+        super().__init__(reason)
+        self.full = full
 
 
 @dataclass
@@ -99,7 +103,10 @@ class _Fetched:
 
 
 class Transfer:
-    """One run. told: called with the results now and then, to show how far it is."""
+    """One run. told: called with the results now and then, to show how far it is.
+
+    unsure: how many messages may be stored that are not counted, since storing them was cut off.
+    """
 
     def __init__(
         self,
@@ -110,6 +117,7 @@ class Transfer:
     ) -> None:
         self._old, self._here, self._record, self._told = old, here, record, told
         self.results: list[FolderResult] = []
+        self.unsure = 0
         self._listed: list[_Listed] = []
         self._lost = self._left_out = 0
         self._spare: Counter[str] = Counter()
@@ -271,14 +279,16 @@ class Transfer:
         parts = [new]
         while parts:
             part = parts.pop()
+            self.unsure = len(part)
             try:
                 self._stored(listed, part)
             except NotTakenError as error:
+                self.unsure = 0
                 if len(part) > 1:
                     parts += [[each] for each in reversed(part)]
                     continue
                 if error.full:
-                    raise StoppedError(f"the mailbox here is full: {error}") from None
+                    raise StoppedError(f"the mailbox here is full: {error}", full=True) from None
                 refused += 1
                 if refused == _MOST_HERE:
                     raise StoppedError(f"Dovecot here takes no messages: {error}") from None
@@ -289,6 +299,7 @@ class Transfer:
             self._record.brought(listed.key, entries, done=not listed.is_cut_off)
             result.brought += len(part)
             result.size += sum(len(each.content) for each in part)
+            self.unsure = 0
 
     def _stored(self, listed: _Listed, messages: Sequence[_Fetched]) -> None:
         """Store them once, although Dovecot may end in the middle."""

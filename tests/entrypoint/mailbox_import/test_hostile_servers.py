@@ -6,7 +6,7 @@ import errno
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,8 +16,8 @@ import pytest
 
 from entrypoint.mailbox_import import bounded_imap, old_server, transfer
 from entrypoint.mailbox_import.folder_names import planned
-from entrypoint.mailbox_import.mailbox_here import MailboxHere
-from entrypoint.mailbox_import.old_server import LostError, OldServer, RefusedError
+from entrypoint.mailbox_import.mailbox_here import MailboxHere, NewMessage
+from entrypoint.mailbox_import.old_server import LostError, OldServer, RefusedError, trusting
 from entrypoint.mailbox_import.record import ImportRecord, record_in
 from entrypoint.mailbox_import.transfer import FolderResult, StoppedError, Transfer
 from tests.entrypoint.certificates import Authority
@@ -204,9 +204,8 @@ def test_nothing_that_came_before_tls_counts(tmp_path: Path) -> None:
             source,
             host="localhost",
             security="STARTTLS",
-            certificate_file=tmp_path / "ca.pem",
         )
-        old = OldServer(source, "secret")
+        old = OldServer(source, "secret", trusting(tmp_path / "ca.pem"))
         old.connect()
         assert [each.name for each in old.listing().folders] == [b"INBOX"]
         old.close()
@@ -391,6 +390,30 @@ def test_another_uidvalidity_or_host_name_brings_nothing_twice(tmp_path: Path) -
     results = bring(server, here, tmp_path)
     assert [(each.brought, each.elsewhere) for each in results] == [(1, 10), (0, 3)]
     assert sorted(subjects(here)) == sorted([b"new", *(b"m%d" % uid for uid in range(1, 11))])
+
+
+def test_what_may_be_stored_and_is_not_counted_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "_BATCH", 4)
+    here, store = MemoryMailbox(), MemoryMailbox.store
+
+    def interrupted(self: MemoryMailbox, folder: str, messages: Sequence[NewMessage]) -> None:
+        store(self, folder, messages)
+        if len(self.folders[folder]) >= 8:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(MemoryMailbox, "store", interrupted)
+    with serving(HostileServer({b"INBOX": mail(10)})) as source, record_in(tmp_path) as record:
+        old = OldServer(source, "secret")
+        made = Transfer(old, here, record)  # type: ignore[arg-type]
+        old.connect()
+        listing = old.listing()
+        made.look(planned(listing.folders, listing.prefix))
+        with pytest.raises(KeyboardInterrupt):
+            made.bring()
+        old.close()
+    assert (len(here.folders["INBOX"]), made.results[0].brought, made.unsure) == (8, 4, 4)
 
 
 @pytest.mark.parametrize("step", range(12))

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.mailbox_import.mailbox_here import MailboxHere, NewMessage, NotTakenError, digest
+from entrypoint.mailbox_import.mailbox_here import (
+    HereLostError,
+    MailboxHere,
+    NewMessage,
+    NotTakenError,
+    digest,
+)
 
 # Speaks as much as is asked of it; `{answer}` is the one to APPEND.
 PROGRAM = """#!{python}
@@ -39,6 +45,16 @@ def test_a_message_that_it_refuses_leaves_the_program_usable(tmp_path: Path, ans
                 here.store("INBOX", [NewMessage(b"x\r\n", (), None)] * 2)
     finally:
         here.close()
+
+
+def test_what_it_logs_is_said(tmp_path: Path) -> None:
+    program = tmp_path / "imap"
+    program.write_text(
+        "#!/bin/sh\necho 'imap: Info: x' >&2\nprintf 'imap: Fatal: no \\033 user\\n' >&2\n"
+    )
+    program.chmod(0o755)
+    with pytest.raises(HereLostError, match=r"does not open it: .*: no \\x1b user$"):
+        MailboxHere("alice@example.org", str(program)).open()
 
 
 @pytest.mark.parametrize("stored", [b"a\r\nb\r\n", b"a\nb\n", b"a\r\r\nb\n", b"a\r\r\r\nb\r\n"])
