@@ -31,7 +31,8 @@ from entrypoint.mailbox_import.old_server import (
     trusting,
 )
 from entrypoint.mailbox_import.record import NAME, BusyError, DamagedError, record_in
-from entrypoint.mailbox_import.transfer import FolderResult, StoppedError, Transfer
+from entrypoint.mailbox_import.sessions import StoppedError
+from entrypoint.mailbox_import.transfer import FolderResult, Transfer
 from entrypoint.paths import DATA
 from entrypoint.resolv_conf import preloaded
 from entrypoint.supervise.become import PATH

@@ -184,7 +184,7 @@ class ImportRecord:
         if line.folder == 0:
             if line.version != _VERSION:
                 raise DamagedError(
-                    f"it is of another version ({line.version}); import with the image that wrote it"
+                    f"it is of another version ({line.version}); use the image that wrote it"
                 )
             return
         if line.source:
