@@ -20,6 +20,7 @@ from entrypoint.commands import account_changes
 from entrypoint.commands.account_changes import account_files, read_merged
 from entrypoint.disks import explained, problems, size
 from entrypoint.mailbox_import.folder_names import Planned, planned
+from entrypoint.mailbox_import.imap_sessions import StoppedError
 from entrypoint.mailbox_import.mailbox_here import HereLostError, MailboxHere
 from entrypoint.mailbox_import.old_server import (
     PORTS,
@@ -31,7 +32,6 @@ from entrypoint.mailbox_import.old_server import (
     trusting,
 )
 from entrypoint.mailbox_import.record import NAME, BusyError, DamagedError, record_in
-from entrypoint.mailbox_import.sessions import StoppedError
 from entrypoint.mailbox_import.transfer import FolderResult, Transfer
 from entrypoint.paths import DATA
 from entrypoint.resolv_conf import preloaded

@@ -12,14 +12,24 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from imapclient.exceptions import CapabilityError, IMAPClientError, ProtocolError
 from imapclient.response_parser import parse_fetch_response
 
 from entrypoint.mailbox_import.bounded_imap import LARGEST_MESSAGE, BoundedClient, within
+from entrypoint.mailbox_import.responses import (
+    FolderList,
+    MessageList,
+    OldFolder,
+    OldMessage,
+    content_of,
+    folders_in,
+    lines_in,
+    message_of,
+    resp_text,
+)
 from entrypoint.text import printable
 
 Security = Literal["TLS", "STARTTLS", "none"]
@@ -31,13 +41,6 @@ _SLOWEST = 20_000  # bytes a second
 _GOODBYE = 1.0  # seconds that the end of a session may take
 _AT_ONCE = 2000  # messages that are listed in one answer
 _MOST = 2_000_000  # messages of a folder
-# RFC 3501 §9: a flag is an atom, a system flag with a backslash before it.
-_KEYWORD = re.compile(r"[^\x00-\x20\x7f-\xff(){%*\"\\\]]+")
-_LONGEST_KEYWORD = 50  # Dovecot's mail_max_keyword_length
-_SYSTEM_FLAGS = {"\\answered", "\\flagged", "\\deleted", "\\seen", "\\draft"}
-_LIST = re.compile(
-    rb'\((?P<flags>[^)]*)\) (?:NIL|"(?P<delimiter>\\?.)") (?P<name>.*)', re.DOTALL | re.IGNORECASE
-)
 
 
 class LostError(Exception):
@@ -65,45 +68,6 @@ class OldMailbox:
     def key(self) -> str:
         """What it is known by in the record."""
         return f"{self.login}@{self.host.lower()}"
-
-
-@dataclass(frozen=True)
-class OldFolder:
-    """name: the bytes that the server has for it. delimiter: "" where it has no hierarchy."""
-
-    name: bytes
-    delimiter: str
-    flags: frozenset[str]
-    subscribed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class OldMessage:
-    """One message of a folder; gmail: Gmail's own number of it, the same in every folder."""
-
-    uid: int
-    size: int
-    flags: tuple[str, ...]
-    date: datetime | None
-    gmail: int = 0
-
-
-@dataclass(frozen=True)
-class FolderList:
-    """All folders. prefix: what the names of a person's own begin with, such as `INBOX.`."""
-
-    folders: tuple[OldFolder, ...]
-    prefix: bytes
-    unreadable: int
-
-
-@dataclass(frozen=True)
-class MessageList:
-    """The messages of a folder. unlisted: how many more it has than it lists."""
-
-    uidvalidity: int
-    messages: list[OldMessage]
-    unlisted: int
 
 
 class OldServer:
@@ -179,14 +143,13 @@ class OldServer:
         """Every folder, in the server's order."""
         with self._asked() as client:
             typ, subscribed = client.imap.lsub('""', "*")
-            names = {each.name for each in _folders(subscribed)} if typ == "OK" else set()
+            names = {each.name for each in folders_in(subscribed)} if typ == "OK" else set()
             client.allow(0)
             typ, data = client.imap.list('""', "*")
             if typ != "OK":
                 raise RefusedError("it does not list its folders")
-            lines = [each for each in data if each]
-            folders = tuple(_folders(data, names))
-            return FolderList(folders, _prefix(client), _heads(lines) - len(folders))
+            folders = tuple(folders_in(data, names))
+            return FolderList(folders, _prefix(client), lines_in(data) - len(folders))
 
     def messages(self, folder: OldFolder) -> MessageList:
         """All messages of a folder, which is open from then on."""
@@ -202,14 +165,14 @@ class OldServer:
             with self._asked() as client:
                 typ, data = client.imap.fetch(f"{first}:{last}", items)
                 if typ != "OK":
-                    raise RefusedError(f"it does not list the messages: {_text(data)}")
+                    raise RefusedError(f"it does not list the messages: {resp_text(data)}")
                 page = parse_fetch_response(data, normalise_times=False, uid_is_key=False)
-                for message in filter(None, map(_message, page.values())):
+                for message in filter(None, map(message_of, page.values())):
                     found[message.uid] = message
         return MessageList(uidvalidity, list(found.values()), unlisted=count - len(found))
 
     def reopen(self, folder: OldFolder, uidvalidity: int) -> None:
-        """Open the folder in a new session. Raises LostError where it is another one by now."""
+        """Open the folder in a new session. Raises RefusedError where it is another one by now."""
         with self._asked() as client:
             if _opened(client, folder)[0] != uidvalidity:
                 raise RefusedError("its folder has been made anew meanwhile; run the same again")
@@ -223,10 +186,12 @@ class OldServer:
             uids = ",".join(str(each.uid) for each in messages)
             typ, data = client.imap.uid("FETCH", uids, "(UID BODY.PEEK[])")
             if typ != "OK":
-                raise LostError(f"it does not send messages: {_text(data)}")
+                raise LostError(f"it does not send messages: {resp_text(data)}")
             found = parse_fetch_response(data, normalise_times=False, uid_is_key=True)
             return {
-                uid: _bytes(items[b"BODY[]"]) for uid, items in found.items() if b"BODY[]" in items
+                uid: content_of(items[b"BODY[]"])
+                for uid, items in found.items()
+                if b"BODY[]" in items
             }
 
     @contextmanager
@@ -261,11 +226,6 @@ def _said(error: Exception) -> str:
     return printable(str(error))[:300] or type(error).__name__
 
 
-def _text(data: Sequence[Any]) -> str:
-    first = data[0] if data else b""
-    return printable(first.decode("utf-8", "replace") if isinstance(first, bytes) else "")[:300]
-
-
 def trusting(certificate_file: Path) -> ssl.SSLContext:
     """Trust in a certificate (PEM) beside those that all trust. Raises OSError (or SSLError)."""
     context = ssl.create_default_context()
@@ -279,8 +239,8 @@ def _opened(client: BoundedClient, folder: OldFolder) -> tuple[int, int]:
     """UIDVALIDITY and number of messages. EXAMINE changes nothing, not even \\Recent."""
     typ, data = client.imap.select(_quoted(folder.name), readonly=True)  # type: ignore[arg-type]
     if typ != "OK":
-        raise RefusedError(f"it does not open: {_text(data)}")
-    count = int(_text(data) or 0)
+        raise RefusedError(f"it does not open: {resp_text(data)}")
+    count = int(resp_text(data) or 0)
     _, (number,) = client.imap.response("UIDVALIDITY")
     if number is None:
         raise RefusedError("it has no UIDVALIDITY, by which messages would be known again")
@@ -293,69 +253,8 @@ def _quoted(name: bytes) -> bytes:
     return b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-def _heads(lines: Sequence[Any]) -> int:
-    return sum(isinstance(each, tuple) or not each.startswith(b")") for each in lines)
-
-
-def _folders(data: Sequence[Any], subscribed: set[bytes] | None = None) -> Iterator[OldFolder]:
-    """imaplib has a name that is a literal in a pair: what stood before it, and the name."""
-    for each in data:
-        line = each[0] if isinstance(each, tuple) else each
-        match = _LIST.fullmatch(line or b"")
-        if match is None:
-            continue
-        name = each[1] if isinstance(each, tuple) else match["name"]
-        if not isinstance(each, tuple) and name.startswith(b'"'):
-            name = re.sub(rb"\\(.)", rb"\1", name[1:].removesuffix(b'"'), flags=re.DOTALL)
-        delimiter = (match["delimiter"] or b"")[-1:].decode("latin-1")
-        flags = frozenset(match["flags"].decode("latin-1").lower().split())
-        if name:
-            yield OldFolder(name, delimiter, flags, name in (subscribed or ()))
-
-
 def _prefix(client: BoundedClient) -> bytes:
     with suppress(CapabilityError, imaplib.IMAP4.error, IMAPClientError, ValueError, TypeError):
         personal = client.namespace().personal
         return str(personal[0][0]).encode("latin-1") if personal else b""
     return b""
-
-
-def _message(items: dict[bytes, Any]) -> OldMessage | None:
-    uid, size = items.get(b"UID"), items.get(b"RFC822.SIZE", 0)
-    if not isinstance(uid, int) or not 0 < uid < 1 << 32 or not isinstance(size, int):
-        return None
-    flags = tuple(sorted(filter(None, map(_flag, items.get(b"FLAGS") or ()))))
-    gmail = items.get(b"X-GM-MSGID", 0)
-    return OldMessage(
-        uid,
-        max(0, size),
-        flags,
-        _date(items.get(b"INTERNALDATE")),
-        gmail if isinstance(gmail, int) else 0,
-    )
-
-
-def _date(date: object) -> datetime | None:
-    """The date, if it can be set here: with a year of four digits and an offset below a day."""
-    if not isinstance(date, datetime):
-        return None
-    try:
-        date.utcoffset()
-    except ValueError:
-        return None
-    return date if date.year >= 1000 else None
-
-
-def _flag(flag: object) -> str:
-    """The flag, if it can be set here: \\Recent and a server's own system flags cannot."""
-    text = flag.decode("latin-1") if isinstance(flag, bytes) else str(flag)
-    if text.startswith("\\"):
-        return text if text.lower() in _SYSTEM_FLAGS else ""
-    return text if _KEYWORD.fullmatch(text) and len(text) <= _LONGEST_KEYWORD else ""
-
-
-def _bytes(value: object) -> bytes:
-    """A message; one that is not sent as a literal may look like a number."""
-    if isinstance(value, bytes):
-        return value
-    return b"" if value is None else str(value).encode("latin-1", "replace")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from entrypoint.mailbox_import.bounded_imap import LARGEST_MESSAGE
 from entrypoint.mailbox_import.folder_names import Planned
+from entrypoint.mailbox_import.imap_sessions import ImapSessions, StoppedError
 from entrypoint.mailbox_import.mailbox_here import (
     ANYWHERE,
     MailboxHere,
@@ -18,9 +19,9 @@ from entrypoint.mailbox_import.mailbox_here import (
     NotTakenError,
     digest,
 )
-from entrypoint.mailbox_import.old_server import LostError, OldMessage, OldServer, RefusedError
+from entrypoint.mailbox_import.old_server import LostError, OldServer, RefusedError
 from entrypoint.mailbox_import.record import FolderKey, ImportRecord
-from entrypoint.mailbox_import.sessions import Sessions, StoppedError
+from entrypoint.mailbox_import.responses import OldMessage
 from entrypoint.text import counted
 
 _BATCH, _BATCH_SIZE = 50, 8 << 20  # messages, bytes
@@ -97,7 +98,7 @@ class Transfer:
         told: Callable[[Sequence[FolderResult]], None] = lambda _: None,
     ) -> None:
         self._old, self._here, self._record, self._told = old, here, record, told
-        self._sessions = Sessions(old, here)
+        self._sessions = ImapSessions(old, here)
         self.results: list[FolderResult] = []
         self.unsure = 0
         self._listed: list[_Listed] = []

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.mailbox_import import bounded_imap, old_server, sessions, transfer
+from entrypoint.mailbox_import import bounded_imap, imap_sessions, old_server, transfer
 from entrypoint.mailbox_import.folder_names import planned
+from entrypoint.mailbox_import.imap_sessions import StoppedError
 from entrypoint.mailbox_import.mailbox_here import MailboxHere, NewMessage
 from entrypoint.mailbox_import.old_server import LostError, OldServer, RefusedError, trusting
 from entrypoint.mailbox_import.record import ImportRecord, record_in
-from entrypoint.mailbox_import.sessions import StoppedError
 from entrypoint.mailbox_import.transfer import FolderResult, Transfer
 from tests.entrypoint.certificates import Authority
 
@@ -36,13 +36,13 @@ def mail(count: int, word: str = "m") -> dict[int, bytes]:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "_LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(imap_sessions, "_LONGEST_PAUSE", 0.0)
 
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """For servers that may never answer."""
-    monkeypatch.setattr(sessions, "_SILENT_COUNTS", 6)
+    monkeypatch.setattr(imap_sessions, "_SILENT_COUNTS", 6)
     monkeypatch.setattr(old_server, "_ANSWER", 0.2)
     monkeypatch.setattr(old_server, "_GOODBYE", 0.1)
 
@@ -113,7 +113,7 @@ def test_many_that_are_damaged_in_a_row_do_not_end_it(tmp_path: Path, says_no: b
 def test_one_that_sends_no_message_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "_MOST_LEFT_OUT", 5)
+    monkeypatch.setattr(imap_sessions, "_MOST_LEFT_OUT", 5)
 
     def none(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
         return line.split()[0] + b" NO [OVERQUOTA] wait\r\n" if is_body(line) else answer

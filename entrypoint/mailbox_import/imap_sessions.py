@@ -29,7 +29,7 @@ class StoppedError(Exception):
         self.full = full
 
 
-class Sessions:
+class ImapSessions:
     """The old server's and Dovecot's, and what was lost since something was brought."""
 
     def __init__(self, old: OldServer, here: MailboxHere) -> None:
