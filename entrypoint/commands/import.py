@@ -41,6 +41,7 @@ from entrypoint.text import counted, printable, table
 _VMAIL = "vmail"
 _TELL_EVERY = 1.0  # seconds
 _LONGEST_PASSWORD = 8192
+_LONGEST_NAME = 250  # characters of a folder's name that are shown
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _AGAIN = "run the same again"
 
@@ -106,6 +107,8 @@ def command(
         _fail(f"{source.host}:{source.port}: {error}; nothing is brought")
     except HereLostError as error:
         _fail(f"{address}: {error}; nothing is brought; `signpost health` shows what does not run")
+    except BrokenPipeError:
+        raise
     except OSError as error:
         where = "" if error.filename else f"{home / NAME}: "
         _fail(f"{where}{explained(error)}; {_AGAIN} when that is cured")
@@ -189,7 +192,8 @@ def _password(path: Path | None, source: OldMailbox) -> str:
 def _ask_our_name_servers() -> None:
     """The resolver asks DNS_SERVERS only by a library that is there from a process's start."""
     wanted = preloaded()
-    if wanted and wanted["LD_PRELOAD"] not in Path("/proc/self/maps").read_text("utf-8"):
+    # By the environment, not by what is loaded: where it cannot be, this would go on for ever.
+    if wanted and os.environ.get("LD_PRELOAD") != wanted["LD_PRELOAD"]:
         sys.stdout.flush()
         os.execve(sys.argv[0], sys.argv, {"PATH": PATH, "LANG": "C.UTF-8", **wanted})  # noqa: S606
 
@@ -212,7 +216,7 @@ def _chosen(
     plans = planned(listing.folders, listing.prefix)
     for name in (*only, *exclude):
         if not any(_is_in(each, name) for each in plans):
-            names = ", ".join(printable(each.there) for each in plans[:50])
+            names = ", ".join(_shown(each.there) for each in plans[:50])
             raise click.UsageError(f"{name}: the old server has no such folder; it has {names}")
     wanted: list[Planned] = []
     others: list[Planned] = []
@@ -271,7 +275,7 @@ def _show(transfer: Transfer, *, list_only: bool) -> None:
     heads += ["NEW"] if list_only else ["BROUGHT", "BEFORE", "ELSEWHERE", "FAILED", "MISSING"]
     rows = [heads]
     for each in results:
-        cells = [printable(each.plan.there), printable(each.plan.here) or "-", str(each.messages)]
+        cells = [_shown(each.plan.there), _shown(each.plan.here) or "-", str(each.messages)]
         if list_only:
             cells.append(str(each.missing))
         else:
@@ -282,14 +286,19 @@ def _show(transfer: Transfer, *, list_only: bool) -> None:
         click.echo(line)
     for each in results:
         if each.plan.skipped:
-            click.echo(f"skipped: {printable(each.plan.there)}: {each.plan.skipped}")
+            click.echo(f"skipped: {_shown(each.plan.there)}: {each.plan.skipped}")
         for reason in each.reasons:
-            click.echo(f"failed: {printable(each.plan.there)}: {reason}")
+            click.echo(f"failed: {_shown(each.plan.there)}: {reason}")
     if not list_only:
         brought, taken = sum(each.brought for each in results), sum(each.size for each in results)
         click.echo(f"{counted(brought, 'message')} brought ({size(taken)})")
     if transfer.unsure:
         click.echo(f"up to {transfer.unsure} more may be stored; the next run counts them")
+
+
+def _shown(name: str) -> str:
+    """A folder's name: a server may have one of megabytes, and each line would be as wide."""
+    return printable(name[:_LONGEST_NAME])
 
 
 class _Progress:

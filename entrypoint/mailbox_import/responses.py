@@ -6,6 +6,7 @@ Pure. Whatever a server sends is hostile: what cannot be here as it is there is 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -122,8 +123,9 @@ def _flag(flag: object) -> str:
     """The flag, if it can be set here: \\Recent and a server's own system flags cannot."""
     text = flag.decode("latin-1") if isinstance(flag, bytes) else str(flag)
     if text.startswith("\\"):
-        return text if text.lower() in _SYSTEM_FLAGS else ""
-    return text if _KEYWORD.fullmatch(text) and len(text) <= _LONGEST_KEYWORD else ""
+        return sys.intern(text) if text.lower() in _SYSTEM_FLAGS else ""
+    is_keyword = _KEYWORD.fullmatch(text) and len(text) <= _LONGEST_KEYWORD
+    return sys.intern(text) if is_keyword else ""  # a million messages have the same few
 
 
 def content_of(value: object) -> bytes:

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from entrypoint.mailbox_import.old_server import OldMailbox
+from entrypoint.mailbox_import.folder_names import Planned
+from entrypoint.mailbox_import.imap_sessions import StoppedError
+from entrypoint.mailbox_import.mailbox_here import MailboxHere
+from entrypoint.mailbox_import.old_server import OldMailbox, OldServer
+from entrypoint.mailbox_import.responses import OldFolder
+from entrypoint.mailbox_import.transfer import FolderResult, Transfer
 
 command = importlib.import_module("entrypoint.commands.import")
 SOURCE = OldMailbox("old.test", 993, "TLS", "alice")
@@ -57,3 +62,45 @@ def test_what_is_no_password_is_not_shown(
     said = capsys.readouterr().err
     assert said.endswith(": there has to be one line, the password there, in UTF-8\n")
     assert (str(path) in said) == is_file
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        (KeyboardInterrupt(), "error: interrupted; run the same again to go on\n"),
+        (
+            StoppedError("the mailbox here is full: x", full=True),
+            "error: the mailbox here is full: x; 6 messages missing; run the same again after"
+            " `signpost account quota`\n",
+        ),
+        (
+            StoppedError("old.test is lost again and again: is full"),
+            "error: old.test is lost again and again: is full; 6 messages missing;"
+            " run the same again\n",
+        ),
+        (OSError("no room"), None),
+    ],
+)
+def test_the_table_is_there_however_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ended: BaseException,
+    said: str | None,
+) -> None:
+    monkeypatch.setattr(command, "problems", lambda **_: [])
+    old, here = OldServer(SOURCE, "secret"), MailboxHere("alice@example.org")
+    transfer = Transfer(old, here, None)  # type: ignore[arg-type]
+    folder = OldFolder(b"W" * 3000, "/", frozenset(), subscribed=False)
+    transfer.results = [FolderResult(Planned(folder, "W" * 3000, "W"), messages=10, brought=4)]
+    transfer.unsure = 2
+    with (
+        pytest.raises(SystemExit if said else OSError),
+        command._ended(old, here, transfer, list_only=False),
+    ):
+        raise ended
+    printed = capsys.readouterr()
+    assert f"\n{'W' * 250}  W" in printed.out
+    assert printed.out.endswith(
+        "4 messages brought (0 MiB)\nup to 2 more may be stored; the next run counts them\n"
+    )
+    assert printed.err == (said or "")
