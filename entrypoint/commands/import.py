@@ -39,7 +39,7 @@ from entrypoint.supervise.become import PATH
 from entrypoint.text import counted, printable, table
 
 _VMAIL = "vmail"
-_TELL_EVERY = 1.0  # seconds
+_PROGRESS_EVERY = 1.0  # seconds
 _LONGEST_PASSWORD = 8192
 _LONGEST_NAME = 250  # characters of a folder's name that are shown
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -74,8 +74,8 @@ def command(
     """Bring the mail of ADDRESS over from another server, by IMAP: folders, flags, dates.
 
     It brings what an earlier run has not, and removes nothing, there or here. The password there is
-    asked for, read from a file, or is the first line of standard input. Exit status 1: something is
-    missing that is named; the same command goes on where it was.
+    prompted for, read from a file, or is the first line of standard input. Exit status 1: something
+    is missing that is named; the same command goes on where it was.
     """
     if starttls and plaintext:
         raise click.UsageError("--starttls or --plaintext: it cannot be both")
@@ -262,7 +262,7 @@ def _check_still_there(here: MailboxHere, address: str, home: Path) -> None:
     try:
         here.open()
     except HereLostError as error:
-        _fail(f"{address}: {error}; if it was removed meanwhile, its mail is kept in {home}")
+        _fail(f"{address}: {error}; if it was removed meanwhile, its mail stays in {home}")
     finally:
         here.close()
 
@@ -309,7 +309,7 @@ class _Progress:
 
     def __call__(self, results: Sequence[FolderResult]) -> None:
         now = time.monotonic()
-        if now < self._last + _TELL_EVERY:
+        if now < self._last + _PROGRESS_EVERY:
             return
         self._last = now
         brought, missing = sum(r.brought for r in results), sum(r.missing for r in results)

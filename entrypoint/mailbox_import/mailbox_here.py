@@ -141,7 +141,7 @@ class MailboxHere:
 
     def make(self, folder: str, *, subscribed: bool) -> None:
         """Make the folder if it is not there. Raises NotTakenError."""
-        with self._asked() as client:
+        with self._session() as client:
             if folder not in self._folders:
                 try:
                     client.create_folder(folder)
@@ -156,7 +156,7 @@ class MailboxHere:
 
     def position(self, folder: str) -> Position:
         """Where the folder is now."""
-        with self._asked() as client:
+        with self._session() as client:
             status = client.folder_status(folder, ["UIDVALIDITY", "UIDNEXT"])
             return Position(int(status[b"UIDVALIDITY"]), int(status[b"UIDNEXT"]))
 
@@ -169,7 +169,7 @@ class MailboxHere:
             if each.date is not None:
                 item["date"] = each.date
             given.append(item)
-        with self._asked() as client:
+        with self._session() as client:
             try:
                 typ, data = client.multiappend(folder, given)
             except imaplib.IMAP4.abort:
@@ -188,22 +188,22 @@ class MailboxHere:
             return found
         if now.uidnext <= position.uidnext:
             return found
-        with self._asked() as client:
+        with self._session() as client:
             client.select_folder(folder, readonly=True)
             uids = client.search(f"UID {position.uidnext}:*")
         for uid in (each for each in uids if each >= position.uidnext):
-            with self._asked() as client:
+            with self._session() as client:
                 client.allow(LARGEST_MESSAGE)
                 _, data = client.imap.uid("FETCH", str(uid), "(UID BODY.PEEK[])")
                 for items in parse_fetch_response(data).values():
                     if isinstance(content := items.get(b"BODY[]"), bytes):
                         found[digest(content)] += 1
-        with self._asked() as client:
+        with self._session() as client:
             client.unselect_folder()
         return found
 
     @contextmanager
-    def _asked(self) -> Iterator[BoundedClient]:
+    def _session(self) -> Iterator[BoundedClient]:
         if self._client is None:
             raise HereLostError("Dovecot's imap does not run")
         self._client.allow(0)

@@ -141,7 +141,7 @@ class OldServer:
 
     def listing(self) -> FolderList:
         """Every folder, in the server's order."""
-        with self._asked() as client:
+        with self._session() as client:
             typ, subscribed = client.imap.lsub('""', "*")
             names = {each.name for each in folders_in(subscribed)} if typ == "OK" else set()
             client.allow(0)
@@ -153,7 +153,7 @@ class OldServer:
 
     def messages(self, folder: OldFolder) -> MessageList:
         """All messages of a folder, which is open from then on."""
-        with self._asked() as client:
+        with self._session() as client:
             uidvalidity, count = _opened(client, folder)
             items = "(UID FLAGS INTERNALDATE RFC822.SIZE"
             items += " X-GM-MSGID)" if client.has_capability("X-GM-EXT-1") else ")"
@@ -162,7 +162,7 @@ class OldServer:
         found: dict[int, OldMessage] = {}
         for first in range(1, count + 1, _AT_ONCE):
             last = min(first + _AT_ONCE - 1, count)
-            with self._asked() as client:
+            with self._session() as client:
                 typ, data = client.imap.fetch(f"{first}:{last}", items)
                 if typ != "OK":
                     raise RefusedError(f"it does not list the messages: {resp_text(data)}")
@@ -173,14 +173,14 @@ class OldServer:
 
     def reopen(self, folder: OldFolder, uidvalidity: int) -> None:
         """Open the folder in a new session. Raises RefusedError where it is another one by now."""
-        with self._asked() as client:
+        with self._session() as client:
             if _opened(client, folder)[0] != uidvalidity:
                 raise RefusedError("its folder has been made anew meanwhile; run the same again")
 
     def bodies(self, messages: Sequence[OldMessage]) -> dict[int, bytes]:
         """What the messages of the open folder are, by UID; one that is gone is not among them."""
         size = sum(each.size for each in messages)
-        with self._asked(size) as client:
+        with self._session(size) as client:
             # Servers count sizes wrongly; how much is too much is said in bytes alone.
             client.allow(LARGEST_MESSAGE)
             uids = ",".join(str(each.uid) for each in messages)
@@ -195,7 +195,7 @@ class OldServer:
             }
 
     @contextmanager
-    def _asked(self, size: int = 0) -> Iterator[BoundedClient]:
+    def _session(self, size: int = 0) -> Iterator[BoundedClient]:
         if self._client is None:
             raise LostError("there is no connection")
         self._client.allow(0)

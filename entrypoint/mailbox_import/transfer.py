@@ -85,7 +85,7 @@ class _Fetched:
 
 
 class Transfer:
-    """One run. told: called with the results now and then, to show how far it is.
+    """One run. progress: called with the results now and then, to show how far it is.
 
     unsure: how many messages may be stored that are not counted, since storing them was cut off.
     """
@@ -95,9 +95,9 @@ class Transfer:
         old: OldServer,
         here: MailboxHere,
         record: ImportRecord,
-        told: Callable[[Sequence[FolderResult]], None] = lambda _: None,
+        progress: Callable[[Sequence[FolderResult]], None] = lambda _: None,
     ) -> None:
-        self._old, self._here, self._record, self._told = old, here, record, told
+        self._old, self._here, self._record, self._progress = old, here, record, progress
         self._sessions = ImapSessions(old, here)
         self.results: list[FolderResult] = []
         self.unsure = 0
@@ -106,7 +106,7 @@ class Transfer:
         self._known: set[str] = set()
 
     def look(self, plans: Sequence[Planned], others: Sequence[Planned] = ()) -> None:
-        """List the messages of the folders. others: that are there, and nobody asked for.
+        """List the messages of the folders. others: folders there that are not wanted.
 
         Raises StoppedError.
         """
@@ -133,7 +133,7 @@ class Transfer:
                 result.failed += found.unlisted
                 result.reasons.append(f"{counted(found.unlisted, 'message')}: not in its list")
             self._listed.append(_Listed(result, key, found.messages))
-            self._told(self.results)
+            self._progress(self.results)
         self._skip_what_others_have()
         present = {each.key: {m.uid for m in each.messages} for each in self._listed}
         self._spare = self._record.spare(present, unseen)
@@ -207,7 +207,7 @@ class Transfer:
             most = min(_BATCH, most * 2)
             del todo[-len(batch) :]
             self._store(listed, batch, bodies)
-            self._told(self.results)
+            self._progress(self.results)
         if self._record.folder(key).half is not None:
             self._record.brought(key, (), done=True)
 

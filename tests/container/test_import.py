@@ -393,7 +393,7 @@ def test_an_account_that_is_removed_meanwhile_is_no_success(server: Signpost, ol
     done = importing.result()
     assert done.returncode == 1, done
     assert b"\n220 messages brought" in done.stdout
-    assert f"if it was removed meanwhile, its mail is kept in {home}" in done.stderr.decode()
+    assert f"if it was removed meanwhile, its mail stays in {home}" in done.stderr.decode()
 
 
 def test_without_tls_and_with_starttls(server: Signpost, old: OldImap) -> None:
