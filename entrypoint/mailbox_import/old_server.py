@@ -38,6 +38,8 @@ PORTS: dict[Security, int] = {"TLS": 993, "STARTTLS": 143, "none": 143}
 _SILENT = 60.0  # seconds without a byte
 _ANSWER = 120.0  # seconds for a whole answer, and more for messages:
 _SLOWEST = 20_000  # bytes a second
+# What OpenSSL says where the answer is no TLS, by its version.
+_NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"}
 _GOODBYE = 1.0  # seconds that the end of a session may take
 _AT_ONCE = 2000  # messages that are listed in one answer
 _MOST = 2_000_000  # messages of a folder
@@ -124,7 +126,10 @@ class OldServer:
         except imaplib.IMAP4.abort:
             raise
         except (imaplib.IMAP4.error, IMAPClientError) as error:
-            raise RefusedError(f"it refuses the login: {_said(error)}") from None
+            said = _said(error)
+            # BAD is about the command, and may repeat it.
+            shows = "command error: BAD" in said or self._password in str(error)
+            raise RefusedError("it refuses the login" + ("" if shows else f": {said}")) from None
 
     def close(self) -> None:
         """End the session, whatever became of it."""
@@ -214,6 +219,10 @@ def _readable() -> Iterator[None]:
         raise LostError(str(error) or "it is silent", silent=True) from None
     except CapabilityError:
         raise RefusedError("it does not offer STARTTLS") from None
+    except ssl.SSLError as error:
+        if error.reason in _NO_TLS:
+            raise LostError("it speaks no TLS on this port; --starttls is for port 143") from None
+        raise LostError(_said(error)) from None
     except (ProtocolError, ValueError, TypeError, KeyError, IndexError) as error:
         raise LostError(f"its answer cannot be read: {_said(error)}") from None
     except (AssertionError, RecursionError, AttributeError, ArithmeticError):
@@ -223,7 +232,10 @@ def _readable() -> Iterator[None]:
 
 
 def _said(error: Exception) -> str:
-    return printable(str(error))[:300] or type(error).__name__
+    text = (error.strerror if isinstance(error, OSError) else "") or str(error)
+    # Some of imaplib's errors are of bytes.
+    literal = re.fullmatch(r"b(['\"])(.*)\1", text)
+    return printable(literal[2] if literal else text)[:300] or type(error).__name__
 
 
 def trusting(certificate_file: Path) -> ssl.SSLContext:

@@ -98,6 +98,50 @@ def test_a_message_that_ends_the_session_is_named_and_the_others_come(tmp_path: 
     assert (result.before, result.brought, result.failed) == (19, 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("verb", "answer", "said"),
+    [
+        (b"LOGIN", b"NO [AUTHENTICATIONFAILED] no \x1b[31m", r"no \x1b[31m"),
+        (b"LOGIN", b'BAD what is LOGIN alice "secret"', "it refuses the login"),
+        (b"LOGIN", b"NO secret is wrong", "it refuses the login"),
+        (b"AUTHENTICATE", b"BAD what is AGFsaWNlAHNlY3JldA==", "it refuses the login"),
+    ],
+)
+def test_a_refusal_is_said_without_the_password(verb: bytes, answer: bytes, said: str) -> None:
+    def refuses(_server: HostileServer, line: bytes, usual: bytes) -> bytes | None:
+        if verb == b"AUTHENTICATE":
+            usual = usual.replace(b"CAPABILITY IMAP4rev1", b"CAPABILITY IMAP4rev1 AUTH=PLAIN")
+        return line.split()[0] + b" " + answer + b"\r\n" if verb in line else usual
+
+    with serving(HostileServer({b"INBOX": {}}, spoil=refuses)) as source:
+        old = OldServer(source, "secret")
+        with pytest.raises(RefusedError) as refused:
+            old.connect()
+        old.close()
+    assert said in str(refused.value)
+    assert "b'" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+    assert "AGFsaWNl" not in str(refused.value)
+
+
+def test_what_hinders_a_connection_is_said() -> None:
+    def silent(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        return answer if line else b"* BYE overloaded\r\n"
+
+    with serving(HostileServer({})) as source:
+        with pytest.raises(LostError, match=r"speaks no TLS on this port; --starttls"):
+            OldServer(replace(source, security="TLS"), "secret").connect()
+        with pytest.raises(RefusedError, match="does not offer STARTTLS"):
+            OldServer(replace(source, security="STARTTLS"), "secret").connect()
+    with pytest.raises(LostError, match=r"^Connection refused$"):
+        OldServer(source, "secret").connect()
+    with (
+        serving(HostileServer({}, spoil=silent)) as source,
+        pytest.raises(LostError, match=r"^\* BYE overloaded$"),
+    ):
+        OldServer(source, "secret").connect()
+
+
 @pytest.mark.parametrize("says_no", [True, False])
 def test_many_that_are_damaged_in_a_row_do_not_end_it(tmp_path: Path, says_no: bool) -> None:
     def damaged(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
