@@ -16,6 +16,7 @@ from entrypoint.text import printable
 
 # RFC 3501 §9: a flag is an atom, a system flag with a backslash before it.
 _KEYWORD = re.compile(r"[^\x00-\x20\x7f-\xff(){%*\"\\\]]+")
+_LONGEST_NAME = 4096  # bytes of a folder's: one of megabytes would have as many levels
 _LONGEST_KEYWORD = 50  # Dovecot's mail_max_keyword_length
 _SYSTEM_FLAGS = {"\\answered", "\\flagged", "\\deleted", "\\seen", "\\draft"}
 _LIST = re.compile(
@@ -88,7 +89,7 @@ def folders_in(data: Sequence[Any], subscribed: set[bytes] | None = None) -> Ite
             name = re.sub(rb"\\(.)", rb"\1", name[1:].removesuffix(b'"'), flags=re.DOTALL)
         delimiter = (match["delimiter"] or b"")[-1:].decode("latin-1")
         flags = frozenset(match["flags"].decode("latin-1").lower().split())
-        if name:
+        if 0 < len(name) <= _LONGEST_NAME:
             yield OldFolder(name, delimiter, flags, name in (subscribed or ()))
 
 
