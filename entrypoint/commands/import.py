@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import ssl
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from entrypoint.commands import account_changes
 from entrypoint.commands.account_changes import account_files, read_merged
 from entrypoint.disks import explained, problems, size
 from entrypoint.mailbox_import.folder_names import Planned, planned
+from entrypoint.mailbox_import.imap_sessions import StoppedError
 from entrypoint.mailbox_import.mailbox_here import HereLostError, MailboxHere
 from entrypoint.mailbox_import.old_server import (
     PORTS,
@@ -27,17 +29,19 @@ from entrypoint.mailbox_import.old_server import (
     OldServer,
     RefusedError,
     Security,
+    trusting,
 )
 from entrypoint.mailbox_import.record import NAME, BusyError, DamagedError, record_in
-from entrypoint.mailbox_import.transfer import FolderResult, StoppedError, Transfer
+from entrypoint.mailbox_import.transfer import FolderResult, Transfer
 from entrypoint.paths import DATA
 from entrypoint.resolv_conf import preloaded
 from entrypoint.supervise.become import PATH
 from entrypoint.text import counted, printable, table
 
 _VMAIL = "vmail"
-_TELL_EVERY = 1.0  # seconds
+_PROGRESS_EVERY = 1.0  # seconds
 _LONGEST_PASSWORD = 8192
+_LONGEST_NAME = 250  # characters of a folder's name that are shown
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _AGAIN = "run the same again"
 
@@ -70,18 +74,19 @@ def command(
     """Bring the mail of ADDRESS over from another server, by IMAP: folders, flags, dates.
 
     It brings what an earlier run has not, and removes nothing, there or here. The password there is
-    asked for, read from a file, or is the first line of standard input. Exit status 1: something is
-    missing that is named; the same command goes on where it was.
+    prompted for, read from a file, or is the first line of standard input. Exit status 1: something
+    is missing that is named; the same command goes on where it was.
     """
     if starttls and plaintext:
         raise click.UsageError("--starttls or --plaintext: it cannot be both")
     security: Security = "STARTTLS" if starttls else "none" if plaintext else "TLS"
-    source = _source(host, user or address, security, certificate_file)
+    source = _source(host, user or address, security)
+    trusted = _trusted(certificate_file)
     _check_account(ctx, address)
     _ask_our_name_servers()
     password = _password(password_file, source)
     _become_vmail()
-    old, here = OldServer(source, password), MailboxHere(address)
+    old, here = OldServer(source, password, trusted), MailboxHere(address)
     local, _, domain = address.rpartition("@")
     home = DATA / "mail" / domain / local
     try:
@@ -97,16 +102,18 @@ def command(
     except BusyError:
         _fail(f"another import into {address} is at work; wait for its end")
     except DamagedError as error:
-        _fail(
-            f"{home / NAME}: {error}; restore it from a backup. Without it every message is brought"
-            " anew, also what is here"
-        )
+        _fail(f"{home / NAME}: {error}")
     except (LostError, RefusedError) as error:
         _fail(f"{source.host}:{source.port}: {error}; nothing is brought")
     except HereLostError as error:
-        _fail(f"{error}; see the log")
+        _fail(f"{address}: {error}; nothing is brought; `signpost health` shows what does not run")
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        _fail(f"{explained(error)}; {_AGAIN} when that is cured")
+        where = "" if error.filename else f"{home / NAME}: "
+        _fail(f"{where}{explained(error)}; {_AGAIN} when that is cured")
+    if not list_only:
+        _check_still_there(here, address, home)
     if unreadable:
         _fail(f"{counted(unreadable, 'folder')} of {source.host} cannot be read")
     if any(result.failed or (result.reasons) for result in transfer.results):
@@ -116,15 +123,32 @@ def command(
         sys.exit(1)
 
 
-def _source(host: str, login: str, security: Security, certificate: Path | None) -> OldMailbox:
+def _source(host: str, login: str, security: Security) -> OldMailbox:
     try:
         parts = urlsplit(f"//{host}")
         name, port = parts.hostname or "", parts.port
+        name.encode("idna")
     except ValueError:
         name, port = "", None
     if not name or parts.netloc != host or "@" in host:
-        raise click.BadParameter("it is HOST or HOST:PORT, such as imap.old.example:993")
-    return OldMailbox(name, PORTS[security] if port is None else port, security, login, certificate)
+        raise click.BadParameter(
+            f"{printable(host)}: write HOST or HOST:PORT, such as imap.old.example:993",
+            param_hint="--from",
+        )
+    return OldMailbox(name, PORTS[security] if port is None else port, security, login)
+
+
+def _trusted(certificate_file: Path | None) -> ssl.SSLContext | None:
+    """Read as root: what is copied into a container may be for root alone."""
+    if certificate_file is None:
+        return None
+    try:
+        return trusting(certificate_file)
+    except ssl.SSLError:
+        reason = f"{certificate_file}: it has no certificate in PEM"
+    except OSError as error:
+        reason = f"{certificate_file}: {explained(error)}"
+    raise click.BadParameter(reason, param_hint="--certificate-file")
 
 
 def _check_account(ctx: click.Context, address: str) -> None:
@@ -144,17 +168,23 @@ def _check_account(ctx: click.Context, address: str) -> None:
 
 
 def _password(path: Path | None, source: OldMailbox) -> str:
-    if path is not None:
-        text = path.read_text("utf-8")
-    elif sys.stdin.isatty():
-        question = f"Password of {source.login} at {source.host}"
-        text = str(click.prompt(question, hide_input=True, err=True))
-    else:
-        text = sys.stdin.readline(_LONGEST_PASSWORD)
+    try:
+        if path is not None:
+            text = path.read_text("utf-8")
+        elif sys.stdin.isatty():
+            question = f"Password of {source.login} at {source.host}"
+            text = str(click.prompt(question, hide_input=True, err=True))
+        else:
+            text = sys.stdin.readline(_LONGEST_PASSWORD)
+        text.encode("utf-8")  # bytes of another character set may be in it as surrogates
+    except UnicodeError:
+        text = ""
     lines = text.splitlines()
     if len(lines) != 1 or not lines[0] or "\0" in text or len(text) >= _LONGEST_PASSWORD:
         where = path or "standard input"
-        click.echo(f"error: {where}: there has to be one line, the password there", err=True)
+        click.echo(
+            f"error: {where}: there has to be one line, the password there, in UTF-8", err=True
+        )
         sys.exit(2)
     return lines[0]
 
@@ -162,7 +192,8 @@ def _password(path: Path | None, source: OldMailbox) -> str:
 def _ask_our_name_servers() -> None:
     """The resolver asks DNS_SERVERS only by a library that is there from a process's start."""
     wanted = preloaded()
-    if wanted and wanted["LD_PRELOAD"] not in Path("/proc/self/maps").read_text("utf-8"):
+    # By the environment, not by what is loaded: where it cannot be, this would go on for ever.
+    if wanted and os.environ.get("LD_PRELOAD") != wanted["LD_PRELOAD"]:
         sys.stdout.flush()
         os.execve(sys.argv[0], sys.argv, {"PATH": PATH, "LANG": "C.UTF-8", **wanted})  # noqa: S606
 
@@ -185,15 +216,15 @@ def _chosen(
     plans = planned(listing.folders, listing.prefix)
     for name in (*only, *exclude):
         if not any(_is_in(each, name) for each in plans):
-            names = ", ".join(printable(each.there) for each in plans[:50])
+            names = ", ".join(_shown(each.there) for each in plans[:50])
             raise click.UsageError(f"{name}: the old server has no such folder; it has {names}")
-    wanted = [
-        each
-        for each in plans
-        if (not only or any(_is_in(each, name) for name in only))
-        and not any(_is_in(each, name) for name in exclude)
-    ]
-    return wanted, [each for each in plans if each not in wanted], listing.unreadable
+    wanted: list[Planned] = []
+    others: list[Planned] = []
+    for each in plans:
+        is_wanted = not only or any(_is_in(each, name) for name in only)
+        is_wanted &= not any(_is_in(each, name) for name in exclude)
+        (wanted if is_wanted else others).append(each)
+    return wanted, others, listing.unreadable
 
 
 def _is_in(plan: Planned, name: str) -> bool:
@@ -208,33 +239,43 @@ def _ended(
 ) -> Iterator[None]:
     """The table, however it ends."""
     try:
-        yield
+        try:
+            yield
+        finally:
+            _show(transfer, list_only=list_only)
     except StoppedError as error:
-        _show(transfer.results, list_only=list_only)
         missing = sum(each.missing for each in transfer.results)
         left = f"; {counted(missing, 'message')} missing" if missing else ""
-        cure = " after `signpost account quota`" if "is full" in str(error) else ""
         # Dovecot's answer does not say so.
         disks = "".join(f"; {each}" for each in problems(owner=None))
+        cure = " after `signpost account quota`" if error.full and not disks else ""
         _fail(f"{error}{disks}{left}; {_AGAIN}{cure}")
     except KeyboardInterrupt:
-        _show(transfer.results, list_only=list_only)
         _fail(f"interrupted; {_AGAIN} to go on")
-    else:
-        _show(transfer.results, list_only=list_only)
     finally:
         old.close()
         here.close()
 
 
-def _show(results: Sequence[FolderResult], *, list_only: bool) -> None:
+def _check_still_there(here: MailboxHere, address: str, home: Path) -> None:
+    """An account that is removed meanwhile ends no import: its sessions are not Dovecot's."""
+    try:
+        here.open()
+    except HereLostError as error:
+        _fail(f"{address}: {error}; if it was removed meanwhile, its mail stays in {home}")
+    finally:
+        here.close()
+
+
+def _show(transfer: Transfer, *, list_only: bool) -> None:
+    results = transfer.results
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", nl=False, err=True)
     heads = ["FOLDER THERE", "FOLDER HERE", "MESSAGES"]
     heads += ["NEW"] if list_only else ["BROUGHT", "BEFORE", "ELSEWHERE", "FAILED", "MISSING"]
     rows = [heads]
     for each in results:
-        cells = [printable(each.plan.there), printable(each.plan.here) or "-", str(each.messages)]
+        cells = [_shown(each.plan.there), _shown(each.plan.here) or "-", str(each.messages)]
         if list_only:
             cells.append(str(each.missing))
         else:
@@ -245,12 +286,19 @@ def _show(results: Sequence[FolderResult], *, list_only: bool) -> None:
         click.echo(line)
     for each in results:
         if each.plan.skipped:
-            click.echo(f"skipped: {printable(each.plan.there)}: {each.plan.skipped}")
+            click.echo(f"skipped: {_shown(each.plan.there)}: {each.plan.skipped}")
         for reason in each.reasons:
-            click.echo(f"failed: {printable(each.plan.there)}: {reason}")
+            click.echo(f"failed: {_shown(each.plan.there)}: {reason}")
     if not list_only:
         brought, taken = sum(each.brought for each in results), sum(each.size for each in results)
         click.echo(f"{counted(brought, 'message')} brought ({size(taken)})")
+    if transfer.unsure:
+        click.echo(f"up to {transfer.unsure} more may be stored; the next run counts them")
+
+
+def _shown(name: str) -> str:
+    """A folder's name: a server may have one of megabytes, and each line would be as wide."""
+    return printable(name[:_LONGEST_NAME])
 
 
 class _Progress:
@@ -261,7 +309,7 @@ class _Progress:
 
     def __call__(self, results: Sequence[FolderResult]) -> None:
         now = time.monotonic()
-        if now < self._last + _TELL_EVERY:
+        if now < self._last + _PROGRESS_EVERY:
             return
         self._last = now
         brought, missing = sum(r.brought for r in results), sum(r.missing for r in results)

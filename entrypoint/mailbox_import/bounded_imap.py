@@ -15,7 +15,7 @@ from types import FrameType
 
 from imapclient import IMAPClient
 
-# A message that is larger comes over no server that people use (Exchange Online: 150 MB).
+# A message that is larger comes over no usual server (Exchange Online: 150 MB).
 LARGEST_MESSAGE = 256 << 20
 _ANSWER = 64 << 20  # bytes of an answer without a message: the list of 100,000 folders
 

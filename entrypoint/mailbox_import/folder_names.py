@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from imapclient.imap_utf7 import decode, encode
 
-from entrypoint.mailbox_import.old_server import OldFolder
+from entrypoint.mailbox_import.responses import OldFolder
 
 # RFC 6154, as `mailbox` in dovecot.conf.j2 has them.
 _SPECIAL = {

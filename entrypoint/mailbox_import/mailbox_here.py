@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import imaplib
 import os
+import re
 import socket
 import subprocess
 from collections import Counter
@@ -61,8 +62,13 @@ ANYWHERE = Position(0, 1)
 
 
 def digest(content: bytes) -> str:
-    """What a message is known by. As Dovecot has it: every line ends in CRLF, and no NUL."""
+    """What a message is known by. As Dovecot has it: every line ends in CRLF, and no NUL.
+
+    Of more CRs before a line's end it leaves out one.
+    """
     plain = storable(content).replace(b"\r\n", b"\n")
+    if b"\r\n" in plain:
+        plain = re.sub(rb"\r+\n", b"\n", plain)
     return hashlib.blake2b(plain, digest_size=16).hexdigest()
 
 
@@ -79,17 +85,21 @@ class MailboxHere:
         self._process: subprocess.Popen[bytes] | None = None
         self._client: BoundedClient | None = None
         self._folders: set[str] = set()
+        self._log = -1
+        self._log_read = 0
 
     def open(self) -> None:
         """Start the program. Raises HereLostError."""
         self.close()
         ours, its = socket.socketpair()
+        # Its log is this command's: by itself it is no part of the server.
+        self._log, self._log_read = os.memfd_create("imap"), 0
         with its:
             self._process = subprocess.Popen(  # noqa: S603 -- an address of ours
                 [self._program, "-u", self._address],
                 stdin=its.fileno(),
                 stdout=its.fileno(),
-                stderr=subprocess.DEVNULL,
+                stderr=self._log,
                 env={"PATH": os.defpath, "LANG": "C.UTF-8"},
                 cwd="/",
             )
@@ -99,7 +109,9 @@ class MailboxHere:
                 self._folders = {str(name) for _, _, name in self._client.list_folders()}
         except (imaplib.IMAP4.error, IMAPClientError, OSError, ValueError) as error:
             ours.close()
-            raise HereLostError(f"Dovecot does not open it: {printable(str(error))}") from None
+            reason = f"Dovecot does not open it: {self._explained(str(error))}"
+            self.close()
+            raise HereLostError(reason) from None
 
     def close(self) -> None:
         """End the program."""
@@ -116,10 +128,20 @@ class MailboxHere:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1
+
+    def _explained(self, reason: str) -> str:
+        """What Dovecot answers, and the last error that it has logged for it."""
+        logged = os.pread(self._log, 65536, self._log_read).decode("utf-8", "replace")
+        self._log_read = os.fstat(self._log).st_size
+        errors = re.findall(r"(?:Error|Fatal|Panic): (.+)", logged)
+        return printable(": ".join(filter(None, (reason, *errors[-1:]))))[:1000]
 
     def make(self, folder: str, *, subscribed: bool) -> None:
         """Make the folder if it is not there. Raises NotTakenError."""
-        with self._asked() as client:
+        with self._session() as client:
             if folder not in self._folders:
                 try:
                     client.create_folder(folder)
@@ -127,14 +149,14 @@ class MailboxHere:
                     raise
                 except (imaplib.IMAP4.error, IMAPClientError) as error:
                     if not client.folder_exists(folder):
-                        raise NotTakenError(printable(str(error))) from None
+                        raise NotTakenError(self._explained(str(error))) from None
                 self._folders.add(folder)
             if subscribed:
                 client.subscribe_folder(folder)
 
     def position(self, folder: str) -> Position:
         """Where the folder is now."""
-        with self._asked() as client:
+        with self._session() as client:
             status = client.folder_status(folder, ["UIDVALIDITY", "UIDNEXT"])
             return Position(int(status[b"UIDVALIDITY"]), int(status[b"UIDNEXT"]))
 
@@ -147,11 +169,16 @@ class MailboxHere:
             if each.date is not None:
                 item["date"] = each.date
             given.append(item)
-        with self._asked() as client:
-            typ, data = client.multiappend(folder, given)
+        with self._session() as client:
+            try:
+                typ, data = client.multiappend(folder, given)
+            except imaplib.IMAP4.abort:
+                raise
+            except imaplib.IMAP4.error as error:  # BAD
+                raise NotTakenError(self._explained(str(error))) from None
             if typ != "OK":
-                said = printable(b" ".join(filter(None, data)).decode("utf-8", "replace"))
-                raise NotTakenError(said, full="[OVERQUOTA]" in said)
+                said = b" ".join(filter(None, data)).decode("utf-8", "replace")
+                raise NotTakenError(self._explained(said), full="[OVERQUOTA]" in said)
 
     def since(self, folder: str, position: Position) -> Counter[str]:
         """Digests of the messages that have come since then; none in a folder that is another."""
@@ -161,22 +188,22 @@ class MailboxHere:
             return found
         if now.uidnext <= position.uidnext:
             return found
-        with self._asked() as client:
+        with self._session() as client:
             client.select_folder(folder, readonly=True)
             uids = client.search(f"UID {position.uidnext}:*")
         for uid in (each for each in uids if each >= position.uidnext):
-            with self._asked() as client:
+            with self._session() as client:
                 client.allow(LARGEST_MESSAGE)
                 _, data = client.imap.uid("FETCH", str(uid), "(UID BODY.PEEK[])")
                 for items in parse_fetch_response(data).values():
                     if isinstance(content := items.get(b"BODY[]"), bytes):
                         found[digest(content)] += 1
-        with self._asked() as client:
+        with self._session() as client:
             client.unselect_folder()
         return found
 
     @contextmanager
-    def _asked(self) -> Iterator[BoundedClient]:
+    def _session(self) -> Iterator[BoundedClient]:
         if self._client is None:
             raise HereLostError("Dovecot's imap does not run")
         self._client.allow(0)
@@ -184,4 +211,4 @@ class MailboxHere:
             with within(_ANSWER):
                 yield self._client
         except (imaplib.IMAP4.error, IMAPClientError, OSError, ValueError) as error:
-            raise HereLostError(printable(str(error)) or type(error).__name__) from None
+            raise HereLostError(self._explained(str(error) or type(error).__name__)) from None

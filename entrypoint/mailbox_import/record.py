@@ -29,7 +29,7 @@ class BusyError(Exception):
 
 
 class DamagedError(Exception):
-    """The file cannot be read: what was brought is not known."""
+    """The file cannot be read: what was brought is not known. It says the cure, too."""
 
 
 class _Line(JsonModel):
@@ -165,7 +165,10 @@ class ImportRecord:
                 try:
                     self._take(_Line.model_validate_json(line))
                 except (ValidationError, KeyError):
-                    raise DamagedError(f"line {number} cannot be read") from None
+                    raise DamagedError(
+                        f"line {number} cannot be read; restore it from a backup. Without it every"
+                        " message is brought anew, also what is here"
+                    ) from None
                 whole += len(line)
         os.ftruncate(self._descriptor, whole)
         os.lseek(self._descriptor, 0, os.SEEK_END)
@@ -180,7 +183,9 @@ class ImportRecord:
             return
         if line.folder == 0:
             if line.version != _VERSION:
-                raise DamagedError(f"it is of a later version ({line.version})")
+                raise DamagedError(
+                    f"it is of another version ({line.version}); use the image that wrote it"
+                )
             return
         if line.source:
             key = FolderKey(line.source, line.name.encode("latin-1"), line.uidvalidity)

@@ -1,43 +1,33 @@
 """One run of an import: what is there, what of it is new, and bringing that.
 
 All folders are listed first: a message that was brought and lies elsewhere by now is known then.
-Lost connections are begun anew, a bounded number of times without a message between.
 """
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from entrypoint.mailbox_import.bounded_imap import LARGEST_MESSAGE
 from entrypoint.mailbox_import.folder_names import Planned
+from entrypoint.mailbox_import.imap_sessions import ImapSessions, StoppedError
 from entrypoint.mailbox_import.mailbox_here import (
     ANYWHERE,
-    HereLostError,
     MailboxHere,
     NewMessage,
     NotTakenError,
     digest,
 )
-from entrypoint.mailbox_import.old_server import LostError, OldMessage, OldServer, RefusedError
+from entrypoint.mailbox_import.old_server import LostError, OldServer, RefusedError
 from entrypoint.mailbox_import.record import FolderKey, ImportRecord
+from entrypoint.mailbox_import.responses import OldMessage
+from entrypoint.text import counted
 
 _BATCH, _BATCH_SIZE = 50, 8 << 20  # messages, bytes
-# How often in a row the old server may be lost with nothing brought; one that is silent counts
-# for four, since that takes minutes each time. A message alone that loses it twice is left out.
-_MOST_LOST, _SILENT_COUNTS, _TRIES = 12, 4, 2
-_MOST_HERE = 5  # the same of Dovecot here, and messages in a row that it does not take
-_LONGEST_PAUSE = 4.0  # seconds
+_TRIES = 2  # of a message alone that loses the session; then it is left out
+_MOST_REFUSED = 5  # messages in a row that Dovecot here does not take
 _REASONS = 20  # of a folder's messages that are named
-
-Value = TypeVar("Value")
-
-
-class StoppedError(Exception):
-    """The import cannot go on; another run may. cure: what to do before it."""
 
 
 @dataclass
@@ -95,24 +85,28 @@ class _Fetched:
 
 
 class Transfer:
-    """One run. told: called with the results now and then, to show how far it is."""
+    """One run. progress: called with the results now and then, to show how far it is.
+
+    unsure: how many messages may be stored that are not counted, since storing them was cut off.
+    """
 
     def __init__(
         self,
         old: OldServer,
         here: MailboxHere,
         record: ImportRecord,
-        told: Callable[[Sequence[FolderResult]], None] = lambda _: None,
+        progress: Callable[[Sequence[FolderResult]], None] = lambda _: None,
     ) -> None:
-        self._old, self._here, self._record, self._told = old, here, record, told
+        self._old, self._here, self._record, self._progress = old, here, record, progress
+        self._sessions = ImapSessions(old, here)
         self.results: list[FolderResult] = []
+        self.unsure = 0
         self._listed: list[_Listed] = []
-        self._lost = 0
         self._spare: Counter[str] = Counter()
         self._known: set[str] = set()
 
     def look(self, plans: Sequence[Planned], others: Sequence[Planned] = ()) -> None:
-        """List the messages of the folders. others: that are there, and nobody asked for.
+        """List the messages of the folders. others: folders there that are not wanted.
 
         Raises StoppedError.
         """
@@ -123,17 +117,23 @@ class Transfer:
             if plan.skipped:
                 continue
             try:
-                uidvalidity, messages = self._again(lambda plan=plan: self._old.messages(plan.old))  # type: ignore[misc]
+                found = self._sessions.of_old(lambda plan=plan: self._old.messages(plan.old))  # type: ignore[misc]
             except RefusedError as error:
                 result.reasons.append(str(error))
                 unseen.add((self._old.source.key, plan.old.name))
                 continue
-            key = FolderKey(self._old.source.key, plan.old.name, uidvalidity)
+            self._sessions.went_on()
+            key = FolderKey(self._old.source.key, plan.old.name, found.uidvalidity)
             known = self._record.folder(key).messages
-            result.messages = len(messages)
-            result.before = sum(each.uid in known for each in messages)
-            self._listed.append(_Listed(result, key, messages))
-            self._told(self.results)
+            result.messages = len(found.messages) + found.unlisted
+            result.before = sum(each.uid in known for each in found.messages)
+            if found.unlisted:
+                # They may be some that were brought.
+                unseen.add((self._old.source.key, plan.old.name))
+                result.failed += found.unlisted
+                result.reasons.append(f"{counted(found.unlisted, 'message')}: not in its list")
+            self._listed.append(_Listed(result, key, found.messages))
+            self._progress(self.results)
         self._skip_what_others_have()
         present = {each.key: {m.uid for m in each.messages} for each in self._listed}
         self._spare = self._record.spare(present, unseen)
@@ -168,7 +168,7 @@ class Transfer:
             # Later it is its owner's, who may have removed it, or unsubscribed from it.
             if first or todo:
                 subscribed = first and result.plan.old.subscribed
-                self._here_again(lambda: self._here.make(name, subscribed=subscribed))
+                self._sessions.of_here(lambda: self._here.make(name, subscribed=subscribed))
             if first:
                 self._record.brought(listed.key, (), done=False)
             if todo:
@@ -182,7 +182,7 @@ class Transfer:
         if result.plan.last:
             self._known = self._record.digests(key.source)
         self._cut_off(listed)
-        self._again(lambda: self._old.reopen(result.plan.old, key.uidvalidity))
+        self._sessions.of_old(lambda: self._old.reopen(result.plan.old, key.uidvalidity))
         most, tries = _BATCH, 0
         while todo:
             batch = _batch(todo, most)
@@ -195,17 +195,19 @@ class Transfer:
             except LostError as error:
                 tries += len(batch) == 1
                 most = max(1, most // 4)
-                self._connect_again(error)
-                self._again(lambda: self._old.reopen(result.plan.old, key.uidvalidity))
+                self._sessions.connect_again(error)
+                self._sessions.of_old(lambda: self._old.reopen(result.plan.old, key.uidvalidity))
                 if tries == _TRIES:
                     tries = 0
                     result.fail(todo.pop(), str(error))
+                    self._sessions.left_out(error)
                 continue
-            tries = self._lost = 0
+            tries = 0
+            self._sessions.went_on()
             most = min(_BATCH, most * 2)
             del todo[-len(batch) :]
             self._store(listed, batch, bodies)
-            self._told(self.results)
+            self._progress(self.results)
         if self._record.folder(key).half is not None:
             self._record.brought(key, (), done=True)
 
@@ -213,7 +215,7 @@ class Transfer:
         """What an earlier run has stored and not recorded."""
         position, name = self._record.folder(listed.key).half, listed.result.plan.here
         if position is not None:
-            listed.half = self._here_again(lambda: self._here.since(name, position))
+            listed.half = self._sessions.of_here(lambda: self._here.since(name, position))
         if position == ANYWHERE:
             known = self._record.folder(listed.key).messages
             listed.half -= Counter(each for each, _ in known.values())
@@ -230,6 +232,9 @@ class Transfer:
             content = bodies.get(message.uid)
             if content is None:
                 result.fail(message, "it is not there any more")
+                continue
+            if not content:
+                result.fail(message, "it is empty")
                 continue
             each = _Fetched(message, content, digest(content))
             if _taken(listed.half, each.digest):
@@ -257,16 +262,18 @@ class Transfer:
         parts = [new]
         while parts:
             part = parts.pop()
+            self.unsure = len(part)
             try:
                 self._stored(listed, part)
             except NotTakenError as error:
+                self.unsure = 0
                 if len(part) > 1:
                     parts += [[each] for each in reversed(part)]
                     continue
                 if error.full:
-                    raise StoppedError(f"the mailbox here is full: {error}") from None
+                    raise StoppedError(f"the mailbox here is full: {error}", full=True) from None
                 refused += 1
-                if refused == _MOST_HERE:
+                if refused == _MOST_REFUSED:
                     raise StoppedError(f"Dovecot here takes no messages: {error}") from None
                 result.fail(part[0].message, str(error))
                 continue
@@ -275,66 +282,28 @@ class Transfer:
             self._record.brought(listed.key, entries, done=not listed.is_cut_off)
             result.brought += len(part)
             result.size += sum(len(each.content) for each in part)
+            self.unsure = 0
 
     def _stored(self, listed: _Listed, messages: Sequence[_Fetched]) -> None:
         """Store them once, although Dovecot may end in the middle."""
         name = listed.result.plan.here
-        position = self._here_again(lambda: self._here.position(name))
+        position = self._sessions.of_here(lambda: self._here.position(name))
         # While there may be messages of an earlier run that are not recorded, those count, too.
         earlier = self._record.folder(listed.key).half if listed.is_cut_off else None
         self._record.begin(listed.key, earlier or position)
-        lost: HereLostError | None = None
-        for _ in range(_MOST_HERE):
-            try:
-                left = list(messages)
-                if lost is not None:
-                    self._here.open()
-                    stored = self._here.since(name, position)
-                    left = [each for each in messages if not _taken(stored, each.digest)]
-                if left:
-                    self._here.store(name, [each.new for each in left])
-                return
-            except HereLostError as error:
-                lost = error
-        raise StoppedError(f"Dovecot here has ended again and again: {lost}")
+        cut_off = False
 
-    # -- connections ------------------------------------------------------------------------
+        def store() -> None:
+            nonlocal cut_off
+            left = list(messages)
+            if cut_off:
+                stored = self._here.since(name, position)
+                left = [each for each in messages if not _taken(stored, each.digest)]
+            cut_off = True
+            if left:
+                self._here.store(name, [each.new for each in left])
 
-    def _again(self, work: Callable[[], Value]) -> Value:
-        """The work's answer; in a new session where it loses the old one."""
-        while True:
-            try:
-                return work()
-            except LostError as error:
-                self._connect_again(error)
-
-    def _connect_again(self, error: LostError) -> None:
-        """Raises StoppedError."""
-        while True:
-            self._lost += _SILENT_COUNTS if error.silent else 1
-            if self._lost >= _MOST_LOST:
-                reason = f"{self._old.source.host} is lost again and again: {error}"
-                raise StoppedError(reason) from None
-            time.sleep(min(_LONGEST_PAUSE, (self._lost - 1) * 0.25))
-            try:
-                self._old.connect()
-                return
-            except LostError as again:
-                error = again
-            except RefusedError as refused:
-                # Some servers do so when sessions come fast after each other.
-                error = LostError(str(refused))
-
-    def _here_again(self, work: Callable[[], Value]) -> Value:
-        lost: Exception | None = None
-        for _ in range(_MOST_HERE):
-            try:
-                if lost is not None:
-                    self._here.open()
-                return work()
-            except HereLostError as error:
-                lost = error
-        raise StoppedError(f"Dovecot here has ended again and again: {lost}")
+        self._sessions.of_here(store)
 
 
 def _batch(todo: Sequence[OldMessage], most: int) -> list[OldMessage]:

@@ -196,12 +196,12 @@ def counts(box: Mailbox, folder: str) -> Counter[bytes]:
     return Counter(content for _, _, content in contents(box, folder))
 
 
-# Ends a process of a command line that has this word, once so many messages are stored.
+# Sends a signal to a process of a command line with this word, once so many messages are stored.
 KILL = r"""
 i=0; until [ $(ls $1/new $1/cur 2>/dev/null | grep -c '^[0-9]') -ge $2 ]; do
     i=$((i + 1)); [ $i -lt 9999 ] || exit 1; done
 for each in $(grep -lsz -e "^$3\$" /proc/[0-9]*/cmdline); do
-    pid=${each#/proc/}; kill -KILL ${pid%/cmdline}; done
+    pid=${each#/proc/}; kill -$4 ${pid%/cmdline}; done
 """
 
 
@@ -223,7 +223,7 @@ def test_it_goes_on_where_it_was_killed(
         with ThreadPoolExecutor(1) as pool:
             done = pool.submit(bring, server, old, login[0], "--user", "dave")
             # In brackets, so that the pattern is no word of its own command line.
-            given = (mail, str(least), f"{word[:-1]}[{word[-1]}]")
+            given = (mail, str(least), f"{word[:-1]}[{word[-1]}]", "KILL")
             kill = server.attempt("sh", "-c", KILL, "sh", *given, user="vmail")
             killed += not kill.returncode and (word != "import" or done.result().returncode == 137)
     assert killed
@@ -342,6 +342,58 @@ def test_what_cannot_be_is_said(
     assert done.returncode == status, done
     assert said in done.stderr.decode()
     assert b"Traceback" not in done.stderr
+
+
+# Stores messages one by one, and says which are known again by their digests.
+STORE = """
+import sys
+from datetime import UTC, datetime
+from entrypoint.mailbox_import.mailbox_here import MailboxHere, NewMessage, NotTakenError, digest
+here = MailboxHere(sys.argv[1])
+here.open()
+here.make("Odd", subscribed=False)
+early = datetime(1000, 1, 1, tzinfo=UTC)
+for content, keyword, date in (
+    (b"a\\r\\nb\\r\\n", "own", None), (b"a\\r\\r\\nb\\r\\n", "own", None),
+    (b"a\\nb\\rc\\r\\r\\r\\n", "own", None), (b"a\\0b", "own", None), (b"x\\r\\n", "k" * 50, early),
+    (b"", "own", None), (b"x\\r\\n", "l" * 51, None), (b"x\\r\\n", "own", early.replace(year=999)),
+):
+    position = here.position("Odd")
+    try:
+        here.store("Odd", [NewMessage(content, (keyword, r"\\Seen"), date)])
+    except NotTakenError as error:
+        print("not taken", error)
+    else:
+        print(here.since("Odd", position) == {digest(content): 1})
+"""
+
+
+def test_what_dovecot_stores_is_known_again_and_what_it_refuses_is_as_we_know(
+    server: Signpost,
+) -> None:
+    said = server.exec("python", "-c", STORE, ERIN[0], user="vmail").splitlines()
+    assert said[:5] == ["True"] * 5, said
+    assert [each.startswith("not taken") for each in said[5:]] == [True] * 3, said
+
+
+def test_an_account_that_is_removed_meanwhile_is_no_success(server: Signpost, old: OldImap) -> None:
+    gone = "gone@example.org"
+    server.exec("signpost", "account", "add", gone, stdin=b"gone-secret\n")
+    with mailbox(old.v4, ("gone", PASSWORD)) as there:
+        append(there, "INBOX", *letters(220, size=2000))
+    home = "/data/mail/example.org/gone"
+    given = ("sh", "-c", KILL, "sh", f"{home}/Maildir", "1", "impor[t]")
+    with ThreadPoolExecutor(1) as pool:
+        importing = pool.submit(bring, server, old, gone, "--user", "gone")
+        try:
+            server.exec(*given, "STOP", user="vmail")
+            server.exec("signpost", "account", "remove", gone)
+        finally:
+            server.exec(*given, "CONT", user="vmail")
+    done = importing.result()
+    assert done.returncode == 1, done
+    assert b"\n220 messages brought" in done.stdout
+    assert f"if it was removed meanwhile, its mail stays in {home}" in done.stderr.decode()
 
 
 def test_without_tls_and_with_starttls(server: Signpost, old: OldImap) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,11 +20,15 @@ Answer = Callable[[bytes], bytes | None]
 
 @dataclass
 class HostileServer:
-    """Speaks as much IMAP as an import needs. spoil: looks at each answer, and may change it."""
+    """Speaks as much IMAP as an import needs. spoil: looks at each answer, and may change it.
+
+    tls: what STARTTLS begins.
+    """
 
     folders: dict[bytes, dict[int, bytes]]
     listing: bytes = b""
     uidvalidity: int = 1
+    tls: ssl.SSLContext | None = None
     spoil: Callable[[HostileServer, bytes, bytes], bytes | None] = lambda _self, _line, answer: (
         answer
     )
@@ -37,7 +42,7 @@ class HostileServer:
         verb = rest.upper()
         said = b""
         if verb.startswith(b"CAPABILITY"):
-            said = b"* CAPABILITY IMAP4rev1\r\n"
+            said = b"* CAPABILITY IMAP4rev1%s\r\n" % (b" STARTTLS" if self.tls else b"")
         elif verb.startswith((b"LIST", b"LSUB")):
             names = [b'* %s () "/" "%s"\r\n' % (verb[:4], name) for name in self.folders]
             said = (verb[:4] == b"LIST" and self.listing) or b"".join(names)
@@ -65,14 +70,25 @@ class HostileServer:
 
 def _serve(server: HostileServer, client: socket.socket) -> None:
     server.connections += 1
-    with client, client.makefile("rb") as lines, suppress(OSError):
+    with client, suppress(OSError):
         client.sendall(server.spoil(server, b"", b"* OK hello\r\n") or b"")
+        if server.tls is not None and _until_starttls(server, client):
+            client = server.tls.wrap_socket(client, server_side=True)
+        with client:
+            _until_starttls(server, client)
+
+
+def _until_starttls(server: HostileServer, client: socket.socket) -> bool:
+    with client.makefile("rb") as lines:
         for line in lines:
             server.commands.append(line)
             answer = server.spoil(server, line, server.answer(line))
             if answer is None:
-                return
+                return False
             client.sendall(answer)
+            if b"STARTTLS" in line:
+                return True
+    return False
 
 
 @contextmanager

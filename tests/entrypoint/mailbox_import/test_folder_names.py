@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from entrypoint.mailbox_import.folder_names import Planned, planned
-from entrypoint.mailbox_import.old_server import OldFolder
+from entrypoint.mailbox_import.responses import OldFolder
 
 
 def folder(name: bytes, flags: str = "", delimiter: str = "/") -> OldFolder:

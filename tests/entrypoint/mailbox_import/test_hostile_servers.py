@@ -6,18 +6,22 @@ import errno
 import random
 import re
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from entrypoint.mailbox_import import bounded_imap, old_server, transfer
+from entrypoint.mailbox_import import bounded_imap, imap_sessions, old_server, transfer
 from entrypoint.mailbox_import.folder_names import planned
-from entrypoint.mailbox_import.mailbox_here import MailboxHere
-from entrypoint.mailbox_import.old_server import LostError, OldServer, RefusedError
+from entrypoint.mailbox_import.imap_sessions import StoppedError
+from entrypoint.mailbox_import.mailbox_here import MailboxHere, NewMessage
+from entrypoint.mailbox_import.old_server import LostError, OldServer, RefusedError, trusting
 from entrypoint.mailbox_import.record import ImportRecord, record_in
-from entrypoint.mailbox_import.transfer import FolderResult, StoppedError, Transfer
+from entrypoint.mailbox_import.transfer import FolderResult, Transfer
+from tests.entrypoint.certificates import Authority
 
 from .servers import HostileServer, MemoryMailbox, is_body, serving
 
@@ -32,13 +36,13 @@ def mail(count: int, word: str = "m") -> dict[int, bytes]:
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "_LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(imap_sessions, "_LONGEST_PAUSE", 0.0)
 
 
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """For servers that may never answer."""
-    monkeypatch.setattr(transfer, "_SILENT_COUNTS", 6)
+    monkeypatch.setattr(imap_sessions, "_SILENT_COUNTS", 6)
     monkeypatch.setattr(old_server, "_ANSWER", 0.2)
     monkeypatch.setattr(old_server, "_GOODBYE", 0.1)
 
@@ -95,6 +99,179 @@ def test_a_message_that_ends_the_session_is_named_and_the_others_come(tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("verb", "answer", "said"),
+    [
+        (b"LOGIN", b"NO [AUTHENTICATIONFAILED] no \x1b[31m", r"no \x1b[31m"),
+        (b"LOGIN", b'BAD what is LOGIN alice "secret"', "it refuses the login"),
+        (b"LOGIN", b"NO secret is wrong", "it refuses the login"),
+        (b"AUTHENTICATE", b"BAD what is AGFsaWNlAHNlY3JldA==", "it refuses the login"),
+    ],
+)
+def test_a_refusal_is_said_without_the_password(verb: bytes, answer: bytes, said: str) -> None:
+    def refuses(_server: HostileServer, line: bytes, usual: bytes) -> bytes | None:
+        if verb == b"AUTHENTICATE":
+            usual = usual.replace(b"CAPABILITY IMAP4rev1", b"CAPABILITY IMAP4rev1 AUTH=PLAIN")
+        return line.split()[0] + b" " + answer + b"\r\n" if verb in line else usual
+
+    with serving(HostileServer({b"INBOX": {}}, spoil=refuses)) as source:
+        old = OldServer(source, "secret")
+        with pytest.raises(RefusedError) as refused:
+            old.connect()
+        old.close()
+    assert said in str(refused.value)
+    assert "b'" not in str(refused.value)
+    assert "secret" not in str(refused.value)
+    assert "AGFsaWNl" not in str(refused.value)
+
+
+def test_what_hinders_a_connection_is_said() -> None:
+    def silent(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        return answer if line else b"* BYE overloaded\r\n"
+
+    with serving(HostileServer({})) as source:
+        with pytest.raises(LostError, match=r"speaks no TLS on this port; --starttls"):
+            OldServer(replace(source, security="TLS"), "secret").connect()
+        with pytest.raises(RefusedError, match="does not offer STARTTLS"):
+            OldServer(replace(source, security="STARTTLS"), "secret").connect()
+    with pytest.raises(LostError, match=r"^Connection refused$"):
+        OldServer(source, "secret").connect()
+    with (
+        serving(HostileServer({}, spoil=silent)) as source,
+        pytest.raises(LostError, match=r"^\* BYE overloaded$"),
+    ):
+        OldServer(source, "secret").connect()
+
+
+@pytest.mark.parametrize("says_no", [True, False])
+def test_many_that_are_damaged_in_a_row_do_not_end_it(tmp_path: Path, says_no: bool) -> None:
+    def damaged(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        if is_body(line) and re.search(rb"Subject: m1\d\r", answer):
+            return line.split()[0] + b" NO damaged\r\n" if says_no else None
+        return answer
+
+    here = MemoryMailbox()
+    (result,) = bring(HostileServer({b"INBOX": mail(25)}, spoil=damaged), here, tmp_path)
+    assert (result.brought, result.failed, result.missing) == (15, 10, 0)
+
+
+def test_one_that_sends_no_message_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap_sessions, "_MOST_LEFT_OUT", 5)
+
+    def none(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        return line.split()[0] + b" NO [OVERQUOTA] wait\r\n" if is_body(line) else answer
+
+    with pytest.raises(StoppedError, match="does not send 5 messages in a row: it does"):
+        bring(HostileServer({b"INBOX": mail(9)}, spoil=none), MemoryMailbox(), tmp_path)
+
+
+def test_messages_that_are_not_listed_are_failures(tmp_path: Path) -> None:
+    def hidden(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        return re.sub(rb"\* 2 FETCH .*\r\n", b"", answer) if b" FETCH 1" in line else answer
+
+    here = MemoryMailbox()
+    (result,) = bring(HostileServer({b"INBOX": mail(3)}, spoil=hidden), here, tmp_path)
+    assert subjects(here) == [b"m1", b"m3"]
+    assert (result.messages, result.failed, result.missing) == (3, 1, 0)
+    assert result.reasons == ["1 message: not in its list"]
+
+
+def test_many_that_are_empty_are_named_and_the_others_come(tmp_path: Path) -> None:
+    here = MemoryMailbox()
+    here.refuse = lambda message: "" if message.content else "Append aborted"  # as Dovecot has it
+    content = mail(20) | dict.fromkeys(range(7, 15), b"")
+    (result,) = bring(HostileServer({b"INBOX": content}), here, tmp_path)
+    assert (result.brought, result.failed, result.missing) == (12, 8, 0)
+    assert result.reasons[0] == "message 7: it is empty"
+
+
+def test_a_date_or_keyword_that_cannot_be_here_is_left_out_and_the_message_comes(
+    tmp_path: Path,
+) -> None:
+    dates = (b" 1-Jan-0999 00:00:00 +0000", b"01-Jan-2020 00:00:00 +9959", b"x", b"")
+    dates += (b" 1-Jan-2020 00:00:00 +0130",)
+
+    def odd(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        if b" FETCH 1" not in line:
+            return answer
+        for number, date in enumerate(dates, 1):
+            more = b'(INTERNALDATE "%s" UID %d FLAGS (%s ' % (date, number, b"k" * (46 + number))
+            answer = answer.replace(b"(UID %d FLAGS (" % number, more)
+        return answer
+
+    here = MemoryMailbox()
+    (result,) = bring(HostileServer({b"INBOX": mail(5)}, spoil=odd), here, tmp_path)
+    assert result.brought == 5
+    found = here.folders["INBOX"]
+    assert [each.date and each.date.isoformat() for each in found] == [
+        *(None,) * 4,
+        "2020-01-01T00:00:00+01:30",
+    ]
+    assert [max(map(len, each.flags)) for each in found] == [47, 48, 49, 50, 5]
+
+
+def test_a_date_beyond_all_numbers_is_an_answer_that_cannot_be_read(tmp_path: Path) -> None:
+    date = b'(INTERNALDATE "01-Jan-2020 00:00:00 +99999999999999" UID'
+
+    def odd(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        return answer.replace(b"(UID", date) if b" FETCH 1" in line else answer
+
+    (result,) = bring(HostileServer({b"INBOX": mail(1)}, spoil=odd), MemoryMailbox(), tmp_path)
+    assert result.reasons == ["its answer cannot be read"]
+
+
+def test_a_deadline_at_the_very_end_loses_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def late(_seconds: float) -> Iterator[None]:
+        yield
+        raise TimeoutError("no whole answer")
+
+    with serving(HostileServer({b"INBOX": {}})) as source:
+        old = OldServer(source, "secret")
+        old.connect()
+        monkeypatch.setattr(old_server, "within", late)
+        with pytest.raises(LostError, match="no whole answer"):
+            old.listing()
+        with pytest.raises(LostError, match="no whole answer"):
+            old.connect()
+
+
+def test_nothing_that_came_before_tls_counts(tmp_path: Path) -> None:
+    authority = Authority.make(tmp_path)
+    tls = authority.server("localhost", datetime.now(UTC) + timedelta(days=1))
+
+    def inject(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        return b'* LIST () "/" "injected"\r\n' + answer if b"STARTTLS" in line else answer
+
+    with serving(HostileServer({b"INBOX": {}}, tls=tls, spoil=inject)) as source:
+        source = replace(
+            source,
+            host="localhost",
+            security="STARTTLS",
+        )
+        old = OldServer(source, "secret", trusting(tmp_path / "ca.pem"))
+        old.connect()
+        assert [each.name for each in old.listing().folders] == [b"INBOX"]
+        old.close()
+
+
+def test_folders_that_end_the_session_are_named_and_the_others_come(tmp_path: Path) -> None:
+    def ends(server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
+        if b"EXAMINE" not in line:
+            return answer
+        server.bodies += 1
+        return None if b'"bad"' in line or server.bodies % 4 == 0 else answer
+
+    here = MemoryMailbox()
+    folders = {b"bad": mail(1), **{b"f%d" % number: mail(1) for number in range(60)}}
+    bad, *others = bring(HostileServer(folders, spoil=ends), here, tmp_path)
+    assert len(bad.reasons) == 1
+    assert "EXAMINE" in bad.reasons[0]
+    assert [each.brought for each in others] == [1] * 60
+
+
+@pytest.mark.parametrize(
     ("where", "drips"),
     [
         *((word, False) for word in (b"", b"LOGIN", b"LSUB", b"LIST", b"EXAMINE", b"UID")),
@@ -141,7 +318,7 @@ def test_what_is_no_imap_ends_the_session_and_no_more(
     server, here = HostileServer({b"INBOX": mail(2)}, spoil=spoiled(word, by)), MemoryMailbox()
     with suppress(LostError, RefusedError, StoppedError):
         (result,) = bring(server, here, tmp_path)
-        assert result.failed == 2
+        assert result.failed == 2 or result.reasons
     assert not here.folders.get("INBOX")
 
 
@@ -177,6 +354,7 @@ def test_five_thousand_folders_with_any_name(tmp_path: Path) -> None:
         b'* LIST () "/" "f%d/../\\"%s"\r\n' % (n, b"x" * (n // 16)) for n in range(5000)
     )
     listing += b'* LIST () "/" {8}\r\na\r\nb\x00c d\r\n* LIST () "/"\r\n'
+    listing += b'* LIST () "/" "%s"\r\n' % (b"x/" * 50_000)
     server = HostileServer({}, listing=listing)
     with serving(server) as source:
         old = OldServer(source, "secret")
@@ -184,7 +362,7 @@ def test_five_thousand_folders_with_any_name(tmp_path: Path) -> None:
         found = old.listing()
         old.close()
     assert len(found.folders) == 5001
-    assert found.unreadable == 1
+    assert found.unreadable == 2
     assert len({each.here for each in planned(found.folders, b"")}) == 5001
 
 
@@ -258,6 +436,30 @@ def test_another_uidvalidity_or_host_name_brings_nothing_twice(tmp_path: Path) -
     results = bring(server, here, tmp_path)
     assert [(each.brought, each.elsewhere) for each in results] == [(1, 10), (0, 3)]
     assert sorted(subjects(here)) == sorted([b"new", *(b"m%d" % uid for uid in range(1, 11))])
+
+
+def test_what_may_be_stored_and_is_not_counted_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "_BATCH", 4)
+    here, store = MemoryMailbox(), MemoryMailbox.store
+
+    def interrupted(self: MemoryMailbox, folder: str, messages: Sequence[NewMessage]) -> None:
+        store(self, folder, messages)
+        if len(self.folders[folder]) >= 8:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(MemoryMailbox, "store", interrupted)
+    with serving(HostileServer({b"INBOX": mail(10)})) as source, record_in(tmp_path) as record:
+        old = OldServer(source, "secret")
+        made = Transfer(old, here, record)  # type: ignore[arg-type]
+        old.connect()
+        listing = old.listing()
+        made.look(planned(listing.folders, listing.prefix))
+        with pytest.raises(KeyboardInterrupt):
+            made.bring()
+        old.close()
+    assert (len(here.folders["INBOX"]), made.results[0].brought, made.unsure) == (8, 4, 4)
 
 
 @pytest.mark.parametrize("step", range(12))
