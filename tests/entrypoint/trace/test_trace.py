@@ -196,14 +196,15 @@ def test_a_busy_address_is_its_last_messages(tmp_path: Path) -> None:
         *(
             {"event": "recipient", "msgid": f"{number:08x}", "evpid": f"{number:08x}00000001"}
             | {"from": "a@far.example", "to": "B@far.example"}
-            for number in range(1, 1000)
+            for number in range(1, 3000)
         ),
     )
+    assert (tmp_path / "2026-11-27-00.jsonl").stat().st_size > _BLOCK
     earlier = (tmp_path / "2026-11-27-00.jsonl").read_text().replace('"msgid": "00', '"msgid": "ff')
     (tmp_path / "2026-11-26-00.jsonl").write_text(earlier)
     found = way_of(journal_events(tmp_path), "b@far.example")
     messages = [line.split()[1] for line in found if line.startswith("message ")]
-    assert sorted(messages) == [f"{number:08x}" for number in range(800, 1000)]
+    assert sorted(messages) == [f"{number:08x}" for number in range(2800, 3000)]
     assert "there is more of it" in found[-1]
 
 
