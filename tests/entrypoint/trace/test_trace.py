@@ -208,6 +208,30 @@ def test_a_busy_address_is_its_last_messages(tmp_path: Path) -> None:
     assert "there is more of it" in found[-1]
 
 
+def test_each_recipient_has_the_folders_of_its_own_mailbox(tmp_path: Path) -> None:
+    all_of_it: list[dict[str, str]] = []
+    for number, (to, login, folder) in enumerate(
+        (
+            ("al@x.example", "al@x.example", "Al's"),
+            ("Alice+tag@x.example", "alice@x.example", "Alice's"),
+            ("al.ice@x.example", "al.ice@x.example", "Al Ice's"),
+            ("alice@y.example", "alice@y.example", "Another's"),
+        )
+    ):
+        all_of_it += (
+            {"event": "store", "msgid": "aaaaaaaa", "login": login, "folder": folder},
+            {"event": "deliver", "msgid": "aaaaaaaa", "evpid": f"aaaaaaaa{number:08x}"}
+            | {"to": to, "result": "ok"},
+        )
+    journal_of(tmp_path, *all_of_it)
+    assert way_of(journal_events(tmp_path), "aaaaaaaa")[-4:] == [
+        "  => <al@x.example>: delivered in Al's",
+        "  => <Alice+tag@x.example>: delivered in Alice's",
+        "  => <al.ice@x.example>: delivered in Al Ice's",
+        "  => <alice@y.example>: delivered in Another's",
+    ]
+
+
 def test_of_two_redirects_of_one_message_id_each_has_its_own(tmp_path: Path) -> None:
     def redirect(old: str, new: str, second: int) -> list[dict[str, str]]:
         clock = f"05:{second // 60:02}:{second % 60:02}"
