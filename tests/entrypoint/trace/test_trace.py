@@ -13,7 +13,7 @@ from entrypoint.journal.writer import JournalWriter
 from entrypoint.log_fields.of_line import fields_of
 from entrypoint.log_line import log_line
 from entrypoint.pseudonyms import Pseudonyms
-from entrypoint.trace.lines import _BLOCK, EventFiles, journal_events, stream_events
+from entrypoint.trace.lines import _BLOCK, _LONGEST, EventFiles, journal_events, stream_events
 from entrypoint.trace.logged import read_event
 from entrypoint.trace.search import find_way
 from entrypoint.trace.shown import shown
@@ -113,6 +113,15 @@ def test_what_strangers_wrote_is_printed_with_escapes() -> None:
 )
 def test_a_line_of_another_kind_is_passed_over(line: str) -> None:
     assert read_event(line) is None
+
+
+def test_the_rest_of_a_line_that_is_too_long_is_no_line() -> None:
+    forged = "2026-11-27T05:00:00+0000 info smtpd: 1000000000000001 smtp message msgid=aaaaaaaa "
+    forged += "size=1 nrcpt=1 proto=ESMTP\n"
+    begin = '{"time": "x", "message": "'
+    text = begin + "x" * (_LONGEST - len(begin)) + forged
+    assert way_in(text, "aaaaaaaa") == ["message aaaaaaaa", "  => nothing of it is there"]
+    assert "  accept  " in way_in(text + forged, "aaaaaaaa")[1]
 
 
 def test_many_messages_of_one_session_are_cut_and_said_so() -> None:
