@@ -154,6 +154,8 @@ class JournalWriter:
         found = os.statvfs(folder)
         size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
         if free < min(_LEAST_FREE, size * _LEAST_SHARE):
+            # What is too old goes all the same, and may be what makes room.
+            sweep(self._folder, self._days, now, self._most_bytes)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder))
         descriptor = self._descriptor
         if descriptor is not None:
