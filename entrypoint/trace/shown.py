@@ -11,7 +11,7 @@ from entrypoint.text import counted, listed, printable
 from entrypoint.trace.logged import LoggedEvent
 from entrypoint.trace.way import Way
 
-_METHODS = ("iprev", "spf", "dkim", "dkim-adsp", "dmarc", "arc")
+_METHODS = ("iprev", "spf", "dkim", "dmarc", "arc")
 _WIDTH = 15  # of the longest event's name
 
 
