@@ -17,7 +17,7 @@ from entrypoint.supervise.denied_mail import denied, note_denied
 from entrypoint.text import counted
 
 if TYPE_CHECKING:
-    from entrypoint.supervise.container_log import Event
+    from entrypoint.log_line import Event
     from entrypoint.supervise.repeated_errors import RepeatedErrors
 
 LONGEST = 8192  # bytes of one event; what is longer goes on in the next, which is so marked
