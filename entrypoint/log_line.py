@@ -26,6 +26,8 @@ class LogLine(NamedTuple):
 
 
 Say = Callable[[LogLine], None]
+# Of any program: level, program, message.
+Event = tuple[str, str, str]
 
 
 def log_line(

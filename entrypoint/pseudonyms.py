@@ -66,7 +66,7 @@ _VERB = re.compile(
 )
 _ONE_ADDRESS = re.compile(rf"<?[^\s<>()\[\]{{}},;:\"@]+@{_DOMAIN}>?")
 _QUOTED_ADDRESS = re.compile(rf'\\?"[^"]*"@{_DOMAIN}')
-_QUOTED_AT = re.compile(rf'\\?"([^"]*@[^"\\]*)\\?"@{_DOMAIN}')
+_QUOTED_LOCAL = re.compile(rf'\\?"([^"]*)"@{_DOMAIN}')
 # RFC 2142 and RFC 5321: they name nobody.
 _ROLES = frozenset({"postmaster", "abuse", "mailer-daemon"})
 # Words of the log's own forms: as a local part they say no more than a role does.
@@ -159,6 +159,10 @@ class Pseudonyms:
         def asked(match: re.Match[str]) -> str:
             return f"{match[1]}{hashed(match[2])}{match[3]}"
 
+        def with_an_at(match: re.Match[str]) -> str:
+            local = match[1].removesuffix("\\")
+            return address(local, "@", match[2]) if "@" in local else match[0]
+
         # Each is looked for only where it can be: nearly all lines hold one or two of them.
         for name in _MESSAGE_ID:
             if name in text:
@@ -175,7 +179,7 @@ class Pseudonyms:
             text = _PATH.sub(path, text)
         if "@" in text:
             if '"@' in text:
-                text = _QUOTED_AT.sub(lambda match: address(match[1], "@", match[2]), text)
+                text = _QUOTED_LOCAL.sub(with_an_at, text)
             text = _with_addresses(text, _AT, address)
         if "40" in text or "&#" in text or "\uff20" in text or "at)" in text or "at]" in text:
             text = _with_addresses(text, _ENCODED_AT, address)

@@ -24,9 +24,7 @@ from entrypoint.journal.files import (
     sweep,
 )
 from entrypoint.log_fields.of_line import fields_of
-from entrypoint.log_line import json_object
-
-Line = tuple[str, str, str]  # level, program, message
+from entrypoint.log_line import Event, json_object
 
 _MOST_WAITING = 20_000  # lines, of about 300 bytes
 _TRIED_AGAIN_AFTER = 5.0  # seconds, where the disk takes nothing
@@ -56,7 +54,7 @@ class JournalWriter:
         self._days, self._folder, self._say, self._clock = days, folder, say, clock
         self._most_bytes, self._file_bytes = most_bytes, file_bytes
         self._most_waiting = most_waiting
-        self._waiting: deque[tuple[float, Line]] = deque()
+        self._waiting: deque[tuple[float, Event]] = deque()
         self._dropped = 0
         self._descriptor: int | None = None
         self._path = folder
@@ -66,7 +64,7 @@ class JournalWriter:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def take(self, lines: Iterable[Line]) -> None:
+    def take(self, lines: Iterable[Event]) -> None:
         """Have them written, if there is time and room. Returns at once."""
         now = self._clock()
         for line in lines:
@@ -154,6 +152,8 @@ class JournalWriter:
         found = os.statvfs(folder)
         size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
         if free < min(_LEAST_FREE, size * _LEAST_SHARE):
+            # What is too old goes all the same, and may be what makes room.
+            sweep(self._folder, self._days, now, self._most_bytes)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder))
         descriptor = self._descriptor
         if descriptor is not None:

@@ -12,7 +12,7 @@ Fields = dict[str, str]
 NAMES = frozenset(
     {
         *("session", "msgid", "client", "login", "author", "domain", "from", "to", "message-id"),
-        *("iprev", "spf", "dkim", "dkim-adsp", "dmarc", "arc", "auth"),
+        *("iprev", "spf", "dkim", "dmarc", "arc", "auth"),
         *("disposition", "reason", "signed", "script", "result"),
     }
 )

@@ -42,9 +42,10 @@ class MetricsTicker:
         began = self._clock()
         if settings.metrics_port is None or began < self._next_state:
             return []
-        self._next_state = began + _STATE_EVERY
-        self._certificate = await self._state(self._certificate)
-        self._next_state = self._later(began, _STATE_EVERY, _STATE_REST)
+        try:
+            self._certificate = await self._state(self._certificate)
+        finally:
+            self._next_state = self._later(began, _STATE_EVERY, _STATE_REST)
         return []
 
     async def tick_mailboxes(self, settings: Settings) -> list[LogLine]:
@@ -52,11 +53,13 @@ class MetricsTicker:
         began = self._clock()
         if settings.metrics_port is None or began < self._next_mailboxes:
             return []
-        self._next_mailboxes = began + _MAILBOXES_REST * _MAILBOXES_SECONDS  # should it never end
-        await self._mailboxes([account.address for account in settings.accounts])
-        self._next_mailboxes = self._later(began, _MAILBOXES_EVERY, _MAILBOXES_REST)
+        try:
+            await self._mailboxes([account.address for account in settings.accounts])
+        finally:
+            self._next_mailboxes = self._later(began, _MAILBOXES_EVERY, _MAILBOXES_REST)
         return []
 
+    # Also of a look that failed, or that had no end in time.
     def _later(self, began: float, every: float, rest: int) -> float:
         now = self._clock()
         return now + max(every, rest * (now - began))

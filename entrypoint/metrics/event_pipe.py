@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from entrypoint.log_line import Event
 from entrypoint.metrics.samples import samples_of
 from entrypoint.paths import METRICS
 
@@ -26,8 +27,6 @@ _ROOM = 1 << 20
 _TRIED_AGAIN_AFTER = 5.0  # seconds, where there is no such pipe
 _AT_A_TIME = 65_536
 _LONGEST = 1024  # bytes of a line
-
-Event = tuple[str, str, str]  # level, program, message
 
 
 class SampleSender:

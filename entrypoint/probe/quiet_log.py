@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from entrypoint.log_line import Event
 from entrypoint.probe.login import ProbeLogin
-
-Line = tuple[str, str, str]  # level, program, message
 
 _SESSION = re.compile(r"([0-9a-f]{16}) smtp ")
 _LOCAL = re.compile(r"[0-9a-f]{16} smtp connected address=(?:127\.0\.0\.1|\[?::1\]?) ")
@@ -29,7 +28,7 @@ class QuietLog:
 
     def __init__(self, login: ProbeLogin | None) -> None:
         self._login = login
-        self._held: dict[str, list[Line]] = {}
+        self._held: dict[str, list[Event]] = {}
         self._age: dict[str, int] = {}
         self._late: set[str] = set()
         self._ours: set[str] = set()
@@ -42,7 +41,7 @@ class QuietLog:
         except (OSError, ValueError):
             return cls(None)
 
-    def sort(self, line: Line) -> list[Line]:
+    def sort(self, line: Event) -> list[Event]:
         """The lines to write now: those of the health check at level debug and without the mark."""
         if self._login is None:
             return [line]
@@ -50,17 +49,17 @@ class QuietLog:
             return [self._of_dovecot(line, self._login.name)]
         return [*self._overdue(), *self._of_smtpd(line, self._login.mark)]
 
-    def rest(self) -> list[Line]:
+    def rest(self) -> list[Event]:
         """What is still held back, at the end."""
         return [line for session in list(self._held) for line in self._let_go(session)]
 
-    def _of_dovecot(self, line: Line, name: str) -> Line:
+    def _of_dovecot(self, line: Event, name: str) -> Event:
         _, program, message = line
         logged_in = "-login: Logged in: " in message or message.startswith("imap(")
         # Only who knows the password has such a line.
         return ("debug", program, message) if logged_in and name in message else line
 
-    def _of_smtpd(self, line: Line, mark: str) -> Iterator[Line]:
+    def _of_smtpd(self, line: Event, mark: str) -> Iterator[Event]:
         _, program, message = line
         match = _SESSION.match(message)
         if match is None:
@@ -95,7 +94,7 @@ class QuietLog:
         self._late.discard(session)
         self._ours.add(session)
 
-    def _overdue(self) -> Iterator[Line]:
+    def _overdue(self) -> Iterator[Event]:
         for session in list(self._held):
             self._age[session] += 1
             if self._age[session] > _MOST_LINES:
@@ -104,6 +103,6 @@ class QuietLog:
                     self._late.clear()
                 self._late.add(session)
 
-    def _let_go(self, session: str) -> list[Line]:
+    def _let_go(self, session: str) -> list[Event]:
         self._age.pop(session, None)
         return self._held.pop(session, [])

@@ -13,9 +13,7 @@ import select
 from collections.abc import Iterable, Iterator
 
 from entrypoint.log_fields.of_line import fields_of
-from entrypoint.log_line import LEVELS, log_line
-
-Event = tuple[str, str, str]  # level, program, message
+from entrypoint.log_line import LEVELS, Event, log_line
 
 _STDERR = 2
 

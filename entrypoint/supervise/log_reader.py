@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from entrypoint.probe.quiet_log import QuietLog
 from entrypoint.supervise import dovecot_log, smtpd_log
 from entrypoint.supervise.denied_mail import denied, note_denied
+from entrypoint.text import counted
 
 if TYPE_CHECKING:
-    from entrypoint.supervise.container_log import Event
+    from entrypoint.log_line import Event
     from entrypoint.supervise.repeated_errors import RepeatedErrors
 
 LONGEST = 8192  # bytes of one event; what is longer goes on in the next, which is so marked
@@ -66,9 +67,14 @@ class LogReader:
     def _read(self) -> None:
         self._quiet = QuietLog.started()
         for lines in in_lines(iter(lambda: self._output.read1(_AT_A_TIME), b"")):
-            events = [event for raw in lines for event in self._events(raw)]
-            if events:
-                self._write(events)
+            try:
+                events = [event for raw in lines for event in self._events(raw)]
+                if events:
+                    self._write(events)
+            except Exception as error:  # a fault of ours: who writes would wait for us for ever
+                text = f"{counted(len(lines), 'line')} cannot be logged: {type(error).__name__}"
+                self._write([("error", self._name, text)])
+                self._goes_on = None if lines[-1].endswith(b"\n") else ("error", self._name)
         if rest := self._quiet.rest():
             self._write(rest)
 

@@ -26,10 +26,10 @@ from io import BufferedReader
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from entrypoint.journal.writer import JournalWriter
-from entrypoint.log_line import LEVELS
+from entrypoint.log_line import LEVELS, Event
 from entrypoint.paths import RUN
 from entrypoint.pseudonyms import Pseudonyms
-from entrypoint.supervise.container_log import ContainerLog, Event
+from entrypoint.supervise.container_log import ContainerLog
 from entrypoint.supervise.descendants import (
     RunningProcess,
     descendants,

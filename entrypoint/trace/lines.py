@@ -22,7 +22,7 @@ from entrypoint.trace.logged import read_event
 # Which file of them, the oldest is 0; which byte of it.
 Position = tuple[int, int]
 
-_LONGEST = 65_536  # bytes of a line; what is longer is read in parts
+_LONGEST = 65_536  # bytes of a line; of what is longer the rest is passed over
 # It may be in memory: /tmp is a tmpfs.
 _MOST_OF_A_STREAM = 1 << 30
 _TOO_LONG = "the log is too long: give less of it, such as `docker compose logs --since 24h`"
@@ -63,9 +63,12 @@ def _opened(path: Path) -> BinaryIO:
 @contextmanager
 def stream_events(stream: BinaryIO) -> Iterator[EventFiles]:
     """Those of a log, inside. Raises OSError where there is no room for them."""
-    written = 0
+    written, whole = 0, True
     with tempfile.TemporaryFile() as file:
         while line := stream.readline(_LONGEST):
+            begins, whole = whole, line.endswith(b"\n")
+            if not begins:  # a stranger may have chosen what stands there
+                continue
             event = read_event(line.decode("utf-8", "backslashreplace"))
             if event is not None:
                 members = {"time": event.time, "program": event.program, **event.fields}

@@ -8,6 +8,7 @@ smtpd says no more. Each round looks for the ids that the one before has brought
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 
 from entrypoint.trace.lines import EventFiles, Position
 from entrypoint.trace.logged import LoggedEvent, read_event
@@ -49,16 +50,30 @@ def _latest_of(files: EventFiles, addresses: set[str]) -> list[str]:
     if not addresses:
         return []
     needles = Needles(addresses, ignore_case=True)
-    for _, block in files.blocks():
-        for _, line in reversed(list(needles.lines_in(block))):
-            if b'"evpid"' not in line or (event := read_event(line.decode("utf-8"))) is None:
-                continue
-            msgid = event.of("msgid")
-            if msgid and addresses & {event.of(name).lower() for name in _ADDRESSES}:
-                found[msgid] = None
-                if len(found) >= MOST_MESSAGES:
-                    return list(found)
-    return list(found)
+    for _, blocks in groupby(files.blocks(), key=lambda block: block[0][0]):
+        # A file has what is newest at its end.
+        of_file: dict[str, None] = {}
+        for _, block in blocks:
+            for _, line in needles.lines_in(block):
+                if (msgid := _message_of(line, addresses)) is not None:
+                    of_file.pop(msgid, None)
+                    of_file[msgid] = None
+                    if len(of_file) > MOST_MESSAGES:
+                        del of_file[next(iter(of_file))]
+        found.update(dict.fromkeys(reversed(of_file)))
+        if len(found) >= MOST_MESSAGES:
+            break
+    return list(found)[:MOST_MESSAGES]
+
+
+def _message_of(line: bytes, addresses: set[str]) -> str | None:
+    """The queue id of what one of the addresses has sent or got."""
+    if b'"evpid"' not in line:
+        return None
+    event = read_event(line.decode("utf-8", "backslashreplace"))
+    if event is None or addresses.isdisjoint(event.of(name).lower() for name in _ADDRESSES):
+        return None
+    return event.of("msgid") or None
 
 
 class _Search:

@@ -11,7 +11,7 @@ from entrypoint.text import counted, listed, printable
 from entrypoint.trace.logged import LoggedEvent
 from entrypoint.trace.way import Way
 
-_METHODS = ("iprev", "spf", "dkim", "dkim-adsp", "dmarc", "arc")
+_METHODS = ("iprev", "spf", "dkim", "dmarc", "arc")
 _WIDTH = 15  # of the longest event's name
 
 
@@ -163,11 +163,21 @@ def _end(evpid: str, event: LoggedEvent, events: list[LoggedEvent]) -> str:
 
 
 def _folders(event: LoggedEvent, events: list[LoggedEvent]) -> str:
-    """Where Dovecot says that it stored it; without Sieve's word, in the mailbox."""
-    to = event.of("to").lower()
-    found = [
-        each.of("folder")
+    """Where Dovecot says that it stored it; without its word, in the mailbox."""
+    stores = [
+        each
         for each in events
-        if each.of("event") == "store" and each.of("login").rpartition("@")[0] in to
+        if each.of("event") == "store" and _is_mailbox_of(each.of("login"), event.of("to"))
     ]
+    # Of `al` and `al.ice` it is the longer one's; where there is one alone, the rest is a tag.
+    login = max((each.of("login") for each in stores), key=len, default="")
+    found = [each.of("folder") for each in stores if each.of("login") == login]
     return f" in {listed(dict.fromkeys(found))}" if found else ""
+
+
+def _is_mailbox_of(login: str, to: str) -> bool:
+    """Whether mail to the address, which may have a tag, is for the account."""
+    local, _, domain = login.lower().rpartition("@")
+    to_local, _, to_domain = to.lower().rpartition("@")
+    tag = to_local.removeprefix(local)
+    return to_domain == domain and to_local.startswith(local) and not tag[:1].isalnum()

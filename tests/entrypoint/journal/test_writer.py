@@ -99,6 +99,26 @@ def test_a_full_disk_leaves_a_gap_that_is_counted(
     assert objects[0]["dropped"] == "3"
 
 
+def test_a_nearly_full_disk_has_no_more_of_it_and_what_is_too_old_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ago in (1, 5):
+        current_file(tmp_path, NOW - ago * DAY).write_bytes(b"{}\n")
+    here = os.statvfs(tmp_path)
+    nearly_full = os.statvfs_result((*here[:3], 0, 0, *here[5:]))
+    monkeypatch.setattr(writing.os, "statvfs", lambda path: nearly_full)
+    said: list[str] = []
+    journal = JournalWriter(
+        2, tmp_path, clock=lambda: NOW, say=lambda level, text: said.append(text)
+    )
+    journal.take([line(1)])
+    journal.finish()
+    assert said == [
+        f"the journal of `signpost trace` gets a gap: {tmp_path}: No space left on device"
+    ]
+    assert journal_files(tmp_path) == [current_file(tmp_path, NOW - DAY)]
+
+
 def restarted(journal: JournalWriter) -> JournalWriter:
     """The same one with a thread again."""
     journal._ending.clear()

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from entrypoint.log_line import Event
 from entrypoint.probe.login import ProbeLogin
-from entrypoint.probe.quiet_log import Line, QuietLog
+from entrypoint.probe.quiet_log import QuietLog
 
 LOGIN = ProbeLogin("health-0011", "the-password", "the-mark")
 ONE, TWO = "00000000000000a1", "00000000000000a2"
 
 
-def smtpd(*messages: str) -> list[Line]:
+def smtpd(*messages: str) -> list[Event]:
     return [("info", "smtpd", message) for message in messages]
 
 
-def written(lines: list[Line], login: ProbeLogin | None = LOGIN) -> list[Line]:
+def written(lines: list[Event], login: ProbeLogin | None = LOGIN) -> list[Event]:
     quiet = QuietLog(login)
     return [each for line in lines for each in quiet.sort(line)] + quiet.rest()
 
 
-def session(number: str, address: str, said: str) -> list[Line]:
+def session(number: str, address: str, said: str) -> list[Event]:
     return smtpd(
         f"{number} smtp connected address={address} host=localhost",
         f"{number} smtp tls ciphers=TLSv1.3:X:256",

@@ -47,3 +47,24 @@ def test_a_line_alone_is_written_at_once_and_many_together() -> None:
         os.close(writer)
         assert written.get(timeout=10) == [("info", "web", "end")]
         log.finish()
+
+
+def test_a_fault_of_ours_stops_no_program() -> None:
+    written = queue.SimpleQueue[Sequence[tuple[str, str, str]]]()
+
+    def write(events: Sequence[tuple[str, str, str]]) -> None:
+        if any("alice" in text for _, _, text in events):
+            raise ValueError("a bug, and alice's line")
+        written.put(events)
+
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as output:
+        log = LogReader("web", output, write)
+        os.write(writer, b"info: one\ninfo: alice\ninfo: al")
+        assert written.get(timeout=10) == [("error", "web", "2 lines cannot be logged: ValueError")]
+        os.write(writer, b"ice\ninfo: two\n")
+        assert written.get(timeout=10) == [("error", "web", "2 lines cannot be logged: ValueError")]
+        os.write(writer, b"info: three\n")
+        assert written.get(timeout=10) == [("info", "web", "three")]
+        os.close(writer)
+        log.finish()

@@ -13,7 +13,7 @@ from entrypoint.journal.writer import JournalWriter
 from entrypoint.log_fields.of_line import fields_of
 from entrypoint.log_line import log_line
 from entrypoint.pseudonyms import Pseudonyms
-from entrypoint.trace.lines import _BLOCK, EventFiles, journal_events, stream_events
+from entrypoint.trace.lines import _BLOCK, _LONGEST, EventFiles, journal_events, stream_events
 from entrypoint.trace.logged import read_event
 from entrypoint.trace.search import find_way
 from entrypoint.trace.shown import shown
@@ -115,6 +115,15 @@ def test_a_line_of_another_kind_is_passed_over(line: str) -> None:
     assert read_event(line) is None
 
 
+def test_the_rest_of_a_line_that_is_too_long_is_no_line() -> None:
+    forged = "2026-11-27T05:00:00+0000 info smtpd: 1000000000000001 smtp message msgid=aaaaaaaa "
+    forged += "size=1 nrcpt=1 proto=ESMTP\n"
+    begin = '{"time": "x", "message": "'
+    text = begin + "x" * (_LONGEST - len(begin)) + forged
+    assert way_in(text, "aaaaaaaa") == ["message aaaaaaaa", "  => nothing of it is there"]
+    assert "  accept  " in way_in(text + forged, "aaaaaaaa")[1]
+
+
 def test_many_messages_of_one_session_are_cut_and_said_so() -> None:
     text = "".join(
         "2026-11-27T05:00:00+0000 info smtpd: 1000000000000001 smtp message "
@@ -196,15 +205,40 @@ def test_a_busy_address_is_its_last_messages(tmp_path: Path) -> None:
         *(
             {"event": "recipient", "msgid": f"{number:08x}", "evpid": f"{number:08x}00000001"}
             | {"from": "a@far.example", "to": "B@far.example"}
-            for number in range(1, 1000)
+            for number in range(1, 3000)
         ),
     )
+    assert (tmp_path / "2026-11-27-00.jsonl").stat().st_size > _BLOCK
     earlier = (tmp_path / "2026-11-27-00.jsonl").read_text().replace('"msgid": "00', '"msgid": "ff')
     (tmp_path / "2026-11-26-00.jsonl").write_text(earlier)
     found = way_of(journal_events(tmp_path), "b@far.example")
     messages = [line.split()[1] for line in found if line.startswith("message ")]
-    assert sorted(messages) == [f"{number:08x}" for number in range(800, 1000)]
+    assert sorted(messages) == [f"{number:08x}" for number in range(2800, 3000)]
     assert "there is more of it" in found[-1]
+
+
+def test_each_recipient_has_the_folders_of_its_own_mailbox(tmp_path: Path) -> None:
+    all_of_it: list[dict[str, str]] = []
+    for number, (to, login, folder) in enumerate(
+        (
+            ("al@x.example", "al@x.example", "Al's"),
+            ("Alice+tag@x.example", "alice@x.example", "Alice's"),
+            ("al.ice@x.example", "al.ice@x.example", "Al Ice's"),
+            ("alice@y.example", "alice@y.example", "Another's"),
+        )
+    ):
+        all_of_it += (
+            {"event": "store", "msgid": "aaaaaaaa", "login": login, "folder": folder},
+            {"event": "deliver", "msgid": "aaaaaaaa", "evpid": f"aaaaaaaa{number:08x}"}
+            | {"to": to, "result": "ok"},
+        )
+    journal_of(tmp_path, *all_of_it)
+    assert way_of(journal_events(tmp_path), "aaaaaaaa")[-4:] == [
+        "  => <al@x.example>: delivered in Al's",
+        "  => <Alice+tag@x.example>: delivered in Alice's",
+        "  => <al.ice@x.example>: delivered in Al Ice's",
+        "  => <alice@y.example>: delivered in Another's",
+    ]
 
 
 def test_of_two_redirects_of_one_message_id_each_has_its_own(tmp_path: Path) -> None:
