@@ -4,11 +4,12 @@ The inbound filter counts, in a file of its own:
 
     {"clients": {"gateway": 41, "other": 0}, "only": "172.18.0.1", "since": 1764041367}
 
-gateway: messages from the container's default gateways, other: from anywhere else; the
-container's own (local, 127.0.0.1, ::1) count as neither, nor do connections without a message:
-health checks and this doctor make those. only: the one address that all of them
-came from, null as soon as there were two. since: when the count began, Unix time. It must not know
-who writes it: the writer reads the mail of strangers, so nothing in the file is trusted.
+gateway: messages from where anyone may appear, which are the default gateways and the container's
+own addresses (HostFacts.shared); other: from anywhere else; what comes by loopback (local,
+127.0.0.1, ::1) counts as neither, nor do connections without a message: health checks and this
+doctor make those. only: the one address that all of them came from, null as soon as there were
+two. since: when the count began, Unix time. It must not know who writes it: the writer reads the
+mail of strangers, so nothing in the file is trusted.
 """
 
 from __future__ import annotations
@@ -89,7 +90,11 @@ def check_clients(path: Path) -> Finding:
     if total < _ENOUGH:
         return skipped("clients", None, f"{counted(total, 'message')} so far: too few to tell")
     if clients.gateway and not clients.other:
-        where = f"the gateway {clients.only}" if clients.only else "gateways"
+        where = (
+            f"{clients.only}, a gateway or the container's own address"
+            if clients.only
+            else "gateways or the container's own addresses"
+        )
         return _finding(
             "fail",
             f"all {total} messages so far came from {where}: a NAT hides who sends",
@@ -105,8 +110,8 @@ def check_clients(path: Path) -> Finding:
     if clients.gateway > _MANY * total:
         return _finding(
             "warn",
-            f"{clients.gateway} of {total} messages so far came from a gateway: a NAT hides "
-            "some of those who send, perhaps those with IPv6",
+            f"{clients.gateway} of {total} messages so far came from a gateway or the container's "
+            "own address: a NAT hides some of those who send, perhaps those with IPv6",
             cure,
         )
     return _finding("ok", f"{total} messages so far came from several addresses")

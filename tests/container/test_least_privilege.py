@@ -401,6 +401,14 @@ class TestNameServers:
         # All but Dovecot, which gives its processes an environment of its own, and who looks.
         assert int(numbers[1]) >= 12, numbers
 
+    @pytest.mark.parametrize("program", ["-m filters.inbound", FILTER[0]])
+    def test_a_filter_does_and_has_no_other_library(self, server: Signpost, program: str) -> None:
+        pattern = f"^/opt/signpost/bin/python {program}"
+        (number,) = server.exec("pgrep", "-f", pattern).split()
+        maps = server.processes("cat", f"/proc/{number}/maps").decode()
+        loaded = set(re.findall(r"/usr/local/libexec/(\S+)", maps))
+        assert loaded == {"resolv_conf.so"}
+
 
 HOG = "held = []\nwhile True: held.append(bytearray(b'x' * 10_000_000))"
 CROWD = "for each in $(seq 200); do sleep 1 & done; wait"

@@ -1,4 +1,4 @@
-"""The short form of `make soak`: every fault once, while mail goes by every way."""
+"""The short form of `make soak`: every fault once, while mail goes by every route."""
 
 from __future__ import annotations
 

@@ -82,6 +82,40 @@ class TestRelease:
         (when,) = WORKFLOW[True]["schedule"]
         assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", when["cron"])
 
+    @pytest.mark.parametrize(
+        ("tags", "pushed", "names"),
+        [
+            ("v1.2.3", None, "1.2.3 1.2 latest"),
+            ("v1.9.0 v1.10.0", None, "1.10.0 1.10 latest"),
+            ("v2.0.0-rc1 v2.0.0 vnext", None, "2.0.0 2.0 latest"),
+            ("v2.0.0-rc1", None, None),
+            ("", None, None),
+            ("v1.2.3 v1.2.4 v2.0.0", "v2.0.0", "2.0.0 2.0 latest"),
+            ("v1.2.3 v1.2.4 v2.0.0", "v1.2.4", "1.2.4 1.2"),
+            ("v1.2.3 v1.2.4 v2.0.0", "v1.2.3", "1.2.3"),
+            ("v1.2.3 v2.0.0-rc1", "v2.0.0-rc1", None),
+        ],
+    )
+    def test_which_names_a_version_gets(
+        self, tags: str, pushed: str | None, names: str | None, tmp_path: Path
+    ) -> None:
+        steps = WORKFLOW["jobs"]["inputs"]["steps"]
+        (script,) = [each["run"] for each in steps if each.get("id") == "version"]
+        who = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+        repository = ("git", "-C", str(tmp_path), *who)
+        run(*repository, "init", "--quiet")
+        run(*repository, "commit", "--quiet", "--allow-empty", "--message=x")
+        for tag in tags.split():
+            run(*repository, "tag", tag)
+        output = tmp_path / "output"
+        given = (f"GITHUB_OUTPUT={output}", f"GITHUB_REF_NAME={pushed or 'main'}")
+        kind = f"GITHUB_REF_TYPE={'tag' if pushed else 'branch'}"
+        # As GitHub runs it.
+        done = attempt("env", "-C", str(tmp_path), *given, kind, "bash", "-e", "-c", script)
+        printed = output.read_text() if output.exists() else ""
+        found = dict(line.split("=", 1) for line in printed.splitlines())
+        assert (done.returncode == 0, found.get("names")) == (names is not None, names)
+
     def test_every_stage_is_on_the_base_that_they_name(self) -> None:
         stages = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
         assert stages[0] == "${BASE}${BASE_DIGEST:+@${BASE_DIGEST}}"

@@ -62,3 +62,6 @@ def test_the_library_has_the_same_names() -> None:
     text = Path("entrypoint/smtpd/resolv_conf.c").read_text()
     assert f'#define OURS "{resolv_conf.OURS}"' in text
     assert f'#define THE_ENGINES "{resolv_conf.RESOLV_CONF}"' in text
+    (library,) = resolv_conf.preloaded(Path("/")).values()
+    header = Path("entrypoint/smtpd/in_smtpd.h").read_text()
+    assert f'#define FOR_EVERY_PROGRAM "{library}"' in header

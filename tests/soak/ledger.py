@@ -26,7 +26,7 @@ class Entry:
     """
 
     number: int
-    way: str
+    route: str
     places: frozenset[str]
     refused: bool = False
     onward: float = 0.0
@@ -83,22 +83,22 @@ FAULTS = (
 
 
 class Tally:
-    """How many numbers of each way have which fate. wrong: which, and what was found of them."""
+    """How many numbers of each route have which fate. wrong: which, and what was found of them."""
 
     def __init__(self) -> None:
         self.counts: dict[str, dict[str, int]] = {}
         self.wrong: dict[str, list[str]] = {name: [] for name in FAULTS}
         self.gone: set[int] = set()  # numbers of which there is nothing
 
-    def add(self, way: str, fate: str, what: str = "") -> None:
+    def add(self, route: str, fate: str, what: str = "") -> None:
         """One more."""
-        row = self.counts.setdefault(way, dict.fromkeys(COLUMNS, 0))
+        row = self.counts.setdefault(route, dict.fromkeys(COLUMNS, 0))
         row[fate] += 1
         if fate in self.wrong:
             self.wrong[fate].append(what)
 
     def total(self, fate: str) -> int:
-        """Of all ways."""
+        """Of all routes."""
         return sum(row[fate] for row in self.counts.values())
 
 
@@ -111,11 +111,11 @@ class Ledger:
         self._accepted = 0
 
     def open(
-        self, way: str, places: Iterable[str], *, refused: bool = False, onward: float = 0.0
+        self, route: str, places: Iterable[str], *, refused: bool = False, onward: float = 0.0
     ) -> Entry:
         """A new number."""
         with self._lock:
-            entry = Entry(len(self.entries) + 1, way, frozenset(places), refused, onward)
+            entry = Entry(len(self.entries) + 1, route, frozenset(places), refused, onward)
             self.entries[entry.number] = entry
             return entry
 
@@ -158,28 +158,28 @@ class Ledger:
 
 def _judge(entry: Entry, found: list[Found], cuts: Sequence[Interval], tally: Tally) -> None:
     what = f"{entry}: {found}"
-    tally.add(entry.way, "numbered")
+    tally.add(entry.route, "numbered")
     if entry.accepted is not None:
-        tally.add(entry.way, "accepted")
+        tally.add(entry.route, "accepted")
     copies = [each for each in found if each.kind == "message" and each.place in entry.places]
     bounces = [each for each in found if each.kind == "bounce"]
     waits = any(each.kind == "queued" for each in found)
     if copies:
-        tally.add(entry.way, "delivered")
+        tally.add(entry.route, "delivered")
     elif bounces:
-        tally.add(entry.way, "bounced")
+        tally.add(entry.route, "bounced")
     elif waits:
-        tally.add(entry.way, "queued", what)
+        tally.add(entry.route, "queued", what)
     elif entry.accepted is not None:
         tally.gone.add(entry.number)
-        tally.add(entry.way, "lost", what)
+        tally.add(entry.route, "lost", what)
     if any(not each.whole for each in found if each.kind in ("message", "rejected")):
-        tally.add(entry.way, "in part", what)
+        tally.add(entry.route, "in part", what)
     stray = [each for each in found if each.kind in ("message", "unknown") and each not in copies]
     if stray or (entry.refused and copies):
-        tally.add(entry.way, "misplaced", what)
+        tally.add(entry.route, "misplaced", what)
     if bounces and not entry.refused and all(each.kind != "rejected" for each in found):
-        tally.add(entry.way, "bounced without cause", what)
+        tally.add(entry.route, "bounced without cause", what)
     _count_doubles(entry, [*copies, *bounces], cuts, tally, what)
 
 
@@ -191,10 +191,10 @@ def _count_doubles(
     more = len(ends) - one
     if more <= 0:
         if len(ends) > 1:
-            tally.add(entry.way, "doubled where SMTP cannot know")
+            tally.add(entry.route, "doubled where SMTP cannot know")
         return
     moments = sorted(each.at for each in ends)[:-1] if one else [each.at for each in ends]
     cut = sum(any(each.has(moment, entry.onward) for each in cuts) for moment in moments)
     known = more <= cut and one > 0
     fate = "doubled where SMTP cannot know" if known else "doubled otherwise"
-    tally.add(entry.way, fate, what)
+    tally.add(entry.route, fate, what)

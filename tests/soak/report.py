@@ -12,7 +12,7 @@ from .ledger import Interval, Tally
 @dataclass
 class Event:
     """A fault as it was. recovery: seconds from its end until a message that was accepted after it
-    is where it belongs; None where that was not seen. seen: what clients were told, how often.
+    is where it belongs; None where that was not seen. seen: what clients were answered, how often.
     """
 
     fault: Fault
@@ -40,7 +40,7 @@ class Report:
     backups: list[tuple[bool, int, set[int], str]]
     drained: float
     log_lines: int
-    log_oddities: list[str]
+    odd_lines: list[str]
     traced: bool
     healthy: bool
 
@@ -64,9 +64,9 @@ class Report:
             for each in self.events
             if each.what.startswith("failed")
         ]
-        found += [f"in the log: {line}" for line in self.log_oddities]
-        if wrong := self.logins["told that the password is wrong"]:
-            found.append(f"{wrong} logins with the right password were told that it is wrong")
+        found += [f"in the log: {line}" for line in self.odd_lines]
+        if wrong := self.logins["refused as wrong"]:
+            found.append(f"{wrong} logins with the right password were refused as wrong")
         if self.unaccepted:
             found.append(f"{self.unaccepted} messages were never accepted")
         if self.left_out:

@@ -14,9 +14,9 @@ from ..container.harness.world import World
 from .faults import Fault, schedule
 from .ledger import Interval, Ledger, Tally
 from .report import Event, Report
+from .routes import INBOUND, OUTBOUND, PROBE, SECRET, USERS, task, tasks
 from .scene import Scene
 from .senders import Senders
-from .ways import INBOUND, OUTBOUND, PROBE, SECRET, USERS, task, tasks
 from .witness import Health, Logins, Watch
 
 # How long anything is waited for that has to be over soon.
@@ -25,7 +25,7 @@ DRAINS_WITHIN = 300.0
 ACCEPTED_WITHIN = 60.0
 # How long a fault lasts at most in a short run.
 BRIEFLY = 1.0
-# After a cut, what was under way comes to its end: an answer that nobody waits for any more.
+# After a cut, what was being handed over is completed: its answer is one that nobody waits for.
 AFTERMATH = 5.0
 # Until smtpd has noted that the next hop has a message, on a machine with much else to do.
 NOTED_WITHIN = 3.0
@@ -69,7 +69,7 @@ class Run:
             errors = [each.error for each in watches if each.error] + senders.errors
             for error in errors:
                 raise error
-            lines, oddities, ends = self._log()
+            lines, odd_lines, ends = self._log()
             tally = self._compare(ends)
             for event in self._events:
                 end = event.interval.end + (event.recovery or 0.0)
@@ -89,7 +89,7 @@ class Run:
                 scene.backups,
                 drained,
                 lines,
-                oddities,
+                odd_lines,
                 self._traced(),
                 scene.server.attempt("signpost", "health").returncode == 0,
             )
@@ -198,7 +198,7 @@ class Run:
         number = max(
             entry.number
             for entry in self.ledger.entries.values()
-            if entry.accepted is not None and entry.way == INBOUND.name
+            if entry.accepted is not None and entry.route == INBOUND.name
         )
         done = self._scene.server.attempt(
             "signpost", "trace", f"<{number}.{self._scene.run}@soak.invalid>"

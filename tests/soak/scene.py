@@ -21,7 +21,7 @@ from ..container.harness.small_disk import SmallDisk
 from ..container.harness.world import World
 from ..entrypoint.certificates import Authority
 from .ledger import Found, Ledger
-from .ways import ACCOUNTS, ALIASES, APPENDED, DOMAIN, FILED, FILING, SCRIPTS, SECRET, USERS, ZONE
+from .routes import ACCOUNTS, ALIASES, APPENDED, DOMAIN, FILED, FILING, SCRIPTS, SECRET, USERS, ZONE
 
 HOST = f"mail.{DOMAIN}"
 PLACE = 150

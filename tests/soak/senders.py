@@ -14,8 +14,8 @@ from collections.abc import Iterable
 
 from .ledger import Ledger
 from .numbered import compose
+from .routes import Protocol, Task
 from .sessions import CONNECTING, FAILURES, PATIENCE, NoAnswerError, Session, connect
-from .ways import Protocol, Task
 
 LONGEST_PAUSE = 3.0
 PER_SESSION = 60

@@ -8,7 +8,7 @@ import smtplib
 from typing import Protocol as Shape
 
 from ..container.harness.imap import any_certificate
-from .ways import APPENDED, SECRET, Protocol, Task
+from .routes import APPENDED, SECRET, Protocol, Task
 
 # An answer to the data is waited for so long; RFC 5321 4.5.3.2.6 asks for ten minutes, after which
 # a soak would be over.

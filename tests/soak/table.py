@@ -23,7 +23,7 @@ def markdown(report: Report) -> str:
         [
             *_heading(report),
             "",
-            *_rows(("Way", *COLUMNS), _fates(report)),
+            *_rows(("Route", *COLUMNS), _fates(report)),
             "",
             *_rows(("Beside it", ""), _beside(report)),
             "",
@@ -55,8 +55,8 @@ def _heading(report: Report) -> list[str]:
 
 
 def _fates(report: Report) -> Iterable[Sequence[object]]:
-    for way, row in sorted(report.tally.counts.items()):
-        yield (way, *(f"{row[name]:,}" for name in COLUMNS))
+    for route, row in sorted(report.tally.counts.items()):
+        yield (route, *(f"{row[name]:,}" for name in COLUMNS))
     yield ("**all**", *(f"**{report.tally.total(name):,}**" for name in COLUMNS))
 
 

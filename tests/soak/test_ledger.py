@@ -17,7 +17,7 @@ RUN = "soak1"
 
 
 def entry(ledger: Ledger, *, accepted: float | None = 50.0, refused: bool = False) -> Entry:
-    made = ledger.open("way", {HERE}, refused=refused)
+    made = ledger.open("route", {HERE}, refused=refused)
     if accepted is not None:
         ledger.accept(made, accepted)
     return made
@@ -111,7 +111,7 @@ def test_a_copy_that_goes_on_arrives_later_than_the_cut() -> None:
     found = [copy(125.0), copy(300.0)]
     for onward, fate in ((0.0, "doubled otherwise"), (30.0, "doubled where SMTP cannot know")):
         ledger = Ledger()
-        ledger.accept(ledger.open("way", {HERE}, onward=onward), 50.0)
+        ledger.accept(ledger.open("route", {HERE}, onward=onward), 50.0)
         assert fates(ledger.compare(found, [CUT])) == {"delivered", fate}
 
 

@@ -98,7 +98,7 @@ class Logins:
             session.logout()
         except (OSError, imaplib.IMAP4.error) as error:
             wrong = "AUTHENTICATIONFAILED" in str(error)
-            self.outcomes["told that the password is wrong" if wrong else "try again"] += 1
+            self.outcomes["refused as wrong" if wrong else "try again"] += 1
         finally:
             with contextlib.suppress(OSError):
                 session.shutdown()

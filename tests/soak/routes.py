@@ -1,4 +1,4 @@
-"""The ways that mail takes through the server: who sends, how, to whom, and where it arrives."""
+"""The routes that mail takes through the server: who sends, how, to whom, and where it arrives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCRIPTS = {
 
 
 @dataclass(frozen=True)
-class Way:
+class Route:
     """share: of a hundred messages. refused: the outside does not know the recipient."""
 
     name: str
@@ -37,20 +37,20 @@ class Way:
     refused: bool = False
 
 
-WAYS = (
-    Way("25, into a mailbox", 26, "smtp", "", "{}/INBOX"),
-    Way("25, filed by Sieve", 10, "smtp", FILING, f"{FILING}/{FILED}"),
-    Way("25, redirected by Sieve", 10, "smtp", SENDING_ON, PERSON),
-    Way("25, forwarded by an alias", 13, "smtp", f"away@{DOMAIN}", PERSON),
-    Way("25, forwarded, refused outside", 3, "smtp", f"gone@{DOMAIN}", REFUSED, refused=True),
-    Way("465, to the outside", 13, "submissions", PERSON, PERSON),
-    Way("465, to the outside, refused there", 3, "submissions", REFUSED, REFUSED, refused=True),
-    Way("587, to the outside", 6, "submission", PERSON, PERSON),
-    Way("587, to a mailbox here", 6, "submission", "", "{}/INBOX"),
-    Way("IMAP APPEND", 10, "imap", "", f"{{}}/{APPENDED}"),
+ROUTES = (
+    Route("25, into a mailbox", 26, "smtp", "", "{}/INBOX"),
+    Route("25, filed by Sieve", 10, "smtp", FILING, f"{FILING}/{FILED}"),
+    Route("25, redirected by Sieve", 10, "smtp", SENDING_ON, PERSON),
+    Route("25, forwarded by an alias", 13, "smtp", f"away@{DOMAIN}", PERSON),
+    Route("25, forwarded, refused outside", 3, "smtp", f"gone@{DOMAIN}", REFUSED, refused=True),
+    Route("465, to the outside", 13, "submissions", PERSON, PERSON),
+    Route("465, to the outside, refused there", 3, "submissions", REFUSED, REFUSED, refused=True),
+    Route("587, to the outside", 6, "submission", PERSON, PERSON),
+    Route("587, to a mailbox here", 6, "submission", "", "{}/INBOX"),
+    Route("IMAP APPEND", 10, "imap", "", f"{{}}/{APPENDED}"),
 )
-INBOUND = Way("25, into a mailbox", 0, "smtp", PROBE, f"{PROBE}/INBOX")
-OUTBOUND = next(way for way in WAYS if way.recipient.startswith("away"))
+INBOUND = Route("25, into a mailbox", 0, "smtp", PROBE, f"{PROBE}/INBOX")
+OUTBOUND = next(route for route in ROUTES if route.recipient.startswith("away"))
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,21 @@ class Task:
     recipient: str
 
 
-def task(ledger: Ledger, way: Way, chosen: Random) -> Task:
-    """The next number, by this way."""
-    recipient = way.recipient or chosen.choice(USERS)
-    sender = SENDER if way.protocol == "smtp" else chosen.choice(USERS)
-    places = {way.place.format(recipient)}
+def task(ledger: Ledger, route: Route, chosen: Random) -> Task:
+    """The next number, by this route."""
+    recipient = route.recipient or chosen.choice(USERS)
+    sender = SENDER if route.protocol == "smtp" else chosen.choice(USERS)
+    places = {route.place.format(recipient)}
     if recipient == SENDING_ON:
         # What a redirect cannot hand over is stored with who wrote the script.
         places.add(f"{SENDING_ON}/INBOX")
     # A script's copy is handed to the queue, and leaves from there.
     onward = ONWARD if recipient == SENDING_ON else 0.0
-    entry = ledger.open(way.name, places, refused=way.refused, onward=onward)
-    return Task(entry, way.protocol, sender, recipient)
+    entry = ledger.open(route.name, places, refused=route.refused, onward=onward)
+    return Task(entry, route.protocol, sender, recipient)
 
 
 def tasks(ledger: Ledger, count: int, chosen: Random) -> list[Task]:
-    """So many numbers, the ways mixed."""
-    ways = chosen.choices(WAYS, [way.share for way in WAYS], k=count)
-    return [task(ledger, way, chosen) for way in ways]
+    """So many numbers, the routes mixed."""
+    routes = chosen.choices(ROUTES, [route.share for route in ROUTES], k=count)
+    return [task(ledger, route, chosen) for route in routes]
