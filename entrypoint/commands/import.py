@@ -192,8 +192,7 @@ def _password(path: Path | None, source: OldMailbox) -> str:
 def _ask_our_name_servers() -> None:
     """The resolver asks DNS_SERVERS only by a library that is there from a process's start."""
     wanted = preloaded()
-    # By the environment, not by what is loaded: where it cannot be, this would go on for ever.
-    if wanted and os.environ.get("LD_PRELOAD") != wanted["LD_PRELOAD"]:
+    if wanted and wanted["LD_PRELOAD"] not in Path("/proc/self/maps").read_text("utf-8"):
         sys.stdout.flush()
         os.execve(sys.argv[0], sys.argv, {"PATH": PATH, "LANG": "C.UTF-8", **wanted})  # noqa: S606
 

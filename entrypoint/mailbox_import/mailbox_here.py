@@ -174,8 +174,11 @@ class MailboxHere:
                 typ, data = client.multiappend(folder, given)
             except imaplib.IMAP4.abort:
                 raise
-            except imaplib.IMAP4.error as error:  # BAD
-                raise NotTakenError(self._explained(str(error))) from None
+            except imaplib.IMAP4.error as error:
+                # After BAD Dovecot reads the messages behind it as commands: no more of them.
+                reason = self._explained(str(error))
+                self.close()
+                raise NotTakenError(reason) from None
             if typ != "OK":
                 said = b" ".join(filter(None, data)).decode("utf-8", "replace")
                 raise NotTakenError(self._explained(said), full="[OVERQUOTA]" in said)

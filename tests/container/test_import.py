@@ -380,7 +380,7 @@ def test_an_account_that_is_removed_meanwhile_is_no_success(server: Signpost, ol
     gone = "gone@example.org"
     server.exec("signpost", "account", "add", gone, stdin=b"gone-secret\n")
     with mailbox(old.v4, ("gone", PASSWORD)) as there:
-        append(there, "INBOX", *letters(220, size=2000))
+        append(there, "INBOX", *letters(600, size=2000))
     home = "/data/mail/example.org/gone"
     given = ("sh", "-c", KILL, "sh", f"{home}/Maildir", "1", "impor[t]")
     with ThreadPoolExecutor(1) as pool:
@@ -392,7 +392,7 @@ def test_an_account_that_is_removed_meanwhile_is_no_success(server: Signpost, ol
             server.exec(*given, "CONT", user="vmail")
     done = importing.result()
     assert done.returncode == 1, done
-    assert b"\n220 messages brought" in done.stdout
+    assert b"\n600 messages brought" in done.stdout
     assert f"if it was removed meanwhile, its mail stays in {home}" in done.stderr.decode()
 
 

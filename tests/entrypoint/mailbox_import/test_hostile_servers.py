@@ -189,8 +189,8 @@ def test_many_that_are_empty_are_named_and_the_others_come(tmp_path: Path) -> No
 def test_a_date_or_keyword_that_cannot_be_here_is_left_out_and_the_message_comes(
     tmp_path: Path,
 ) -> None:
-    dates = (b" 1-Jan-0999 00:00:00 +0000", b"01-Jan-2020 00:00:00 +9959", b"x", b"")
-    dates += (b" 1-Jan-2020 00:00:00 +0130",)
+    dates = [b" 1-Jan-0999 00:00:00 +0000", b"01-Jan-2020 00:00:00 +9959", b"x", b""]
+    dates.append(b" 1-Jan-2020 00:00:00 +0130")
 
     def odd(_server: HostileServer, line: bytes, answer: bytes) -> bytes | None:
         if b" FETCH 1" not in line:

@@ -33,7 +33,7 @@ for line in read:
 
 
 @pytest.mark.parametrize("answer", ["BAD Invalid internal date.", "NO [LIMIT] too large"])
-def test_a_message_that_it_refuses_leaves_the_program_usable(tmp_path: Path, answer: str) -> None:
+def test_a_message_that_it_refuses_is_not_taken(tmp_path: Path, answer: str) -> None:
     program = tmp_path / "imap"
     program.write_text(PROGRAM.format(python=sys.executable, answer=answer))
     program.chmod(0o755)
@@ -43,6 +43,10 @@ def test_a_message_that_it_refuses_leaves_the_program_usable(tmp_path: Path, ans
         for _ in range(2):
             with pytest.raises(NotTakenError, match=r"Invalid internal date|too large"):
                 here.store("INBOX", [NewMessage(b"x\r\n", (), None)] * 2)
+            if answer.startswith("BAD"):
+                with pytest.raises(HereLostError, match="does not run"):
+                    here.position("INBOX")
+                here.open()
     finally:
         here.close()
 
