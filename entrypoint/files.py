@@ -150,8 +150,11 @@ def _be_seen_to_change(new: Path, old: Path) -> None:
             os.utime(new, (before + 1, before + 1))
 
 
-def _sync(folder: Path) -> None:
-    """Make the names in a folder outlast a loss of power: a file's own fsync does not."""
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder outlast a loss of power: a file's own fsync does not.
+
+    Raises OSError.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -187,7 +190,7 @@ def _replace(path: Path, content: bytes, owner: str, group: str, mode: int) -> N
         shutil.chown(temporary, owner, group)
         _be_seen_to_change(temporary, path)
         temporary.replace(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

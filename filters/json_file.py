@@ -40,20 +40,21 @@ def read_state(path: Path, build: Callable[[Any], Content]) -> Content | None:
         return None
 
 
-def write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object, mode: int = 0o600) -> None:
     """Replace the file. Raises OSError with its path; what was there stays then."""
     try:
-        _replace(path, content)
+        _replace(path, content, mode)
     except OSError as error:
         # The error of a write names no file, and one of the temporary file another each time.
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _replace(path: Path, content: object) -> None:
+def _replace(path: Path, content: object, mode: int) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
             json.dump(content, file, indent=1, sort_keys=True)
+            os.fchmod(handle, mode)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -11,15 +11,15 @@ reads it.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import time
 from bisect import bisect_left
 from collections.abc import Callable
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
+from filters.json_file import write_json
 from filters.smtpd import FilterServer
 from filters.write_behind import WriteBehind
 
@@ -45,12 +45,13 @@ class Statistics:
         resolver: CountingResolver | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._path, self._resolver = path, resolver
+        self._resolver = resolver
         self._started = clock()
         self._numbers = [0] * (len(BOUNDS) + 1)
         self._total = 0.0
         self._changed = True  # what an earlier filter wrote is over
-        self._writing: WriteBehind[str] = WriteBehind(path, self._snapshot, self._write)
+        # The folder says who may read it.
+        self._writing = WriteBehind(path, self._snapshot, partial(write_json, path, mode=0o644))
 
     def follow(self, server: FilterServer) -> None:
         """Have every message of the server counted, and the file made anew before there is one."""
@@ -68,27 +69,18 @@ class Statistics:
         """Write what is not written yet."""
         self._writing.finish()
 
-    def _snapshot(self) -> str | None:
+    def _snapshot(self) -> object | None:
         if not self._changed:
             return None
         self._changed = False
         *sums, count = accumulate(self._numbers)
-        found = {
+        return {
             "started": self._started,
             "count": count,
             "total": self._total,
             "seconds": list(zip(BOUNDS, sums, strict=True)),
             "dns": None if self._resolver is None else self._resolver.counts,
         }
-        return json.dumps(found)
-
-    def _write(self, content: str) -> None:
-        new = self._path.with_name(f".{self._path.name}")
-        # The folder says who may read it.
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(content)
-        new.replace(self._path)
 
 
 def add_statistics_option(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from entrypoint.backup.layout import Volumes
 from entrypoint.config.problems import VolumeError
-from entrypoint.files import naming
+from entrypoint.files import naming, sync_folder
 
 MARK = "RESTORE"
 _UNFINISHED, _WRITTEN = b"unfinished\n", b"written\n"
@@ -126,7 +126,7 @@ def finish(volumes: Volumes) -> None:
     _set_mark(volumes.data, _WRITTEN)
     for path in (volumes.spool, volumes.data):
         (path / MARK).unlink(missing_ok=True)
-        _sync(path)
+        sync_folder(path)
 
 
 def _both(volumes: Volumes) -> tuple[Path, Path]:
@@ -159,12 +159,4 @@ def _set_mark(path: Path, text: bytes) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path)

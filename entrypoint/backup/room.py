@@ -5,7 +5,6 @@ It must not know what is in the files.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ from entrypoint.backup.layout import Volumes
 from entrypoint.backup.tar_stream import ArchiveError, MemberHead
 from entrypoint.disks import MAKE_ROOM, size
 from entrypoint.text import counted
+from filters.disk_room import room_of
 
 _BLOCK = 4096  # bytes, of which each file takes whole ones
 
@@ -38,19 +38,18 @@ class NeededRoom:
         for name, path in places.items():
             by_disk.setdefault(path.stat().st_dev, []).append(name)
         for names in by_disk.values():
-            found = os.statvfs(places[names[0]])
-            free, free_files = found.f_bavail * found.f_frsize, found.f_favail
+            room = room_of(places[names[0]])
             wanted = sum(self.size[name] for name in names)
             files = sum(self.files[name] for name in names)
             where = " and ".join(str(places[name]) for name in names)
-            if wanted > free:
+            if wanted > room.free:
                 raise ArchiveError(
-                    f"it needs {size(wanted)}, and the disk of {where} has {size(free)} free; "
+                    f"it needs {size(wanted)}, and the disk of {where} has {size(room.free)} free; "
                     f"{MAKE_ROOM}"
                 )
             # Some file systems count none.
-            if found.f_files and files > free_files:
+            if room.inodes and files > room.free_inodes:
                 raise ArchiveError(
                     f"it has {counted(files, 'file')}, and the disk of {where} has "
-                    f"{free_files} inodes free; {MAKE_ROOM}"
+                    f"{room.free_inodes} inodes free; {MAKE_ROOM}"
                 )

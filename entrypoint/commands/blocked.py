@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from typing import NoReturn
 
 import click
 
+from entrypoint import login_guard
 from entrypoint.disks import explained
-from entrypoint.files import acting_as
-from entrypoint.paths import GUARD_SOCKET
 from entrypoint.text import printable
 from filters.login_name import login_name
 
-_LARGEST = 64 * 1024**2  # bytes
+_SECONDS = 5.0
 
 
 @click.group(invoke_without_command=True)
@@ -56,17 +54,14 @@ def lift(what: str) -> None:
 
 def _ask(*question: str) -> object:
     try:
-        # The folder is that of the user whose program answers.
-        with acting_as("logins"), socket.socket(socket.AF_UNIX) as link:
-            link.settimeout(5.0)
-            link.connect(str(GUARD_SOCKET))
-            link.sendall(json.dumps(question).encode() + b"\n")
-            with link.makefile("rb") as answers:
-                return json.loads(answers.readline(_LARGEST))
+        return login_guard.ask(*question, seconds=_SECONDS)
     except (FileNotFoundError, ConnectionRefusedError):
         _fail("the server does not run in this container; start it with `docker compose up`")
     except TimeoutError:
-        _fail("the checker of logins does not answer within 5 s; `signpost health` says more")
+        _fail(
+            f"the checker of logins does not answer within {_SECONDS:g} s; "
+            "`signpost health` says more"
+        )
     except OSError as error:
         _fail(f"the checker of logins cannot be asked: {explained(error)}")
     except ValueError:

@@ -5,26 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from entrypoint import smtpctl
+from entrypoint import login_guard, smtpctl
 from entrypoint.disks import VMAIL
 from entrypoint.files import acting_as
 from entrypoint.metrics import words
 from entrypoint.metrics.folder import publish, write_names
 from entrypoint.metrics.observations import MAILBOXES, STATE, MailboxTotals, State
-from entrypoint.paths import DATA, GUARD_SOCKET, RUN, SPOOL
+from entrypoint.paths import DATA, RUN, SPOOL
 from entrypoint.smtpctl import QueuedEnvelope
+from filters.disk_room import room_of
 from filters.watched_file import Stamp, file_stamp
 
 _QUEUE_SECONDS = 10.0
 _GUARD_SECONDS = 2.0
-_LARGEST_LIST = 64 * 1024**2  # bytes
 _AGENTS = {"mda": "local", "mta": "relay", "bounce": "bounce"}
 _VOLUMES = {"data": DATA, "queue": SPOOL}
 _CERTIFICATE = RUN / "tls/cert.pem"
@@ -41,13 +40,14 @@ def look_at_state(before: Certificate = (None, None)) -> Certificate:
     write_names()
     certificate = _certificate(before)
     envelopes, oldest = _queue(time.time())
+    rooms = {name: room_of(path) for name, path in _VOLUMES.items()}
     state = State(
         at=time.time(),
         envelopes=envelopes,
         oldest=oldest,
         certificate=certificate[1],
         blocks=_blocks(),
-        disks={name: _room(path) for name, path in _VOLUMES.items()},
+        disks={name: (room.free, room.size) for name, room in rooms.items()},
     )
     publish(STATE, json.dumps(asdict(state)) + "\n")
     return certificate
@@ -157,19 +157,8 @@ def _certificate(before: Certificate) -> Certificate:
 def _blocks() -> dict[str, int] | None:
     """How many blocks are in force; None where nobody says so."""
     try:
-        # The folder is that of the user whose program answers.
-        with acting_as("logins"), socket.socket(socket.AF_UNIX) as link:
-            link.settimeout(_GUARD_SECONDS)
-            link.connect(str(GUARD_SOCKET))
-            link.sendall(b'["list"]\n')
-            with link.makefile("rb") as answers:
-                rows = json.loads(answers.readline(_LARGEST_LIST))
+        rows = login_guard.ask("list", seconds=_GUARD_SECONDS)
         scopes = Counter("login" if login else "client" for _, login, _, _ in rows)
     except (OSError, ValueError, TypeError):
         return None
     return {"client": scopes["client"], "login": scopes["login"]}
-
-
-def _room(path: Path) -> tuple[int, int]:
-    found = os.statvfs(path)
-    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize

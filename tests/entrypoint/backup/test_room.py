@@ -14,6 +14,7 @@ from entrypoint.backup.layout import Volumes
 from entrypoint.backup.restore import checked
 from entrypoint.backup.room import NeededRoom
 from entrypoint.backup.tar_stream import ArchiveError, MemberHead
+from filters.disk_room import Room
 
 from .volumes import ENVELOPE, ENVELOPE_TEXT, MAILDIR, MESSAGE, archive, empty
 
@@ -32,8 +33,8 @@ def volumes(tmp_path: Path) -> Volumes:
 
 def disk(monkeypatch: pytest.MonkeyPatch, free: int, files: int, inodes: int = 100) -> None:
     """Each has so many bytes and inodes free."""
-    found = SimpleNamespace(f_bavail=free // KIB, f_frsize=KIB, f_files=inodes, f_favail=files)
-    monkeypatch.setattr(room.os, "statvfs", lambda _: found)
+    found = Room(size=1 << 40, free=free, inodes=inodes, free_inodes=files)
+    monkeypatch.setattr(room, "room_of", lambda _: found)
 
 
 def two_disks(monkeypatch: pytest.MonkeyPatch) -> None:

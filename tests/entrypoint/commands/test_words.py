@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from entrypoint import login_guard
 from entrypoint.cli import COMMANDS, signpost
-from entrypoint.commands import blocked, keys
+from entrypoint.commands import keys
 from entrypoint.config.passwords import well_formed
 from entrypoint.dkim_keys.model import DomainKeys, Key, Observation
 from entrypoint.doctor.finding import Finding, Status, table
@@ -96,8 +98,9 @@ def test_verify_without_a_message(content: str, tmp_path: Path) -> None:
 def test_who_is_blocked_where_no_server_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocked, "GUARD_SOCKET", tmp_path / "socket")
-    monkeypatch.setattr(blocked, "acting_as", lambda _: nullcontext())
+    ask = partial(login_guard.ask, path=tmp_path / "socket")
+    monkeypatch.setattr(login_guard, "ask", ask)
+    monkeypatch.setattr(login_guard, "acting_as", lambda _: nullcontext())
     for line in ("blocked", "blocked list --json", "blocked lift all"):
         done = typed(line)
         assert (done.exit_code, done.stdout) == (1, "")
