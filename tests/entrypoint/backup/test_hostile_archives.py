@@ -302,6 +302,16 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("sign", ["\x0b", "\x85", "\u2028"])
+def test_a_damaged_file_is_named_whatever_the_names_before_it_hold(sign: str) -> None:
+    """Text has more ends of lines than one."""
+    before = member(f"data/{HOME}/sieve/a{sign}b.sieve", b"keep;")
+    data = archive([before, member("data/secrets/srs", b"world")])
+    assert refusal(data.replace(b"world", b"w0rld")) == (
+        "data/secrets/srs: damaged, its digest is another"
+    )
+
+
 def test_a_later_format_is_refused_with_the_version_that_reads_it() -> None:
     later = MANIFEST.model_copy(update={"format": 2, "version": "9.1\x1b"})
     said = refusal(b"".join(written(later, [GOOD])))
