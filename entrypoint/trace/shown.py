@@ -142,7 +142,7 @@ def _ends(msgid: str, events: list[LoggedEvent]) -> Iterator[str]:
         elif events:
             yield "it was not accepted, as far as this shows"
         else:
-            yield "nothing of it is there"
+            yield "no event of it was written down"
     for evpid, event in last.items():
         yield f"{_written_to(event)}: {_end(evpid, event, events)}"
 

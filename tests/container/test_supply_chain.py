@@ -29,7 +29,7 @@ LABELS = {
 
 
 def build(*options: str, **arguments: str) -> str:
-    """The image's number; the layers of the image under test are there already."""
+    """The image's number; the layers of the image under test are cached."""
     given = [f"--build-arg={name}={value}" for name, value in arguments.items()]
     return run("docker", "build", "--quiet", *options, *given, str(ROOT)).decode().strip()
 

@@ -1,4 +1,4 @@
-"""Without METRICS_PORT nothing of it is there; with it, who reads the log says so, and no more."""
+"""Without METRICS_PORT there is nothing of it; with it, who reads the log says so, and no more."""
 
 from __future__ import annotations
 

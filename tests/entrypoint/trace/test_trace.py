@@ -120,7 +120,7 @@ def test_the_rest_of_a_line_that_is_too_long_is_no_line() -> None:
     forged += "size=1 nrcpt=1 proto=ESMTP\n"
     begin = '{"time": "x", "message": "'
     text = begin + "x" * (_LONGEST - len(begin)) + forged
-    assert way_in(text, "aaaaaaaa") == ["message aaaaaaaa", "  => nothing of it is there"]
+    assert way_in(text, "aaaaaaaa") == ["message aaaaaaaa", "  => no event of it was written down"]
     assert "  accept  " in way_in(text + forged, "aaaaaaaa")[1]
 
 
