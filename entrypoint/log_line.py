@@ -43,11 +43,11 @@ def log_line(
     Control characters are escaped: a line is one event whoever wrote its text. fields: what the
     text says (entrypoint.log_fields), as further members of the object.
     """
-    stamp = _stamp(int(time.time() if now is None else now))
+    when = stamp(int(time.time() if now is None else now))
     if form == "json":
-        event = {"time": stamp, "level": level, "program": program, "message": message}
+        event = {"time": when, "level": level, "program": program, "message": message}
         return json_object({**event, **fields} if fields else event)
-    return f"{stamp} {level} {program}: {printable(message)}"
+    return f"{when} {level} {program}: {printable(message)}"
 
 
 def json_object(members: Mapping[str, str]) -> str:
@@ -56,6 +56,7 @@ def json_object(members: Mapping[str, str]) -> str:
     return f"{{{', '.join(written)}}}"
 
 
-@lru_cache(maxsize=1)
-def _stamp(second: int) -> str:
+@lru_cache(maxsize=2)  # the log and the journal are not always in the same second
+def stamp(second: int) -> str:
+    """A time as the log has it: `2026-11-25T03:29:27+0000`."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(second))

@@ -12,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from pathlib import Path
 
 from entrypoint.journal.files import (
@@ -24,7 +23,7 @@ from entrypoint.journal.files import (
     sweep,
 )
 from entrypoint.log_fields.of_line import fields_of
-from entrypoint.log_line import Event, json_object
+from entrypoint.log_line import Event, json_object, stamp
 
 _MOST_WAITING = 20_000  # lines, of about 300 bytes
 _TRIED_AGAIN_AFTER = 5.0  # seconds, where the disk takes nothing
@@ -35,6 +34,7 @@ _ENDS_WITHIN = 1.0
 # What comes meanwhile goes into one write: a message is eight lines, at a time of its own each.
 _GATHERED_FOR = 0.25  # seconds
 _AT_ONCE = 500  # lines of one write
+_ZONE = len("+0000")
 
 
 class JournalWriter:
@@ -178,14 +178,9 @@ class JournalWriter:
 
 
 def _line(when: float, program: str, found: dict[str, str], level: str) -> bytes:
-    begin, zone = _stamp(int(when))
+    second = stamp(int(when))
+    begin, zone = second[:-_ZONE], second[-_ZONE:]
     event = {"time": f"{begin}.{int(when * 1000) % 1000:03}{zone}", "program": program, **found}
     if level != "info":
         event["level"] = level
     return f"{json_object(event)}\n".encode("ascii")
-
-
-@lru_cache(maxsize=2)
-def _stamp(second: int) -> tuple[str, str]:
-    there = time.localtime(second)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", there), time.strftime("%z", there)

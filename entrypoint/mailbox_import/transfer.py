@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from entrypoint.mailbox_import.bounded_imap import LARGEST_MESSAGE
 from entrypoint.mailbox_import.folder_names import Planned
@@ -117,7 +118,7 @@ class Transfer:
             if plan.skipped:
                 continue
             try:
-                found = self._sessions.of_old(lambda plan=plan: self._old.messages(plan.old))  # type: ignore[misc]
+                found = self._sessions.of_old(partial(self._old.messages, plan.old))
             except RefusedError as error:
                 result.reasons.append(str(error))
                 unseen.add((self._old.source.key, plan.old.name))

@@ -8,6 +8,7 @@ import random
 import smtplib
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from .imap import mailbox
@@ -31,11 +32,8 @@ class Restless:
         self.accepted: dict[str, float] = {}
         self.moves = 0
         self.errors: list[BaseException] = []
-        self._threads = [threading.Thread(target=self._run, args=(each,)) for each in self._acts]
-
-    @property
-    def _acts(self) -> tuple[object, ...]:
-        return self._deliver, self._move
+        acts = self._deliver, self._move
+        self._threads = [threading.Thread(target=self._run, args=(each,)) for each in acts]
 
     def __enter__(self) -> Restless:
         for thread in self._threads:
@@ -54,9 +52,9 @@ class Restless:
         if error is None:
             assert not self.errors, self.errors
 
-    def _run(self, act: object) -> None:
+    def _run(self, act: Callable[[], None]) -> None:
         try:
-            act()  # type: ignore[operator]
+            act()
         except BaseException as error:
             self.errors.append(error)
 

@@ -46,6 +46,18 @@ class Mailbox:
         path.unlink()
         return copied
 
+    def moves(self, path: Path) -> Callable[[str], Callable[[], None]]:
+        """By folder, what moves the message there from wherever it is by then."""
+        at = [path]
+
+        def to(folder: str) -> Callable[[], None]:
+            def act() -> None:
+                at.append(self.move(at[-1], folder))
+
+            return act
+
+        return to
+
     def copy(self, path: Path, folder: str) -> Path:
         self._number += 1
         copied = self.top / folder / f"cur/{self._number}.M1P1.host:2,S"
@@ -108,13 +120,8 @@ def test_a_message_that_is_moved_at_any_time_is_taken(
     volumes: Volumes, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     box = Mailbox(volumes, ".A", ".B", ".C")
-    path = box.deliver(".C")
-
-    def move() -> None:
-        nonlocal path
-        path = box.move(path, ".A")
-
-    meanwhile(monkeypatch, mail_files, *(lambda: None,) * after, move)
+    move = box.moves(box.deliver(".C"))
+    meanwhile(monkeypatch, mail_files, *(lambda: None,) * after, move(".A"))
     found = backup(volumes)
     assert set(found) == {b"hello"}
 
@@ -124,14 +131,7 @@ def test_a_message_that_goes_against_us_again_and_again_is_taken(
 ) -> None:
     """Two folders: it is always in the one that was listed already."""
     box = Mailbox(volumes, ".A", ".B")
-    path = box.deliver(".B")
-
-    def move(folder: str) -> Callable[[], None]:
-        def act() -> None:
-            nonlocal path
-            path = box.move(path, folder)
-
-        return act
+    move = box.moves(box.deliver(".B"))
 
     def nothing() -> None:
         pass
@@ -148,15 +148,7 @@ def test_a_message_that_no_two_looks_can_see_is_taken(
 ) -> None:
     """Nothing is found then that would ask for another look; the folders have changed."""
     box = Mailbox(volumes, ".A", ".B")
-    path = box.deliver(".B")
-
-    def move(folder: str) -> Callable[[], None]:
-        def act() -> None:
-            nonlocal path
-            path = box.move(path, folder)
-
-        return act
-
+    move = box.moves(box.deliver(".B"))
     waits = (lambda: None,) * 3
     # When A's cur was listed, to A; when the inbox's was listed again, to the inbox.
     meanwhile(monkeypatch, mail_files, *waits, move(".A"), *waits, move(""), *waits)
