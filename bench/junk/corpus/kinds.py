@@ -36,7 +36,7 @@ KINDS = {
             "order": (3.0, 2.2),
             "pay": (0.5, 0.6),
             "calm": (0.4, 0.35),
-            "urgent": (0.08, 0.5),
+            "urgent": (0.04, 0.75),
             "action": (0.6, 1.1),
             "offer": (0.3, 0.25),
         },
@@ -51,7 +51,7 @@ KINDS = {
         {
             "news": (2.4, 0.9),
             "offer": (1.4, 2.2),
-            "urgent": (0.12, 0.5),
+            "urgent": (0.06, 0.75),
             "action": (1.3, 1.4),
             "calm": (0.1, 0.2),
         },
@@ -65,7 +65,7 @@ KINDS = {
         {
             "account": (1.8, 1.8),
             "calm": (1.0, 0.5),
-            "urgent": (0.25, 0.9),
+            "urgent": (0.125, 1.35),
             "action": (0.9, 1.1),
         },
         (0.6, 0.7),
@@ -79,7 +79,7 @@ KINDS = {
             "pay": (2.0, 1.8),
             "order": (0.9, 0.6),
             "attached": (0.6, 0.7),
-            "urgent": (0.12, 0.5),
+            "urgent": (0.06, 0.75),
             "action": (0.5, 0.8),
             "calm": (0.35, 0.25),
         },
@@ -91,7 +91,7 @@ KINDS = {
         "theme",
         4,
         2,
-        {"invite": (2.5, 2.2), "plan": (0.5, 0.4), "urgent": (0.04, 0.4), "action": (0.3, 0.9)},
+        {"invite": (2.5, 2.2), "plan": (0.5, 0.4), "urgent": (0.02, 0.6), "action": (0.3, 0.9)},
         (1, 1),
         (0.7, 0.5),
     ),
@@ -103,7 +103,7 @@ KINDS = {
         {
             "ship": (2.0, 2.0),
             "order": (0.7, 0.5),
-            "urgent": (0.08, 0.5),
+            "urgent": (0.04, 0.75),
             "action": (0.8, 1.1),
             "calm": (0.2, 0.15),
         },
@@ -117,7 +117,7 @@ KINDS = {
         {
             "monitoring": (4.0, 2.0),
             "account": (0.15, 0.8),
-            "urgent": (0.1, 0.6),
+            "urgent": (0.05, 0.9),
             "action": (0.2, 1),
         },
         (0.7, 0.7),
@@ -131,7 +131,7 @@ KINDS = {
             "bank": (1.9, 1.8),
             "account": (0.3, 0.6),
             "calm": (0.7, 0.4),
-            "urgent": (0.1, 0.7),
+            "urgent": (0.05, 1.05),
             "action": (0.5, 1.1),
         },
         (1, 1),
@@ -146,7 +146,7 @@ KINDS = {
             "plan": (1.2, 1.3),
             "attached": (0.12, 0.3),
             "pay": (0.05, 0.4),
-            "urgent": (0.03, 0.3),
+            "urgent": (0.015, 0.45),
             "action": (0.1, 0.35),
         },
         (3.5, 1.2),
@@ -174,7 +174,7 @@ KINDS = {
         {
             "cures": (0, 2.4),
             "offer": (0, 0.9),
-            "urgent": (0, 0.4),
+            "urgent": (0, 0.6),
             "action": (0, 1.3),
             "smalltalk": (0, 0.2),
         },
@@ -185,7 +185,7 @@ KINDS = {
         "campaign",
         0,
         4,
-        {"play": (0, 2.3), "offer": (0, 0.6), "urgent": (0, 0.4), "action": (0, 1.3)},
+        {"play": (0, 2.3), "offer": (0, 0.6), "urgent": (0, 0.6), "action": (0, 1.3)},
         (0, 1.5),
     ),
     "crypto": Kind(
@@ -197,7 +197,7 @@ KINDS = {
             "invest": (0, 2.3),
             "account": (0, 0.3),
             "news": (0, 0.4),
-            "urgent": (0, 0.4),
+            "urgent": (0, 0.6),
             "action": (0, 1.2),
         },
         (0, 2),
@@ -207,7 +207,7 @@ KINDS = {
         "campaign",
         0,
         5,
-        {"fortune": (0, 3.4), "urgent": (0, 0.2), "smalltalk": (0, 0.2)},
+        {"fortune": (0, 3.4), "urgent": (0, 0.3), "smalltalk": (0, 0.2)},
         (0, 3),
         (0, 0.08),
     ),
@@ -233,7 +233,7 @@ KINDS = {
         "brand",
         0,
         5,
-        {"attached": (0, 1.6), "pay": (0, 0.8), "plan": (0, 0.2), "urgent": (0, 0.3)},
+        {"attached": (0, 1.6), "pay": (0, 0.8), "plan": (0, 0.2), "urgent": (0, 0.45)},
         (0, 0.8),
         (0, 1.0),
     ),
@@ -258,13 +258,15 @@ KINDS = {
         "campaign",
         0,
         3,
-        {"play": (0, 1.6), "fortune": (0, 1.2), "account": (0, 0.2), "urgent": (0, 0.3)},
+        {"play": (0, 1.6), "fortune": (0, 1.2), "account": (0, 0.2), "urgent": (0, 0.45)},
         (0, 1.5),
         (0, 0.1),
     ),
 }
 # What nobody expects there: so often a message has a phrase of any pool, about anything.
-ASIDE = (0.14, 0.14)
+ASIDE = (0.08, 0.08)
 # How often ham and spam know the account's name; how often a company's text has its legal foot.
-BY_NAME = {"person": (0.85, 0.4), "company": (0.6, 0.42)}
+BY_NAME = {"person": (0.85, 0.2), "company": (0.65, 0.2)}
 FOOTER = {"person": (0.06, 0.1), "company": (1.5, 1.0)}
+# More of everything than the figures above say.
+LENGTH = 2.0

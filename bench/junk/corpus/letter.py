@@ -6,11 +6,11 @@ import math
 from typing import NamedTuple
 
 from bench.junk.corpus.draw import Draw
-from bench.junk.corpus.kinds import ASIDE, BY_NAME, FOOTER, Kind
-from bench.junk.corpus.phrases import known, pools, say
+from bench.junk.corpus.kinds import ASIDE, BY_NAME, FOOTER, LENGTH, Kind
+from bench.junk.corpus.phrases import known, leaning, pools, say
 from bench.junk.corpus.sender import Sender, some_domain
-from bench.junk.corpus.sentences import passage
-from bench.junk.corpus.words import theme_words, words
+from bench.junk.corpus.sentences import noun, passage
+from bench.junk.corpus.words import words
 from bench.junk.corpus.world import CAMPAIGNS, OWNER, PLACES, THEMES, World, person
 
 FAMILIAR = {"thread", "list", "invitation", "cron", "fortune", "dating", "seo", "salad"}
@@ -54,15 +54,15 @@ class Writer:
         body = [
             Paragraph("link" if pool == "action" else "text", self.phrase(pool))
             for pool, shares in rules.says.items()
-            for _ in range(self._number(shares[spam]))
+            for _ in range(self._number(LENGTH * shares[spam]))
         ]
         if draw.chance(ASIDE[spam]):
             pool = draw.one([name for name in pools(self._language) if "subject" not in name])
             theme = draw.one((*THEMES, *CAMPAIGNS))
             body.append(Paragraph("text", self.phrase(pool, theme)))
         body = draw.shuffled(body)
-        for _ in range(math.ceil(self._number(rules.filler[spam]) / 3)):
-            text = passage(draw, self._language, self._theme, draw.whole(1, 5))
+        for _ in range(math.ceil(self._number(LENGTH * rules.filler[spam]) / 3)):
+            text = self._passage(draw.whole(1, 5), as_spam=spam and kind != "salad")
             body.insert(draw.whole(0, len(body)), Paragraph("text", text))
         greeting = "greeting_name" if draw.chance(BY_NAME[who][spam]) else "greeting_generic"
         paragraphs = [Paragraph("text", self.phrase(greeting))] if kind != "cron" else []
@@ -81,12 +81,15 @@ class Writer:
 
     def hidden(self) -> Paragraph:
         """Text for programs only: a preview line, or words that are to look harmless."""
-        return Paragraph("hidden", passage(self._draw, self._language, self._theme, 2))
+        return Paragraph("hidden", self._passage(2, as_spam=False))
+
+    def _passage(self, count: int, *, as_spam: bool) -> str:
+        return passage(self._draw, self._language, self._theme, count, spam=as_spam)
 
     def _quoted(self) -> list[Paragraph]:
         """What is answered to."""
         pool = self._draw.one(("smalltalk", "plan", "technical"))
-        text = passage(self._draw, self._language, self._theme, self._draw.whole(1, 3))
+        text = self._passage(self._draw.whole(1, 3), as_spam=self._spam)
         return [Paragraph("quote", f"{self.phrase(pool)} {text}")]
 
     def _number(self, average: float) -> int:
@@ -100,14 +103,14 @@ class Writer:
         lines = known(self._language, pool, self._topic)
         if self._draw.chance(0.2):  # said as nobody else of this topic would say it
             lines = pools(self._language)[pool]
-        return say(self._draw, self._draw.one(lines), lambda slot: self.fill(slot, theme))
+        line = self._draw.weighted({each: leaning(self._language, each)[self._spam] for each in lines})
+        return say(self._draw, line, lambda slot: self.fill(slot, theme))
 
     def fill(self, slot: str, theme: str = "") -> str:
         """What stands in for a slot."""
         draw = self._draw
         if slot == "word":
-            own = theme_words(self._language, theme or self._theme)
-            return draw.frequent(own if draw.chance(0.6) else words(self._language).nouns)
+            return noun(draw, self._language, theme or self._theme, spam=self._spam)
         if slot in {"sum", "date", "time", "number", "count"}:
             return self._figure(slot)
         if slot == "url":

@@ -13,7 +13,9 @@ from pathlib import Path
 from bench.junk.corpus.draw import Draw
 
 FOLDER = Path(__file__).parent / "phrases"
-KNOWN = 0.6  # of a pool's phrases to a topic
+KNOWN = 0.75  # of a pool's phrases to a topic
+# A third of the phrases is more of honest senders, a third more of the others; both use all.
+LEANINGS = ((1.0, 0.07), (0.07, 1.0), (1.0, 1.0))
 _choice = re.compile(r"\(([^()]*)\)")
 _slot = re.compile(r"\{(\w+)\}")
 
@@ -37,6 +39,12 @@ def known(language: str, pool: str, topic: str) -> tuple[str, ...]:
     lines = pools(language)[pool]
     mixed = Draw("wording", language, pool, topic).shuffled(lines)
     return tuple(mixed[: max(2, round(len(lines) * KNOWN))])
+
+
+@cache
+def leaning(language: str, line: str) -> tuple[float, float]:
+    """How readily ham and spam say it."""
+    return Draw("leaning", language, line).one(LEANINGS)
 
 
 def say(draw: Draw, line: str, fill: Callable[[str], str]) -> str:

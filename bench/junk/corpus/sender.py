@@ -96,7 +96,7 @@ class Sender(NamedTuple):
         return self.address.rpartition("@")[2]
 
 
-def some_domain(draw: Draw, near: str = "") -> str:
+def some_domain(draw: Draw, near: str = "", *, spam: bool = False) -> str:
     """A domain that somebody has registered, perhaps one that looks like a brand's."""
     if near:
         word = draw.one(("service", "login", "konto", "mail", "info", "online", "kunden", "secure"))
@@ -104,7 +104,9 @@ def some_domain(draw: Draw, near: str = "") -> str:
     else:
         name = draw.one(BRAND_FIRST).lower() + draw.one(("", "-")) + draw.one(BRAND_LAST)
         name += str(draw.whole(1, 365)) if draw.chance(0.25) else ""
-    below = {"": 6, "com.": 2, "net.": 1, "de.": 2, "info.": 1, "top.": 0.6}
+    below = {"": 6.0, "com.": 2.0, "net.": 1.0, "de.": 2.0, "info.": 0.3, "top.": 0.15}
+    if spam:
+        below |= {"info.": 2.5, "top.": 2.5}
     return f"{name}.{draw.weighted(below)}example"
 
 
@@ -152,8 +154,8 @@ def spam_sender(draw: Draw, world: World, kind: str, topic: str, brand: Brand | 
     route = draw.weighted(SPAM_ROUTES)
     anybody = draw.one(world.known) if draw.chance(0.3) else person(draw)
     near = draw.one(world.brands).name.lower() if draw.chance(0.35) else ""
-    domain = some_domain(draw, brand.name.lower() if brand and draw.chance(0.4) else near)
-    links = domain if draw.chance(0.6) else some_domain(draw, near)
+    domain = some_domain(draw, brand.name.lower() if brand and draw.chance(0.4) else near, spam=True)
+    links = domain if draw.chance(0.6) else some_domain(draw, near, spam=True)
     local = draw.one(("info", "service", "news", "noreply", "office", "support", "kontakt", "mail"))
     name = draw.one((brand.name, f"{brand.name} Service", f"{brand.name} Team", "")) if brand else (
         draw.one((anybody.name, anybody.first, "Support", "Info", ""))
@@ -213,7 +215,7 @@ def _sent(
         dmarc = "pass" if passed else "fail"
         # What fails with p=reject is refused and in no mailbox.
         policy = draw.weighted({"none": 4, "quarantine": 3, "reject": 3 if passed else 0})
-    bounces = domain if aligned[0] else some_domain(draw)
+    bounces = domain if aligned[0] else some_domain(draw, spam=spam)
     if list_name:
         bounces = f"lists.{list_name.partition('-')[0]}.example"
     elif route == "service":

@@ -35,6 +35,17 @@ def theme_words(language: str, theme: str) -> tuple[str, ...]:
     return (theme, *(draw.one(nouns) for _ in range(THEME_WORDS)))
 
 
+@cache
+def register(language: str, name: str) -> Words:
+    """A small part of the language: what some write of often, others hardly ever."""
+    draw, whole = Draw("register", language, name), words(language)
+    nouns, adjectives, verbs = (
+        tuple(draw.shuffled(kind)[:size])
+        for kind, size in ((whole.nouns, 150), (whole.adjectives, 40), (whole.verbs, 40))
+    )
+    return Words(nouns, adjectives, verbs, whole.articles)
+
+
 def _english() -> Words:
     lines = (FOLDER / "en.txt").read_text("utf-8").splitlines()
     found = [word for line in lines if not line.startswith("#") for word in line.split()]
