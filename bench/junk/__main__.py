@@ -12,7 +12,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.junk.bogofilter import Bogofilter
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--ours", metavar="COMMAND", help="see bench/junk/command.py")
     parser.add_argument("--public", type=Path, metavar="FOLDER", help="the public corpus's package")
     options = parser.parse_args(arguments)
-    makers = {
+    makers: dict[str, Callable[[], Contender]] = {
         "bogofilter": Bogofilter,
         "rspamd": lambda: Rspamd(informed=False),
         "rspamd-informed": lambda: Rspamd(informed=True),

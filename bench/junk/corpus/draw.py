@@ -17,7 +17,7 @@ class Draw:
     """Choices that depend on nothing but the names that it was made with."""
 
     def __init__(self, *names: object) -> None:
-        self._random = random.Random("/".join(str(name) for name in names))  # noqa: S311
+        self._random = random.Random("/".join(str(name) for name in names))
 
     def share(self) -> float:
         """A number from 0 up to and without 1."""

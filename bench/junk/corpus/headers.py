@@ -1,4 +1,4 @@
-"""The header of a message as it lies in the mailbox: its sender's fields, and the server's above."""
+"""The header of a message in the mailbox: its sender's fields, and the server's above."""
 
 from __future__ import annotations
 
@@ -42,12 +42,14 @@ def header(draw: Draw, sender: Sender, subject: str, root: Part, *, spam: bool, 
     # 1 February 2026 is a Sunday; months differ by what is left of whole weeks.
     weekday = (day - 1 + (0, 0, 3, 5, 1, 3, 6)[month - 2]) % 7
     zone = draw.weighted({"+0100": 4, "+0200": 4, "+0000": 3, "-0500": 1.2, "+0800": 0.5})
-    when = f"{DAYS[weekday]}, {day} {MONTHS[month - 1]} 2026 {hour:02}:{minute:02}:{draw.whole(0, 59):02}"
+    clock = f"{hour:02}:{minute:02}:{draw.whole(0, 59):02}"
+    when = f"{DAYS[weekday]}, {day} {MONTHS[month - 1]} 2026 {clock}"
+    rdns, queue_id = facts.rdns_name or "<unknown>", draw.letters(8, "0123456789abcdef")
     fields = [
         f"Return-Path: <{facts.mail_from}>",
         f"Delivered-To: {OWNER.address}",
-        f"Received: from {facts.helo_name} ({facts.rdns_name or '<unknown>'} [{facts.client_address}])"
-        f"\n\tby mail.{OWNER.domain} (OpenSMTPD) with ESMTPS id {draw.letters(8, '0123456789abcdef')}"
+        f"Received: from {facts.helo_name} ({rdns} [{facts.client_address}])"
+        f"\n\tby mail.{OWNER.domain} (OpenSMTPD) with ESMTPS id {queue_id}"
         f"\n\tfor <{OWNER.address}>;\n\t{when} {zone}",
     ]
     mail_server = facts.mail_from.rpartition("@")[2]
@@ -63,7 +65,8 @@ def header(draw: Draw, sender: Sender, subject: str, root: Part, *, spam: bool, 
         fields.append(
             f"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/{style.one(('relaxed', 'simple'))}; "
             f"d={signer};\n\ts={style.one(('s1', 'default', 'mail', 'k1', '2026', 'dkim'))}; "
-            f"h=from:to:subject:date; bh={draw.letters(43)}=;\n\tb={draw.letters(64)}\n\t{draw.letters(64)}=="
+            f"h=from:to:subject:date; bh={draw.letters(43)}=;"
+            f"\n\tb={draw.letters(64)}\n\t{draw.letters(64)}=="
         )
     own = [
         f"From: {phrase(draw, sender.name)} <{sender.address}>".replace(":  <", ": <"),

@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from bench.junk.corpus.draw import Draw
-from bench.junk.corpus.kinds import ASIDE, BY_NAME, FOOTER, LENGTH, Kind
+from bench.junk.corpus.kinds import BY_NAME, EXCERPT, EXCERPT_PHRASES, FOOTER, KINDS, LENGTH, Kind
 from bench.junk.corpus.phrases import known, leaning, pools, say
 from bench.junk.corpus.sender import Sender, some_domain
 from bench.junk.corpus.sentences import noun, passage
@@ -56,10 +56,8 @@ class Writer:
             for pool, shares in rules.says.items()
             for _ in range(self._number(LENGTH * shares[spam]))
         ]
-        if draw.chance(ASIDE[spam]):
-            pool = draw.one([name for name in pools(self._language) if "subject" not in name])
-            theme = draw.one((*THEMES, *CAMPAIGNS))
-            body.append(Paragraph("text", self.phrase(pool, theme)))
+        if draw.chance(EXCERPT[spam]):
+            body += self._excerpt()
         body = draw.shuffled(body)
         for _ in range(math.ceil(self._number(LENGTH * rules.filler[spam]) / 3)):
             text = self._passage(draw.whole(1, 5), as_spam=spam and kind != "salad")
@@ -83,6 +81,17 @@ class Writer:
         """Text for programs only: a preview line, or words that are to look harmless."""
         return Paragraph("hidden", self._passage(2, as_spam=False))
 
+    def _excerpt(self) -> list[Paragraph]:
+        """Some of what the other class says, in its wording."""
+        draw, other = self._draw, not self._spam
+        kind = draw.weighted({name: (each.ham, each.spam)[other] for name, each in KINDS.items()})
+        rates = {pool: rate[other] for pool, rate in KINDS[kind].says.items()}
+        theme = draw.one((*THEMES, *CAMPAIGNS))
+        return [
+            Paragraph("text", self.phrase(draw.weighted(rates), theme, as_spam=other))
+            for _ in range(EXCERPT_PHRASES)
+        ]
+
     def _passage(self, count: int, *, as_spam: bool) -> str:
         return passage(self._draw, self._language, self._theme, count, spam=as_spam)
 
@@ -98,12 +107,13 @@ class Writer:
         count = whole + self._draw.chance(average - whole)
         return count + self._draw.weighted({-1: 1, 0: 3, 1: 1}) if count > 1 else count
 
-    def phrase(self, pool: str, theme: str = "") -> str:
+    def phrase(self, pool: str, theme: str = "", *, as_spam: bool | None = None) -> str:
         """One phrase of a pool, filled in."""
+        spam = self._spam if as_spam is None else as_spam
         lines = known(self._language, pool, self._topic)
         if self._draw.chance(0.2):  # said as nobody else of this topic would say it
             lines = pools(self._language)[pool]
-        line = self._draw.weighted({each: leaning(self._language, each)[self._spam] for each in lines})
+        line = self._draw.weighted({each: leaning(self._language, each)[spam] for each in lines})
         return say(self._draw, line, lambda slot: self.fill(slot, theme))
 
     def fill(self, slot: str, theme: str = "") -> str:

@@ -15,7 +15,7 @@ from bench.junk.corpus.letter import Letter, Paragraph, Writer
 from bench.junk.corpus.markup import plain, rich
 from bench.junk.corpus.mime import Part, multipart, text_part
 from bench.junk.corpus.sender import Sender, ham_sender, spam_sender
-from bench.junk.corpus.world import World, worlds
+from bench.junk.corpus.world import worlds
 
 SEEDS = (1, 2, 3)
 TRAIN = {"ham": 400, "spam": 200}

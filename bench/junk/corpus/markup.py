@@ -60,10 +60,10 @@ def rich(paragraphs: Sequence[Paragraph], style: Draw, draw: Draw, how: frozense
     if table:
         width = style.one((560, 600, 640))
         body = (
-            f'<table width="{width}" cellpadding="{style.one((0, 8, 16))}" cellspacing="0" border="0" '
-            f'align="center" style="font-family:{font}">\n{body}\n</table>'
+            f'<table width="{width}" cellpadding="{style.one((0, 8, 16))}" cellspacing="0" '
+            f'border="0" align="center" style="font-family:{font}">\n{body}\n</table>'
         )
-    head = f'<meta charset="utf-8">' if style.chance(0.4) else ""
+    head = '<meta charset="utf-8">' if style.chance(0.4) else ""
     if style.chance(0.35):
         head += f"<style>a {{ color: #{colour} }} .c{draw.letters(3)} {{ margin: 0 }}</style>"
     page = (

@@ -1,4 +1,4 @@
-"""Content, encodings and boundaries (RFC 2045 to 2047), as bytes that no version of Python changes."""
+"""Content, encodings and boundaries (RFC 2045 to 2047): the same bytes with every Python."""
 
 from __future__ import annotations
 

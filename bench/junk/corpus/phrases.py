@@ -15,7 +15,7 @@ from bench.junk.corpus.draw import Draw
 FOLDER = Path(__file__).parent / "phrases"
 KNOWN = 0.75  # of a pool's phrases to a topic
 # A third of the phrases is more of honest senders, a third more of the others; both use all.
-LEANINGS = ((1.0, 0.07), (0.07, 1.0), (1.0, 1.0))
+LEANINGS = ((1.0, 0.05), (0.05, 1.0), (1.0, 1.0))
 _choice = re.compile(r"\(([^()]*)\)")
 _slot = re.compile(r"\{(\w+)\}")
 

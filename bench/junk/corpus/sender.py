@@ -66,6 +66,7 @@ ROUTES = {
         {"forged": 35, "literal": 10, "other": 50, "matches": 5}, (0.3, 0.6),
     ),
 }  # fmt: skip
+SERVICES = ("service", "login", "konto", "mail", "info", "online", "kunden", "secure")
 HAM_ROUTES = {
     "brand": {"service": 45, "own": 45, "small": 7, "forwarded": 3},
     "thread": {"freemail": 45, "own": 30, "small": 15, "forwarded": 10},
@@ -99,7 +100,7 @@ class Sender(NamedTuple):
 def some_domain(draw: Draw, near: str = "", *, spam: bool = False) -> str:
     """A domain that somebody has registered, perhaps one that looks like a brand's."""
     if near:
-        word = draw.one(("service", "login", "konto", "mail", "info", "online", "kunden", "secure"))
+        word = draw.one(SERVICES)
         name = draw.one((f"{near}-{word}", f"{word}-{near}", f"{near}{draw.whole(1, 99)}"))
     else:
         name = draw.one(BRAND_FIRST).lower() + draw.one(("", "-")) + draw.one(BRAND_LAST)
@@ -117,14 +118,17 @@ def ham_sender(draw: Draw, world: World, kind: str, topic: str, brand: Brand | N
         name = draw.one((brand.name, f"{brand.name} Service", f"{brand.name} Team", ""))
         route = draw.weighted(HAM_ROUTES["brand"])
         sub = draw.weighted({"": 6, "mail.": 2, "news.": 1, "e.": 1})
-        links = draw.weighted({brand.domain: 6, f"www.{brand.domain}": 3, some_domain(draw): 1})
+        service = f"{draw.one(SERVICES)}.{brand.domain}"
+        links = draw.weighted(
+            {brand.domain: 5, f"www.{brand.domain}": 3, service: 2, some_domain(draw): 1}
+        )
         return _sent(
             draw, False, route, name, f"{local}@{sub}{brand.domain}", brand.name, links,
             style=brand.name, publishes=brand.publishes_dmarc, first=0.4,
         )  # fmt: skip
     if kind == "cron":
         host = draw.one(world.hosts)
-        name = draw.one((f"Cron Daemon", f"root@{host.partition('.')[0]}", "Monitoring", ""))
+        name = draw.one(("Cron Daemon", f"root@{host.partition('.')[0]}", "Monitoring", ""))
         return _sent(
             draw, False, draw.weighted(HAM_ROUTES["cron"]), name, f"root@{host}", host, host,
             style=host, publishes=False, first=0.03,
@@ -154,7 +158,9 @@ def spam_sender(draw: Draw, world: World, kind: str, topic: str, brand: Brand | 
     route = draw.weighted(SPAM_ROUTES)
     anybody = draw.one(world.known) if draw.chance(0.3) else person(draw)
     near = draw.one(world.brands).name.lower() if draw.chance(0.35) else ""
-    domain = some_domain(draw, brand.name.lower() if brand and draw.chance(0.4) else near, spam=True)
+    domain = some_domain(
+        draw, brand.name.lower() if brand and draw.chance(0.4) else near, spam=True
+    )
     links = domain if draw.chance(0.6) else some_domain(draw, near, spam=True)
     local = draw.one(("info", "service", "news", "noreply", "office", "support", "kontakt", "mail"))
     name = draw.one((brand.name, f"{brand.name} Service", f"{brand.name} Team", "")) if brand else (
@@ -162,7 +168,7 @@ def spam_sender(draw: Draw, world: World, kind: str, topic: str, brand: Brand | 
     )  # fmt: skip
     address, publishes, written_to, first = f"{local}@{domain}", draw.chance(0.6), False, 0.94
     if route == "freemail":
-        address, publishes = person(draw)._replace().address, True
+        address, publishes = person(draw).address, True
         if not address.rpartition("@")[2].startswith(FREEMAIL):
             address = f"{address.partition('@')[0]}@{draw.one(FREEMAIL)}.example"
     elif route in {"small", "home"} and draw.chance(0.5):

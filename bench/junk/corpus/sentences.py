@@ -31,7 +31,7 @@ FORMS = {
 }
 OF_THE_THEME = 0.25  # so many of the nouns
 # What the account's own mail is often about, and what trade is; the share in ham and in spam.
-REGISTERS = {"account": (0.6, 0.04), "trade": (0.04, 0.6)}
+REGISTERS = {"account": (0.6, 0.06), "trade": (0.06, 0.6)}
 
 
 def vocabulary(draw: Draw, language: str, *, spam: bool) -> Words:

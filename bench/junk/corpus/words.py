@@ -60,7 +60,7 @@ def _english() -> Words:
 
 
 def _german() -> Words:
-    section, parts = "", {}
+    section, parts = "", dict[str, list[str]]()
     for line in (FOLDER / "de.txt").read_text("utf-8").splitlines():
         if line.startswith("["):
             section = line.strip("[]")
@@ -68,7 +68,7 @@ def _german() -> Words:
             parts.setdefault(section, []).extend(line.split())
     draw = Draw("words", "de")
     seconds = [(end, article) for article in ("die", "der", "das") for end in parts[article]]
-    articles = {}
+    articles: dict[str, str] = {}
     while len(articles) < 5_000:
         first, (second, article) = draw.one(parts["first"]), draw.one(seconds)
         articles[first + second] = article

@@ -11,29 +11,49 @@ from typing import NamedTuple
 
 from bench.junk.corpus.draw import Draw
 
-FIRST = """Anna Ben Clara David Emma Felix Greta Hannes Ida Jonas Katrin Lukas Maria Nils Olga Paul Rosa
-Simon Tina Uwe Vera Walter Yara Zoe Alice Brian Carol Dennis Ellen Frank Grace Harold Irene James
-Karen Leo Megan Nathan Olivia Peter Rachel Steve Teresa Victor Wendy Amir Fatima Chen Priya Kwame""".split()
-LAST = """Adler Brandt Claasen Dietz Ebert Fuchs Graf Hansen Iversen Jung Keller Lorenz Maurer Neumann Otto
-Pohl Reuter Sommer Thiel Ulrich Vogt Wagner Zimmer Abbott Barnes Carter Dixon Ellis Foster Gibson
-Harper Irving Jenkins Knight Lawson Morgan Norton Osborne Parker Quinn Reed Shaw Turner Vaughn
-Wells Young Okafor Mensah Rao Liu""".split()
-PLACES = """Aachen Bremen Chemnitz Dresden Erfurt Freiburg Gera Halle Ingolstadt Jena Kassel Leipzig Mainz
-Nürnberg Oldenburg Passau Rostock Schwerin Trier Ulm Worms Zwickau Aberdeen Bristol Cardiff Dover
-Exeter Glasgow Hull Ipswich Kent Leeds Newport Oxford Perth Reading Salford Torquay York Lagos Riga
-Lisbon Vienna Zurich Toronto""".split()
-BRAND_FIRST = """Nord Silber Linden Berg Brook Maple Harbor Copper Fern Amber Quarz Stern Wald Mill Blue River
-Kern Sonn Eich Falk Tulip Birch Cedar Delta Orion""".split()
-BRAND_LAST = """markt werk haus line post cart bank shop labs press kontor reisen mobil strom tec media garden
-optik box sport""".split()
-THEMES = """gardening cycling chess sailing pottery astronomy baking carpentry choir climbing cinema drawing
-fishing folklore football geology genealogy hiking history insulation jazz kayaking knitting
-linguistics masonry meadows mushrooms networking orchards painting parenting philosophy photography
-plumbing poetry printing quilting radio recycling robotics roofing running schooling sewing solar
-surveying swimming taxes tennis theatre toys trains translation typography upholstery vineyards
-volunteering weather weaving woodwork""".split()
-CAMPAIGNS = """aurora boost cobalt drift ember flux glow halo index jade karma lumen magnet nova onyx prime
-quest rapid spark titan ultra vivid wave xenon zenith apex bravo crest dynamo element""".split()
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+FIRST = _words("""
+Anna Ben Clara David Emma Felix Greta Hannes Ida Jonas Katrin Lukas Maria Nils Olga Paul Rosa
+Simon Tina Uwe Vera Walter Yara Zoe Alice Brian Carol Dennis Ellen Frank Grace Harold Irene
+James Karen Leo Megan Nathan Olivia Peter Rachel Steve Teresa Victor Wendy Amir Fatima Chen
+Priya Kwame
+""")
+LAST = _words("""
+Adler Brandt Claasen Dietz Ebert Fuchs Graf Hansen Iversen Jung Keller Lorenz Maurer Neumann
+Otto Pohl Reuter Sommer Thiel Ulrich Vogt Wagner Zimmer Abbott Barnes Carter Dixon Ellis
+Foster Gibson Harper Irving Jenkins Knight Lawson Morgan Norton Osborne Parker Quinn Reed Shaw
+Turner Vaughn Wells Young Okafor Mensah Rao Liu
+""")
+PLACES = _words("""
+Aachen Bremen Chemnitz Dresden Erfurt Freiburg Gera Halle Ingolstadt Jena Kassel Leipzig Mainz
+Nürnberg Oldenburg Passau Rostock Schwerin Trier Ulm Worms Zwickau Aberdeen Bristol Cardiff
+Dover Exeter Glasgow Hull Ipswich Kent Leeds Newport Oxford Perth Reading Salford Torquay York
+Lagos Riga Lisbon Vienna Zurich Toronto
+""")
+BRAND_FIRST = _words("""
+Nord Silber Linden Berg Brook Maple Harbor Copper Fern Amber Quarz Stern Wald Mill Blue River
+Kern Sonn Eich Falk Tulip Birch Cedar Delta Orion
+""")
+BRAND_LAST = _words("""
+markt werk haus line post cart bank shop labs press kontor reisen mobil strom tec media garden
+optik box sport
+""")
+THEMES = _words("""
+gardening cycling chess sailing pottery astronomy baking carpentry choir climbing cinema
+drawing fishing folklore football geology genealogy hiking history insulation jazz kayaking
+knitting linguistics masonry meadows mushrooms networking orchards painting parenting
+philosophy photography plumbing poetry printing quilting radio recycling robotics roofing
+running schooling sewing solar surveying swimming taxes tennis theatre toys trains translation
+typography upholstery vineyards volunteering weather weaving woodwork
+""")
+CAMPAIGNS = _words("""
+aurora boost cobalt drift ember flux glow halo index jade karma lumen magnet nova onyx prime
+quest rapid spark titan ultra vivid wave xenon zenith apex bravo crest dynamo element
+""")
 FREEMAIL = ("postfach", "inbox", "webbrief", "mailbox24", "quickpost")
 SENDING_SERVICES = ("sendkontor", "mailwerft", "bulkpost", "newsrelay", "letterjet")
 
