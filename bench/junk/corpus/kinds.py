@@ -14,8 +14,8 @@ class Kind(NamedTuple):
 
     subject: str  # its pool
     about: str  # what its topic is: brand, theme or campaign
-    ham: float  # parts in a hundred of all ham
-    spam: float
+    ham: float  # how much of all ham
+    spam: float  # how much of all spam
     # Pool: how many of its phrases a message has on average, (in ham, in spam).
     says: dict[str, tuple[float, float]]
     filler: tuple[float, float]  # sentences that say nothing, on average

@@ -11,7 +11,8 @@ from bench.junk.corpus.disguise import commented
 from bench.junk.corpus.draw import Draw
 from bench.junk.corpus.letter import Paragraph
 
-_link = re.compile(r"(.*?)(https?://\S+)", re.DOTALL)
+_url = re.compile(r"https?://\S+")
+_link = re.compile(r"([^\n]*?)(https?://\S+)")
 
 
 def plain(paragraphs: Sequence[Paragraph], style: Draw) -> str:
@@ -89,9 +90,7 @@ def _block(paragraph: Paragraph, *, table: bool, button: bool, colour: str, hide
         )
         inner = f'<a href="{html.escape(found[2])}"{_style(look)}>{words}</a>'
     else:
-        inner = _link.sub(
-            lambda part: f'{part[1]}<a href="{part[2]}">{part[2]}</a>', html.escape(text)
-        )
+        inner = _url.sub(lambda found: f'<a href="{found[0]}">{found[0]}</a>', html.escape(text))
     if role == "quote":
         inner = f'<blockquote type="cite">{inner}</blockquote>'
     look = {"small": "font-size:11px;color:#777777", "hidden": hide}.get(role, "")
