@@ -39,7 +39,7 @@ test: $(VENV)/.chromium
 
 # The long forms of what `make test` runs for some seconds each, one after the other.
 reliability: $(VENV)/.complete
-	tests/engine.sh run $(PYTHON) -m pytest -m reliability tests/container
+	tests/engine.sh run $(PYTHON) -m pytest -m reliability tests/bench tests/container
 
 lint: $(VENV)/.complete
 	$(PYTHON) -m ruff check --quiet .

@@ -19,7 +19,7 @@ from bench.junk.bogofilter import Bogofilter
 from bench.junk.command import Command
 from bench.junk.contender import Contender, Cost
 from bench.junk.corpus.files import write
-from bench.junk.corpus.make import SEEDS, part_of_corpus
+from bench.junk.corpus.make import DIGESTS, SEEDS, digest, part_of_corpus
 from bench.junk.curve import Scored
 from bench.junk.listed import Listed
 from bench.junk.public_corpus import write_public
@@ -60,10 +60,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _generated(folder: Path, seed: int) -> tuple[list[Listed], list[Listed]]:
-    train, test = (
-        Listed.read(write(folder, part, part_of_corpus(seed, part))) for part in ("train", "test")
-    )
-    return train, test
+    train, test = (list(part_of_corpus(seed, part)) for part in ("train", "test"))
+    if seed in DIGESTS and digest([*train, *test]) != DIGESTS[seed]:
+        raise RuntimeError(f"the corpus of seed {seed} is not the one of the other figures")
+    return Listed.read(write(folder, "train", train)), Listed.read(write(folder, "test", test))
 
 
 def _measure(

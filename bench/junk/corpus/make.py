@@ -17,7 +17,14 @@ from bench.junk.corpus.mime import Part, multipart, text_part
 from bench.junk.corpus.sender import Sender, ham_sender, spam_sender
 from bench.junk.corpus.world import worlds
 
-SEEDS = (1, 2, 3)
+# Of all messages of a seed, those to train with first. Whoever changes a word, a share or the order
+# of two draws changes what every figure was measured with, and is to measure all of them again.
+DIGESTS = {
+    1: "fc4207622423757262b3ccfc821b38df4137418d24c0c7b4f355038aa025fef1",
+    2: "c73b60b15f304a10e870f156377a289bc85f4c55c8f8ffc5c6f7ae5faad369ac",
+    3: "d85ea3780d0c657064c9b969fada048bdf56261b7af6f91f5f82141618f60107",
+}
+SEEDS = tuple(DIGESTS)
 TRAIN = {"ham": 400, "spam": 200}
 TEST = {"ham": 1000, "spam": 1000}
 GERMAN = (0.58, 0.45)
