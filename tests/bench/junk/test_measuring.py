@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.junk.bogofilter import run_alone
 from bench.junk.command import Command
 from bench.junk.corpus.files import write
 from bench.junk.corpus.make import part_of_corpus
@@ -78,6 +79,13 @@ def test_a_command_learns_and_is_shown_no_label(tmp_path: Path) -> None:
     assert command.verdicts == [one.facts.dnsbl for one in examples]
     assert cost.memory > 2**20
     assert cost.stored == 2
+
+
+def test_the_memory_of_a_program_is_not_that_of_who_runs_it() -> None:
+    ballast = bytearray(b"x") * 2**26
+    seconds, memory = run_alone(["true"])
+    assert len(ballast) > 2 * memory > 2**20
+    assert 0 < seconds < 10
 
 
 def test_a_command_that_leaves_a_message_out_ends_the_run(tmp_path: Path) -> None:
