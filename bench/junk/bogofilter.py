@@ -14,7 +14,6 @@ from pathlib import Path
 from bench.junk.contender import Cost
 from bench.junk.listed import Listed
 
-
 # Linux counts what a process had before its exec as its own peak: a small process has to start it.
 _LAUNCH = """
 import os, sys, time
