@@ -46,7 +46,7 @@ test: $(VENV)/.chromium
 
 # The long forms of what `make test` runs for some seconds each, one after the other.
 reliability: $(VENV)/.complete
-	tests/engine.sh run $(PYTHON) -m pytest -m reliability tests/container
+	tests/engine.sh run $(PYTHON) -m pytest -m reliability tests/bench tests/container
 
 # In containers of its own, which end with it, interrupted or not. OUTPUT=FILE gets the table, too.
 soak: $(VENV)/.complete
