@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from filters.addresses import AddressFile
-from filters.correspondents import Correspondents
+from filters.correspondence import Correspondence
 from filters.disk_room import QueueRoom
 from filters.guard.client import GuardClient
 from filters.guard.sending_limit import BY_SCRIPTS, WARN_SCRIPTS_EVERY, SendingLimit
@@ -48,7 +48,7 @@ def restrict(
     signer: Signer,
     recipients: SubmissionRecipients | None,
     sending: SendingAccess | None,
-    correspondents: Correspondents | None = None,
+    correspondence: Correspondence | None = None,
 ) -> None:
     """What is asked, in this order; within a phase the first refusal is the answer."""
     if logins is not None:
@@ -70,11 +70,11 @@ def restrict(
         server.register_handler("filter", "rcpt-to", sending.reject_over_limit)
         server.register_handler("filter", "commit", sending.reject_script_over_limit)
         sending.follow_transactions(server)
-    if correspondents is None:
+    if correspondence is None:
         server.register_message_filter(signer.sign)
     else:
-        correspondents.follow(server)
-        server.register_message_filter(correspondents.noting(signer.sign))
+        correspondence.follow(server)
+        server.register_message_filter(correspondence.noting(signer.sign))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server.on_ready(lambda handshake: unsigned.start())
     signer = Signer(ring, addresses, required=options.required, unsigned=unsigned, loops=loops)
     server.on_ready(signer.ready)
-    sending, correspondents = _sending(options), _correspondents(options, addresses)
+    sending, correspondence = _sending(options), _correspondence(options, addresses)
     restrict(
         server,
         logins=LoginAccess(GuardClient(options.guard)) if options.guard else None,
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signer=signer,
         recipients=_recipients(options, addresses),
         sending=sending,
-        correspondents=correspondents,
+        correspondence=correspondence,
     )
     statistics = Statistics(options.statistics) if options.statistics else None
     if statistics is not None:
@@ -120,8 +120,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if statistics is not None:
         statistics.finish()
     unsigned.finish()
-    if correspondents is not None:
-        correspondents.finish()
+    if correspondence is not None:
+        correspondence.finish()
     if sending is not None:
         sending.finish()
 
@@ -151,12 +151,12 @@ def _recipients(
     return SubmissionRecipients(addresses, quotas, options.local_only)
 
 
-def _correspondents(
+def _correspondence(
     options: argparse.Namespace, addresses: AddressFile | None
-) -> Correspondents | None:
+) -> Correspondence | None:
     if addresses is None or options.written_to is None:
         return None
-    return Correspondents(options.written_to, addresses)
+    return Correspondence(options.written_to, addresses)
 
 
 def _sending(options: argparse.Namespace) -> SendingAccess | None:

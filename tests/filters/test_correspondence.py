@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from filters.addresses import AddressFile
-from filters.correspondents import Correspondents
+from filters.correspondence import Correspondence
 from filters.smtpd import Reject, Report, Session, Transaction
 from filters.written_to import WrittenTo, decode_written_to
 
@@ -40,9 +40,9 @@ def taker(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def sending(tmp_path: Path) -> Iterator[Correspondents]:
+def sending(tmp_path: Path) -> Iterator[Correspondence]:
     (tmp_path / "addresses.json").write_text(json.dumps(BOOK))
-    found = Correspondents(tmp_path / "written-to", AddressFile(tmp_path / "addresses.json"))
+    found = Correspondence(tmp_path / "written-to", AddressFile(tmp_path / "addresses.json"))
     yield found
     found.finish()
 
@@ -59,7 +59,7 @@ def letter(*fields: str) -> bytes:
 
 
 def send(
-    sending: Correspondents, sender: Session, message: bytes, answer: bytes | Reject = b""
+    sending: Correspondence, sender: Session, message: bytes, answer: bytes | Reject = b""
 ) -> None:
     handle = sending.noting(lambda session, message: answer)
     assert handle(sender, message) == answer
@@ -95,7 +95,7 @@ def test_whom_the_owner_writes_to(
     sender: Session,
     fields: tuple[str, ...],
     recipients: list[str],
-    sending: Correspondents,
+    sending: Correspondence,
     taker: socket.socket,
 ) -> None:
     assert sender.user is not None
@@ -132,14 +132,14 @@ def test_whom_the_owner_writes_to(
     ],
 )
 def test_whom_nobody_writes_to(
-    sender: Session, fields: tuple[str, ...], sending: Correspondents, taker: socket.socket
+    sender: Session, fields: tuple[str, ...], sending: Correspondence, taker: socket.socket
 ) -> None:
     send(sending, sender, letter(*fields))
     assert taken(taker) is None
 
 
 def test_nobody_is_written_to_by_what_is_refused_or_never_sent(
-    sending: Correspondents, taker: socket.socket
+    sending: Correspondence, taker: socket.socket
 ) -> None:
     alice = session()
     send(sending, alice, letter(), Reject(550, "5.7.1 no"))
@@ -152,7 +152,7 @@ def test_nobody_is_written_to_by_what_is_refused_or_never_sent(
 
 
 def test_who_does_not_take_it_holds_up_nobody_and_is_complained_of_once(
-    sending: Correspondents, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    sending: Correspondence, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     alice, lost = session(), "nobody takes down whom accounts write to"
     with caplog.at_level(logging.WARNING):

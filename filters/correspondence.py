@@ -22,7 +22,7 @@ from filters.written_to import encode_written_to
 
 log = logging.getLogger(__name__)
 
-_PERSONAL = "correspondents: the message is its owner's own"
+_PERSONAL = "correspondence: the message is its owner's own"
 _COMPLAIN_EVERY = 3600.0
 
 # Without one of these in its header, nobody but its author wrote a message; nearly all mail.
@@ -36,7 +36,7 @@ _ANSWERED_BY_PROGRAMS = frozenset({b"x-autoreply", b"x-autorespond", b"x-autores
 _OF_MANY = frozenset({b"bulk", b"junk", b"list", b"auto_reply"})
 
 
-class Correspondents:
+class Correspondence:
     """Sends each account's recipients to the socket at `path`."""
 
     def __init__(self, path: Path, addresses: AddressFile) -> None:
