@@ -128,7 +128,7 @@ def written(
             {},
             "dmarc=pass dkim=pass spf=pass rdns=ok helo=ok author=news.far.example",
         ),
-        # Nor does a domain without DMARC say which others are its own; one above it is.
+        # Without DMARC records: one above the author's domain is its own, one like it is not.
         (
             signed("sender.example", letter("x@news.sender.example")),
             {},
