@@ -151,7 +151,7 @@ class TestFactsAndVerdictsOfStrangers:
             ("A: b\nRECEIVED: x\n folded\nX-Signpost-Facts: a=2\n", ""),
             ("X-Signpost-Facts: a\x01\x7f\xfcb\0c\r\n\td  \n", "a b c d"),
             ("X-Signpost-Facts:\n", ""),
-            (f"X-Signpost-Facts: {'x' * 10_000}\nReceived: x\n", "x" * 4095),
+            (f"X-Signpost-Facts: {'x' * 10_000}\nReceived: x\n", "x" * 2047),
         ],
     )
     def test_count_only_above_what_our_own_server_has_received(
