@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import get_args
+from typing import TypeVar, get_args
 
 from pydantic import SecretStr
 
@@ -49,6 +49,8 @@ _SINGLE: Mapping[str, Callable[[str], object]] = {
     "dmarc_enforce": scalars.enforcement,
     "arc_seal": scalars.boolean,
     "greylist": greylist,
+    "junk_filter": scalars.boolean,
+    "junk_days": partial(scalars.number, least=1, most=3650),
     "message_ratelimit": rate,
     "public_ipv4": partial(scalars.ip_address_of, version=4),
     "public_ipv6": partial(scalars.ip_address_of, version=6),
@@ -61,8 +63,17 @@ _SINGLE: Mapping[str, Callable[[str], object]] = {
     "metrics_port": partial(scalars.number, least=1024, most=65_535),
     "tz": scalars.time_zone,
 }
+# What cannot be had with ENABLE_IMAP=no, and why.
+_NEEDS_IMAP = {
+    "enable_pop3": "POP3 without IMAP",
+    "enable_autoconfig": "mail programs need a mailbox to be set up for",
+    "junk_filter": "without IMAP nobody moves mail into a Junk folder, so nothing is learned",
+    "junk_days": "without IMAP there is no Junk folder",
+}
 _DEFAULT_DELIMITER = str(Settings.model_fields["recipient_delimiter"].default)
 _LONGEST_NAME = 253  # characters of a domain name in text (RFC 1035 §3.1)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -139,7 +150,7 @@ def _read(environ: Mapping[str, str] | None, kept: Collection[str] | None) -> _D
         if value is not None:
             values[field] = value
     values["dns_servers"] = _each(reading, "dns_servers", words, scalars.ip_address)
-    values["dnsbl"] = _each(reading, "dnsbl", words, domain_name)
+    values["dnsbl"] = _blocklists(reading)
     values["arc_trusted_sealers"] = _each(reading, "arc_trusted_sealers", words, domain_name)
     for field in ("extra_filters_inbound", "extra_filters_submission"):
         values[field] = _each(reading, field, lines, scalars.filter_command)
@@ -149,14 +160,10 @@ def _read(environ: Mapping[str, str] | None, kept: Collection[str] | None) -> _D
     mail_domains = read_mail_domains(reading, _delimiter(reading, values), kept)
     host_name = _host_name(reading, mail_domains["domains"])
     values |= mail_domains | {"mail_hostname": host_name}
-    if values.get("enable_imap") is False and values.get("enable_pop3"):
-        reading.note("enable_pop3", "POP3 without IMAP", "set ENABLE_IMAP=yes, or leave this out")
-    if values.get("enable_imap") is False and values.get("enable_autoconfig"):
-        reading.note(
-            "enable_autoconfig",
-            "mail programs need a mailbox to be set up for",
-            "set ENABLE_IMAP=yes, or leave this out",
-        )
+    if values.get("enable_imap") is False:
+        for field, rule in _NEEDS_IMAP.items():
+            if values.get(field):
+                reading.note(field, rule, "set ENABLE_IMAP=yes, or leave this out")
     _check_metrics_port(reading, values)
     values |= read_relay(reading)
     values |= read_tls_files(reading)
@@ -186,9 +193,17 @@ def _delimiter(reading: Reading, values: Mapping[str, object]) -> str | None:
     return str(values["recipient_delimiter"]) if "recipient_delimiter" in values else None
 
 
+def _blocklists(reading: Reading) -> tuple[dict[str, object], ...]:
+    zones = _each(reading, "dnsbl", words, scalars.blocklist)
+    names = [each["zone"] for each in zones]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        reading.note("dnsbl", "set to refuse and to score", "keep one of the two", str(name))
+    return zones
+
+
 def _each(
-    reading: Reading, field: str, split: Callable[[str], list[str]], parse: Callable[[str], str]
-) -> tuple[str, ...]:
+    reading: Reading, field: str, split: Callable[[str], list[str]], parse: Callable[[str], T]
+) -> tuple[T, ...]:
     given = reading.raw(field)
     return reading.each(field, split(given.text) if given else [], parse) or ()
 

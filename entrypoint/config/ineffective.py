@@ -21,6 +21,13 @@ def ineffective_settings(settings: Settings) -> Iterator[str]:
     for each in settings.send_as:
         if each.account not in accounts:
             yield f"SEND_AS: {each.account} is no account; add it, or leave this out"
+    if not settings.junk_filter:
+        for listed in settings.dnsbl:
+            if listed.scores:
+                yield (
+                    f"DNSBL: {listed.zone}=score has no effect without JUNK_FILTER=yes; set that, "
+                    f"or write {listed.zone} to refuse whom it lists"
+                )
     if settings.enable_imap:
         return
     # Dovecot is who counts.

@@ -127,6 +127,15 @@ class RateLimit(RenderSafe):
     seconds: int
 
 
+class DnsBlocklist(RenderSafe):
+    """A zone that is asked about clients. scores: a listing counts for the junk filter, instead of
+    being refused.
+    """
+
+    zone: str
+    scores: bool = False
+
+
 class HostFacts(RenderSafe):
     """What the container is given: does it have IPv6, and which addresses are its gateways.
 
@@ -325,11 +334,22 @@ class Settings(RenderSafe):
             "counts, by comma, space or newline.",
         )
     )
-    dnsbl: Annotated[tuple[str, ...], Variable(("DNSBL",), "none")] = Field(
+    dnsbl: Annotated[tuple[DnsBlocklist, ...], Variable(("DNSBL",), "none")] = Field(
         default=(),
         description="DNS blocklists such as `zen.spamhaus.org`, by comma, space or newline: a "
-        "client on port 25 that one of them has is refused. Read their terms first; most refuse "
-        "questions that come through a public resolver.",
+        "client on port 25 that one of them has is refused, or with `zen.spamhaus.org=score` only "
+        "likelier to be junk (`JUNK_FILTER`). Read their terms first; most refuse questions that "
+        "come through a public resolver.",
+    )
+    junk_filter: Annotated[bool, Variable(("JUNK_FILTER",), "`no`")] = Field(
+        default=False,
+        description="`yes`: each account's own filter learns what is junk from the mail that is "
+        "moved into its Junk folder and out of it (docs/junk.md). It needs `ENABLE_IMAP`.",
+    )
+    junk_days: Annotated[int | None, Variable(("JUNK_DAYS",), "off")] = Field(
+        default=None,
+        description="Remove mail from the Junk folders so many days after it was put there (1 to "
+        "3650). It needs `ENABLE_IMAP`.",
     )
     greylist: Annotated[int, Variable(("GREYLIST",), "`no`")] = Field(
         default=0,

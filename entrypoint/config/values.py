@@ -264,6 +264,17 @@ def probe_domain(text: str) -> str:
     return "" if text.lower() in _FALSE else domain_name(text)
 
 
+def blocklist(text: str) -> dict[str, object]:
+    """A zone, or zone=score, as the fields of DnsBlocklist."""
+    zone, equals, word = text.partition("=")
+    if equals and word.lower() != "score":
+        raise BrokenRuleError(
+            "unknown word behind =",
+            "write it like zen.example.org=score, or the zone alone to refuse whom it lists",
+        )
+    return {"zone": domain_name(zone), "scores": bool(equals)}
+
+
 def greylist(text: str) -> int:
     """Seconds before which nobody new is let in: yes, or a time such as 5m; 0 for no."""
     if re.fullmatch(r"[0-9]+[smhd]", text, re.IGNORECASE):

@@ -34,6 +34,25 @@ def test_quotas_that_nobody_counts(environ: dict[str, str], lines: list[str]) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("environ", "lines"),
+    [
+        (
+            {"DNSBL": "zen.example, bl.example=score"},
+            [
+                "DNSBL: bl.example=score has no effect without JUNK_FILTER=yes; set that, or write "
+                "bl.example to refuse whom it lists"
+            ],
+        ),
+        ({"DNSBL": "zen.example, bl.example=score", "JUNK_FILTER": "yes"}, []),
+    ],
+)
+def test_a_blocklist_whose_score_nobody_counts(environ: dict[str, str], lines: list[str]) -> None:
+    base = {"DOMAINS": "example.org", "ACCOUNTS": "a@example.org:a long passphrase"}
+    settings = load({**base, **environ}, host=HostFacts(ipv6=False))
+    assert list(ineffective_settings(settings)) == lines
+
+
 def test_a_sender_that_is_no_account() -> None:
     environ = {
         "DOMAINS": "example.org",
