@@ -211,8 +211,7 @@ class AccountState(StateFile):
         """How many there are from this source, of this domain, not older."""
         where, more = ("", ()) if domain is None else (" AND domain = ?", (domain,))
         rows = self.rows(
-            "SELECT count(*) FROM lessons"
-            f" WHERE source = ? AND class = ? AND at >= ?{where}",  # noqa: S608
+            f"SELECT count(*) FROM lessons WHERE source = ? AND class = ? AND at >= ?{where}",  # noqa: S608
             *(source, cls, since, *more),
         )
         return int(rows[0][0])

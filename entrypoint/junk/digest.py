@@ -18,10 +18,10 @@ _NOT_COUNTED = re.compile(
 _FIELD = re.compile(rb"[^\n]*\n(?:[ \t][^\n]*\n)*")
 
 
-def digest(message: bytes) -> bytes:
-    """SHA-256 of a message, whatever ends its lines."""
+def without_own_fields(message: bytes) -> bytes:
+    """The message as it came, with LF at the end of each line."""
     text = message.replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n"
-    counted = hashlib.sha256()
+    parts = []
     at = 0
     while at < len(text) and text[at : at + 1] != b"\n":
         # A line that begins with white space belongs to the field above, if there is one.
@@ -29,17 +29,21 @@ def digest(message: bytes) -> bytes:
         if field is None:
             break
         if not _NOT_COUNTED.match(text, at):
-            counted.update(field[0])
+            parts.append(field[0])
         at = field.end()
-    counted.update(text[at:])
-    return counted.digest()
+    return b"".join((*parts, text[at:]))
+
+
+def digest(message: bytes) -> bytes:
+    """SHA-256 of what `without_own_fields` leaves."""
+    return hashlib.sha256(without_own_fields(message)).digest()
 
 
 def header_field(message: bytes, name: bytes) -> bytes | None:
     """The value of the topmost field of this name."""
     at = 0
     start = name.lower() + b":"
-    while (field := _FIELD.match(message, at)) and field[0].strip():
+    while (field := _FIELD.match(message, at)) and field[0].strip(b"\r\n"):
         if field[0].lower().startswith(start):
             return b" ".join(field[0][len(start) :].split())
         at = field.end()

@@ -24,7 +24,7 @@ from entrypoint.junk.account_state import (
     StateError,
     open_state,
 )
-from entrypoint.junk.digest import digest
+from entrypoint.junk.digest import digest, without_own_fields
 from entrypoint.junk.words import WordsError
 
 LOCK = "lock"
@@ -99,7 +99,9 @@ def teach(
             return False
         state.begin(lesson, _counted(home))
         try:
-            words.learn(home, message, cls, instead_of=before is not None, lock=lock)
+            # What the server wrote on top would be words, too; a verdict comes before it does.
+            text = without_own_fields(message)
+            words.learn(home, text, cls, instead_of=before is not None, lock=lock)
         except WordsError:
             # It may have been killed for its time after it had learned.
             if not recover(home, state):

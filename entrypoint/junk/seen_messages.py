@@ -29,7 +29,8 @@ _GONE_FOR = 900  # seconds
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS folders (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, inode INTEGER NOT NULL, stamp TEXT NOT NULL);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, inode INTEGER NOT NULL,
+    stamp TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS messages (
     folder INTEGER NOT NULL, key INTEGER NOT NULL, marks INTEGER NOT NULL, at INTEGER NOT NULL,
     gone INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (folder, key)) WITHOUT ROWID;
@@ -218,9 +219,9 @@ class SeenMessages(StateFile):
     # -- what waits -------------------------------------------------------------------------------
 
     def wait(self, items: Iterable[tuple[int, int, str, Event]]) -> int:
-        """Have messages learned, whatever was to be learned of them before: key, folder, path, what.
+        """Have messages learned, whatever was to be learned of them before.
 
-        Returns for how many there is no room.
+        items: key, folder, path and what happened. Returns for how many there is no room.
         """
         number = Counter(
             {
@@ -251,9 +252,7 @@ class SeenMessages(StateFile):
             " ON folders.id = folder ORDER BY tries, waiting.id LIMIT ?",
             most,
         )
-        return [
-            Waiting(*where, Event(cls, source), tries) for *where, cls, source, tries in rows
-        ]
+        return [Waiting(*where, Event(cls, source), tries) for *where, cls, source, tries in rows]
 
     def tried(self, item: Waiting) -> None:
         """It failed."""
