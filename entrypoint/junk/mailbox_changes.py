@@ -50,7 +50,10 @@ def note_changes(
         for folder in folders
         if folder.name not in before or before[folder.name].stamp != folder.stamp
     ]
-    beginning = Beginning(float(seen.number(_BEGINNING) or now), imported)
+    since = float(seen.number(_BEGINNING) or now)
+    if since > now:  # the clock was set back
+        seen.set_number(_BEGINNING, now)
+    beginning = Beginning(min(since, now), imported)
     with seen.changing():
         numbers = {}
         for each in differences:
@@ -81,8 +84,8 @@ def _renamed(
 ) -> dict[str, SeenFolder]:
     """The folders as they were, under the names that they have now."""
     before = {name: each for name, each in before.items() if not name.startswith("/")}
-    names = {folder.name for folder in folders}
-    left = {each.inode: each for name, each in before.items() if name not in names}
+    now = {folder.name: folder.inode for folder in folders}
+    left = {each.inode: each for name, each in before.items() if now.get(name) != each.inode}
     for folder in folders:
         if folder.name not in before and (old := left.pop(folder.inode, None)) is not None:
             seen.renamed(old, folder.name)

@@ -43,8 +43,9 @@ CREATE INDEX IF NOT EXISTS junk_by_inode ON junk (inode);
 CREATE INDEX IF NOT EXISTS junk_by_digest ON junk (digest);
 CREATE INDEX IF NOT EXISTS junk_by_time ON junk (at);
 CREATE TABLE IF NOT EXISTS waiting (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, key INTEGER NOT NULL UNIQUE, folder INTEGER NOT NULL,
-    path TEXT NOT NULL, class TEXT, source TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key INTEGER NOT NULL, folder INTEGER NOT NULL,
+    path TEXT NOT NULL, class TEXT, source TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (key, folder));
 """
 
 
@@ -239,8 +240,10 @@ class SeenMessages(StateFile):
                 refused += 1
                 continue
             number[event.source, event.cls] += 1
+            if event.cls is not None:
+                self.do("DELETE FROM waiting WHERE key = ?", key)
             self.do(
-                "INSERT OR REPLACE INTO waiting (key, folder, path, class, source)"
+                "INSERT OR IGNORE INTO waiting (key, folder, path, class, source)"
                 " VALUES (?, ?, ?, ?, ?)",
                 *(key, folder, path, event.cls, event.source),
             )

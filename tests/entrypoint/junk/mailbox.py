@@ -37,7 +37,7 @@ class Mailbox:
         self.learner = AccountLearner("alice@example.org", home, quiet=-1)
         self.is_account = True
 
-    # -- as Dovecot does ----------------------------------------------------------------------------
+    # -- as Dovecot does --------------------------------------------------------------------------
 
     def folder(self, name: str) -> Path:
         path = self.home / "Maildir" / name if name else self.home / "Maildir"
@@ -69,8 +69,8 @@ class Mailbox:
         path = self.folder(folder) / "cur" / f"{name}:2,{flags}"
         path.write_bytes(message)
         if touched or abs(named - written) > 0.1:
-            # The kernel's own time of the last change cannot be set.
-            written = min(written, time.time() - 1)
+            if touched:  # the kernel's own time of the last change cannot be set
+                written = min(written, time.time() - 1)
             os.utime(path, (written, written))
         return name
 
@@ -102,7 +102,7 @@ class Mailbox:
     def expunge(self, name: str, folder: str = "") -> None:
         self.find(name, folder).unlink()
 
-    # -- the learner ----------------------------------------------------------------------------------
+    # -- the learner ------------------------------------------------------------------------------
 
     def look(self, seconds: float = 60) -> Counts:
         """What is learned after a look at everything, in as many turns as that takes."""

@@ -34,7 +34,7 @@ def box(tmp_path: Path) -> Mailbox:
     return mailbox
 
 
-# -- Junk and back -------------------------------------------------------------------------------
+# -- Junk and back --------------------------------------------------------------------------------
 
 
 def test_moved_to_junk_is_spam_and_back_is_ham_and_again_is_spam(box: Mailbox) -> None:
@@ -168,7 +168,7 @@ def test_other_names_of_junk(box: Mailbox, folder: str) -> None:
     assert box.look() == SPAM
 
 
-# -- marks --------------------------------------------------------------------------------------------
+# -- marks ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("word", ["$Junk", "Junk"])
@@ -214,7 +214,7 @@ def test_marks_that_contradict_each_other_are_none(box: Mailbox) -> None:
     assert box.look() == NOTHING
 
 
-# -- ham by itself ------------------------------------------------------------------------------------
+# -- ham by itself --------------------------------------------------------------------------------
 
 
 def test_answered_and_filed_are_ham_at_once(box: Mailbox) -> None:
@@ -253,7 +253,7 @@ def test_filed_and_then_moved_to_junk_is_spam(box: Mailbox) -> None:
 
 def read_for(box: Mailbox, monkeypatch: pytest.MonkeyPatch, seconds: float) -> Counts:
     """What is learned when time has passed."""
-    monkeypatch.setattr(account_learner, "READ_EVERY", 0.0)
+    box.learner._next_read = 0
     monkeypatch.setattr(account_learner, "READ_FOR", -seconds)
     return box.look()
 
@@ -268,7 +268,7 @@ def newsletter(box: Mailbox, number: int, *, authenticated: bool = True, flags: 
 
 def spams(box: Mailbox, number: int) -> None:
     for _ in range(number):
-        teach(box.home, text(), "spam", "trained")
+        assert teach(box.home, text(), "spam", "trained")
 
 
 def test_read_for_three_days_is_ham_if_it_is_authenticated(
@@ -305,7 +305,7 @@ def test_an_answered_old_message_was_answered_before(box: Mailbox) -> None:
     assert box.look() == NOTHING
 
 
-# -- much at once, and what was there before ----------------------------------------------------------------
+# -- much at once, and what was there before ------------------------------------------------------
 
 
 def test_mail_that_was_there_before_teaches_nothing_and_its_digest_is_known(box: Mailbox) -> None:
@@ -395,7 +395,7 @@ def test_moved_back_before_it_was_learned(box: Mailbox) -> None:
     assert box.look() == HAM
 
 
-# -- what goes wrong -------------------------------------------------------------------------------------------
+# -- what goes wrong ------------------------------------------------------------------------------
 
 
 def test_the_mail_of_a_removed_account_is_not_learned(box: Mailbox) -> None:
@@ -478,6 +478,7 @@ def test_a_clock_that_was_set_back(box: Mailbox, monkeypatch: pytest.MonkeyPatch
     box.look()
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() - 30 * DAY)
+    monkeypatch.setattr(account_learner, "PATIENT", 0.0)
     box.move(name, ".Junk")
     assert box.look() == SPAM
 
