@@ -1,0 +1,168 @@
+"""An account's words: bogofilter's database, and what it knows of a message's.
+
+bogofilter counts in how many messages of each class a word was, and takes messages apart; how
+the counts become a verdict is `score.py`'s. It runs as a child with a deadline, without any
+configuration file, and gets an excerpt (`excerpt.py`), at a lesson the same as at a verdict.
+Everything here waits for the child or the disk: callers have threads of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+import struct
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from entrypoint.junk.excerpt import excerpt
+
+BOGOFILTER = "bogofilter"
+FOLDER = "junk"  # in an account's home
+WORDLIST = "wordlist.db"  # bogofilter's own name for it
+CLASSIFIED_WITHIN = 1.5  # seconds
+LEARNED_WITHIN = 20.0
+_REAPED_WITHIN = 0.2  # after SIGKILL, unless the child waits for a disk
+_BUSY = 1.0
+
+MessageClass = Literal["spam", "ham"]
+_REGISTER = {
+    ("spam", False): "-s",
+    ("ham", False): "-n",
+    ("spam", True): "-Ns",
+    ("ham", True): "-Sn",
+}
+_UNREGISTER = {"spam": "-S", "ham": "-N"}
+# A word, in how many messages, in what share of the ham and of the spam, its probability, used.
+_LINE = re.compile(rb'  "(.*)" +([0-9]+) +([0-9.]+) +([0-9.]+) +([0-9.]+) [+-]')
+_COUNTS = struct.Struct("=II")  # spam and ham, in front of each value of the database
+
+
+class WordsError(Exception):
+    """What is wrong with the database of an account, or with bogofilter."""
+
+
+class MessageCounts(NamedTuple):
+    """Messages that were learned."""
+
+    spam: int
+    ham: int
+
+
+class Word(NamedTuple):
+    """A word of a message, and in how many messages that were learned it was."""
+
+    text: str
+    spam: int
+    ham: int
+
+
+class Words(NamedTuple):
+    """What is known of a message's words."""
+
+    words: tuple[Word, ...]
+    learned: MessageCounts
+
+
+def classify(home: Path, message: bytes) -> Words | None:
+    """What is known of the message's words; None where nothing was ever learned.
+
+    Raises WordsError.
+    """
+    learned = message_counts(home)
+    if learned == (0, 0):
+        return None
+    printed = _bogofilter(home, ["-vvv"], excerpt(message), CLASSIFIED_WITHIN, statuses=(0, 1, 2))
+    return Words(tuple(_words(printed, learned)), learned)
+
+
+def learn(home: Path, message: bytes, cls: MessageClass, *, instead_of: bool = False) -> None:
+    """Add the message to its class. instead_of: it was learned as the other, and is no more.
+
+    Raises WordsError; then nothing was learned, or bogofilter was killed after it had: the counts
+    say which.
+    """
+    with _errors(home):
+        (home / FOLDER).mkdir(mode=0o700, exist_ok=True)
+    _bogofilter(home, [_REGISTER[cls, instead_of]], excerpt(message), LEARNED_WITHIN)
+
+
+def unlearn(home: Path, message: bytes, cls: MessageClass) -> None:
+    """Take the message away from its class. Raises WordsError."""
+    _bogofilter(home, [_UNREGISTER[cls]], excerpt(message), LEARNED_WITHIN)
+
+
+def message_counts(home: Path) -> MessageCounts:
+    """Messages that were learned; none where there is no database. Raises WordsError."""
+    path = home / FOLDER / WORDLIST
+    with _errors(home):
+        # An empty file is what a kill leaves between its making and the first lesson.
+        if not path.exists() or path.stat().st_size == 0:
+            return MessageCounts(0, 0)
+        with closing(_opened(path)) as database:
+            row = database.execute("SELECT value FROM bogofilter WHERE key = ?", (b".MSG_COUNT",))
+            found = row.fetchone()
+        return MessageCounts(*_COUNTS.unpack_from(found[0])) if found else MessageCounts(0, 0)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    # For writing: what a killed lesson left half done is rolled back by the next reader.
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY)
+
+
+def _words(printed: bytes, learned: MessageCounts) -> Iterator[Word]:
+    for line in printed.splitlines():
+        if match := _LINE.fullmatch(line):
+            total, ham = int(match[2]), round(float(match[3]) * learned.ham)
+            ham = min(ham, total)
+            yield Word(match[1].decode("utf-8", "replace"), total - ham, ham)
+
+
+def _bogofilter(
+    home: Path,
+    options: Sequence[str],
+    message: bytes,
+    seconds: float,
+    *,
+    statuses: tuple[int, ...] = (0,),
+) -> bytes:
+    """What it printed. Raises WordsError, at the latest a moment after its seconds."""
+    folder = home / FOLDER
+    command = [BOGOFILTER, "-C", "-d", str(folder), *options]
+    with _errors(home):
+        child = subprocess.Popen(  # noqa: S603 -- the options are ours
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
+            umask=0o077,
+        )
+        try:
+            printed, errors = child.communicate(message, timeout=seconds)
+        except BaseException:
+            child.kill()
+            for pipe in (child.stdin, child.stdout, child.stderr):
+                with contextlib.suppress(OSError, ValueError):
+                    pipe.close()  # type: ignore[union-attr]  # all three are pipes
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_REAPED_WITHIN)
+            raise
+    if child.returncode not in statuses:
+        said = " ".join(errors.decode("utf-8", "replace").split())
+        raise WordsError(f"{folder / WORDLIST}: bogofilter ended with {child.returncode}: {said}")
+    return printed
+
+
+@contextmanager
+def _errors(home: Path) -> Iterator[None]:
+    where = home / FOLDER / WORDLIST
+    try:
+        yield
+    except subprocess.TimeoutExpired as error:
+        raise WordsError(f"{where}: bogofilter had not ended after {error.timeout:g} s") from None
+    except (OSError, sqlite3.Error, struct.error) as error:
+        raise WordsError(f"{where}: {error}") from None
