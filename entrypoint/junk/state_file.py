@@ -1,0 +1,118 @@
+"""A small SQLite file in an account's home, that several programs use at once.
+
+It must not know the tables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+_BUSY = 1.0  # seconds
+
+
+class StateError(Exception):
+    """The state of an account cannot be used; where, why and the cure."""
+
+
+class StateFile:
+    """The file, opened, and made in its folder where there is none; a home is never made.
+
+    Every method raises StateError.
+    """
+
+    def __init__(self, path: Path, schema: str) -> None:
+        self.path = path
+        try:
+            with contextlib.suppress(FileExistsError):
+                path.parent.mkdir(mode=0o700)
+            with contextlib.suppress(FileExistsError):
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                os.close(os.open(path, flags, 0o600))
+            self._database = _opened(path, schema)
+        except (OSError, sqlite3.Error) as error:
+            raise self._failed(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._database.close()
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """All changes inside, or none; they are on the disk afterwards."""
+        if self._database.in_transaction:
+            yield
+            return
+        self.do("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.do("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            raise
+
+    def drop_oldest(self, table: str, most: int) -> None:
+        """Leave the newest rows, and about as many as may stay."""
+        rows = self.rows(f"SELECT max(rowid) - min(rowid) FROM {table}")  # noqa: S608
+        if (rows[0][0] or 0) < most:  # they are looked through when there may be too many only
+            return
+        self.do(
+            f"DELETE FROM {table} WHERE rowid IN"  # noqa: S608
+            f" (SELECT rowid FROM {table} ORDER BY rowid DESC LIMIT -1 OFFSET ?)",
+            most,
+        )
+
+    def has(self, query: str, *values: Any) -> bool:
+        """Whether the query finds anything."""
+        return bool(self.rows(query, *values))
+
+    def rows(self, query: str, *values: Any) -> list[Any]:
+        """All that the query finds."""
+        try:
+            return self._database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def do(self, statement: str, *values: Any) -> int:
+        """How many rows the statement has changed."""
+        try:
+            return self._database.execute(statement, values).rowcount
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError | sqlite3.Error) -> StateError:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(
+            error, sqlite3.OperationalError
+        ):
+            why = f"{why}; restore it from a backup, or begin afresh with `signpost junk forget`"
+        return StateError(f"{self.path}: {why}")
+
+
+def _opened(path: Path, schema: str) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
+    try:
+        # With a log, who reads and who writes do not wait for each other. A crash of a program
+        # loses nothing; one of the machine may lose the last seconds.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        # Else who closes last would wait for the disk, at each delivery. Python before 3.12 waits.
+        if (configure := getattr(database, "setconfig", None)) is not None:
+            configure(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)  # type: ignore[attr-defined]
+        database.executescript(schema)
+    except BaseException:
+        database.close()
+        raise
+    return database
