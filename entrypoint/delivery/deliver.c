@@ -1,7 +1,7 @@
 /*
  * smtpd's delivery (`mda`): hands one message on, and never a part of one.
  *
- *     deliver DELIMITER                       to Dovecot, by LMTP
+ *     deliver [--junk-filter] DELIMITER       to Dovecot, by LMTP
  *     deliver DELIMITER FOLDER COMMAND...     to the command's standard input, which is a file
  *                                             without a name in FOLDER that holds the message
  *
@@ -13,6 +13,7 @@
  * What stands on top of a stored message (RFC 5321, 4.4) stands there once, and is written here or by
  * Dovecot, not by smtpd as well. A mark is among it, by which this delivery is known if the message
  * comes back (mark.c): it is stored then if it is not there yet, and no script sends it on again.
+ * With --junk-filter it also says what the account's junk filter says of it (verdict.c).
  *
  * smtpd bounces at once for every exit status but 71 and 75, so nothing but 0, 69 and 75 leaves
  * here: 69 where a recipient is gone or Dovecot refuses for good, 75 where it may go well later.
@@ -36,6 +37,7 @@
 #include <unistd.h>
 
 #include "mailbox.h"
+#include "verdict.h"
 
 #define MAILBOXES "/run/signpost/mailboxes"
 #define MARK_KEY "/run/signpost/marks/vmail"
@@ -412,6 +414,18 @@ read_header(void)
 		header.size = header.filled;
 }
 
+/* As much as is judged, of a message that has as much. */
+static void
+read_on(void)
+{
+	size_t size = 1;
+
+	if (header.filled < JUDGED)
+		grow(JUDGED - header.filled);
+	for (; size && header.filled < JUDGED; header.filled += size)
+		size = read_message(header.text + header.filled, JUDGED - header.filled);
+}
+
 /* In front of the header: one field. */
 __attribute__((format(printf, 1, 2))) static void
 put_on_top(const char *format, ...)
@@ -505,12 +519,18 @@ find_earlier(const char *mailbox, const char *alias, struct mark marks[MOST_MARK
 	return count;
 }
 
-/* What stands on top is ours; `original` is the recipient before aliases. */
+/*
+ * What stands on top is ours; `original` is the recipient before aliases. What has come back was
+ * judged when it came first.
+ */
 static void
-write_header(const char *mailbox, const char *alias, const char *recipient, const char *original)
+write_header(const char *mailbox, const char *alias, const char *recipient, const char *original,
+    const char *sender, bool judge)
 {
 	struct mark marks[MOST_MARKS];
-	int count;
+	const char *facts, *verdict = "";
+	bool marked;
+	int count = 0;
 
 	read_header();
 	/* smtpd's own two; then of strangers what only the last server writes (RFC 5321, 4.4), and us. */
@@ -518,17 +538,27 @@ write_header(const char *mailbox, const char *alias, const char *recipient, cons
 	drop_first(&header, "Delivered-To");
 	drop_fields(&header, "Return-Path");
 	drop_fields(&header, RETURNED);
-	if (read_key(MARK_KEY)) {
-		if ((count = find_earlier(mailbox, alias, marks))) {
+	drop_fields(&header, JUNK_FIELD);
+	facts = facts_of(&header);
+	drop_fields(&header, FACTS_FIELD);
+	if ((marked = read_key(MARK_KEY))) {
+		if ((count = find_earlier(mailbox, alias, marks)))
 			end_if_stored(mailbox, marks, count);
-			put_on_top(RETURNED ": yes\n");
-		} else {
+		else
 			new_mark(&header, mailbox, &marks[0]);
-			put_on_top(DELIVERED_FIELD ": %s %s\n", marks[0].time, marks[0].hmac);
-		}
 	}
+	if (judge && !count) {
+		read_on();
+		verdict = ask_for_verdict(mailbox, sender, marked ? marks[0].hmac : "", facts, &header);
+	}
+	if (count)
+		put_on_top(RETURNED ": yes\n");
+	else if (marked)
+		put_on_top(DELIVERED_FIELD ": %s %s\n", marks[0].time, marks[0].hmac);
 	if (strcasecmp(original, recipient) != 0)
 		put_on_top("X-Original-To: %s\n", original);
+	if (*verdict)
+		put_on_top(JUNK_FIELD ": %s\n", verdict);
 }
 
 /* --- LMTP (RFC 2033) ----------------------------------------------------------------------- */
@@ -751,10 +781,14 @@ main(int argc, char **argv)
 {
 	const char *sender = getenv("SENDER"), *recipient = getenv("RECIPIENT");
 	const char *original = getenv("ORIGINAL_RECIPIENT");
+	bool judge = argc > 1 && strcmp(argv[1], "--junk-filter") == 0;
 	char *mailbox;
 
+	argc -= judge;
+	argv += judge;
 	if ((argc != 2 && argc < 4) || !*argv[1] || !sender || !recipient)
-		end(LATER, "usage: SENDER=... RECIPIENT=... deliver DELIMITER [FOLDER COMMAND...]");
+		end(LATER, "usage: SENDER=... RECIPIENT=... deliver [--junk-filter] DELIMITER "
+		    "[FOLDER COMMAND...]");
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGALRM, too_late);
 	alarm(DELIVERED_WITHIN);
@@ -764,7 +798,8 @@ main(int argc, char **argv)
 	check_recipient(mailbox);
 	if (!original || !*original)
 		original = recipient;
-	write_header(mailbox, mailbox_of(original, argv[1]), recipient, original);
+	write_header(mailbox, mailbox_of(original, argv[1]), recipient, original, sender,
+	    judge && argc == 2);
 	if (argc == 2)
 		deliver_to_dovecot(sender, recipient, written_to(original, recipient, argv[1]));
 	put_on_top("Delivered-To: %s\n", recipient);

@@ -56,6 +56,15 @@ take_out(struct header *header, size_t at, size_t size)
 	header->filled -= size;
 }
 
+/* RFC 5322, 4.5: white space may stand before the colon, and Dovecot reads it so. */
+static bool
+is_read_as(struct field field, const char *name)
+{
+	while (field.name_size && memchr(" \t\r\n", field.name[field.name_size - 1], 4))
+		field.name_size--;
+	return is_named(&field, name);
+}
+
 void
 drop_fields(struct header *header, const char *name)
 {
@@ -64,7 +73,7 @@ drop_fields(struct header *header, const char *name)
 	struct field field;
 
 	while ((next = next_field(header, from, &field))) {
-		if (!is_named(&field, name)) {
+		if (!is_read_as(field, name)) {
 			memmove(header->text + to, header->text + from, field.size);
 			to += field.size;
 		}

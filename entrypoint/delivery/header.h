@@ -23,7 +23,7 @@ size_t next_field(const struct header *header, size_t at, struct field *field);
 bool is_named(const struct field *field, const char *name);
 const char *value_of(const struct field *field, size_t *size);
 
-/* Takes out every field of this name. */
+/* Takes out every field of this name, white space before its colon or not. */
 void drop_fields(struct header *header, const char *name);
 /* Takes out the first line if it is a field of this name. */
 void drop_first(struct header *header, const char *name);
