@@ -22,11 +22,11 @@ def ineffective_settings(settings: Settings) -> Iterator[str]:
         if each.account not in accounts:
             yield f"SEND_AS: {each.account} is no account; add it, or leave this out"
     if not settings.junk_filter:
-        for each in settings.dnsbl:
-            if each.scores:
+        for listed in settings.dnsbl:
+            if listed.scores:
                 yield (
-                    f"DNSBL: {each.zone}=score has no effect without JUNK_FILTER=yes; set that, or "
-                    f"write {each.zone} to refuse whom it lists"
+                    f"DNSBL: {listed.zone}=score has no effect without JUNK_FILTER=yes; set that, or "
+                    f"write {listed.zone} to refuse whom it lists"
                 )
     if settings.enable_imap:
         return
