@@ -19,12 +19,14 @@ from entrypoint.health.judge import judge
 from entrypoint.health.left_mail import left_mail
 from entrypoint.health.unsigned import check_unsigned
 from entrypoint.paths import PORTS, RUN, WEB
+from entrypoint.probe import junk_filter
 from entrypoint.pseudonyms import Pseudonyms
 from entrypoint.text import printable
 
 # All together, with Python's start, stay below 10 s; the image's HEALTHCHECK waits 20 s.
 _ANSWERS = 7.0  # seconds
 _FILES = 1.0
+_JUNK_FILTER = 0.9
 _ALL = 9.0
 
 
@@ -33,7 +35,7 @@ def command() -> None:
     """Go the way that mail goes, up to a recipient and a login; name the part that does not answer.
 
     Looks at name servers, at local mail that does not move, and for mail that left unsigned, too.
-    Exit status 1 where something is wrong.
+    Exit status 1 where something is wrong. What mail goes on without is a note: the junk filter.
     """
     _bound()
     try:
@@ -52,8 +54,15 @@ def command() -> None:
     problems += _in_time("mail that is not vmail's", left_mail)
     # The engine keeps what a health check has printed.
     names = Pseudonyms.of_this_start()
+
+    def say(kind: str, text: str) -> None:
+        click.echo(f"{kind}: {printable(names.text(text) if names else text)}")
+
     for problem in problems:
-        click.echo(f"unhealthy: {printable(names.text(problem) if names else problem)}")
+        say("unhealthy", problem)
+    # Mail goes on without it, and no restart of all would be its cure.
+    for text in _in_time("the junk filter", _of_junk_filter):
+        say("note", text)
     if problems:
         _end(1)
     ports = rendered_ports(RUN / PORTS)
@@ -63,6 +72,10 @@ def command() -> None:
     if (held := held_line()) is not None:
         click.echo(held)
     _end(0)
+
+
+def _of_junk_filter() -> list[str]:
+    return asyncio.run(junk_filter.troubles(user=disks.VMAIL, seconds=_JUNK_FILTER))
 
 
 def _in_time(what: str, look: Callable[[], list[str]]) -> list[str]:
