@@ -66,7 +66,8 @@ RUN /opt/signpost/bin/pip install --no-cache-dir --no-deps --no-build-isolation 
 
 FROM base
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates certbot opensmtpd python3 tzdata \
+    && apt-get install -y --no-install-recommends \
+        bogofilter-sqlite ca-certificates certbot opensmtpd python3 tzdata \
         dovecot-imapd dovecot-lmtpd dovecot-managesieved dovecot-pop3d dovecot-auth-lua lua-socket \
     && apt-get clean \
     && rm -rf /var/lib/apt/lists/* /etc/apt/apt.conf.d/snapshot /etc/smtpd.conf \

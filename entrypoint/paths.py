@@ -32,6 +32,10 @@ GUARD_SOCKET = RUN / "guard/socket"
 MAINTENANCE_SOCKET = RUN / "maintenance.socket"
 LISTENING_SOCKETS = RUN / "listening.socket"  # listening_sockets.c has it, too
 METRICS = RUN / "metrics"  # there only with METRICS_PORT
+JUNK = RUN / "junk"  # there only with JUNK_FILTER; verdict.c has the next two of it
+VERDICT_SOCKET = JUNK / "verdict"
+SILENT_SINCE = JUNK / "silent"  # by its time; there only if the last question had no answer
+WRITTEN_TO_SOCKET = JUNK / "written-to"
 TARGET = RUN / "target.json"  # there only in a test target: how its process is to run
 
 # What the filters write in folders of their own.

@@ -29,6 +29,7 @@ from entrypoint.dns_records import records
 from entrypoint.doctor.client_addresses import check_clients
 from entrypoint.files import claim_tree, own_folder
 from entrypoint.journal.files import JOURNAL, sweep
+from entrypoint.junk.run_folder import make_run_folder
 from entrypoint.log import start_logging, use_pseudonyms, write_lines
 from entrypoint.log_line import LogLine
 from entrypoint.mail_owner import claim_mail
@@ -158,6 +159,7 @@ def _prepare(settings: Settings, number: str) -> Settings:
         mounted_files.note(named_files(os.environ, settings))
         _make_journal(settings)
         make_metrics(settings.metrics_port)
+        make_run_folder(enabled=settings.junk_filter)
         render.write_certificate(
             paths.RUN, served.certificate.read_bytes(), served.key.read_bytes()
         )

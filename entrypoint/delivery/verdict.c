@@ -91,9 +91,9 @@ is_silent(void)
 
 	if (lstat(SILENT, &stamp) == -1 || lstat(SOCKET, &listener) == -1)
 		return false;
-	if (listener.st_ctim.tv_sec > stamp.st_mtim.tv_sec ||
-	    (listener.st_ctim.tv_sec == stamp.st_mtim.tv_sec &&
-	        listener.st_ctim.tv_nsec > stamp.st_mtim.tv_nsec))
+	if (listener.st_mtim.tv_sec > stamp.st_mtim.tv_sec ||
+	    (listener.st_mtim.tv_sec == stamp.st_mtim.tv_sec &&
+	        listener.st_mtim.tv_nsec > stamp.st_mtim.tv_nsec))
 		return false;
 	clock_gettime(CLOCK_REALTIME, &now);
 	/* The clock may have been set back. */

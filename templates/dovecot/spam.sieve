@@ -1,6 +1,7 @@
-# Before the person's own script: what the inbound filter marked is junk.
+# Before the person's own script: what the inbound filter marked is junk, and what the account's
+# own junk filter said so of. Only `deliver` writes the second field.
 require ["fileinto", "mailbox"];
 
-if header :is "X-Spam" "yes" {
+if anyof(header :is "X-Spam" "yes", header :matches "X-Signpost-Junk" ["yes", "yes *"]) {
   fileinto :create "Junk";
 }

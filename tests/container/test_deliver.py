@@ -34,6 +34,10 @@ class Delivered:
     written: str
     commands: list[str]
     stored: list[bytes]
+    # Seconds a round; what the junk filter was asked, and whether it was found silent at last.
+    took: list[float]
+    asked: list[bytes]
+    silent: bool
 
 
 class Bench:
@@ -63,7 +67,8 @@ class Bench:
             timeout=120,
         )
         found = json.loads(printed)
-        found["stored"] = [base64.b64decode(each) for each in found["stored"]]
+        for name in ("stored", "asked"):
+            found[name] = [base64.b64decode(each) for each in found[name]]
         return Delivered(**found)
 
 

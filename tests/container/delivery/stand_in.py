@@ -25,6 +25,8 @@ import sys
 import time
 from pathlib import Path
 
+from verdicts import ASKED, SILENT, Verdicts
+
 FEEDER = "smtpd: dispatcher"
 LMTP = Path("/run/dovecot/lmtp")
 MAILBOXES = Path("/run/signpost/mailboxes")
@@ -50,6 +52,12 @@ class Delivery:
         self.delimiter = str(given.get("delimiter", "+"))
         self.maildir = bool(given.get("maildir"))
         self.mailboxes = given.get("mailboxes", "alice@example.org\n-x@example.org\n")
+        # What the junk filter does at each question, see verdicts.py; none: nobody listens. Whether
+        # it begins anew before each round, and how many seconds ago it was found silent.
+        self.junk: list[str] | None = given.get("junk")  # type: ignore[assignment]
+        self.judged = bool(given.get("judged", self.junk is not None))
+        self.anew = bool(given.get("anew"))
+        self.silent: float | None = given.get("silent")  # type: ignore[assignment]
         # What LMTP answers, from the greeting on; null closes the connection, "" is silence.
         self.answers = given.get("answers", [])
 
@@ -186,6 +194,8 @@ def be_agent(delivery: Delivery, pipe: int, output: int) -> None:
     os.setsid()
     signal.alarm(300)
     command = ["/usr/local/libexec/deliver", delivery.delimiter]
+    if delivery.judged:
+        command.insert(1, "--junk-filter")
     if delivery.maildir:
         command += ["/data/mail", "/usr/libexec/opensmtpd/mail.maildir", "-j", str(MAILDIR)]
     environment = {
@@ -291,9 +301,17 @@ def main() -> None:
     if delivery.mailbox:
         subprocess.run(["chown", "-R", "vmail:vmail", "/data/mail"])
     lmtp = start_lmtp(list(delivery.answers))  # type: ignore[call-overload]
-    ended = [once(delivery) for _ in range(delivery.rounds)]
+    junk = Verdicts(delivery.junk, delivery.silent)
+    ended, took = [], []
+    for number in range(delivery.rounds):
+        if number and delivery.anew:
+            junk.begin()
+        began = time.monotonic()
+        ended.append(once(delivery))
+        took.append(time.monotonic() - began)
+    junk.end()
     os.kill(lmtp, signal.SIGKILL)
-    stored = [file.read_bytes() for file in STORED.iterdir()]
+    stored = [(STORED / str(each)).read_bytes() for each in range(len(list(STORED.iterdir())))]
     if delivery.maildir:
         there = (MAILDIR / name for name in delivery.mailbox)
         files = {file for file in MAILDIR.rglob("*") if file.is_file()} - set(there)
@@ -303,6 +321,11 @@ def main() -> None:
             {
                 "statuses": [status for status, _ in ended],
                 "written": ended[-1][1],
+                "took": took,
+                "silent": SILENT.exists(),
+                "asked": [
+                    base64.b64encode(each.read_bytes()).decode() for each in sorted(ASKED.iterdir())
+                ],
                 "commands": COMMANDS.read_text("latin-1").splitlines(),
                 "stored": [base64.b64encode(each).decode() for each in stored],
             }

@@ -10,7 +10,7 @@ from entrypoint.supervise import __main__ as supervising
 from entrypoint.supervise.__main__ import Watch, states
 
 
-@pytest.mark.parametrize(("name", "ends"), [("smtpd", True), ("metrics", False)])
+@pytest.mark.parametrize(("name", "ends"), [("smtpd", True), ("metrics", False), ("junk", False)])
 def test_the_container_ends_with_what_mail_needs(name: str, ends: bool) -> None:
     running = states.SupervisorStates.RUNNING
     options = SimpleNamespace(mood=running)
