@@ -18,6 +18,7 @@ from pathlib import Path
 from filters.addresses import AddressFile
 from filters.client_counts import ClientCounts
 from filters.disk_room import QueueRoom
+from filters.facts_writer import add_facts_options, read_facts
 from filters.forwarding import Forwarding
 from filters.guard.blocklists import Blocklists
 from filters.guard.greylist import WAIT
@@ -49,6 +50,9 @@ def restrict(
     verifier: Verifier,
 ) -> None:
     """What is asked, in this order; within a phase the first refusal is the answer."""
+    if verifier.facts is not None and verifier.facts.blocklists is not None:
+        server.register_handler("filter", "connect", verifier.facts.ask_blocklists)
+        server.register_handler("report", "link-disconnect", verifier.facts.note_end)
     if blocklists is not None:
         server.register_handler("filter", "connect", blocklists.reject_listed_client)
     if queue is not None:
@@ -76,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     forwarding = _forwarding(options.arc_seal, addresses, errors)
     senders = _rewritten_senders(options.srs_secret_file, errors)
     loops = read_loops(options.loop_key, addresses, errors)
+    if options.dnsbl_score and not options.facts:
+        errors.append("--dnsbl-score needs --facts")
     if errors:
         refuse_to_start(errors)
     policy, resolver = _policy(options), DnsResolver(options.nameserver or None)
@@ -90,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         counts=counts,
         spam_fields=SpamFields(options.spam_field, renamed=options.renamed_spam_fields),
         loops=loops,
+        facts=read_facts(options, addresses, resolver, policy.unknown_clients),
     )
     server.on_ready(verifier.ready)
     quotas = read_quota_status(options)
@@ -230,6 +237,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="ZONE",
         help="refuse a client that this DNS blocklist has",
     )
+    add_facts_options(parser)
     parser.add_argument(
         "--greylist", type=Path, metavar="FILE", help="defer clients that are not known here yet"
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from filters.bare_cr import begins_a_header_line, without_bare_cr
 from filters.client_counts import ClientCounts
+from filters.facts_writer import FactsWriter
 from filters.forwarding import Forwarding
 from filters.loops import Loops, reject_many_hops
 from filters.mailauth.authenticate import MessageResult, authenticate, stamp
@@ -73,8 +74,8 @@ class Judgement:
 
 
 class Verifier:
-    """The decisions about one message. `forwarding`, `counts` and `loops` may be None: that is not
-    done.
+    """The decisions about one message. `forwarding`, `counts`, `loops` and `facts` may be None:
+    that is not done.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Verifier:
         counts: ClientCounts | None = None,
         spam_fields: SpamFields | None = None,
         loops: Loops | None = None,
+        facts: FactsWriter | None = None,
     ) -> None:
         self.authserv_id = authserv_id
         self.resolver = resolver
@@ -95,6 +97,7 @@ class Verifier:
         self.counts = counts
         self.spam_fields = spam_fields or SpamFields()
         self.loops = loops
+        self.facts = facts
 
     def ready(self, handshake: Handshake) -> None:
         """Take the authserv-id from smtpd's `admd` unless the operator named one."""
@@ -116,7 +119,11 @@ class Verifier:
         if self.forwarding is not None and self.forwarding.concerns(judged.envelope.recipients):
             authserv_id = self.authserv_id or "localhost"
             stamped = await self.forwarding.seal(stamped, verdict, authserv_id, session.hostname)
-        return stamped if self.loops is None else self.loops.marked(session, stamped)
+        if self.loops is not None:
+            stamped = self.loops.marked(session, stamped)
+        if self.facts is not None:
+            stamped = await self.facts.in_front(session, verdict, stamped)
+        return stamped
 
     async def judge(
         self, session: Session, message: bytes, resolver: Resolver

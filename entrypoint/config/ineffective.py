@@ -25,8 +25,8 @@ def ineffective_settings(settings: Settings) -> Iterator[str]:
         for listed in settings.dnsbl:
             if listed.scores:
                 yield (
-                    f"DNSBL: {listed.zone}=score has no effect without JUNK_FILTER=yes; set that, or "
-                    f"write {listed.zone} to refuse whom it lists"
+                    f"DNSBL: {listed.zone}=score has no effect without JUNK_FILTER=yes; set that, "
+                    f"or write {listed.zone} to refuse whom it lists"
                 )
     if settings.enable_imap:
         return

@@ -72,14 +72,12 @@ class Blocklists:
 
         Nothing is raised.
         """
-        client = address_of(address)
-        if client is None or not is_public(address):
+        client = _public(address)
+        if client is None:
             return None
         lookup = Lookup(self._resolver, seconds=self._seconds)
         asked = [
-            asyncio.ensure_future(self._listed(zone, client, lookup))
-            for zone in self._zones
-            if zone.rests_until <= self._clock()
+            asyncio.ensure_future(self._listed(zone, client, lookup)) for zone in self._awake()
         ]
         try:
             # The first that lists it is enough: nobody waits for a zone that is silent.
@@ -93,23 +91,46 @@ class Blocklists:
                 task.cancel()
         return None
 
+    async def find_all(self, address: str) -> tuple[str, ...]:
+        """The names of all zones that list an address, as they may be shown; of those that answer
+        in time. Nothing is raised.
+        """
+        client = _public(address)
+        if client is None:
+            return ()
+        lookup, zones = Lookup(self._resolver, seconds=self._seconds), self._awake()
+        try:
+            found = await asyncio.gather(*(self._lists(zone, client, lookup) for zone in zones))
+        except Exception:
+            log.exception("the blocklists could not be asked")
+            return ()
+        return tuple(zone.shown for zone, lists in zip(zones, found, strict=True) if lists)
+
+    def _awake(self) -> list[_Zone]:
+        return [zone for zone in self._zones if zone.rests_until <= self._clock()]
+
     async def _listed(self, zone: _Zone, client: Address, lookup: Lookup) -> Listing | None:
+        if not await self._lists(zone, client, lookup):
+            return None
+        return Listing(zone.shown, await self._reason(zone, client, lookup))
+
+    async def _lists(self, zone: _Zone, client: Address, lookup: Lookup) -> bool:
         try:
             answer = await lookup.query(query_name(client, zone.name), "A")
             zone.failures = 0
             if not self._means_listed(zone, answer.names):
-                return None
+                return False
             never = query_name(_NEVER_LISTED[client.version], zone.name)
             if (await lookup.query(never, "A")).records:
                 self._complain(zone, "it lists the whole world")
-                return None
+                return False
         except DnsTemporaryError:
             zone.failures += 1
             if zone.failures >= _FAILURES:
                 zone.rests_until = self._clock() + _REST
                 self._complain(zone, "it does not answer")
-            return None
-        return Listing(zone.shown, await self._reason(zone, client, lookup))
+            return False
+        return True
 
     def _means_listed(self, zone: _Zone, names: Sequence[str]) -> bool:
         codes = [ipaddress.ip_address(name) for name in names]
@@ -139,6 +160,10 @@ class _Zone:
         self.failures = 0
         self.rests_until = float("-inf")
         self.useless = LogThrottle(log, _COMPLAIN_EVERY, clock=clock)
+
+
+def _public(address: str) -> Address | None:
+    return address_of(address) if is_public(address) else None
 
 
 def query_name(address: Address, zone: str) -> str:

@@ -25,6 +25,7 @@ class Program:
             )
         self.answers = self.socket.makefile("rb")
         self.log = b""
+        self.message: list[str] = []  # the last one that came back
 
     def __enter__(self) -> Program:
         self.socket.sendall(b"config|admd|mail.example.org\nconfig|ready\n")
@@ -61,6 +62,14 @@ class Program:
                 return line.removeprefix(head)
         raise AssertionError(f"the program ended before its answer to {phase}")
 
+    def _lines_back(self) -> list[str]:
+        head, found = f"filter-dataline|{SESSION}|data|", list[str]()
+        while line := self.answers.readline().decode().removesuffix("\n"):
+            if line == f"{head}.":
+                return found
+            found += [line.removeprefix(head)] if line.startswith(head) else []
+        raise AssertionError("the program ended before the message came back")
+
     def send(self, sender: str, recipient: str, lines: Sequence[str]) -> str:
         """One transaction; the verdict at its commit."""
         assert self.ask("mail-from", sender) == "proceed"
@@ -72,7 +81,7 @@ class Program:
             self.socket.sendall(
                 f"filter|0.7|1.1|smtp-in|data-line|{SESSION}|data|{line}\n".encode()
             )
-        self.until(b"|data|.")
+        self.message = self._lines_back()
         verdict = self.ask("commit")
         self.report("tx-commit", "01234567", "100")
         self.report("tx-reset", "01234567")

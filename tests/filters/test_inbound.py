@@ -9,6 +9,7 @@ import pytest
 
 from filters.addresses import AddressFile
 from filters.disk_room import QueueRoom
+from filters.facts_writer import FactsWriter
 from filters.guard.blocklists import Blocklists
 from filters.guard.greylisting import Greylisting
 from filters.inbound import restrict
@@ -52,6 +53,18 @@ def test_restrictions_are_asked_in_the_order_of_the_program(tmp_path: Path) -> N
         ],
         "commit": ["reject_unrewritable_message", "reject_impersonating_forward"],
     }
+
+
+def test_blocklists_that_score_are_asked_beside_those_that_refuse() -> None:
+    resolver, server = StaticResolver({}), FilterServer()
+    scoring = Blocklists(["score.test"], resolver)
+    facts = FactsWriter(None, scoring)
+    verifier = Verifier("mail.example.org", resolver, InboundPolicy(), facts=facts)
+    refusing = BlocklistAccess(Blocklists(["bl.test"], resolver), frozenset())
+    restrict(
+        server, blocklists=refusing, queue=None, recipients=None, greylist=None, verifier=verifier
+    )
+    assert restrictions(server) == {"connect": ["ask_blocklists", "reject_listed_client"]}
 
 
 def test_what_is_not_wanted_is_not_asked() -> None:
@@ -105,3 +118,31 @@ def test_a_refusal_is_the_first_ones_and_counts_are_written_at_the_end(tmp_path:
     assert program.process.returncode == 0
     clients = json.loads((tmp_path / "clients.json").read_text())["clients"]
     assert clients == {"gateway": 0, "other": 2}
+
+
+def test_facts_stand_on_top_while_dns_is_down(tmp_path: Path) -> None:
+    addresses = {"domains": ["example.org"], "owners": {"alice@example.org": []}}
+    (tmp_path / "addresses.json").write_text(json.dumps(addresses))
+    arguments = ["--addresses", str(tmp_path / "addresses.json"), "--spool", str(tmp_path)]
+    arguments += ["--nameserver", "127.0.0.1", "--dns-timeout", "0.1", "--no-spf"]
+    arguments += ["--facts", "--dnsbl-score", "bl.test"]
+    with Program("filters.inbound", *arguments) as program:
+        program.report("link-connect", "h.test", "pass", "192.31.196.25:4000", "10.0.0.2:25")
+        program.report("link-identify", "EHLO", "example.org")
+        assert program.ask("connect", "h.test|192.31.196.25") == "proceed"
+        lines = [
+            "Received: from us",
+            "From: a@far.test",
+            "X-Signpost-Facts: dmarc=pass",
+            "",
+            "hello",
+        ]
+        assert program.send("a@far.test", "alice@example.org", lines) == "proceed"
+        assert program.message[0] == (
+            "X-Signpost-Facts: dmarc=temperror dkim=none spf=unknown rdns=ok helo=lies "
+            "author=far.test"
+        )
+        assert program.message[1].startswith("Authentication-Results: ")
+        # A client's own stays where it was: below the Received field, where it is nobody's word.
+        assert program.message[-5:] == lines
+    assert program.process.returncode == 0

@@ -1,0 +1,155 @@
+"""Writes X-Signpost-Facts on top of a message that arrives: from what was found out anyway.
+
+SPF, DKIM and DMARC are the verifier's results, the client's names are smtpd's. Only the blocklists
+that score are asked here, from the connection on: the dialog goes on meanwhile, and a message waits
+for what is left of their time. It must not know what the facts count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+
+from filters.addresses import AddressFile
+from filters.client_names import helo_word, rdns_word
+from filters.facts import ArrivalFacts, DkimFact, DmarcFact, SpfFact
+from filters.guard.blocklists import Blocklists
+from filters.mailauth.dns.types import Resolver
+from filters.mailauth.message_result import MessageResult
+from filters.smtpd import Report, Request, Session
+
+_ASKED = "facts: the blocklists that were asked"
+# Of signatures that do not pass, the word that says most; a doubt comes before all.
+_FAILED: Sequence[DkimFact] = ("fail", "policy", "permerror", "neutral")
+
+
+class FactsWriter:
+    """addresses: our own names; None where they are unknown. unknown_clients: where anyone may
+    appear (a NAT). blocklists: those that score, None for none.
+    """
+
+    def __init__(
+        self,
+        addresses: AddressFile | None,
+        blocklists: Blocklists | None = None,
+        unknown_clients: frozenset[str] = frozenset(),
+    ) -> None:
+        self.addresses = addresses
+        self.blocklists = blocklists
+        self.unknown_clients = unknown_clients
+
+    def ask_blocklists(self, session: Session, request: Request) -> None:
+        """At connect: nobody waits for the answers yet."""
+        address = session.client_address
+        if self.blocklists is None or address is None or address in self.unknown_clients:
+            return
+        session.state[_ASKED] = asyncio.ensure_future(self.blocklists.find_all(address))
+
+    def note_end(self, session: Session, report: Report) -> None:
+        """The client has gone: nobody wants the answers any more."""
+        asked = session.state.pop(_ASKED, None)
+        if asked is not None:
+            asked.cancel()
+
+    async def in_front(self, session: Session, verdict: MessageResult, message: bytes) -> bytes:
+        """The message under its facts; mail that was submitted has none."""
+        envelope = verdict.envelope
+        if envelope.user is not None or envelope.client_address is None:
+            return message
+        asked = session.state.get(_ASKED)
+        listed = () if asked is None else await asyncio.shield(asked)
+        return self.facts(session, verdict, listed).field() + message
+
+    def facts(
+        self, session: Session, verdict: MessageResult, listed: tuple[str, ...] = ()
+    ) -> ArrivalFacts:
+        """What is known. listed: the blocklists that list the client."""
+        envelope = verdict.envelope
+        ours = None if self.addresses is None else self.addresses.content
+
+        def is_ours(name: str) -> bool:
+            return name == session.hostname or (ours is not None and ours.is_ours(name))
+
+        return ArrivalFacts(
+            dmarc=_dmarc(verdict),
+            dkim=_dkim(verdict),
+            spf=_spf(verdict),
+            rdns=rdns_word(envelope, dns_fails=_dns_fails(verdict)),
+            helo=helo_word(envelope, is_ours, vouched=_is_a_host_of_helo(verdict)),
+            dnsbl=listed,
+            author=verdict.author.domain or "",
+        )
+
+
+def _dmarc(verdict: MessageResult) -> DmarcFact:
+    result = verdict.dmarc.result
+    if result == "fail" and _spf(verdict) == "unknown":
+        return "unknown"  # SPF might have passed
+    return result
+
+
+def _spf(verdict: MessageResult) -> SpfFact:
+    if verdict.spf is None or verdict.envelope.client_unknown:
+        return "unknown"
+    return verdict.spf.result
+
+
+def _dkim(verdict: MessageResult) -> DkimFact:
+    words: set[DkimFact] = {
+        "other" if each.result == "pass" and not _is_own(each.domain, verdict) else each.result
+        for each in verdict.dkim
+    }
+    order: Sequence[DkimFact] = ("pass", "temperror", "other", *_FAILED)
+    return next((word for word in order if word in words), "none")
+
+
+def _is_own(signer: str, verdict: MessageResult) -> bool:
+    """Whether it is the author's domain, one above or one of the same organization."""
+    author = verdict.author.domain
+    if author is None:
+        return False
+    signer, top = signer.lower(), verdict.dmarc.organizational_domain or author
+    is_above = "." in signer and f".{author}".endswith(f".{signer}")
+    return is_above or f".{signer}".endswith((f".{author}", f".{top}"))
+
+
+def _dns_fails(verdict: MessageResult) -> bool:
+    spf = None if verdict.spf is None else verdict.spf.result
+    dkim = (each.result for each in verdict.dkim)
+    return "temperror" in {spf, verdict.dmarc.result, *dkim} or verdict.arc.temporary
+
+
+def _is_a_host_of_helo(verdict: MessageResult) -> bool:
+    spf, helo = verdict.spf, verdict.envelope.helo.lower().removesuffix(".")
+    return spf is not None and spf.result == "pass" and spf.domain.lower() == helo
+
+
+def add_facts_options(parser: argparse.ArgumentParser) -> None:
+    """`--facts` and `--dnsbl-score`."""
+    parser.add_argument(
+        "--facts",
+        action="store_true",
+        help="write X-Signpost-Facts, from which a delivery tells junk",
+    )
+    parser.add_argument(
+        "--dnsbl-score",
+        action="append",
+        default=[],
+        metavar="ZONE",
+        help="with --facts: say there that this DNS blocklist has the client",
+    )
+
+
+def read_facts(
+    options: argparse.Namespace,
+    addresses: AddressFile | None,
+    resolver: Resolver,
+    unknown_clients: frozenset[str],
+) -> FactsWriter | None:
+    """What the options ask for."""
+    if not options.facts:
+        return None
+    zones = options.dnsbl_score
+    scoring = Blocklists(zones, resolver) if zones else None
+    return FactsWriter(addresses, scoring, unknown_clients)
