@@ -11,7 +11,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from entrypoint.paths import RUN
+from entrypoint.paths import JUNK
 from entrypoint.probe.dialog import DialogError, reason, socket_dialog
 
 _ANSWERED_WITHIN = 1.9  # seconds; a delivery waits two
@@ -20,13 +20,12 @@ _MEANS = "mail is delivered without its verdict"
 
 
 async def troubles(
-    run: Path = RUN, user: str = "root", *, seconds: float = _ANSWERED_WITHIN
+    folder: Path = JUNK, user: str = "root", *, seconds: float = _ANSWERED_WITHIN
 ) -> list[str]:
     """What is wrong, one line each; nothing where there is no such filter here.
 
     user: as whom it is asked.
     """
-    folder = run / "junk"
     if not folder.is_dir():
         return []
     return [f"the junk filter: {each}" for each in await _found(folder, user, seconds)]
