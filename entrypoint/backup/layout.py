@@ -158,9 +158,10 @@ _DERIVED = re.compile(
     rf"|{_ACME}/(?:log|work|renewal-hooks|\.certbot\.lock)(?:/.*)?"
     r"|data/mail/\.signpost-room"
     rf"|{_HOME}/(?:\.dovecot\.(?:svbin|lda-dupes\.lock.*|[^/]+\.lock)|\.sieve-.*|\.temp\..*)"
-    # Dovecot's, while it removes old junk, and what SQLite has beside a database.
+    # Dovecot's, while it removes old junk.
     rf"|{_HOME}/dovecot\.autoexpunge\.lock"
-    rf"|{_HOME}/junk/(?:lock|(?:state\.sqlite|wordlist\.db)(?:-wal|-shm|-journal|\.damaged))"
+    # Which messages lay where when they were looked at last; and what SQLite has beside a database.
+    rf"|{_HOME}/junk/(?:lock|seen\.sqlite.*|(?:state\.sqlite|wordlist\.db)-(?:wal|shm|journal))"
     rf"|{_HOME}/sieve/(?:tmp|\..*|[^/]+\.svbin)(?:/.*)?"
     # Folders that Dovecot is removing.
     rf"|{_HOME}/Maildir/\.\..+"

@@ -27,7 +27,9 @@ from entrypoint.files import acting_as, become
 from entrypoint.junk import status_text
 from entrypoint.junk.account_report import account_report
 from entrypoint.junk.account_state import Class, SenderRule, StateError, home_of, open_state
+from entrypoint.junk.forgetting import forget
 from entrypoint.junk.training import Training, train
+from entrypoint.junk.words import WordsError
 from entrypoint.text import counted, printable, table
 
 _PROGRESS_EVERY = 1.0  # seconds
@@ -192,8 +194,9 @@ def forget_account(ctx: click.Context, account: str, yes: bool) -> None:
         _confirm(account)
     become(VMAIL)
     with _errors():
-        forget(home_of(account))
-    click.echo(f"all that was learned for {account} is removed, with its rules and its threshold")
+        found = forget(home_of(account))
+    removed = "all that was learned is removed, with rules and threshold"
+    click.echo(f"{account}: {removed if found else 'nothing was learned'}")
 
 
 def _confirm(account: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from entrypoint.disks import explained
-from entrypoint.junk.account_state import FOLDER, STATE, AccountState, StateError, open_existing
+from entrypoint.junk.account_state import FOLDER, AccountState, StateError, open_existing
 from entrypoint.junk.words import WORDLIST, MessageCounts, WordsError, message_counts
 
 # The files beside a database are its own: SQLite's log and index.
@@ -23,7 +23,7 @@ class AccountReport:
     """learned: messages by class. rules: addresses and domains, each `allow` or `block`.
 
     last: when the last lesson was taken (Unix time), its class, and what it was learned from.
-    words_size, state_size: bytes on the disk. troubles: what is broken, one line each.
+    words_size, other_size: bytes on the disk. troubles: what is broken, one line each.
     """
 
     learned: MessageCounts = _NONE
@@ -32,7 +32,7 @@ class AccountReport:
     written_to: int = 0
     last: tuple[int, str, str] | None = None
     words_size: int = 0
-    state_size: int = 0
+    other_size: int = 0
     troubles: list[str] = field(default_factory=list)
 
 
@@ -51,8 +51,13 @@ def account_report(home: Path) -> AccountReport:
     except StateError as error:
         report.troubles.append(str(error))
     try:
-        report.words_size = _size(folder, WORDLIST)
-        report.state_size = _size(folder, STATE)
+        for path in folder.iterdir() if folder.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):
+                taken = path.lstat().st_size
+                if path.name.startswith(WORDLIST):
+                    report.words_size += taken
+                else:
+                    report.other_size += taken
     except OSError as error:
         report.troubles.append(explained(error))
     return report
@@ -66,12 +71,3 @@ def _read_state(report: AccountReport, state: AccountState) -> None:
         "SELECT at, class, source FROM lessons ORDER BY rowid DESC LIMIT 1"
     ):
         report.last = int(at), cls, source
-
-
-def _size(folder: Path, name: str) -> int:
-    """Bytes of a database. Raises OSError."""
-    found = 0
-    for each in _BESIDE:
-        with contextlib.suppress(FileNotFoundError):
-            found += (folder / f"{name}{each}").stat().st_size
-    return found

@@ -26,7 +26,7 @@ def row(account: str, report: AccountReport) -> tuple[str, ...]:
         "broken" if report.troubles else _missing(report) or "yes",
         threshold_text(report.threshold),
         str(len(report.rules)),
-        size(report.words_size + report.state_size),
+        size(report.words_size + report.other_size),
         "never" if report.last is None else f"{minute(report.last[0])} UTC",
     )
 
@@ -39,7 +39,7 @@ def details(account: str, report: AccountReport) -> Iterator[str]:
         at, cls, source = report.last
         yield f"last lesson: {minute(at)} UTC, {cls}, {printable(source)}"
     yield f"addresses written to: {report.written_to}"
-    yield f"size: {size(report.words_size)} of words, {size(report.state_size)} of the rest"
+    yield f"size: {size(report.words_size)} of words, {size(report.other_size)} of the rest"
     for sender, rule in report.rules:
         yield f"{rule}: {printable(sender)}"
 
@@ -72,7 +72,7 @@ def as_json(account: str, report: AccountReport) -> Mapping[str, Any]:
         "written_to": report.written_to,
         "last_lesson": last,
         "words_bytes": report.words_size,
-        "state_bytes": report.state_size,
+        "other_bytes": report.other_size,
         "troubles": report.troubles,
     }
 

@@ -11,7 +11,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from entrypoint.paths import JUNK
+from entrypoint.paths import JUNK, SILENT_SINCE, VERDICT_SOCKET
 from entrypoint.probe.dialog import DialogError, reason, socket_dialog
 
 _ANSWERED_WITHIN = 1.9  # seconds; a delivery waits two
@@ -26,14 +26,15 @@ async def troubles(
 
     user: as whom it is asked.
     """
-    if not folder.is_dir():
-        return []
     return [f"the junk filter: {each}" for each in await _found(folder, user, seconds)]
 
 
 async def _found(folder: Path, user: str, seconds: float) -> list[str]:
     try:
-        async with asyncio.timeout(seconds), socket_dialog(folder / "verdict", user) as link:
+        async with (
+            asyncio.timeout(seconds),
+            socket_dialog(folder / VERDICT_SOCKET.name, user) as link,
+        ):
             await link.write("\0\0\0\0")
             link.end_writing()
             if (said := await link.line()) != "ok":
@@ -41,13 +42,20 @@ async def _found(folder: Path, user: str, seconds: float) -> list[str]:
     except TimeoutError:
         return [f"it does not answer within {seconds:g} s; {_MEANS}"]
     except (FileNotFoundError, ConnectionRefusedError):
-        return [f"it does not run; {_MEANS}"]
+        return [f"it does not run; {_MEANS}"] if _is_folder(folder) else []
     except (OSError, DialogError) as error:
         return [f"it cannot be asked: {reason(error)}; {_MEANS}"]
+    if _is_recent(folder / SILENT_SINCE.name):
+        return ["a delivery of the last ten minutes had no answer in time, and no verdict"]
+    return []
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir()
+
+
+def _is_recent(path: Path) -> bool:
     try:
-        since = (folder / "silent").stat().st_mtime
+        return time.time() - path.stat().st_mtime <= _SEEN_FOR
     except OSError:
-        return []
-    if time.time() - since > _SEEN_FOR:
-        return []
-    return ["a delivery of the last ten minutes had no answer in time, and no verdict"]
+        return False
