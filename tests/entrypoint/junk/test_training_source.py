@@ -16,7 +16,9 @@ from entrypoint.junk import training_source
 from entrypoint.junk.training_source import Letter, NoLetter, letters
 
 HAM = b"From: a@example.org\nSubject: ham\n\nHello.\n"
-SPAM = b"Received: from x\n\tby y\nSubject: spam\n\n>From the east\n\nFrom here on\nFrom: no field\n"
+SPAM = (
+    b"Received: from x\n\tby y\nSubject: spam\n\n>From the east\n\nFrom here on\nFrom: no field\n"
+)
 
 
 def read(name: str | Path, stdin: bytes = b"") -> list[Letter | NoLetter]:
