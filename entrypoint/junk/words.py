@@ -9,6 +9,7 @@ Everything here waits for the child or the disk: callers have threads of their o
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sqlite3
 import struct
@@ -79,15 +80,26 @@ def classify(home: Path, message: bytes) -> Words | None:
     return Words(tuple(_words(printed, learned)), learned)
 
 
-def learn(home: Path, message: bytes, cls: MessageClass, *, instead_of: bool = False) -> None:
+def learn(
+    home: Path,
+    message: bytes,
+    cls: MessageClass,
+    *,
+    instead_of: bool = False,
+    lock: int | None = None,
+) -> None:
     """Add the message to its class. instead_of: it was learned as the other, and is no more.
 
+    lock: a descriptor that bogofilter has open for as long as it runs, whatever becomes of us.
     Raises WordsError; then nothing was learned, or bogofilter was killed after it had: the counts
     say which.
     """
     with _errors(home):
         (home / FOLDER).mkdir(mode=0o700, exist_ok=True)
-    _bogofilter(home, [_REGISTER[cls, instead_of]], excerpt(message), LEARNED_WITHIN)
+    inherited = () if lock is None else (lock,)
+    _bogofilter(
+        home, [_REGISTER[cls, instead_of]], excerpt(message), LEARNED_WITHIN, inherited=inherited
+    )
 
 
 def unlearn(home: Path, message: bytes, cls: MessageClass) -> None:
@@ -128,26 +140,31 @@ def _bogofilter(
     seconds: float,
     *,
     statuses: tuple[int, ...] = (0,),
+    inherited: tuple[int, ...] = (),
 ) -> bytes:
     """What it printed. Raises WordsError, at the latest a moment after its seconds."""
     folder = home / FOLDER
     command = [BOGOFILTER, "-C", "-d", str(folder), *options]
-    with _errors(home):
+    # A file, not a pipe: if we are killed in the middle, it learns no half message.
+    with _errors(home), os.fdopen(os.memfd_create("message"), "w+b") as text:
+        text.write(message)
+        text.seek(0)
         child = subprocess.Popen(  # noqa: S603 -- the options are ours
             command,
-            stdin=subprocess.PIPE,
+            stdin=text,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
             umask=0o077,
+            pass_fds=inherited,
         )
         try:
-            printed, errors = child.communicate(message, timeout=seconds)
+            printed, errors = child.communicate(timeout=seconds)
         except BaseException:
             child.kill()
-            for pipe in (child.stdin, child.stdout, child.stderr):
+            for pipe in (child.stdout, child.stderr):
                 with contextlib.suppress(OSError, ValueError):
-                    pipe.close()  # type: ignore[union-attr]  # all three are pipes
+                    pipe.close()  # type: ignore[union-attr]  # both are pipes
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(_REAPED_WITHIN)
             raise
