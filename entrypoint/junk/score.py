@@ -1,0 +1,143 @@
+"""Words and evidence → one score, and the line that a message carries.
+
+A word's probability is Robinson's, as bogofilter has it, with more doubt about words that were
+seen once or twice (`_DOUBT`), and near words count, too (`_LEAST`). They are joined as bogofilter
+joins them, by Fisher's method, but as odds, which do not end at 1: two messages of spamicity
+1.000000 have an order. On made mail of seeds 11 to 13 that found 76 % of the spam at one ham in
+1,000, where bogofilter found 46 %. The odds of independent words are far too sure of themselves,
+since words are not; the root of their logarithm is what adds up with evidence (a normal
+deviate: 3 is one in 740).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from entrypoint.junk.evidence import Evidence
+from entrypoint.junk.words import MessageCounts, Word, Words
+
+THRESHOLD = 5.0  # of an account that has no other
+_NOTHING = MessageCounts(0, 0)
+LEAST = MessageCounts(50, 100)  # messages of both classes, before words are believed
+LONGEST = 900  # characters of a line
+
+_DOUBT, _PRIOR = (
+    1.0,
+    0.5,
+)  # a word that was never seen counts as so many messages, half of them spam
+_LEAST = 0.2  # how far from 0.5 a word has to be
+_MOST = 12.0  # what words may come to, either way
+
+Decision = Literal["blocked", "allowed", "written to", "from here", "too few lessons", "score"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """The verdict and what it came from."""
+
+    junk: bool
+    decision: Decision
+    threshold: float
+    words: float = 0.0  # their part
+    spamicity: float = 0.5  # the same, as bogofilter would say it
+    evidence: tuple[Evidence, ...] = ()
+    learned: MessageCounts = _NOTHING
+
+    @property
+    def total(self) -> float:
+        """The score."""
+        return self.words + sum(each.weight for each in self.evidence)
+
+    def line(self) -> str:
+        """As the message's field says it: printable ASCII, closed words and blocklists' names."""
+        said = "yes" if self.junk else "no"
+        if self.decision == "too few lessons":
+            spam, ham = self.learned.spam, self.learned.ham
+            counts = f"{spam} of {LEAST.spam} spam, {ham} of {LEAST.ham} ham"
+            return f"{said} (not enough learned: {counts})"
+        if self.decision != "score":
+            return f"{said} ({_DECISIONS[self.decision]})"
+        reasons = "; ".join([f"words {self.spamicity:.3f}", *(e.reason for e in self.evidence)])
+        text = f"{said} score={self.total:.1f} threshold={self.threshold:.1f} ({reasons})"
+        return text if len(text) <= LONGEST else text[: LONGEST - 4] + "...)"
+
+
+_DECISIONS: dict[Decision, str] = {
+    "blocked": "blocked sender",
+    "allowed": "allowed sender, DMARC pass",
+    "written to": "written to, DMARC pass",
+    "from here": "sent from this server",
+}
+
+
+def judge(words: Words | None, found: Sequence[Evidence], threshold: float | None) -> Score:
+    """What words and evidence say; nothing before enough was learned."""
+    limit = THRESHOLD if threshold is None else threshold
+    learned = words.learned if words else _NOTHING
+    if words is None or learned.spam < LEAST.spam or learned.ham < LEAST.ham:
+        return Score(False, "too few lessons", limit, learned=learned)
+    odds = log_odds(words)
+    part = math.copysign(min(math.sqrt(2 * abs(odds)), _MOST), odds)
+    total = part + sum(each.weight for each in found)
+    # As it is printed: nobody should wonder about a 5.0 that is less than 5.0.
+    junk = round(total, 1) >= limit
+    return Score(junk, "score", limit, part, _logistic(odds), tuple(found), learned)
+
+
+def probability(word: Word, learned: MessageCounts) -> float:
+    """That a message with this word is spam, going by the word alone."""
+    seen = word.spam + word.ham
+    if not seen:
+        return _PRIOR
+    spam, ham = word.spam / max(1, learned.spam), word.ham / max(1, learned.ham)
+    return (_DOUBT * _PRIOR + seen * spam / (spam + ham)) / (_DOUBT + seen)
+
+
+def counts(chance: float) -> bool:
+    """Whether a word of this probability is used."""
+    return abs(chance - 0.5) >= _LEAST
+
+
+def log_odds(words: Words) -> float:
+    """Of the message being spam, by Fisher's method."""
+    chances = [probability(word, words.learned) for word in words.words]
+    used = [chance for chance in chances if counts(chance)]
+    if not used:
+        return 0.0
+    # Each is a logarithm of the probability that words at random look as much like one class.
+    like_ham = _log_survival(-sum(math.log(chance) for chance in used), len(used))
+    like_spam = _log_survival(-sum(math.log1p(-chance) for chance in used), len(used))
+    # bogofilter's (1 + H - S) / 2, over its complement.
+    return _log_sum(like_ham, _log_complement(like_spam)) - _log_sum(
+        like_spam, _log_complement(like_ham)
+    )
+
+
+def _log_survival(half: float, pairs: int) -> float:
+    """ln P(X > 2 half) of a chi-squared X with 2 pairs degrees of freedom."""
+    if half <= 0:
+        return 0.0
+    step, terms = 0.0, [0.0]
+    logarithm = math.log(half)
+    for number in range(1, pairs):
+        step += logarithm - math.log(number)
+        terms.append(step)
+    largest = max(terms)
+    return min(0.0, largest - half + math.log(sum(math.exp(term - largest) for term in terms)))
+
+
+def _log_complement(logarithm: float) -> float:
+    """ln (1 - x) of ln x; not less than what floats can tell from nothing."""
+    return math.log(max(-math.expm1(logarithm), 1e-15))
+
+
+def _log_sum(one: float, other: float) -> float:
+    larger = max(one, other)
+    return larger + math.log1p(math.exp(-abs(one - other)))
+
+
+def _logistic(odds: float) -> float:
+    return 1 / (1 + math.exp(-max(-700.0, min(700.0, odds))))
