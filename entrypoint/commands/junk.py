@@ -26,8 +26,9 @@ from entrypoint.disks import VMAIL, explained
 from entrypoint.files import acting_as, become
 from entrypoint.junk import status_text
 from entrypoint.junk.account_report import account_report
-from entrypoint.junk.account_state import Class, SenderRule, StateError, home_of, open_state
+from entrypoint.junk.account_state import MessageClass, SenderRule, StateError, home_of, open_state
 from entrypoint.junk.forgetting import forget
+from entrypoint.junk.score import THRESHOLD
 from entrypoint.junk.training import Training, train
 from entrypoint.junk.words import WordsError
 from entrypoint.text import counted, printable, table
@@ -82,7 +83,9 @@ def status(ctx: click.Context, account: str | None, machine: bool) -> None:
 @click.argument("cls", type=click.Choice(["spam", "ham"]), metavar="spam|ham")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.pass_context
-def train_files(ctx: click.Context, account: str, cls: Class, files: tuple[str, ...]) -> None:
+def train_files(
+    ctx: click.Context, account: str, cls: MessageClass, files: tuple[str, ...]
+) -> None:
     """Learn old mail as spam, or as ham, which is all that is no spam.
 
     FILE is one message, an mbox, a Maildir's folder (its own messages, not those of the folders in
@@ -245,7 +248,7 @@ def _threshold(text: str) -> float | None:
     if not _LEAST_THRESHOLD <= value <= _MOST_THRESHOLD:
         raise click.BadParameter(
             f"{shown(text)}: a score is a number from {_LEAST_THRESHOLD:g} to {_MOST_THRESHOLD:g}; "
-            f"write it like {status_text.DEFAULT_THRESHOLD:g}, or default",
+            f"write it like {THRESHOLD:g}, or default",
             param_hint="N",
         )
     return value

@@ -6,22 +6,19 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from entrypoint.files import locked
 from entrypoint.junk.account_state import FOLDER
-
-LOCK = "lock"  # of who learns, in that folder; it stays
+from entrypoint.junk.lessons import LOCK, locked
 
 
 def forget(home: Path) -> bool:
-    """Whether there was anything. Raises OSError, also where a lesson does not end.
+    """Whether there was anything. Raises OSError, and StateError where a lesson does not end.
 
-    What is noted at that very moment, of a delivery, goes with it.
+    What is noted of a delivery at that very moment goes with it.
     """
-    folder = home / FOLDER
+    folder, found = home / FOLDER, False
     if not folder.is_dir():
         return False
-    found = False
-    with locked(folder / LOCK):
+    with locked(home):
         for path in folder.iterdir():
             if path.name == LOCK:
                 continue

@@ -7,12 +7,8 @@ from typing import Any
 
 from entrypoint.disks import size
 from entrypoint.junk.account_report import AccountReport
-from entrypoint.junk.words import MessageCounts
+from entrypoint.junk.score import LEAST, THRESHOLD
 from entrypoint.text import minute, printable, second
-
-# Below, words say nothing yet.
-LEAST = MessageCounts(50, 100)
-DEFAULT_THRESHOLD = 5.0
 
 HEADINGS = ("ACCOUNT", "SPAM", "HAM", "WORDS COUNT", "THRESHOLD", "RULES", "SIZE", "LAST LESSON")
 
@@ -53,7 +49,7 @@ def learned_text(report: AccountReport) -> str:
 
 def threshold_text(value: float | None) -> str:
     """`7`, or `5 (default)`."""
-    return f"{DEFAULT_THRESHOLD:g} (default)" if value is None else f"{value:g}"
+    return f"{THRESHOLD:g} (default)" if value is None else f"{value:g}"
 
 
 def as_json(account: str, report: AccountReport) -> Mapping[str, Any]:
@@ -67,7 +63,7 @@ def as_json(account: str, report: AccountReport) -> Mapping[str, Any]:
         "spam": report.learned.spam,
         "ham": report.learned.ham,
         "words_count": not _missing(report),
-        "threshold": DEFAULT_THRESHOLD if report.threshold is None else report.threshold,
+        "threshold": THRESHOLD if report.threshold is None else report.threshold,
         "rules": dict(report.rules),
         "written_to": report.written_to,
         "last_lesson": last,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from entrypoint.disks import VMAIL, explained
-from entrypoint.junk.account_state import Class, StateError
+from entrypoint.junk.account_state import MessageClass, StateError
 from entrypoint.junk.lessons import teach
 from entrypoint.junk.words import WordsError
 from entrypoint.text import printable
@@ -35,9 +35,9 @@ class TeachingError(Exception):
 class Teacher:
     """The program, started; to be left with `with`. A Ctrl-C on the terminal does not reach it."""
 
-    def __init__(self, home: Path, cls: Class) -> None:
+    def __init__(self, home: Path, cls: MessageClass) -> None:
         """Raises OSError."""
-        rights = {"user": VMAIL, "group": VMAIL, "extra_groups": []} if os.geteuid() == 0 else {}
+        user = VMAIL if os.geteuid() == 0 else None
         self._process = subprocess.Popen(  # noqa: S603 -- ours
             [sys.executable, "-m", "entrypoint.junk.teacher", str(home), cls],
             stdin=subprocess.PIPE,
@@ -45,7 +45,9 @@ class Teacher:
             env={"PATH": os.defpath, "LANG": "C.UTF-8"},
             cwd=_FOLDER,
             start_new_session=True,
-            **rights,  # type: ignore[arg-type]  # as for subprocess.Popen
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
         )
 
     def __enter__(self) -> Self:
@@ -78,7 +80,7 @@ class Teacher:
         return word == "learned"
 
 
-def _answer(home: Path, cls: Class, message: bytes) -> str:
+def _answer(home: Path, cls: MessageClass, message: bytes) -> str:
     try:
         return "learned" if teach(home, message, cls, SOURCE) else "known"
     except (StateError, WordsError) as error:
@@ -87,7 +89,7 @@ def _answer(home: Path, cls: Class, message: bytes) -> str:
         return f"failed {explained(error)}"
 
 
-def _serve(home: Path, cls: Class, asked: BinaryIO, answers: BinaryIO) -> None:
+def _serve(home: Path, cls: MessageClass, asked: BinaryIO, answers: BinaryIO) -> None:
     while len(head := asked.read(_LENGTH.size)) == _LENGTH.size:
         (length,) = _LENGTH.unpack(head)
         message = asked.read(length)

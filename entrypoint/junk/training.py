@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from entrypoint.junk.account_state import Class
+from entrypoint.junk.account_state import MessageClass
 from entrypoint.junk.teacher import Teacher, TeachingError
 from entrypoint.junk.training_source import NoLetter, letters
 
@@ -35,7 +35,7 @@ class Training:
 def train(
     training: Training,
     home: Path,
-    cls: Class,
+    cls: MessageClass,
     files: Iterable[str],
     stdin: BinaryIO,
     progress: Callable[[Training], None],

@@ -19,10 +19,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from entrypoint.junk.account_state import FOLDER
 from entrypoint.junk.excerpt import excerpt
 
 BOGOFILTER = "bogofilter"
+FOLDER = "junk"  # in an account's home
 WORDLIST = "wordlist.db"  # bogofilter's own name for it
 CLASSIFIED_WITHIN = 1.5  # seconds
 LEARNED_WITHIN = 20.0
