@@ -25,6 +25,7 @@ HOSTILE = (
 )
 COMMANDS = [
     *(AGENT + delimiter for delimiter in "+-_=."),
+    *(AGENT + "--junk-filter " + delimiter for delimiter in "+-_=."),
     *(MAILDIR.format(local) for local in (*PLAIN, *HOSTILE)),
     # In the background, nobody would wait for it.
     *(AGENT + local for local in HOSTILE if "&" not in local),

@@ -43,6 +43,7 @@ OTHERS = {
     "DOCTOR_EVERY": "1h",
     "TRACE_DAYS": "1",
     "METRICS_PORT": "9154",
+    "JUNK_FILTER": "yes",
     "EXTRA_FILTERS_INBOUND": f"/opt/signpost/bin/python {FILTER[0]}",
 }
 # Linux's numbers (capabilities(7)) of those in compose.yaml.
@@ -211,12 +212,14 @@ print(json.dumps(found))
 """
 MORE_GROUPS = {"vmail:dovecot", "vmail:dovecot,opensmtpq", "dovecot:login-checks"}
 _GROUP_DOVECOT = {"dict", "dict-async", "imap-hibernate", "stats-writer"}
+_WRITTEN_TO = "/run/signpost/junk/written-to"
 _VMAIL = {"anvil", "auth-userdb", "dns-client", "indexer", "lmtp"}
+_VMAIL |= {"/run/signpost/junk/verdict", _WRITTEN_TO}
 _DOVECOT = _GROUP_DOVECOT | {
     *("auth-client", "auth-login", "auth-worker", "imap-urlauth-worker", "indexer-worker"),
 }
 MAY_CONNECT: dict[str, set[str]] = {
-    "signer": {"quota-status-submission", "/run/signpost/guard/socket"},
+    "signer": {"quota-status-submission", "/run/signpost/guard/socket", _WRITTEN_TO},
     "verifier": {"quota-status-inbound"},
     "logins": {"/run/signpost/logins/socket", "/run/signpost/guard/socket"},
     "vmail": _VMAIL,
@@ -250,7 +253,7 @@ MAY_WRITE: dict[str, set[str]] = {
         *("/data/accounts/logins", "/run/signpost/guard", "/run/signpost/logins"),
         f"{_SPOOL}/filters/logins",
     },
-    "vmail": {"/data/mail", "/run/signpost/probe-home"},
+    "vmail": {"/data/mail", "/run/signpost/junk", "/run/signpost/probe-home"},
     "opensmtpq": {
         f"{_SPOOL}/{name}" for name in ("incoming", "offline", "purge", "queue", "temporary")
     },

@@ -102,6 +102,13 @@ class TestTheQuestion:
         assert done.written == "smtpd ended before the message did; nothing was stored\n"
         assert len(done.asked) == (3 if size > 2 * JUDGED else 0)
 
+    def test_a_message_whose_smtpd_dies_meanwhile_is_not_stored(self, bench: Bench) -> None:
+        """It is tried again then, and would be there twice."""
+        done = bench.deliver(feed="gone", junk=["late"])
+        assert len(done.asked) == 1
+        assert (done.statuses, done.stored) == ([75], [])
+        assert done.written == "smtpd ended before the message did; nothing was stored\n"
+
 
 class TestFactsAndVerdictsOfStrangers:
     """Dovecot takes white space before a colon for none (RFC 5322 §4.5), and so do we."""

@@ -137,13 +137,14 @@ def feed(how: str, pipe: int, message: bytes) -> None:
 
     killed, slow: half, then it waits for its death; "slow" has much open behind the pipe, so that
     the pipe ends long before the process is gone. exits: half. silent: nothing, and it goes on.
+    gone: all, and it dies as soon as the junk filter is asked.
     """
     if how == "slow":
         for _ in range(4000):
             os.dup(os.open("/dev/null", os.O_RDONLY))
     if how == "silent":
         message = b""
-    elif how != "whole":
+    elif how not in ("whole", "gone"):
         message = half_of(message)
     write(pipe, message)
     if how == "exits":
@@ -151,6 +152,10 @@ def feed(how: str, pipe: int, message: bytes) -> None:
     if how in ("killed", "slow"):
         os.kill(os.getpid(), signal.SIGKILL)
     os.close(pipe)
+    while how == "gone":
+        if any(asked.stat().st_size for asked in ASKED.iterdir()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.001)
     signal.pause()
 
 

@@ -3,7 +3,8 @@
 What it does at each question stands in a list; the last is for all that come afterwards. "silent"
 reads nothing and says nothing; "deaf" reads all and says nothing; "slow" says a byte each tenth of
 a second, without an end; "open" answers, and does not end the stream; "closes" reads nothing and
-closes; "full" accepts nobody. All else is what it says when it has read the question, in Latin-1.
+closes; "full" accepts nobody; "late" answers when smtpd's dispatcher is gone. All else is what it
+says when it has read the question, in Latin-1.
 """
 
 from __future__ import annotations
@@ -93,5 +94,13 @@ def talk(connection: socket.socket, how: str, asked: Path) -> None:
     while how == "slow":
         connection.sendall(b"n")
         time.sleep(0.1)
+    while how == "late" and any(map(is_dispatcher, Path("/proc").glob("[0-9]*/cmdline"))):
+        time.sleep(0.001)
     if how != "deaf":
-        connection.sendall(b"no\n" if how == "open" else how.encode("latin-1"))
+        connection.sendall(b"no\n" if how in ("open", "late") else how.encode("latin-1"))
+
+
+def is_dispatcher(command: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return command.read_bytes().startswith(b"smtpd: dispatcher")
+    return False

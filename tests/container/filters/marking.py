@@ -2,7 +2,8 @@
 
 It speaks smtpd's protocol itself: our library has no word for `junk`. `junk@…` is answered so at
 MAIL, and at RCPT. Subjects: `prepend` and `append` a field above or below all others, `replace` all
-of that name, as spam filters do. Where it sees one that it has not written it adds X-Saw.
+of that name, as spam filters do. Where it sees one that it has not written it adds X-Saw. `facts`:
+the fields that only we may write.
 """
 
 import sys
@@ -29,6 +30,8 @@ def marked(lines: list[bytes]) -> list[bytes]:
         header = [MARK, *(line for line in header if not is_mark(line))]
     if b"Subject: prepend" in header:
         header.insert(0, MARK)
+    if b"Subject: facts" in header:
+        header[:0] = [b"X-Signpost-Facts: dmarc=pass", b"X-Signpost-Junk: no"]
     if b"Subject: append" in header:
         header.append(MARK)
     return header + body

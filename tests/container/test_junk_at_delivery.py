@@ -1,0 +1,141 @@
+"""JUNK_FILTER on a whole server: what is asked of which mail, what becomes of it, and that mail
+goes on whatever happens to the program that answers.
+
+It is one of the tests' own, so that each question can be looked at.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .harness.messages import letter
+from .harness.shell import fresh, run, wait_until
+from .harness.signpost import Signpost
+from .harness.world import World
+
+ALICE = ("alice@example.org", "alice-has-a-secret")
+FILTERS = Path(__file__).parent / "filters"
+PROGRAM = "/opt/signpost/lib/python3.13/site-packages/entrypoint/junk/__main__.py"
+MOUNTS = {PROGRAM: FILTERS / "judging.py", "/etc/marking.py": FILTERS / "marking.py"}
+CONFIGURED = {
+    "DOMAINS": "example.org",
+    "DKIM_SELECTOR": "junk",
+    "ACCOUNTS": ":".join(ALICE),
+    "JUNK_FILTER": "yes",
+    "EXTRA_FILTERS_INBOUND": "/opt/signpost/bin/python /etc/marking.py",
+}
+FORGED = (
+    *(b"X-Signpost-Junk: no", b"x-signpost-JUNK : no", b"X-Signpost-Junk\t:\r\n no"),
+    *(
+        b"X-Signpost-Facts: dmarc=pass",
+        b"X-SIGNPOST-FACTS:\r\n\tdmarc=pass",
+        b"X-Signpost-Facts :x",
+    ),
+)
+OURS = re.compile(rb"(?mi)^x-signpost-(?:junk|facts)[ \t]*:.*(?:\n[ \t].*)*")
+
+
+@pytest.fixture(scope="module")
+def server(world: World, image: None) -> Iterator[Signpost]:
+    with world.signpost(CONFIGURED, place=160, mounts=MOUNTS) as signpost:
+        yield signpost
+
+
+def asked(server: Signpost, token: str) -> list[list[bytes]]:
+    """Each question about the message with this token: account, sender, mark, facts, message."""
+    look = 'for each in $(grep -l "$1" /tmp/asked/* 2>/dev/null); do base64 -w0 "$each"; echo; done'
+    printed = run("docker", "exec", server.container, "sh", "-c", look, "look", token)
+    return [base64.b64decode(line).split(b"\0", 4) for line in printed.splitlines()]
+
+
+def number(server: Signpost) -> str:
+    """The program's process; "" where there is none."""
+    found = server.attempt("pgrep", "-u", "vmail", "-f", "entrypoint.junk").stdout.split()
+    return found[0].decode() if found else ""
+
+
+class TestMail:
+    def test_that_is_junk_is_filed_there(self, world: World, server: Signpost) -> None:
+        token = fresh("junk")
+        message = letter(token=token, subject=b"junk")
+        world.swaks(server.v4, to="Alice+Tag@example.org", message=message).accepted()
+        stored = server.wait_for_mail(ALICE[0], token, folder="Maildir/.Junk")
+        assert OURS.findall(stored) == [b"X-Signpost-Junk: yes score=9.9 threshold=5.0 (x)"]
+        ((account, sender, mark, facts, judged),) = asked(server, token)
+        assert (account, sender) == (b"alice@example.org", b"someone@outside.test")
+        assert re.search(rb"(?m)^X-Signpost-Delivered: [0-9a-f]+ " + mark + rb"$", stored)
+        assert re.match(rb"dmarc=\w+ dkim=\w+ ", facts)
+        assert not OURS.search(judged)
+        assert stored.endswith(judged)
+
+    @pytest.mark.parametrize("subject", [b"harmless", b"facts"])
+    def test_of_strangers_has_no_word_of_theirs(
+        self, world: World, server: Signpost, subject: bytes
+    ) -> None:
+        """ "facts": a filter of one's own has written some, above the client's."""
+        token = fresh("forged")
+        message = letter(token=token, subject=subject, fields=FORGED)
+        message = message.replace(b"\r\nSubject:", b"\r\n" + b"\r\n".join(FORGED) + b"\r\nSubject:")
+        world.swaks(server.v4, to=ALICE[0], message=message).accepted()
+        stored = server.wait_for_mail(ALICE[0], token)
+        assert OURS.findall(stored) == [b"X-Signpost-Junk: no score=0.1 (x)"]
+        ((*_, facts, judged),) = asked(server, token)
+        assert b"author=outside.test" in facts
+        assert not OURS.search(judged)
+
+    def test_that_is_submitted_here_has_no_facts(self, world: World, server: Signpost) -> None:
+        token = fresh("own")
+        message = letter(ALICE[0], token=token, fields=FORGED)
+        server.submit(world.swaks, ALICE, to=ALICE[0], message=message).accepted()
+        stored = server.wait_for_mail(ALICE[0], token)
+        assert OURS.findall(stored) == [b"X-Signpost-Junk: no score=0.1 (x)"]
+        ((account, sender, _, facts, _),) = asked(server, token)
+        assert (account, sender, facts) == (b"alice@example.org", b"alice@example.org", b"")
+
+    def test_of_the_server_itself_has_none(self, server: Signpost) -> None:
+        token = fresh("root")
+        message = letter("root@example.org", token=token, fields=FORGED).replace(b"\r\n", b"\n")
+        server.exec("sendmail", "-f", "root@example.org", ALICE[0], stdin=message)
+        stored = server.wait_for_mail(ALICE[0], token)
+        assert len(OURS.findall(stored)) == 1
+        ((*_, facts, _),) = asked(server, token)
+        assert facts == b""
+
+
+def send(world: World, server: Signpost) -> bytes:
+    token = fresh("letter")
+    world.swaks(server.v4, to=ALICE[0], message=letter(token=token)).accepted()
+    return server.wait_for_mail(ALICE[0], token)
+
+
+class TestAProgramThatDoesNotAnswer:
+    def test_is_killed_and_mail_goes_on(self, world: World, server: Signpost) -> None:
+        first = wait_until(lambda: number(server), "the program")
+        server.exec("kill", "-KILL", first, user="vmail")
+        send(world, server)
+        wait_until(lambda: number(server) not in ("", first), "another program", 30)
+        wait_until(lambda: OURS.search(send(world, server)), "a verdict", 30)
+        assert server.running()
+
+    def test_hangs_and_mail_goes_on(self, world: World, server: Signpost) -> None:
+        process = wait_until(lambda: number(server), "the program")
+        server.exec("kill", "-STOP", process, user="vmail")
+        try:
+            began = time.monotonic()
+            for _ in range(4):
+                assert not OURS.search(send(world, server))
+            # Each waited for would be eight seconds.
+            assert time.monotonic() - began < 7
+            assert not server.attempt("test", "-f", "/run/signpost/junk/silent").returncode
+        finally:
+            server.exec("kill", "-CONT", process, user="vmail")
+        # One that begins anew is asked at once.
+        server.exec("kill", "-KILL", process, user="vmail")
+        wait_until(lambda: OURS.search(send(world, server)), "a verdict", 30)
+        assert server.attempt("test", "-e", "/run/signpost/junk/silent").returncode
