@@ -180,6 +180,7 @@ def threshold(ctx: click.Context, account: str, number: str | None) -> None:
         report = account_report(home)
         click.echo(status_text.threshold_text(report.threshold))
         _end(report.troubles, 1)
+        return
     with _errors(), open_state(home) as state:
         state.set_threshold(value)
     click.echo(f"mail to {account} is junk from {status_text.threshold_text(value)} on")

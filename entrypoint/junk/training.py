@@ -6,14 +6,16 @@ can be given again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from entrypoint.junk.account_state import MessageClass
 from entrypoint.junk.teacher import Teacher, TeachingError
-from entrypoint.junk.training_source import NoLetter, letters
+from entrypoint.junk.training_source import Letter, NoLetter, letters
 
 # What fails so often in a row is not the messages' fault.
 _MOST_FAILURES = 3
@@ -48,17 +50,33 @@ def train(
                 if isinstance(each, NoLetter):
                     training.left_out.append(each.text)
                     continue
-                try:
-                    if teacher.learned(each.content):
-                        training.learned += 1
-                    else:
-                        training.known += 1
-                except TeachingError as error:
-                    training.left_out.append(f"{each.place}: {error}")
-                    failures += 1
-                    if failures == _MOST_FAILURES:
-                        training.failed = str(error)
-                        return
-                else:
-                    failures = 0
+                with _uninterrupted():
+                    why = _learn(training, teacher, each)
+                failures = failures + 1 if why else 0
+                if failures == _MOST_FAILURES:
+                    training.failed = why
+                    return
                 progress(training)
+
+
+def _learn(training: Training, teacher: Teacher, letter: Letter) -> str:
+    """Why it could not be learned; "" if it was."""
+    try:
+        if teacher.learned(letter.content):
+            training.learned += 1
+        else:
+            training.known += 1
+    except TeachingError as error:
+        training.left_out.append(f"{letter.place}: {error}")
+        return str(error)
+    return ""
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A Ctrl+C waits, so that what was learned is counted."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
