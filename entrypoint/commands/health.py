@@ -60,18 +60,17 @@ def command() -> None:
 
     for problem in problems:
         say("unhealthy", problem)
-    # Mail goes on without it, and no restart of all would be its cure.
+    if not problems:
+        ports = rendered_ports(RUN / PORTS)
+        answering = "; 80 and 443 answer" if (RUN / WEB.name / "site.json").is_file() else ""
+        click.echo(f"healthy: the ports {port_numbers(ports)} greet{answering}")
+        # No fault that a restart would cure.
+        if (held := held_line()) is not None:
+            click.echo(held)
+    # Mail goes on without it.
     for text in _in_time("the junk filter", _of_junk_filter):
         say("note", text)
-    if problems:
-        _end(1)
-    ports = rendered_ports(RUN / PORTS)
-    answering = "; 80 and 443 answer" if (RUN / WEB.name / "site.json").is_file() else ""
-    click.echo(f"healthy: the ports {port_numbers(ports)} greet{answering}")
-    # No fault that a restart would cure.
-    if (held := held_line()) is not None:
-        click.echo(held)
-    _end(0)
+    _end(1 if problems else 0)
 
 
 def _of_junk_filter() -> list[str]:
