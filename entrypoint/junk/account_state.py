@@ -16,13 +16,13 @@ from typing import Literal
 
 from entrypoint.junk.state_file import StateError as StateError
 from entrypoint.junk.state_file import StateFile
-from entrypoint.junk.words import FOLDER as FOLDER
-from entrypoint.junk.words import MessageClass as MessageClass
 from entrypoint.paths import DATA
 
 MAIL = DATA / "mail"
-STATE = "state.sqlite"  # backup/layout.py has it, too
+FOLDER = "junk"  # in the home; backup/layout.py has the names, too
+STATE = "state.sqlite"
 
+MessageClass = Literal["spam", "ham"]
 SenderRule = Literal["allow", "block"]
 
 # What is kept of what comes from outside: a flood pushes out the oldest and fills no disk.

@@ -54,7 +54,7 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Listed:
     """A message in a folder. path: below the folder."""
 
     path: str
@@ -94,7 +94,7 @@ def key_of(file_name: str) -> int:
 
 
 @contextmanager
-def maildir(home: Path) -> Iterator[Maildir | None]:
+def maildir(home: Path) -> Iterator[OpenMaildir | None]:
     """The Maildir in a home; None where there is none. Raises OSError."""
     try:
         descriptor = os.open(home / "Maildir", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -102,12 +102,12 @@ def maildir(home: Path) -> Iterator[Maildir | None]:
         yield None
         return
     try:
-        yield Maildir(descriptor)
+        yield OpenMaildir(descriptor)
     finally:
         os.close(descriptor)
 
 
-class Maildir:
+class OpenMaildir:
     """One that is open."""
 
     def __init__(self, descriptor: int) -> None:
@@ -129,11 +129,11 @@ class Maildir:
             raise TooManyError(f"it has {len(found)} folders; {MOST_FOLDERS} are looked at")
         return [folder for name in found if (folder := self._folder(name)) is not None]
 
-    def entries(self, name: str) -> dict[int, Entry]:
+    def entries(self, name: str) -> dict[int, Listed]:
         """The messages of a folder, by their keys. Raises OSError and TooManyError."""
         letters = self._letters(name)
         marks_of: dict[str, int] = {}
-        found: dict[int, Entry] = {}
+        found: dict[int, Listed] = {}
         for sub in ("new", "cur"):
             with self._open_folder(name, sub) as folder:
                 if folder is None:
@@ -146,14 +146,14 @@ class Maildir:
                         if (marks := marks_of.get(flags)) is None:
                             marks = marks_of[flags] = _marks(flags, letters)
                         path = f"{sub}/{entry.name}"
-                        found[key_of(entry.name)] = Entry(path, entry.inode(), marks)
+                        found[key_of(entry.name)] = Listed(path, entry.inode(), marks)
                         if len(found) > MOST_MESSAGES:
                             raise TooManyError(
                                 f"{name or 'INBOX'} has more than {MOST_MESSAGES} messages"
                             )
         return found
 
-    def times(self, name: str, entry: Entry) -> Times | None:
+    def times(self, name: str, entry: Listed) -> Times | None:
         """None for what is no message, or gone."""
         sub, _, file_name = entry.path.partition("/")
         with self._open_folder(name, sub) as folder:
@@ -165,9 +165,9 @@ class Maildir:
                 return None
         if not stat.S_ISREG(status.st_mode):
             return None
-        return Times(_named(file_name), status.st_mtime, status.st_ctime, status.st_mtime_ns)
+        return Times(named_at(file_name), status.st_mtime, status.st_ctime, status.st_mtime_ns)
 
-    def read(self, name: str, entry: Entry) -> bytes | None:
+    def read(self, name: str, entry: Listed) -> bytes | None:
         """A message; None for what is none, or gone, or too large. Raises OSError."""
         sub, _, file_name = entry.path.partition("/")
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -196,7 +196,7 @@ class Maildir:
                 return None
             times.append(status.st_mtime_ns)
             inode = inode or status.st_ino  # cur's
-        return Folder(name, inode, f"{times[0]} {times[1]}", max(times) / 1e9)
+        return Folder(name, inode, f"{inode} {times[0]} {times[1]}", max(times) / 1e9)
 
     @contextmanager
     def _open_folder(self, name: str, sub: str) -> Iterator[int | None]:
@@ -247,7 +247,7 @@ def _marks(flags: str, letters: dict[str, int]) -> int:
     return marks
 
 
-def _named(file_name: str) -> float:
+def named_at(file_name: str) -> float:
     """The time in a file's name, in which Dovecot writes microseconds, too; 0 for none."""
     seconds, _, rest = file_name.partition(".")
     if not (seconds.isascii() and seconds.isdigit() and len(seconds) < 13):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from entrypoint.junk.account_state import AccountState
-from entrypoint.junk.moves import ANSWER, FILED, FLAGGED, READ
+from entrypoint.junk.moves import ANSWER, FILED, MARKED, READ
 
 DAY = 24 * 3600
 # So long a message is in INBOX, read and left there, before it counts.
@@ -19,7 +19,7 @@ PER_DOMAIN = 5
 PER_DAY = 50
 # Done by hand, but one can file a hundred thousand messages at once.
 BY_HAND_PER_DAY = 500
-_BY_ITSELF = (READ, FLAGGED)
+_BY_ITSELF = (READ, MARKED)
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ def may_teach(source: str, learned: Learned, *, authenticated: bool, domain: str
         and learned.of_domain < PER_DOMAIN
         and learned.today < PER_DAY
     )
+
+
+def room(learned: Learned) -> int:
+    """How many more messages may be learned by themselves today."""
+    return max(0, min(PER_DAY - learned.today, PER_SPAM * learned.spam - learned.by_itself))
 
 
 def learned_until(state: AccountState, domain: str, now: float) -> Learned:

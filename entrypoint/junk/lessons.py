@@ -107,8 +107,8 @@ def teach(
             if not recover(home, state):
                 raise
             return True
-        state.taken(lesson)
-        return True
+        # Of a message without words it has counted nothing.
+        return recover(home, state)
 
 
 def recover(home: Path, state: AccountState) -> bool:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from entrypoint.junk.account_state import MessageClass
 from entrypoint.junk.folders import ANSWERED, MARKED_HAM, MARKED_SPAM, Kind, Times
-from entrypoint.junk.words import MessageClass
 
 # What a lesson is learned from.
 MOVED, FLAGGED, ANSWER, FILED, READ, TRAINED = (
     *("moved", "flagged", "answered", "filed", "read"),
     "trained",
 )
+# Marked as no junk where nobody had said that it was: a mail program may do that by itself.
+MARKED = "marked"
 # From the mark that a delivery puts into a message to the file's name. Scripts run in between.
 _DELIVERED_WITHIN = 10.0  # seconds
 # A file that nobody has moved or marked changed last when it was given its name.
@@ -35,7 +37,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Known:
+class SeenBefore:
     """What is known of a message that is new in a folder, from before."""
 
     elsewhere: bool = False  # in a folder that is not Junk
@@ -74,7 +76,7 @@ _LOOK = Event(None, MOVED)
 
 
 def arrived(
-    kind: Kind, marks: int, known: Known, times: Times, beginning: Beginning
+    kind: Kind, marks: int, known: SeenBefore, times: Times, beginning: Beginning
 ) -> Event | None:
     """A message is new in a folder. What was done with it counts more than how it is marked."""
     somewhere = known.elsewhere or known.in_junk

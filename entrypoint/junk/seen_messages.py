@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.junk.account_state import FOLDER
-from entrypoint.junk.folders import SEEN, Kind, kind_of
-from entrypoint.junk.moves import Event, Known
+from entrypoint.junk.folders import SEEN, Kind, kind_of, named_at
+from entrypoint.junk.moves import Event, SeenBefore
 from entrypoint.junk.state_file import StateFile
 
 NOTES = "seen.sqlite"
@@ -22,7 +22,7 @@ OLD, ASKED = 256, 512
 # Digests of what was in Junk: a message that comes back as another file is known by them.
 MOST_JUNK = 20_000
 # What waits to be learned, by what it was learned from; more of it is not learned.
-MOST_WAITING = {"moved": 5_000, "flagged": 2_000, "answered": 500, "filed": 500, "read": 50}
+MOST_WAITING = {"moved": 5_000, "flagged": 2_000, "answered": 500, "filed": 500, "read": 100}
 MOST_LOOKS = 2_000
 # A message that left a folder may be in another one that is listed later.
 _GONE_FOR = 900  # seconds
@@ -43,8 +43,9 @@ CREATE INDEX IF NOT EXISTS junk_by_inode ON junk (inode);
 CREATE INDEX IF NOT EXISTS junk_by_digest ON junk (digest);
 CREATE INDEX IF NOT EXISTS junk_by_time ON junk (at);
 CREATE TABLE IF NOT EXISTS waiting (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, key INTEGER NOT NULL UNIQUE, folder INTEGER NOT NULL,
-    path TEXT NOT NULL, class TEXT, source TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, key INTEGER NOT NULL, folder INTEGER NOT NULL,
+    path TEXT NOT NULL, class TEXT, source TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (key, folder));
 """
 
 
@@ -118,7 +119,7 @@ class SeenMessages(StateFile):
             self.rows("SELECT key, marks FROM messages WHERE folder = ? AND gone = 0", folder)
         )
 
-    def known(self, key: int, inode: int, written: int, folder: int) -> Known:
+    def known(self, key: int, inode: int, written: int, folder: int) -> SeenBefore:
         """What was seen of a message before, whatever folder it was in but this."""
         elsewhere = in_junk = False
         marks = 0
@@ -134,7 +135,7 @@ class SeenMessages(StateFile):
         in_junk = in_junk or self.has(
             "SELECT 1 FROM junk WHERE key = ? OR (inode = ? AND written = ?)", key, inode, written
         )
-        return Known(elsewhere, in_junk, marks)
+        return SeenBefore(elsewhere, in_junk, marks)
 
     def put(self, folder: int, rows: Iterable[tuple[int, int]], now: int) -> None:
         """They are there, with these marks; when they were first seen there stays."""
@@ -212,9 +213,10 @@ class SeenMessages(StateFile):
         """Of one that is in Junk; empty if it cannot be read."""
         self.do("UPDATE junk SET digest = ? WHERE key = ?", digest, key)
 
-    def was_in_junk(self, digest: bytes) -> bool:
-        """Whether a message of this digest was seen there."""
-        return self.has("SELECT 1 FROM junk WHERE digest = ?", digest)
+    def in_junk_since(self, digest: bytes, key: int) -> float | None:
+        """When a message of this digest, but another file than this, was put into Junk."""
+        rows = self.rows("SELECT path FROM junk WHERE digest = ? AND key != ?", digest, key)
+        return min((named_at(path.rpartition("/")[2]) for (path,) in rows), default=None)
 
     # -- what waits -------------------------------------------------------------------------------
 
@@ -238,8 +240,10 @@ class SeenMessages(StateFile):
                 refused += 1
                 continue
             number[event.source, event.cls] += 1
+            if event.cls is not None:
+                self.do("DELETE FROM waiting WHERE key = ?", key)
             self.do(
-                "INSERT OR REPLACE INTO waiting (key, folder, path, class, source)"
+                "INSERT OR IGNORE INTO waiting (key, folder, path, class, source)"
                 " VALUES (?, ?, ?, ?, ?)",
                 *(key, folder, path, event.cls, event.source),
             )
@@ -252,7 +256,10 @@ class SeenMessages(StateFile):
             " ON folders.id = folder ORDER BY tries, waiting.id LIMIT ?",
             most,
         )
-        return [Waiting(*where, Event(cls, source), tries) for *where, cls, source, tries in rows]
+        return [
+            Waiting(number, key, name, path, Event(cls, source), tries)
+            for number, key, name, path, cls, source, tries in rows
+        ]
 
     def tried(self, item: Waiting) -> None:
         """It failed."""

@@ -23,6 +23,10 @@ class StateError(Exception):
 _NUMBERS = "CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value NUMERIC NOT NULL);"
 
 
+class DamagedStateError(StateError):
+    """It is no such database."""
+
+
 class StateFile:
     """The file, opened, and made in its folder where there is none; a home is never made.
 
@@ -116,12 +120,12 @@ class StateFile:
             raise self._failed(error) from error
 
     def _failed(self, error: OSError | sqlite3.Error) -> StateError:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(
-            error, sqlite3.OperationalError
-        ):
-            why = f"{why}; restore it from a backup, or begin afresh with `signpost junk forget`"
-        return StateError(f"{self.path}: {why}")
+        if isinstance(error, OSError):
+            return StateError(f"{self.path}: {error.strerror}")
+        if isinstance(error, sqlite3.OperationalError):  # a full disk, a lock
+            return StateError(f"{self.path}: {error}")
+        cure = "restore it from a backup, or begin afresh with `signpost junk forget`"
+        return DamagedStateError(f"{self.path}: {error}; {cure}")
 
 
 def _opened(path: Path, schema: str) -> sqlite3.Connection:

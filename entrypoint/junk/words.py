@@ -17,19 +17,19 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from entrypoint.junk.account_state import FOLDER
+from entrypoint.junk.account_state import MessageClass as MessageClass
 from entrypoint.junk.excerpt import excerpt
 
 BOGOFILTER = "bogofilter"
-FOLDER = "junk"  # in an account's home
 WORDLIST = "wordlist.db"  # bogofilter's own name for it
 CLASSIFIED_WITHIN = 1.5  # seconds
 LEARNED_WITHIN = 20.0
 _REAPED_WITHIN = 0.2  # after SIGKILL, unless the child waits for a disk
 _BUSY = 1.0
 
-MessageClass = Literal["spam", "ham"]
 _REGISTER = {
     ("spam", False): "-s",
     ("ham", False): "-n",
