@@ -192,9 +192,15 @@ class AccountLearner:
                 event = item.event
                 times = finder.mail.times(name, entry)
                 if event.cls is None and times is not None:
-                    was_in_junk = since is not None and since < times.named
-                    read = _read(message, was_in_junk=was_in_junk, lesson=learned)
+                    read = _read(
+                        message,
+                        was_in_junk=since is not None and since < times.named,
+                        was_outside=seen.was_outside(number, item.key),
+                        lesson=learned,
+                    )
                     event = looked_at(kind_of(item.folder), times, read) or event
+                    if kind_of(item.folder) is not Kind.JUNK:
+                        seen.put_outside(number, item.key)
                 corrected = since is not None or kind_of(item.folder) is Kind.JUNK
                 event, domain = self._allowed(state, event, message, learned, corrected=corrected)
             if event.cls is not None and teach(
@@ -253,7 +259,9 @@ class _Finder:
         return None
 
 
-def _read(message: bytes, *, was_in_junk: bool, lesson: MessageClass | None) -> Read:
+def _read(
+    message: bytes, *, was_in_junk: bool, was_outside: bool, lesson: MessageClass | None
+) -> Read:
     mark = (header_field(message, b"X-Signpost-Delivered") or b"").split()
     try:
         delivered = float(int(mark[0], 16)) if mark else None
@@ -261,7 +269,7 @@ def _read(message: bytes, *, was_in_junk: bool, lesson: MessageClass | None) -> 
         delivered = None
     verdict = (header_field(message, b"X-Signpost-Junk") or b"").lower()
     called_junk = verdict.startswith(b"yes") or header_field(message, b"X-Spam") == b"yes"
-    return Read(delivered, called_junk, was_in_junk, lesson)
+    return Read(delivered, called_junk, was_in_junk, was_outside, lesson)
 
 
 def _delivery(state: AccountState, message: bytes) -> DeliveryNote | None:

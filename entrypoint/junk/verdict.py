@@ -16,14 +16,13 @@ from entrypoint.junk.score import THRESHOLD, Decision, Score, judge
 from entrypoint.junk.words import classify
 from filters.facts import ArrivalFacts, parse_facts
 
-_FIELDS = 4
 _LONGEST_FIELD = 1024
 # Of several authors, so many are looked up in the account's rules.
 _MOST_AUTHORS = 20
 
 
 @dataclass(frozen=True)
-class Question:
+class DeliveryQuestion:
     """What a delivery asks. mark: of this delivery, or "". facts: as the server wrote them."""
 
     account: str
@@ -33,16 +32,16 @@ class Question:
     message: bytes
 
     @classmethod
-    def read(cls, data: bytes) -> Question | None:
+    def read(cls, data: bytes) -> DeliveryQuestion | None:
         """`account NUL sender NUL mark NUL facts NUL message`; None for anything else."""
-        fields = data.split(b"\0", _FIELDS)
-        if len(fields) != _FIELDS + 1 or any(len(f) > _LONGEST_FIELD for f in fields[:_FIELDS]):
+        fields = data.split(b"\0", 4)
+        if len(fields) != 5 or any(len(field) > _LONGEST_FIELD for field in fields[:4]):
             return None
-        texts = [field.decode("utf-8", "replace") for field in fields[:_FIELDS]]
-        return cls(*texts, fields[_FIELDS])
+        account, sender, mark, facts = (field.decode("utf-8", "replace") for field in fields[:4])
+        return cls(account, sender, mark, facts, fields[4])
 
 
-def verdict(question: Question, mail: Path) -> Score:
+def verdict(question: DeliveryQuestion, mail: Path) -> Score:
     """The score, which the account has taken down. Raises StateError, WordsError or ValueError."""
     home = home_of(question.account, mail)
     marks, facts = marks_of(question.message), parse_facts(question.facts)
@@ -55,7 +54,11 @@ def verdict(question: Question, mail: Path) -> Score:
 
 
 def _judged(
-    home: Path, question: Question, marks: Marks, facts: ArrivalFacts | None, state: AccountState
+    home: Path,
+    question: DeliveryQuestion,
+    marks: Marks,
+    facts: ArrivalFacts | None,
+    state: AccountState,
 ) -> Score:
     rule = by_rule(marks, question.sender, facts, state)
     if rule is not None or facts is None:
@@ -94,7 +97,7 @@ def _threshold(state: AccountState) -> float:
 
 
 def _take_down(
-    question: Question,
+    question: DeliveryQuestion,
     marks: Marks,
     facts: ArrivalFacts | None,
     score: Score,

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from entrypoint.junk.account_state import MAIL, StateError
 from entrypoint.junk.excerpt import LOOKED_AT
-from entrypoint.junk.verdict import Question, verdict
+from entrypoint.junk.verdict import DeliveryQuestion, verdict
 from entrypoint.junk.words import WordsError
 from filters.unix_socket import listen_at
 
@@ -36,10 +36,10 @@ _LONGEST = LOOKED_AT + 4 * 1025
 _MOST_TROUBLES = 1000
 _HUNG_AFTER = 10.0
 
-Judge = Callable[[Question, Path], str]
+Judge = Callable[[DeliveryQuestion, Path], str]
 
 
-def answer(question: Question, mail: Path) -> str:
+def answer(question: DeliveryQuestion, mail: Path) -> str:
     """The line for a message."""
     return verdict(question, mail).line()
 
@@ -87,7 +87,7 @@ class VerdictServer:
         self._open += 1
         try:
             async with asyncio.timeout(self._seconds):
-                question = Question.read(await _whole(reader))
+                question = DeliveryQuestion.read(await _whole(reader))
                 if question is not None and (line := await self._answered(question)):
                     writer.write(_one_line(line))
                     await writer.drain()
@@ -99,12 +99,12 @@ class VerdictServer:
             self._open -= 1
             writer.transport.abort()
 
-    async def _answered(self, question: Question) -> str:
+    async def _answered(self, question: DeliveryQuestion) -> str:
         if not question.account:
             return "; ".join(self.troubles()) or "ok"
         # In turn; a thread whose question is over is not free before it has ended.
         await self._free.acquire()
-        done = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         key = id(done)
         self._begun[key] = time.monotonic()
         try:
@@ -117,7 +117,7 @@ class VerdictServer:
 
     def _in_thread(
         self,
-        question: Question,
+        question: DeliveryQuestion,
         done: asyncio.Future[str],
         loop: asyncio.AbstractEventLoop,
         key: int,

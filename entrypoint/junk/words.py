@@ -19,6 +19,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from entrypoint.junk import pruning
 from entrypoint.junk.account_state import FOLDER
 from entrypoint.junk.account_state import MessageClass as MessageClass
 from entrypoint.junk.excerpt import excerpt
@@ -53,7 +54,7 @@ class MessageCounts(NamedTuple):
     ham: int
 
 
-class Word(NamedTuple):
+class KnownWord(NamedTuple):
     """A word of a message, and in how many messages that were learned it was."""
 
     text: str
@@ -61,14 +62,14 @@ class Word(NamedTuple):
     ham: int
 
 
-class Words(NamedTuple):
+class MessageWords(NamedTuple):
     """What is known of a message's words."""
 
-    words: tuple[Word, ...]
+    words: tuple[KnownWord, ...]
     learned: MessageCounts
 
 
-def classify(home: Path, message: bytes) -> Words | None:
+def classify(home: Path, message: bytes) -> MessageWords | None:
     """What is known of the message's words; None where nothing was ever learned.
 
     Raises WordsError.
@@ -77,7 +78,7 @@ def classify(home: Path, message: bytes) -> Words | None:
     if learned == (0, 0):
         return None
     printed = _bogofilter(home, ["-vvv"], excerpt(message), CLASSIFIED_WITHIN, statuses=(0, 1, 2))
-    return Words(tuple(_words(printed, learned)), learned)
+    return MessageWords(tuple(_words(printed, learned)), learned)
 
 
 def learn(
@@ -122,15 +123,17 @@ def message_counts(home: Path) -> MessageCounts:
 
 def _opened(path: Path) -> sqlite3.Connection:
     # For writing: what a killed lesson left half done is rolled back by the next reader.
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY)
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY, isolation_level=None
+    )
 
 
-def _words(printed: bytes, learned: MessageCounts) -> Iterator[Word]:
+def _words(printed: bytes, learned: MessageCounts) -> Iterator[KnownWord]:
     for line in printed.splitlines():
         if match := _LINE.fullmatch(line):
             total, ham = int(match[2]), round(float(match[3]) * learned.ham)
             ham = min(ham, total)
-            yield Word(match[1].decode("utf-8", "replace"), total - ham, ham)
+            yield KnownWord(match[1].decode("utf-8", "replace"), total - ham, ham)
 
 
 def _bogofilter(

@@ -128,6 +128,17 @@ def written(
             {},
             "dmarc=pass dkim=pass spf=pass rdns=ok helo=ok author=news.far.example",
         ),
+        # Nor does a domain without DMARC say which others are its own; one above it is.
+        (
+            signed("sender.example", letter("x@news.sender.example")),
+            {},
+            "dmarc=none dkim=pass spf=pass rdns=ok helo=ok author=news.sender.example",
+        ),
+        (
+            signed("sender.example", letter("x@notsender.example")),
+            {},
+            "dmarc=none dkim=other spf=pass rdns=ok helo=ok author=notsender.example",
+        ),
         (
             signed("far.example", letter()).replace(b"body", b"changed"),
             {},

@@ -112,6 +112,14 @@ def test_uploaded_to_junk_and_deleted_where_it_was(box: Mailbox) -> None:
         assert again
 
 
+def test_uploaded_at_once_after_a_look(box: Mailbox) -> None:
+    name = box.deliver()
+    box.look()
+    message = box.find(name, "").read_bytes()
+    box.append(".Junk", message)
+    assert box.look() == SPAM
+
+
 def test_uploaded_in_the_look_of_its_delivery(box: Mailbox) -> None:
     name = box.deliver(ago=15)
     message = box.find(name, "").read_bytes()
@@ -310,7 +318,7 @@ def test_an_answered_old_message_was_answered_before(box: Mailbox) -> None:
 
 def test_mail_that_was_there_before_teaches_nothing_and_its_digest_is_known(box: Mailbox) -> None:
     junk = box.find(box.old_junk, ".Junk").read_bytes()  # type: ignore[attr-defined]
-    box.append("", junk)
+    box.append("", junk, date=time.time() - 30 * DAY)
     assert box.look() == HAM
 
 

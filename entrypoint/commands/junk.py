@@ -1,0 +1,312 @@
+"""`signpost junk`: what the accounts' junk filters have learned, and how to teach and correct them.
+
+All of an account's is vmail's, and so is each command once it knows which account is meant.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from entrypoint.commands import account_changes
+from entrypoint.commands.account_argument import settings_with
+from entrypoint.commands.account_changes import read_merged
+from entrypoint.config.addresses import foreign_address
+from entrypoint.config.domain_names import domain_name
+from entrypoint.config.problems import BrokenRuleError, shown
+from entrypoint.config.settings import Settings
+from entrypoint.disks import VMAIL, explained
+from entrypoint.files import acting_as, become
+from entrypoint.junk import status_text
+from entrypoint.junk.account_report import account_report
+from entrypoint.junk.account_state import MessageClass, SenderRule, StateError, home_of, open_state
+from entrypoint.junk.forgetting import forget
+from entrypoint.junk.score import THRESHOLD
+from entrypoint.junk.training import Training, train
+from entrypoint.junk.words import WordsError
+from entrypoint.text import counted, printable, table
+
+_PROGRESS_EVERY = 1.0  # seconds
+_MOST_NAMED = 20
+_SENDERS = "ADDRESS|DOMAIN..."
+_LEAST_THRESHOLD, _MOST_THRESHOLD = 0.1, 100.0
+
+
+@click.group
+def command() -> None:
+    """What is junk: look at what was learned, teach from old mail, and say who never or always is.
+
+    Each account has its own filter, with JUNK_FILTER=yes. It needs no running server: what is
+    learned or said counts from the next message on.
+    """
+
+
+@command.command()
+@click.argument("account", type=account_changes.address, required=False)
+@click.option("--json", "machine", is_flag=True, help="Machine-readable.")
+@click.pass_context
+def status(ctx: click.Context, account: str | None, machine: bool) -> None:
+    """Show what was learned, of ACCOUNT or of all: counts, rules, threshold, sizes, trouble.
+
+    Exit status 1 where something is broken.
+    """
+    if account is None:
+        settings = read_merged(ctx)[1]
+        accounts = [each.address for each in settings.accounts]
+    else:
+        settings, accounts = settings_with(ctx, account), [account]
+    become(VMAIL)
+    found = {each: account_report(home_of(each)) for each in accounts}
+    if machine:
+        click.echo(json.dumps([status_text.as_json(*each) for each in found.items()], indent=2))
+    elif account is not None:
+        for line in status_text.details(account, found[account]):
+            click.echo(line)
+    else:
+        rows = [status_text.row(*each) for each in found.items()]
+        for line in table([status_text.HEADINGS, *rows], right=(1, 2)):
+            click.echo(line)
+    _warn_if_off(settings)
+    troubles = [f"{each}: {text}" for each, report in found.items() for text in report.troubles]
+    _end(troubles, 1)
+
+
+@command.command("train")
+@click.argument("account", type=account_changes.address)
+@click.argument("cls", type=click.Choice(["spam", "ham"]), metavar="spam|ham")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.pass_context
+def train_files(
+    ctx: click.Context, account: str, cls: MessageClass, files: tuple[str, ...]
+) -> None:
+    """Learn old mail as spam, or as ham, which is all that is no spam.
+
+    FILE is one message, an mbox, a Maildir's folder (its own messages, not those of the folders in
+    it) or a folder of messages; - is standard input. What was learned before is not learned twice,
+    and what was learned as the other class is learned anew. An interrupted one can be given again.
+
+    Exit status 2 where something was left out; it is named, and the rest is learned.
+    """
+    settings = settings_with(ctx, account)
+    home = _home(account)
+    training, ended = Training(), ""
+    progress = _Progress() if sys.stderr.isatty() else _silent
+    try:
+        train(training, home, cls, files, sys.stdin.buffer, progress)
+    except KeyboardInterrupt:
+        ended = "interrupted; what was learned stays, and the same command goes on"
+    except OSError as error:
+        training.failed = explained(error)
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", nl=False, err=True)
+    click.echo(
+        f"{counted(training.learned, 'message')} learned as {cls}, {training.known} known before, "
+        f"{len(training.left_out)} left out"
+    )
+    become(VMAIL)
+    click.echo(f"{account}: {status_text.learned_text(account_report(home))}")
+    _warn_if_off(settings)
+    errors = training.left_out[:_MOST_NAMED]
+    if (more := len(training.left_out) - _MOST_NAMED) > 0:
+        errors.append(f"{more} more left out")
+    if training.failed:
+        ended = f"nothing more can be learned: {training.failed}; run the same again then"
+    _end([*errors, *filter(None, [ended])], 1 if ended else 2)
+
+
+@command.command()
+@click.argument("account", type=account_changes.address)
+@click.argument("senders", nargs=-1, required=True, metavar=_SENDERS)
+@click.pass_context
+def allow(ctx: click.Context, account: str, senders: tuple[str, ...]) -> None:
+    """Mail of these authors never goes to Junk by its words, if it passes DMARC.
+
+    A domain counts for those below it, too; an address goes before a domain. Without DMARC
+    anybody could have written it: it is judged as all mail is.
+    """
+    said = "never goes to Junk by its words, if it passes DMARC"
+    _set_rules(ctx, account, senders, "allow", said)
+
+
+@command.command()
+@click.argument("account", type=account_changes.address)
+@click.argument("senders", nargs=-1, required=True, metavar=_SENDERS)
+@click.pass_context
+def block(ctx: click.Context, account: str, senders: tuple[str, ...]) -> None:
+    """Mail of these authors always goes to Junk, whatever it says and whoever has signed it.
+
+    A domain counts for those below it, too; an address goes before a domain.
+    """
+    _set_rules(ctx, account, senders, "block", "always goes to Junk, whatever it says")
+
+
+@command.command()
+@click.argument("account", type=account_changes.address)
+@click.argument("senders", nargs=-1, required=True, metavar=_SENDERS)
+@click.pass_context
+def unlist(ctx: click.Context, account: str, senders: tuple[str, ...]) -> None:
+    """Take back what `allow` or `block` said of these authors."""
+    keys = _keys(senders)
+    settings_with(ctx, account)
+    home = _home(account)
+    become(VMAIL)
+    with _errors(), open_state(home) as state:
+        missing = [key for key in keys if not state.remove_sender_rule(key)]
+    for key in keys:
+        if key not in missing:
+            click.echo(f"mail from {key} is judged as all mail is")
+    hint = f"`signpost junk status {account}` shows those there are"
+    _end([f"{key}: there is no such rule; {hint}" for key in missing], 1)
+
+
+@command.command()
+@click.argument("account", type=account_changes.address)
+@click.argument("number", required=False, metavar="[N|default]")
+@click.pass_context
+def threshold(ctx: click.Context, account: str, number: str | None) -> None:
+    """Show or set from which score on mail is junk: a larger one lets more through."""
+    value = None if number is None else _threshold(number)
+    settings = settings_with(ctx, account)
+    home = _home(account) if number is not None else home_of(account)
+    become(VMAIL)
+    if number is None:
+        report = account_report(home)
+        click.echo(status_text.threshold_text(report.threshold))
+        _end(report.troubles, 1)
+        return
+    with _errors(), open_state(home) as state:
+        state.set_threshold(value)
+    click.echo(f"mail to {account} is junk from {status_text.threshold_text(value)} on")
+    _warn_if_off(settings)
+
+
+@command.command("forget")
+@click.argument("account", type=account_changes.address)
+@click.option("--yes", is_flag=True, help="Without asking.")
+@click.pass_context
+def forget_account(ctx: click.Context, account: str, yes: bool) -> None:
+    """Remove all that the filter of ACCOUNT has learned, its rules and its threshold."""
+    settings_with(ctx, account)
+    if not yes:
+        _confirm(account)
+    become(VMAIL)
+    with _errors():
+        found = forget(home_of(account))
+    removed = "all that was learned is removed, with rules and threshold"
+    click.echo(f"{account}: {removed if found else 'nothing was learned'}")
+
+
+def _confirm(account: str) -> None:
+    if not sys.stdin.isatty():
+        _end(["it asks on a terminal; without one, add --yes"], 1)
+    question = f"Remove all that was learned for {account}, its rules and its threshold?"
+    click.confirm(question, abort=True, err=True)
+
+
+def _set_rules(
+    ctx: click.Context, account: str, senders: Sequence[str], rule: SenderRule, said: str
+) -> None:
+    keys = _keys(senders)
+    settings = settings_with(ctx, account)
+    home = _home(account)
+    become(VMAIL)
+    with _errors(), open_state(home) as state, state.changing():
+        for key in keys:
+            state.set_sender_rule(key, rule)
+    for key in keys:
+        below = "" if "@" in key else " and the domains below it"
+        click.echo(f"mail from {key}{below} {said}")
+    _warn_if_off(settings)
+
+
+def _keys(senders: Sequence[str]) -> list[str]:
+    """Addresses and domains as they are kept; ends the command with all that are none."""
+    found, errors = list[str](), list[str]()
+    for sender in senders:
+        try:
+            bare = sender.removeprefix("@")
+            found.append(foreign_address(bare) if "@" in bare else domain_name(bare))
+        except BrokenRuleError as error:
+            errors.append(f"{shown(sender)}: {error.rule}; {error.cure}")
+    _end(errors, 2)
+    return list(dict.fromkeys(found))
+
+
+def _threshold(text: str) -> float | None:
+    if text.lower() == "default":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not _LEAST_THRESHOLD <= value <= _MOST_THRESHOLD:
+        raise click.BadParameter(
+            f"{shown(text)}: a score is a number from {_LEAST_THRESHOLD:g} to {_MOST_THRESHOLD:g}; "
+            f"write it like {THRESHOLD:g}, or default",
+            param_hint="N",
+        )
+    return value
+
+
+def _home(account: str) -> Path:
+    """The account's home, made where no mail has come yet; one may teach before."""
+    home = home_of(account)
+    with _errors():
+        if not home.parents[1].is_dir():
+            where = home.parents[1]
+            _end([f"{where} is missing: no server has started with this volume yet; start it"], 1)
+        with acting_as(VMAIL):
+            for folder in (home.parent, home):
+                folder.mkdir(mode=0o700, exist_ok=True)
+    return home
+
+
+def _warn_if_off(settings: Settings) -> None:
+    if not settings.junk_filter:
+        text = "JUNK_FILTER=no: nothing is judged; what is learned counts once it is yes"
+        click.echo(f"warning: {text}", err=True)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except (StateError, WordsError) as error:
+        _end([str(error)], 1)
+    except OSError as error:
+        _end([explained(error)], 1)
+
+
+class _Progress:
+    """On a terminal, how far it is."""
+
+    def __init__(self) -> None:
+        self._begin = self._last = time.monotonic()
+
+    def __call__(self, training: Training) -> None:
+        now = time.monotonic()
+        if now < self._last + _PROGRESS_EVERY:
+            return
+        self._last = now
+        done = training.learned + training.known
+        line = f"{counted(done, 'message')}, {done / (now - self._begin):.0f} a second"
+        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
+
+
+def _silent(_training: Training) -> None:
+    """Nobody looks."""
+
+
+def _end(errors: Sequence[str], status: int) -> None:
+    """End the command with these errors, if there are any."""
+    for error in errors:
+        click.echo(f"error: {printable(error)}", err=True)
+    if errors:
+        sys.exit(status)
