@@ -206,7 +206,7 @@ class TestAnAnswer:
 
 class TestWhoWasSilent:
     def test_is_asked_at_once_when_it_has_begun_anew(self, bench: Bench) -> None:
-        done = bench.deliver(junk=["silent", f"{YES}\n"], rounds=2, anew=True)
+        done = bench.deliver(junk=["open", f"{YES}\n"], rounds=2, anew=True)
         assert [b"X-Signpost-Junk" in each for each in done.stored] == [False, True]
         assert not done.silent
 
