@@ -30,6 +30,7 @@ CLASSIFIED_WITHIN = 1.5  # seconds
 LEARNED_WITHIN = 20.0
 _REAPED_WITHIN = 0.2  # after SIGKILL, unless the child waits for a disk
 _BUSY = 1.0
+_COUNTED_FROM = 8 * 1024 * 1024  # bytes; a smaller database has not too many words
 
 _REGISTER = {
     ("spam", False): "-s",
@@ -77,6 +78,9 @@ def classify(home: Path, message: bytes) -> MessageWords | None:
     learned = message_counts(home)
     if learned == (0, 0):
         return None
+    # With one class alone no word says anything, and bogofilter 1.2.5 ends in a segmentation fault.
+    if 0 in learned:
+        return MessageWords((), learned)
     printed = _bogofilter(home, ["-vvv"], excerpt(message), CLASSIFIED_WITHIN, statuses=(0, 1, 2))
     return MessageWords(tuple(_words(printed, learned)), learned)
 
@@ -101,6 +105,12 @@ def learn(
     _bogofilter(
         home, [_REGISTER[cls, instead_of]], excerpt(message), LEARNED_WITHIN, inherited=inherited
     )
+    # The lesson was learned, whatever comes of this; the next one tries again.
+    with contextlib.suppress(OSError, sqlite3.Error):
+        path = home / FOLDER / WORDLIST
+        if path.stat().st_size > _COUNTED_FROM:
+            with closing(_opened(path)) as database:
+                pruning.prune(database, pruning.MOST_WORDS)
 
 
 def unlearn(home: Path, message: bytes, cls: MessageClass) -> None:
@@ -129,7 +139,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _words(printed: bytes, learned: MessageCounts) -> Iterator[KnownWord]:
-    for line in printed.splitlines():
+    for line in printed.split(b"\n"):
         if match := _LINE.fullmatch(line):
             total, ham = int(match[2]), round(float(match[3]) * learned.ham)
             ham = min(ham, total)
