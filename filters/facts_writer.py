@@ -53,13 +53,21 @@ class FactsWriter:
             asked.cancel()
 
     async def in_front(self, session: Session, verdict: MessageResult, message: bytes) -> bytes:
-        """The message under its facts; mail that was submitted has none."""
+        """The message under its facts; without, what was submitted or has no mailbox here."""
         envelope = verdict.envelope
         if envelope.user is not None or envelope.client_address is None:
+            return message
+        if not self._is_delivered_here(envelope.recipients):
             return message
         asked = session.state.get(_ASKED)
         listed = () if asked is None else await asyncio.shield(asked)
         return self.facts(session, verdict, listed).field() + message
+
+    def _is_delivered_here(self, recipients: Sequence[str]) -> bool:
+        """Whether any of it is: what an alias sends elsewhere needs to know nothing of ours."""
+        if self.addresses is None:
+            return True
+        return any(map(self.addresses.content.logins_of, recipients))
 
     def facts(
         self, session: Session, verdict: MessageResult, listed: tuple[str, ...] = ()

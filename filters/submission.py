@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from filters.addresses import AddressFile
+from filters.correspondence import Correspondence
 from filters.disk_room import QueueRoom
 from filters.guard.client import GuardClient
 from filters.guard.sending_limit import BY_SCRIPTS, WARN_SCRIPTS_EVERY, SendingLimit
@@ -47,6 +48,7 @@ def restrict(
     signer: Signer,
     recipients: SubmissionRecipients | None,
     sending: SendingAccess | None,
+    correspondence: Correspondence | None = None,
 ) -> None:
     """What is asked, in this order; within a phase the first refusal is the answer."""
     if logins is not None:
@@ -68,7 +70,11 @@ def restrict(
         server.register_handler("filter", "rcpt-to", sending.reject_over_limit)
         server.register_handler("filter", "commit", sending.reject_script_over_limit)
         sending.follow_transactions(server)
-    server.register_message_filter(signer.sign)
+    if correspondence is None:
+        server.register_message_filter(signer.sign)
+    else:
+        correspondence.follow(server)
+        server.register_message_filter(correspondence.noting(signer.sign))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -81,6 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     loops = read_loops(options.loop_key, addresses, errors)
     if options.local_only and options.addresses is None:
         errors.append("--local-only needs --addresses")
+    if options.written_to and options.addresses is None:
+        errors.append("--written-to needs --addresses")
     if errors or ring is None:
         refuse_to_start(errors)
     server = FilterServer(spool=options.spool)
@@ -94,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server.on_ready(lambda handshake: unsigned.start())
     signer = Signer(ring, addresses, required=options.required, unsigned=unsigned, loops=loops)
     server.on_ready(signer.ready)
-    sending = _sending(options)
+    sending, correspondence = _sending(options), _correspondence(options, addresses)
     restrict(
         server,
         logins=LoginAccess(GuardClient(options.guard)) if options.guard else None,
@@ -102,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signer=signer,
         recipients=_recipients(options, addresses),
         sending=sending,
+        correspondence=correspondence,
     )
     statistics = Statistics(options.statistics) if options.statistics else None
     if statistics is not None:
@@ -111,6 +120,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if statistics is not None:
         statistics.finish()
     unsigned.finish()
+    if correspondence is not None:
+        correspondence.finish()
     if sending is not None:
         sending.finish()
 
@@ -138,6 +149,14 @@ def _recipients(
         return None
     quotas = read_quota_status(options)
     return SubmissionRecipients(addresses, quotas, options.local_only)
+
+
+def _correspondence(
+    options: argparse.Namespace, addresses: AddressFile | None
+) -> Correspondence | None:
+    if addresses is None or options.written_to is None:
+        return None
+    return Correspondence(options.written_to, addresses)
 
 
 def _sending(options: argparse.Namespace) -> SendingAccess | None:
@@ -179,6 +198,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--spool", type=Path, help="where large messages wait, on a disk")
     parser.add_argument(
         "--guard", type=Path, metavar="SOCKET", help="who counts failed logins: filters.logins"
+    )
+    parser.add_argument(
+        "--written-to",
+        type=Path,
+        metavar="SOCKET",
+        help="who takes down whom accounts write to, a datagram a message; needs --addresses",
     )
     parser.add_argument(
         "--rate-limit",

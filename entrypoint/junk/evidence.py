@@ -10,6 +10,7 @@ Nobody's byte gets into a reason but a blocklist's name, which is the administra
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,9 +31,27 @@ _BULK = re.compile(rb"(?i)^\s*(?:bulk|list)\s*$")
 class Evidence(NamedTuple):
     """One thing that is known. weight: above 0 it speaks for junk. reason: closed words."""
 
-    name: str
     weight: float
     reason: str
+
+
+WEIGHTS = {
+    "missing reverse name": 0.5,
+    "generic reverse name": 0.5,
+    "HELO lies": 1.0,
+    "HELO is an address": 0.5,
+    "no DMARC, no DKIM, no SPF": 1.0,
+    "no DMARC, no DKIM": 0.5,
+    "SPF fail": 0.5,
+    "own address without DMARC": 1.5,
+    "first contact": 1.5,
+    "known author": -1.0,
+    "bulk without unsubscribe": 0.5,
+    "executable attachment": 1.5,
+}
+_LISTED = "listed by "
+# Lists copy each other: a second one says less.
+_FIRST_LIST, _NEXT_LIST, _MOST_LISTS = 2.5, 0.5, 3
 
 
 @dataclass(frozen=True)
@@ -80,45 +99,55 @@ def passes_dmarc(facts: ArrivalFacts, marks: Marks) -> bool:
 
 def evidence(facts: ArrivalFacts, marks: Marks, known: Known) -> list[Evidence]:
     """All that there is, in the order of a message's way."""
-    dmarc = passes_dmarc(facts, marks)
-    found = [*_of_client(facts), *_of_authentication(facts), *_of_author(facts, dmarc, known)]
+    reasons = [
+        *_of_client(facts),
+        *_of_authentication(facts),
+        *_of_author(facts, passes_dmarc(facts, marks), known),
+    ]
     if marks.bulk and not marks.unsubscribe:
-        found.append(Evidence("bulk", 0.5, "bulk without unsubscribe"))
+        reasons.append("bulk without unsubscribe")
     if marks.program:
-        found.append(Evidence("program", 1.5, "executable attachment"))
+        reasons.append("executable attachment")
+    return weighed(reasons)
+
+
+def weighed(reasons: Iterable[str]) -> list[Evidence]:
+    """Reasons with their weights; without what is no reason."""
+    found, lists = list[Evidence](), 0
+    for reason in reasons:
+        if reason in WEIGHTS:
+            found.append(Evidence(WEIGHTS[reason], reason))
+        elif reason.startswith(_LISTED) and lists < _MOST_LISTS:
+            found.append(Evidence(_NEXT_LIST if lists else _FIRST_LIST, reason))
+            lists += 1
     return found
 
 
-def _of_client(facts: ArrivalFacts) -> list[Evidence]:
-    found = []
+def _of_client(facts: ArrivalFacts) -> Iterator[str]:
     if facts.rdns in ("missing", "generic"):
-        found.append(Evidence("rdns", 0.5, f"{facts.rdns} reverse name"))
+        yield f"{facts.rdns} reverse name"
     if facts.helo == "lies":
-        found.append(Evidence("helo", 1.0, "HELO lies"))
+        yield "HELO lies"
     elif facts.helo == "literal":
-        found.append(Evidence("helo", 0.5, "HELO is an address"))
-    # Lists copy each other: a second one says less.
-    for number, zone in enumerate(facts.dnsbl[:3]):
-        found.append(Evidence("dnsbl", 2.5 if number == 0 else 0.5, f"listed by {zone}"))
-    return found
+        yield "HELO is an address"
+    for zone in facts.dnsbl:
+        yield f"{_LISTED}{zone}"
 
 
-def _of_authentication(facts: ArrivalFacts) -> list[Evidence]:
-    found = []
+def _of_authentication(facts: ArrivalFacts) -> Iterator[str]:
     unsigned = facts.dkim in ("none", "fail", "permerror", "neutral", "policy")
     if facts.dmarc in ("none", "fail", "permerror") and unsigned:
-        weight = 0.5 if facts.spf == "pass" else 1.0
-        found.append(Evidence("unauthenticated", weight, "no DMARC, no DKIM"))
+        by_spf = facts.spf in ("pass", "temperror", "unknown")
+        yield "no DMARC, no DKIM" if by_spf else "no DMARC, no DKIM, no SPF"
     if facts.spf == "fail":
-        found.append(Evidence("spf", 0.5, "SPF fail"))
-    return found
+        yield "SPF fail"
 
 
-def _of_author(facts: ArrivalFacts, dmarc: bool, known: Known) -> list[Evidence]:
+def _of_author(facts: ArrivalFacts, dmarc: bool, known: Known) -> Iterator[str]:
     if known.own_address:
-        return [] if dmarc else [Evidence("own", 1.5, "own address without DMARC")]
-    if known.first_contact:
-        return [Evidence("contact", 1.5, "first contact")]
-    if dmarc or facts.dkim == "pass":
-        return [Evidence("contact", -1.0, "known author")]
-    return []
+        if not dmarc:
+            yield "own address without DMARC"
+    elif known.first_contact:
+        yield "first contact"
+    elif dmarc or facts.dkim == "pass":
+        yield "known author"

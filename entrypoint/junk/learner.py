@@ -51,6 +51,10 @@ class Learner:
         self._failing: dict[str, _Failing] = {}
         self._ended = False
 
+    def troubles(self) -> list[str]:
+        """Accounts of which nothing is learned now, and why."""
+        return [f"{account}: {each.text}" for account, each in list(self._failing.items())]
+
     async def run(self) -> None:
         """Look for ever; in a thread of its own."""
         loop = asyncio.get_running_loop()

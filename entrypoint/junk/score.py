@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from entrypoint.junk.evidence import Evidence
-from entrypoint.junk.words import MessageCounts, Word, Words
+from entrypoint.junk.words import KnownWord, MessageCounts, MessageWords
 
 THRESHOLD = 5.0  # of an account that has no other
 LEAST = MessageCounts(50, 100)  # messages of both classes, before words are believed
@@ -73,7 +73,7 @@ _DECISIONS: dict[Decision, str] = {
 }
 
 
-def judge(words: Words | None, found: Sequence[Evidence], threshold: float | None) -> Score:
+def judge(words: MessageWords | None, found: Sequence[Evidence], threshold: float | None) -> Score:
     """What words and evidence say; nothing before enough was learned."""
     limit = THRESHOLD if threshold is None else threshold
     learned = words.learned if words else _NOTHING
@@ -87,20 +87,20 @@ def judge(words: Words | None, found: Sequence[Evidence], threshold: float | Non
     return Score(junk, "score", limit, part, _logistic(odds), tuple(found), learned)
 
 
-def probability(word: Word, learned: MessageCounts) -> float:
+def probability(word: KnownWord, learned: MessageCounts) -> float:
     """That a message with this word is spam, going by the word alone."""
     spam = (word.spam + _DOUBT) / (learned.spam + 2 * _DOUBT)
     ham = (word.ham + _DOUBT) / (learned.ham + 2 * _DOUBT)
     return spam / (spam + ham)
 
 
-def counts(word: Word, learned: MessageCounts) -> bool:
+def counts(word: KnownWord, learned: MessageCounts) -> bool:
     """Whether a word is used: one that was never seen says nothing, nor one of both alike."""
     seen = word.spam + word.ham > 0
     return seen and abs(probability(word, learned) - 0.5) >= _LEAST
 
 
-def log_odds(words: Words) -> float:
+def log_odds(words: MessageWords) -> float:
     """Of the message being spam, by Fisher's method."""
     learned = words.learned
     used = [probability(word, learned) for word in words.words if counts(word, learned)]

@@ -19,6 +19,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from entrypoint.junk import pruning
 from entrypoint.junk.account_state import FOLDER
 from entrypoint.junk.account_state import MessageClass as MessageClass
 from entrypoint.junk.excerpt import excerpt
@@ -29,6 +30,7 @@ CLASSIFIED_WITHIN = 1.5  # seconds
 LEARNED_WITHIN = 20.0
 _REAPED_WITHIN = 0.2  # after SIGKILL, unless the child waits for a disk
 _BUSY = 1.0
+_COUNTED_FROM = 8 * 1024 * 1024  # bytes; a smaller database has not too many words
 
 _REGISTER = {
     ("spam", False): "-s",
@@ -53,7 +55,7 @@ class MessageCounts(NamedTuple):
     ham: int
 
 
-class Word(NamedTuple):
+class KnownWord(NamedTuple):
     """A word of a message, and in how many messages that were learned it was."""
 
     text: str
@@ -61,14 +63,14 @@ class Word(NamedTuple):
     ham: int
 
 
-class Words(NamedTuple):
+class MessageWords(NamedTuple):
     """What is known of a message's words."""
 
-    words: tuple[Word, ...]
+    words: tuple[KnownWord, ...]
     learned: MessageCounts
 
 
-def classify(home: Path, message: bytes) -> Words | None:
+def classify(home: Path, message: bytes) -> MessageWords | None:
     """What is known of the message's words; None where nothing was ever learned.
 
     Raises WordsError.
@@ -76,8 +78,11 @@ def classify(home: Path, message: bytes) -> Words | None:
     learned = message_counts(home)
     if learned == (0, 0):
         return None
+    # With one class alone no word says anything, and bogofilter 1.2.5 ends in a segmentation fault.
+    if 0 in learned:
+        return MessageWords((), learned)
     printed = _bogofilter(home, ["-vvv"], excerpt(message), CLASSIFIED_WITHIN, statuses=(0, 1, 2))
-    return Words(tuple(_words(printed, learned)), learned)
+    return MessageWords(tuple(_words(printed, learned)), learned)
 
 
 def learn(
@@ -100,6 +105,12 @@ def learn(
     _bogofilter(
         home, [_REGISTER[cls, instead_of]], excerpt(message), LEARNED_WITHIN, inherited=inherited
     )
+    # The lesson was learned, whatever comes of this; the next one tries again.
+    with contextlib.suppress(OSError, sqlite3.Error):
+        path = home / FOLDER / WORDLIST
+        if path.stat().st_size > _COUNTED_FROM:
+            with closing(_opened(path)) as database:
+                pruning.prune(database, pruning.MOST_WORDS)
 
 
 def unlearn(home: Path, message: bytes, cls: MessageClass) -> None:
@@ -122,15 +133,17 @@ def message_counts(home: Path) -> MessageCounts:
 
 def _opened(path: Path) -> sqlite3.Connection:
     # For writing: what a killed lesson left half done is rolled back by the next reader.
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY)
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY, isolation_level=None
+    )
 
 
-def _words(printed: bytes, learned: MessageCounts) -> Iterator[Word]:
-    for line in printed.splitlines():
+def _words(printed: bytes, learned: MessageCounts) -> Iterator[KnownWord]:
+    for line in printed.split(b"\n"):
         if match := _LINE.fullmatch(line):
             total, ham = int(match[2]), round(float(match[3]) * learned.ham)
             ham = min(ham, total)
-            yield Word(match[1].decode("utf-8", "replace"), total - ham, ham)
+            yield KnownWord(match[1].decode("utf-8", "replace"), total - ham, ham)
 
 
 def _bogofilter(

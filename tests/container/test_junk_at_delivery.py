@@ -18,6 +18,8 @@ from .harness.messages import letter
 from .harness.shell import fresh, run, wait_until
 from .harness.signpost import Signpost
 from .harness.world import World
+from .test_guard import LISTED, find_the_way
+from .test_imap import script
 
 ALICE = ("alice@example.org", "alice-has-a-secret")
 FILTERS = Path(__file__).parent / "filters"
@@ -28,6 +30,7 @@ CONFIGURED = {
     "DKIM_SELECTOR": "junk",
     "ACCOUNTS": ":".join(ALICE),
     "JUNK_FILTER": "yes",
+    "DNSBL": "bl.test=score",
     "EXTRA_FILTERS_INBOUND": "/opt/signpost/bin/python /etc/marking.py",
 }
 FORGED = (
@@ -106,6 +109,60 @@ class TestMail:
         assert len(OURS.findall(stored)) == 1
         ((*_, facts, _),) = asked(server, token)
         assert facts == b""
+
+
+class TestFacts:
+    def test_of_a_client_that_is_listed_and_lies(self, world: World, server: Signpost) -> None:
+        world.exec_client("ip", "address", "replace", f"{LISTED}/32", "dev", "eth0")
+        find_the_way(server)
+        token = fresh("facts")
+        said = world.swaks(
+            server.v4,
+            source=LISTED,
+            helo="mail.example.org",
+            to=ALICE[0],
+            message=letter(token=token),
+        )
+        said.accepted()
+        server.wait_for_mail(ALICE[0], token)
+        ((*_, facts, _),) = asked(server, token)
+        assert facts.endswith(b" rdns=missing helo=lies dnsbl=bl.test author=outside.test")
+
+
+WRITTEN_TO = """
+import sqlite3
+state = sqlite3.connect("/data/mail/example.org/alice/junk/state.sqlite")
+for (address,) in state.execute("SELECT address FROM written_to"):
+    print(address)
+"""
+
+
+def written_to(server: Signpost) -> set[str]:
+    """Whom alice has written to, as her junk filter knows it."""
+    found = server.attempt("/opt/signpost/bin/python", "-c", WRITTEN_TO, user="vmail")
+    return set(found.stdout.decode().split())
+
+
+class TestWrittenTo:
+    def test_is_whom_the_owner_writes_to_and_nobody_else(
+        self, world: World, server: Signpost
+    ) -> None:
+        """Not whom a stranger's mail makes a script answer, nor who asks for a receipt."""
+        spammer, friend = (f"{fresh(name)}@outside.test" for name in ("spammer", "friend"))
+        away = f'require "vacation"; vacation "In the hills."; redirect "{spammer}"; keep;'
+        message = letter(token=fresh("bait"))
+        with script(server, ALICE, away):
+            world.swaks(server.v4, sender=spammer, to=ALICE[0], message=message).accepted()
+            world.outside.wait_for_mail(spammer)
+        report = (b"Content-Type: multipart/report; boundary=b",)
+        server.submit(
+            world.swaks, ALICE, to=spammer, message=letter(ALICE[0], fields=report)
+        ).accepted()
+        for sender, to in (("", spammer), (ALICE[0], friend)):
+            message = letter(ALICE[0], token=fresh("sent"))
+            server.submit(world.swaks, ALICE, sender=sender, to=to, message=message).accepted()
+        wait_until(lambda: friend in written_to(server), "the friend to be known")
+        assert written_to(server) == {friend}
 
 
 def send(world: World, server: Signpost) -> bytes:

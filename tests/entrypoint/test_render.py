@@ -118,3 +118,26 @@ def test_no_client_counts_at_an_address_where_anyone_may_appear() -> None:
     for name in ("smtpd.conf", "supervisord.conf"):
         assert texts[name].count(wanted) == 1
         assert texts[name].count("--unknown-client") == 2
+
+
+@pytest.mark.parametrize(
+    ("junk_filter", "asked", "said"),
+    [
+        ("yes", "--dnsbl refuse.test --facts --dnsbl-score score.test", True),
+        ("no", "--dnsbl refuse.test", False),
+    ],
+)
+def test_blocklists_that_score_are_asked_for_the_junk_filter_alone(
+    junk_filter: str, asked: str, said: bool
+) -> None:
+    given = {"DNSBL": "score.test=score, refuse.test", "JUNK_FILTER": junk_filter}
+    settings = preview(environ.load(given, host=HostFacts(ipv6=True)))
+    (text,) = [
+        file.content for file in render.render_masked(settings) if file.path.name == "smtpd.conf"
+    ]
+    inbound, submission = (
+        next(line for line in text.splitlines() if line.startswith(f'filter "{name}" '))
+        for name in ("inbound", "submission")
+    )
+    assert f' --dmarc-enforce yes {asked}" user verifier' in inbound
+    assert (" --written-to /run/signpost/junk/written-to" in submission) == said

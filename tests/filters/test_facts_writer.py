@@ -43,7 +43,9 @@ DOWN = StaticResolver(dict.fromkeys([*ZONES, "h.far.example"], "TIMEOUT"))
 
 
 def ours(folder: Path) -> AddressFile:
-    book = {"domains": ["example.org", "mail.example.org"], "owners": {}}
+    alice = ["alice@example.org"]
+    owners = {"alice@example.org": alice, "both@example.org": alice, "away@example.org": []}
+    book = {"domains": ["example.org", "mail.example.org"], "owners": owners}
     (folder / "addresses.json").write_text(json.dumps(book))
     return AddressFile(folder / "addresses.json")
 
@@ -230,6 +232,21 @@ def test_while_dns_is_down_nothing_is_held_against_a_message(
 )
 def test_what_was_submitted_has_no_facts(changed: dict[str, Any], tmp_path: Path) -> None:
     assert written(letter(), session(**changed), folder=tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("recipients", "has_facts"),
+    [
+        (["away@example.org"], False),
+        (["away@example.org", "alice@example.org"], True),
+        (["both@example.org"], True),
+    ],
+)
+def test_what_only_leaves_by_an_alias_has_no_facts(
+    recipients: list[str], has_facts: bool, tmp_path: Path
+) -> None:
+    arriving = session(transaction=Transaction("01234567", "x@far.example", recipients))
+    assert (written(letter(), arriving, folder=tmp_path) is not None) == has_facts
 
 
 def test_without_a_writer_there_is_no_field() -> None:

@@ -121,7 +121,7 @@ def test_a_refusal_is_the_first_ones_and_counts_are_written_at_the_end(tmp_path:
 
 
 def test_facts_stand_on_top_while_dns_is_down(tmp_path: Path) -> None:
-    addresses = {"domains": ["example.org"], "owners": {"alice@example.org": []}}
+    addresses = {"domains": ["example.org"], "owners": {"alice@example.org": ["alice@example.org"]}}
     (tmp_path / "addresses.json").write_text(json.dumps(addresses))
     arguments = ["--addresses", str(tmp_path / "addresses.json"), "--spool", str(tmp_path)]
     arguments += ["--nameserver", "127.0.0.1", "--dns-timeout", "0.1", "--no-spf"]

@@ -1,6 +1,7 @@
 """The submission program: what it asks in which order, and what it does not start with."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,7 @@ def test_what_is_not_wanted_is_not_asked() -> None:
             ["DOMAIN:SELECTOR:KEYFILE", "/nowhere/key.pem", "/nowhere/addresses.json"],
         ),
         (["--local-only", "no"], ["no key", "--local-only needs --addresses"]),
+        (["--written-to", "/nowhere"], ["no key", "--written-to needs --addresses"]),
     ],
 )
 def test_it_says_all_at_once_that_keeps_it_from_starting(
@@ -153,3 +155,42 @@ def test_a_login_in_another_spelling_is_its_accounts(tmp_path: Path) -> None:
         program.report("link-auth", "pass", r"Alice@b\M-C\M-<cher.test")
         assert program.ask("mail-from", login) == "proceed"
         assert program.ask("mail-from", "bob@far.test").startswith("reject|550 5.7.1")
+
+
+def test_whom_an_owner_writes_to_is_said_and_whom_a_script_or_receipt_answers_is_not(
+    tmp_path: Path,
+) -> None:
+    login, spammer = "alice@example.org", "spammer@far.test"
+    addresses = {"domains": ["example.org"], "owners": {login: [login]}}
+    (tmp_path / "addresses.json").write_text(json.dumps(addresses))
+    write_key(tmp_path / "key")
+    arguments = [f"far.test:s:{tmp_path / 'key'}", "--addresses", str(tmp_path / "addresses.json")]
+    arguments += ["--written-to", str(tmp_path / "written-to")]
+    vacation = [
+        f"X-Signpost-Account: {login}",
+        "X-Sieve: Pigeonhole Sieve",
+        "Message-ID: <a@b>",
+        f"From: {login}",
+        f"To: {spammer}",
+        "Auto-Submitted: auto-replied (vacation)",
+        "",
+        "away",
+    ]
+    receipt = [f"From: {login}", "Content-Type: multipart/report; boundary=b", "", "read"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as taker:
+        taker.bind(str(tmp_path / "written-to"))
+        taker.settimeout(20)
+        with Program("filters.submission", *arguments) as program:
+            program.report("link-connect", "", "pass", "local", "local")
+            assert program.send(login, spammer, vacation) == "proceed"
+            program.report("link-disconnect")
+        with Program("filters.submission", *arguments) as program:
+            program.report("link-auth", "pass", login)
+            assert program.send(login, spammer, receipt) == "proceed"
+            assert program.send("", spammer, [f"From: {login}", "", "hello"]) == "proceed"
+            lines = [f"From: {login}", "", "hello"]
+            assert program.send(login, "bob@far.test", lines) == "proceed"
+        assert taker.recv(1000) == b"alice@example.org\0bob@far.test"
+        taker.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            taker.recv(1000)

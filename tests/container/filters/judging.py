@@ -1,12 +1,15 @@
 """In the place of the junk filter (`python -m entrypoint.junk`): a verdict by the subject alone.
 
-A message is junk if its subject is "junk". What it was asked of each lies in /tmp/asked.
+A message is junk if its subject is "junk". What it was asked of each lies in /tmp/asked. Whom
+accounts write to is taken down by the filter's own part.
 """
 
 import asyncio
 import os
 from itertools import count
 from pathlib import Path
+
+from entrypoint.junk.written_to import receive_written_to
 
 FOLDER = Path("/run/signpost/junk")
 ASKED = Path("/tmp/asked")
@@ -29,7 +32,7 @@ async def main() -> None:
     path.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(answer, path)
     path.chmod(0o660)
-    await server.serve_forever()
+    await asyncio.gather(server.serve_forever(), receive_written_to(FOLDER / "written-to"))
 
 
 if __name__ == "__main__":

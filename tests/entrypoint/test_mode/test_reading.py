@@ -196,7 +196,9 @@ class TestMistakes:
         assert all(" the test target " in error and "; u" in error for error in errors)
 
     def test_what_only_a_mail_server_does_is_said(self) -> None:
-        assert warnings_of(GREYLIST="yes", TEST_DATABASE_URL="x") == [
+        given = {"GREYLIST": "yes", "JUNK_FILTER": "yes", "JUNK_DAYS": "30"}
+        assert warnings_of(**given, TEST_DATABASE_URL="x") == [
+            *(f"{name}: without effect in a test target" for name in ("JUNK_FILTER", "JUNK_DAYS")),
             "GREYLIST: without effect in a test target",
             "TEST_DATABASE_URL: without effect in a test target",
         ]
