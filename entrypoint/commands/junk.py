@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -27,9 +28,11 @@ from entrypoint.files import acting_as, become
 from entrypoint.junk import status_text
 from entrypoint.junk.account_report import account_report
 from entrypoint.junk.account_state import MessageClass, SenderRule, StateError, home_of, open_state
+from entrypoint.junk.explanation import explain
 from entrypoint.junk.forgetting import forget
 from entrypoint.junk.score import THRESHOLD
 from entrypoint.junk.training import Training, train
+from entrypoint.junk.training_source import Letter, NoLetter, letters
 from entrypoint.junk.words import WordsError
 from entrypoint.text import counted, printable, table
 
@@ -76,6 +79,31 @@ def status(ctx: click.Context, account: str | None, machine: bool) -> None:
     _warn_if_off(settings)
     troubles = [f"{each}: {text}" for each, report in found.items() for text in report.troubles]
     _end(troubles, 1)
+
+
+@command.command("explain")
+@click.argument("account", type=account_changes.address)
+@click.argument("message")
+@click.pass_context
+def explain_message(ctx: click.Context, account: str, message: str) -> None:
+    """Show why MESSAGE is junk for ACCOUNT or not, word by word and fact by fact.
+
+    MESSAGE is a file with one message; - is standard input. What was known when it arrived stands
+    in the field that it was stored with; of another message there is less. What strangers wrote is
+    printed with escapes.
+    """
+    settings = settings_with(ctx, account)
+    found = list(islice(letters(message, sys.stdin.buffer), 2))
+    become(VMAIL)
+    if len(found) > 1:
+        _end([f"{printable(message)}: there is more than one message in it; give one"], 2)
+    if isinstance(found[0], NoLetter):
+        _end([found[0].text], 2)
+    elif isinstance(found[0], Letter):
+        with _errors():
+            for line in explain(home_of(account), found[0].content).lines():
+                click.echo(line)
+    _warn_if_off(settings)
 
 
 @command.command("train")
@@ -140,7 +168,7 @@ def allow(ctx: click.Context, account: str, senders: tuple[str, ...]) -> None:
 @click.argument("senders", nargs=-1, required=True, metavar=_SENDERS)
 @click.pass_context
 def block(ctx: click.Context, account: str, senders: tuple[str, ...]) -> None:
-    """Mail of these authors always goes to Junk, whatever it says and whoever has signed it.
+    """Mail of these authors or envelope senders always goes to Junk, whatever DMARC says.
 
     A domain counts for those below it, too; an address goes before a domain.
     """

@@ -68,7 +68,7 @@ def test_the_page(server: Signpost, tmp_path: Path) -> None:
             r"docker compose exec (?:-T )?signpost", f"docker exec -i {server.container}", command
         )
         # In a container of its own, as compose would make it.
-        once = f"docker run --volumes-from {server.container} {settings}"
+        once = f"docker run {' '.join(server.volumes())} {settings}"
         typed = re.sub(r"docker compose run(.*?) signpost", rf"{once}\1 {IMAGE}", typed)
         done = subprocess.run(
             typed,

@@ -101,6 +101,7 @@ def counts(command: Junk) -> tuple[int, int]:
     [
         *("status {}", "train {} spam -", "allow {} a.example", "block {} a.example"),
         *("unlist {} a.example", "threshold {}", "threshold {} 6", "forget {} --yes"),
+        "explain {} -",
     ],
 )
 @pytest.mark.parametrize(
@@ -260,6 +261,43 @@ def test_a_filter_that_is_off_can_be_trained_and_says_so(command: Junk) -> None:
         assert "1 message learned" in done.stdout
         assert done.stderr.startswith("warning: JUNK_FILTER=no: nothing is judged")
     assert "warning: JUNK_FILTER=no" in command("status").stderr
+
+
+# -- explain ---------------------------------------------------------------------------------
+
+
+@needs_bogofilter
+def test_a_message_is_explained_and_nothing_of_it_reaches_the_terminal(
+    command: Junk, tmp_path: Path
+) -> None:
+    command(f"train {ALICE} spam -", stdin=letter(1, "cialis\x1b[31mred", "cheap"))
+    path = tmp_path / "one.eml"
+    path.write_bytes(b"X-Signpost-Junk: yes score=7.3 threshold=5.0 (words 0.998)\n" + letter(1))
+    done = command(f"explain {ALICE} {path}")
+    assert "at its delivery: yes score=7.3 threshold=5.0 (words 0.998)" in done.stdout
+    assert "no verdict before 50 spam and 100 ham are learned; there are 1 and 0" in done.stdout
+    assert done.stdout == command(f"explain {ALICE} -", stdin=path.read_bytes()).stdout
+    hostile = letter(1, "cialis\x1b[31mred", "\x9b2Jcheap", "\u202ex")
+    assert not re.search(
+        r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", command(f"explain {ALICE} -", stdin=hostile).stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "standard input: it is empty"),
+        (b"no mail", "standard input: no mail, for it begins with no header field"),
+        (
+            b"From x\n" + letter(1) + b"\nFrom x\n" + letter(2),
+            "-: there is more than one message in it; give one",
+        ),
+    ],
+)
+def test_only_a_message_is_explained(command: Junk, content: bytes, why: str) -> None:
+    done = command(f"explain {ALICE} -", stdin=content, status=2)
+    assert done.stderr.startswith(f"error: {why}")
+    assert not list(command.mail.iterdir())
 
 
 # -- rules -----------------------------------------------------------------------------------
