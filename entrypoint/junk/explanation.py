@@ -16,7 +16,7 @@ from pathlib import Path
 from entrypoint.junk.account_state import open_existing
 from entrypoint.junk.evidence import Evidence, Marks, marks_of, weighed
 from entrypoint.junk.score import LEAST, Score, counts, judge, probability
-from entrypoint.junk.words import MessageCounts, KnownWord, MessageWords, classify
+from entrypoint.junk.words import KnownWord, MessageCounts, MessageWords, classify
 from entrypoint.text import counted, printable, table
 
 FIELD = "X-Signpost-Junk"

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from entrypoint.junk.evidence import Evidence
-from entrypoint.junk.words import MessageCounts, KnownWord, MessageWords
+from entrypoint.junk.words import KnownWord, MessageCounts, MessageWords
 
 THRESHOLD = 5.0  # of an account that has no other
 LEAST = MessageCounts(50, 100)  # messages of both classes, before words are believed
