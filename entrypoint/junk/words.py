@@ -76,6 +76,9 @@ def classify(home: Path, message: bytes) -> MessageWords | None:
     learned = message_counts(home)
     if learned == (0, 0):
         return None
+    # With one class alone no word says anything, and bogofilter 1.2.5 ends in a segmentation fault.
+    if 0 in learned:
+        return MessageWords((), learned)
     printed = _bogofilter(home, ["-vvv"], excerpt(message), CLASSIFIED_WITHIN, statuses=(0, 1, 2))
     return MessageWords(tuple(_words(printed, learned)), learned)
 
@@ -100,6 +103,12 @@ def learn(
     _bogofilter(
         home, [_REGISTER[cls, instead_of]], excerpt(message), LEARNED_WITHIN, inherited=inherited
     )
+    # The lesson was learned, whatever comes of this; the next one tries again.
+    with contextlib.suppress(OSError, sqlite3.Error):
+        path = home / FOLDER / WORDLIST
+        if path.stat().st_size > pruning.LARGEST:
+            with closing(_opened(path)) as database:
+                pruning.prune(database)
 
 
 def unlearn(home: Path, message: bytes, cls: MessageClass) -> None:
@@ -128,7 +137,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _words(printed: bytes, learned: MessageCounts) -> Iterator[KnownWord]:
-    for line in printed.splitlines():
+    for line in printed.split(b"\n"):
         if match := _LINE.fullmatch(line):
             total, ham = int(match[2]), round(float(match[3]) * learned.ham)
             ham = min(ham, total)
