@@ -44,6 +44,7 @@ class AccountLearner:
         self._restless_since: float | None = None
         self._next_read = 0.0
         self.learned = {"spam": 0, "ham": 0}
+        self.was_changed = False  # at the last turn
 
     def turn(self, until: float, is_account: Callable[[], bool]) -> bool:
         """Look, and learn until then, on the monotonic clock; whether there is more to do.
@@ -51,6 +52,7 @@ class AccountLearner:
         is_account: asked before each lesson; the mail of one that is removed is not touched.
         Raises StateError, WordsError, OSError and TooManyError.
         """
+        self.was_changed = False
         with maildir(self._home) as mail:
             if mail is None:
                 return False
@@ -64,6 +66,7 @@ class AccountLearner:
                 return False
             self._restless_since = None
             self._as_seen = None
+            self.was_changed = True
             try:
                 with SeenMessages(self._home) as seen:
                     more = self._work(seen, mail, folders, restless, until, is_account)

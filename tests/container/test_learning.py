@@ -155,7 +155,7 @@ def test_a_thousand_at_once_by_two_sessions_with_the_learner_killed(
 def kill_while_moving(
     server: Signpost, learner: HandRunLearner, account: str, number: int, kills: int
 ) -> None:
-    deliver(server, account, number)
+    deliver(server, account, number, ago=20)
     moments = random.Random(3)
     with session(server, account, "INBOX") as one, session(server, account, "INBOX") as other:
         half = number // 2
@@ -188,7 +188,7 @@ def test_an_account_that_is_removed_while_it_learns_is_gone(
     server.exec(*add, stdin=ACCOUNTS[account].encode())
     with session(server, account, "INBOX"):
         learner.wait_for_first_look(account)
-    deliver(server, account, 40)
+    deliver(server, account, 40, ago=20)
     with session(server, account, "INBOX") as imap:
         move(imap, "1:40", "Junk")
     wait_for_a_lesson(learner, account)
@@ -199,7 +199,7 @@ def test_an_account_that_is_removed_while_it_learns_is_gone(
     with session(server, account, "INBOX"):
         learner.wait_for_first_look(account)
     assert learner.taught(account) == (0, 0)
-    deliver(server, account)
+    deliver(server, account, ago=20)
     with session(server, account, "INBOX") as imap:
         move(imap, "1", "Junk")
     learner.wait_for(account, 1, 0)
