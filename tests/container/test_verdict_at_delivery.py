@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .test_deliver import SHORT, Bench, Delivered, back, both, file, marked, on_the_wire
+from .test_deliver import KEY, SHORT, Bench, Delivered, both, file, marked, on_the_wire
 
 YES = "yes score=7.3 threshold=5.0 (words 0.998; no DMARC, no DKIM; first contact)"
 NO = "no score=1.2 threshold=5.0 (words 0.020)"
@@ -88,11 +88,13 @@ class TestTheQuestion:
             assert not any(b"X-Signpost-Junk" in each for each in done.stored)
 
     def test_is_not_asked_of_what_has_come_back(self, bench: Bench) -> None:
-        assert back(bench, marked(), {}, junk=[f"{YES}\n"]) == "returned"
         header = marked()
-        assert back(bench, header, file("new/{}", header), junk=[f"{YES}\n"]) is None
+        for there in ({}, file("new/{}", header)):
+            how = {"key": KEY.decode(), "mailbox": there, "junk": [f"{YES}\n"]}
+            done = bench.deliver(header.encode() + SHORT, **how)
+            assert (done.statuses, done.asked) == ([0], [])
+            assert len(done.stored) == (not there)
 
-    @pytest.mark.parametrize("feed", ["killed", pytest.param("parent", marks=rarely)])
     # Half of it comes: more than a pipe takes, and less or more than is judged.
     @pytest.mark.parametrize("size", [200_000, 600_000])
     def test_a_part_of_a_message_is_never_stored(self, bench: Bench, feed: str, size: int) -> None:
@@ -204,7 +206,7 @@ class TestAnAnswer:
 
 class TestWhoWasSilent:
     def test_is_asked_at_once_when_it_has_begun_anew(self, bench: Bench) -> None:
-        done = bench.deliver(junk=["silent", f"{YES}\n"], rounds=2, anew=True)
+        done = bench.deliver(junk=["open", f"{YES}\n"], rounds=2, anew=True)
         assert [b"X-Signpost-Junk" in each for each in done.stored] == [False, True]
         assert not done.silent
 
