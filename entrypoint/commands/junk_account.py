@@ -12,7 +12,8 @@ from entrypoint.commands.account_argument import settings_with
 from entrypoint.config.settings import Settings
 from entrypoint.disks import VMAIL, explained
 from entrypoint.files import acting_as, become
-from entrypoint.junk.account_state import MAIL, StateError, home_of
+from entrypoint.junk.account_state import MAIL as MAIL
+from entrypoint.junk.account_state import StateError, home_of
 from entrypoint.junk.words import WordsError
 from entrypoint.text import printable
 
