@@ -1,4 +1,4 @@
-"""Keeps bogofilter's database below a size: words that were seen least, longest ago, go first.
+"""Bounds bogofilter's database: words that were seen least, longest ago, go first.
 
 Nothing else bounds it: random words in a message are words, and one that is 10 MB long brings as
 many as fit its excerpt, again with each message.
@@ -10,39 +10,30 @@ import sqlite3
 import struct
 from array import array
 
-LARGEST = 16 * 1024 * 1024  # bytes, some 200,000 words
-_LEFT = 0.75  # of that
+MOST_WORDS = 200_000  # some 16 MB
+_LEFT = 0.75  # of them, so that not every lesson has to
 _VALUE = struct.Struct("=III")  # spam, ham, and the day as 20261231
 _MOST_COUNTED, _ROW_BITS, _DAY_BITS = 255, 30, 26
 
 
-def prune(database: sqlite3.Connection, largest: int = LARGEST) -> int:
-    """Delete words if there are too many; how many. Raises sqlite3.Error, and nothing is deleted.
+def prune(database: sqlite3.Connection, most: int) -> int:
+    """Delete words if there are more; how many. Raises sqlite3.Error, and nothing is deleted.
 
     The file keeps its size: what is free in it is used again. database: in autocommit mode.
     """
-    used = _used(database)
-    if used <= largest:
+    (words,) = database.execute("SELECT count(*) FROM bogofilter").fetchone()
+    if words <= most:
         return 0
     database.execute("BEGIN IMMEDIATE")
     try:
         ranks = sorted(_ranks(database))
-        share = 1 - largest * _LEFT / used
-        rows = [(rank & (1 << _ROW_BITS) - 1,) for rank in ranks[: int(len(ranks) * share)]]
+        rows = [(rank & (1 << _ROW_BITS) - 1,) for rank in ranks[: words - int(most * _LEFT)]]
         database.executemany("DELETE FROM bogofilter WHERE rowid = ?", rows)
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
         raise
     return len(rows)
-
-
-def _used(database: sqlite3.Connection) -> int:
-    size, pages, free = (
-        int(database.execute(f"PRAGMA {name}").fetchone()[0])
-        for name in ("page_size", "page_count", "freelist_count")
-    )
-    return size * (pages - free)
 
 
 def _ranks(database: sqlite3.Connection) -> array[int]:

@@ -29,6 +29,7 @@ CLASSIFIED_WITHIN = 1.5  # seconds
 LEARNED_WITHIN = 20.0
 _REAPED_WITHIN = 0.2  # after SIGKILL, unless the child waits for a disk
 _BUSY = 1.0
+_COUNTED_FROM = 8 * 1024 * 1024  # bytes; a smaller database has not too many words
 
 _REGISTER = {
     ("spam", False): "-s",
@@ -106,9 +107,9 @@ def learn(
     # The lesson was learned, whatever comes of this; the next one tries again.
     with contextlib.suppress(OSError, sqlite3.Error):
         path = home / FOLDER / WORDLIST
-        if path.stat().st_size > pruning.LARGEST:
+        if path.stat().st_size > _COUNTED_FROM:
             with closing(_opened(path)) as database:
-                pruning.prune(database)
+                pruning.prune(database, pruning.MOST_WORDS)
 
 
 def unlearn(home: Path, message: bytes, cls: MessageClass) -> None:
