@@ -19,6 +19,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from entrypoint.junk import pruning
 from entrypoint.junk.account_state import FOLDER
 from entrypoint.junk.account_state import MessageClass as MessageClass
 from entrypoint.junk.excerpt import excerpt
