@@ -9,28 +9,33 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import islice
 
 import click
 
 from entrypoint.commands import account_changes
-from entrypoint.commands.account_argument import settings_with
 from entrypoint.commands.account_changes import read_merged
+from entrypoint.commands.junk_account import (
+    MAIL,
+    JunkAccount,
+    become_vmail,
+    end,
+    errors_said,
+    warn_if_off,
+)
 from entrypoint.config.addresses import foreign_address
 from entrypoint.config.domain_names import domain_name
 from entrypoint.config.problems import BrokenRuleError, shown
-from entrypoint.config.settings import Settings
-from entrypoint.disks import VMAIL, explained
-from entrypoint.files import acting_as, become
+from entrypoint.disks import explained
 from entrypoint.junk import status_text
 from entrypoint.junk.account_report import account_report
-from entrypoint.junk.account_state import MessageClass, SenderRule, StateError, home_of, open_state
+from entrypoint.junk.account_state import MessageClass, SenderRule, home_of, open_state
+from entrypoint.junk.explanation import explain
 from entrypoint.junk.forgetting import forget
 from entrypoint.junk.score import THRESHOLD
 from entrypoint.junk.training import Training, train
-from entrypoint.junk.words import WordsError
+from entrypoint.junk.training_source import Letter, NoLetter, letters
 from entrypoint.text import counted, printable, table
 
 _PROGRESS_EVERY = 1.0  # seconds
@@ -61,9 +66,9 @@ def status(ctx: click.Context, account: str | None, machine: bool) -> None:
         settings = read_merged(ctx)[1]
         accounts = [each.address for each in settings.accounts]
     else:
-        settings, accounts = settings_with(ctx, account), [account]
-    become(VMAIL)
-    found = {each: account_report(home_of(each)) for each in accounts}
+        settings, accounts = JunkAccount(ctx, account).settings, [account]
+    become_vmail()
+    found = {each: account_report(home_of(each, MAIL)) for each in accounts}
     if machine:
         click.echo(json.dumps([status_text.as_json(*each) for each in found.items()], indent=2))
     elif account is not None:
@@ -73,9 +78,34 @@ def status(ctx: click.Context, account: str | None, machine: bool) -> None:
         rows = [status_text.row(*each) for each in found.items()]
         for line in table([status_text.HEADINGS, *rows], right=(1, 2)):
             click.echo(line)
-    _warn_if_off(settings)
+    warn_if_off(settings)
     troubles = [f"{each}: {text}" for each, report in found.items() for text in report.troubles]
-    _end(troubles, 1)
+    end(troubles, 1)
+
+
+@command.command("explain")
+@click.argument("account", type=account_changes.address)
+@click.argument("message")
+@click.pass_context
+def explain_message(ctx: click.Context, account: str, message: str) -> None:
+    """Show why MESSAGE is junk for ACCOUNT or not, word by word and fact by fact.
+
+    MESSAGE is a file with one message; - is standard input. What was known when it arrived stands
+    in the field that it was stored with; of another message there is less. What strangers wrote is
+    printed with escapes.
+    """
+    asked = JunkAccount(ctx, account)
+    found = list(islice(letters(message, sys.stdin.buffer), 2))
+    become_vmail()
+    if len(found) > 1:
+        end([f"{printable(message)}: there is more than one message in it; give one"], 2)
+    if isinstance(found[0], NoLetter):
+        end([found[0].text], 2)
+    elif isinstance(found[0], Letter):
+        with errors_said():
+            for line in explain(asked.home, found[0].content).lines():
+                click.echo(line)
+    warn_if_off(asked.settings)
 
 
 @command.command("train")
@@ -94,12 +124,12 @@ def train_files(
 
     Exit status 2 where something was left out; it is named, and the rest is learned.
     """
-    settings = settings_with(ctx, account)
-    home = _home(account)
+    asked = JunkAccount(ctx, account)
+    asked.make_home()
     training, ended = Training(), ""
     progress = _Progress() if sys.stderr.isatty() else _silent
     try:
-        train(training, home, cls, files, sys.stdin.buffer, progress)
+        train(training, asked.home, cls, files, sys.stdin.buffer, progress)
     except KeyboardInterrupt:
         ended = "interrupted; what was learned stays, and the same command goes on"
     except OSError as error:
@@ -110,15 +140,15 @@ def train_files(
         f"{counted(training.learned, 'message')} learned as {cls}, {training.known} known before, "
         f"{len(training.left_out)} left out"
     )
-    become(VMAIL)
-    click.echo(f"{account}: {status_text.learned_text(account_report(home))}")
-    _warn_if_off(settings)
+    become_vmail()
+    click.echo(f"{account}: {status_text.learned_text(account_report(asked.home))}")
+    warn_if_off(asked.settings)
     errors = training.left_out[:_MOST_NAMED]
     if (more := len(training.left_out) - _MOST_NAMED) > 0:
         errors.append(f"{more} more left out")
     if training.failed:
         ended = f"nothing more can be learned: {training.failed}; run the same again then"
-    _end([*errors, *filter(None, [ended])], 1 if ended else 2)
+    end([*errors, *filter(None, [ended])], 1 if ended else 2)
 
 
 @command.command()
@@ -140,7 +170,7 @@ def allow(ctx: click.Context, account: str, senders: tuple[str, ...]) -> None:
 @click.argument("senders", nargs=-1, required=True, metavar=_SENDERS)
 @click.pass_context
 def block(ctx: click.Context, account: str, senders: tuple[str, ...]) -> None:
-    """Mail of these authors always goes to Junk, whatever it says and whoever has signed it.
+    """Mail of these authors or envelope senders always goes to Junk, whatever DMARC says.
 
     A domain counts for those below it, too; an address goes before a domain.
     """
@@ -154,16 +184,16 @@ def block(ctx: click.Context, account: str, senders: tuple[str, ...]) -> None:
 def unlist(ctx: click.Context, account: str, senders: tuple[str, ...]) -> None:
     """Take back what `allow` or `block` said of these authors."""
     keys = _keys(senders)
-    settings_with(ctx, account)
-    home = _home(account)
-    become(VMAIL)
-    with _errors(), open_state(home) as state:
+    asked = JunkAccount(ctx, account)
+    asked.make_home()
+    become_vmail()
+    with errors_said(), open_state(asked.home) as state:
         missing = [key for key in keys if not state.remove_sender_rule(key)]
     for key in keys:
         if key not in missing:
             click.echo(f"mail from {key} is judged as all mail is")
     hint = f"`signpost junk status {account}` shows those there are"
-    _end([f"{key}: there is no such rule; {hint}" for key in missing], 1)
+    end([f"{key}: there is no such rule; {hint}" for key in missing], 1)
 
 
 @command.command()
@@ -173,18 +203,19 @@ def unlist(ctx: click.Context, account: str, senders: tuple[str, ...]) -> None:
 def threshold(ctx: click.Context, account: str, number: str | None) -> None:
     """Show or set from which score on mail is junk: a larger one lets more through."""
     value = None if number is None else _threshold(number)
-    settings = settings_with(ctx, account)
-    home = _home(account) if number is not None else home_of(account)
-    become(VMAIL)
+    asked = JunkAccount(ctx, account)
+    if number is not None:
+        asked.make_home()
+    become_vmail()
     if number is None:
-        report = account_report(home)
+        report = account_report(asked.home)
         click.echo(status_text.threshold_text(report.threshold))
-        _end(report.troubles, 1)
+        end(report.troubles, 1)
         return
-    with _errors(), open_state(home) as state:
+    with errors_said(), open_state(asked.home) as state:
         state.set_threshold(value)
     click.echo(f"mail to {account} is junk from {status_text.threshold_text(value)} on")
-    _warn_if_off(settings)
+    warn_if_off(asked.settings)
 
 
 @command.command("forget")
@@ -193,19 +224,19 @@ def threshold(ctx: click.Context, account: str, number: str | None) -> None:
 @click.pass_context
 def forget_account(ctx: click.Context, account: str, yes: bool) -> None:
     """Remove all that the filter of ACCOUNT has learned, its rules and its threshold."""
-    settings_with(ctx, account)
+    asked = JunkAccount(ctx, account)
     if not yes:
         _confirm(account)
-    become(VMAIL)
-    with _errors():
-        found = forget(home_of(account))
+    become_vmail()
+    with errors_said():
+        found = forget(asked.home)
     removed = "all that was learned is removed, with rules and threshold"
     click.echo(f"{account}: {removed if found else 'nothing was learned'}")
 
 
 def _confirm(account: str) -> None:
     if not sys.stdin.isatty():
-        _end(["it asks on a terminal; without one, add --yes"], 1)
+        end(["it asks on a terminal; without one, add --yes"], 1)
     question = f"Remove all that was learned for {account}, its rules and its threshold?"
     click.confirm(question, abort=True, err=True)
 
@@ -214,16 +245,16 @@ def _set_rules(
     ctx: click.Context, account: str, senders: Sequence[str], rule: SenderRule, said: str
 ) -> None:
     keys = _keys(senders)
-    settings = settings_with(ctx, account)
-    home = _home(account)
-    become(VMAIL)
-    with _errors(), open_state(home) as state, state.changing():
+    asked = JunkAccount(ctx, account)
+    asked.make_home()
+    become_vmail()
+    with errors_said(), open_state(asked.home) as state, state.changing():
         for key in keys:
             state.set_sender_rule(key, rule)
     for key in keys:
         below = "" if "@" in key else " and the domains below it"
         click.echo(f"mail from {key}{below} {said}")
-    _warn_if_off(settings)
+    warn_if_off(asked.settings)
 
 
 def _keys(senders: Sequence[str]) -> list[str]:
@@ -235,7 +266,7 @@ def _keys(senders: Sequence[str]) -> list[str]:
             found.append(foreign_address(bare) if "@" in bare else domain_name(bare))
         except BrokenRuleError as error:
             errors.append(f"{shown(sender)}: {error.rule}; {error.cure}")
-    _end(errors, 2)
+    end(errors, 2)
     return list(dict.fromkeys(found))
 
 
@@ -253,35 +284,6 @@ def _threshold(text: str) -> float | None:
             param_hint="N",
         )
     return value
-
-
-def _home(account: str) -> Path:
-    """The account's home, made where no mail has come yet; one may teach before."""
-    home = home_of(account)
-    with _errors():
-        if not home.parents[1].is_dir():
-            where = home.parents[1]
-            _end([f"{where} is missing: no server has started with this volume yet; start it"], 1)
-        with acting_as(VMAIL):
-            for folder in (home.parent, home):
-                folder.mkdir(mode=0o700, exist_ok=True)
-    return home
-
-
-def _warn_if_off(settings: Settings) -> None:
-    if not settings.junk_filter:
-        text = "JUNK_FILTER=no: nothing is judged; what is learned counts once it is yes"
-        click.echo(f"warning: {text}", err=True)
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except (StateError, WordsError) as error:
-        _end([str(error)], 1)
-    except OSError as error:
-        _end([explained(error)], 1)
 
 
 class _Progress:
@@ -302,11 +304,3 @@ class _Progress:
 
 def _silent(_training: Training) -> None:
     """Nobody looks."""
-
-
-def _end(errors: Sequence[str], status: int) -> None:
-    """End the command with these errors, if there are any."""
-    for error in errors:
-        click.echo(f"error: {printable(error)}", err=True)
-    if errors:
-        sys.exit(status)

@@ -68,7 +68,7 @@ def test_the_page(server: Signpost, tmp_path: Path) -> None:
             r"docker compose exec (?:-T )?signpost", f"docker exec -i {server.container}", command
         )
         # In a container of its own, as compose would make it.
-        once = f"docker run --volumes-from {server.container} {settings}"
+        once = f"docker run {' '.join(server.volumes())} {settings}"
         typed = re.sub(r"docker compose run(.*?) signpost", rf"{once}\1 {IMAGE}", typed)
         done = subprocess.run(
             typed,
@@ -137,8 +137,6 @@ def test_junk_of_some_age_goes_and_younger_junk_stays(server: Signpost) -> None:
 
 def test_a_filter_that_hangs_is_a_note_and_no_fault(world: World, server: Signpost) -> None:
     """Mail comes; who watches the container does nothing."""
-    answers = server.exec("signpost", "health").splitlines()
-    assert not [line for line in answers if "junk filter" in line]
     (pid,) = server.exec("pgrep", "-u", "vmail", "-f", "entrypoint.junk$").split()
     server.exec("kill", "-STOP", pid, user="vmail")
     try:

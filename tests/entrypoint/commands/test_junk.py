@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import pty
@@ -16,9 +17,9 @@ from click.testing import CliRunner, Result
 
 from entrypoint.accounts.store import AccountStore
 from entrypoint.cli import signpost
-from entrypoint.commands import junk
+from entrypoint.commands import junk, junk_account
 from entrypoint.commands.account_changes import AccountFiles
-from entrypoint.junk import account_state, teacher
+from entrypoint.junk import teacher
 from entrypoint.junk.account_state import open_state
 from entrypoint.junk.words import WORDLIST, message_counts
 
@@ -31,12 +32,13 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from entrypoint.accounts.store import AccountStore
-from entrypoint.commands import junk
+import getpass
+from entrypoint.commands import junk, junk_account
 from entrypoint.commands.account_changes import AccountFiles
-from entrypoint.junk import account_state, teacher
-teacher._FOLDER, teacher.VMAIL, junk.VMAIL = {root!r}, None, "root"
-junk.become = lambda _: None
-junk.home_of = lambda account: account_state.home_of(account, Path({mail!r}))
+from entrypoint.junk import teacher
+teacher._FOLDER, teacher.VMAIL, junk_account.VMAIL = {root!r}, None, getpass.getuser()
+junk_account.become = lambda _: None
+junk.MAIL = junk_account.MAIL = Path({mail!r})
 files = AccountFiles(AccountStore(Path({folder!r}) / "accounts"), Path("/none"))
 junk.command(sys.argv[1:], obj=files)
 """
@@ -61,13 +63,12 @@ class Junk:
             "ALIASES": "info@example.org: alice@example.org, bob@example.org",
             "JUNK_FILTER": "yes",
         }
-        monkeypatch.setattr(junk, "become", lambda _: None)
-        monkeypatch.setattr(junk, "VMAIL", "root" if os.geteuid() == 0 else None)
+        monkeypatch.setattr(junk_account, "VMAIL", getpass.getuser())
+        monkeypatch.setattr(junk_account, "become", lambda _: None)
+        for module in (junk, junk_account):
+            monkeypatch.setattr(module, "MAIL", self.mail)
         monkeypatch.setattr(teacher, "VMAIL", None)
         monkeypatch.setattr(teacher, "_FOLDER", str(ROOT))
-        monkeypatch.setattr(
-            junk, "home_of", lambda account: account_state.home_of(account, self.mail)
-        )
 
     def __call__(self, line: str, *more: str, stdin: bytes = b"", status: int = 0) -> Result:
         done = CliRunner().invoke(
@@ -101,6 +102,7 @@ def counts(command: Junk) -> tuple[int, int]:
     [
         *("status {}", "train {} spam -", "allow {} a.example", "block {} a.example"),
         *("unlist {} a.example", "threshold {}", "threshold {} 6", "forget {} --yes"),
+        "explain {} -",
     ],
 )
 @pytest.mark.parametrize(
@@ -249,7 +251,7 @@ def test_what_was_learned_before_ctrl_c_stays(command: Junk, tmp_path: Path) -> 
 def test_where_no_server_has_ever_started(command: Junk) -> None:
     command.mail.rmdir()
     done = command(f"train {ALICE} spam -", stdin=letter(1), status=1)
-    assert "no server has started with this volume yet" in done.stderr
+    assert "start a server with this volume first" in done.stderr
 
 
 @needs_bogofilter
@@ -260,6 +262,43 @@ def test_a_filter_that_is_off_can_be_trained_and_says_so(command: Junk) -> None:
         assert "1 message learned" in done.stdout
         assert done.stderr.startswith("warning: JUNK_FILTER=no: nothing is judged")
     assert "warning: JUNK_FILTER=no" in command("status").stderr
+
+
+# -- explain ---------------------------------------------------------------------------------
+
+
+@needs_bogofilter
+def test_a_message_is_explained_and_nothing_of_it_reaches_the_terminal(
+    command: Junk, tmp_path: Path
+) -> None:
+    command(f"train {ALICE} spam -", stdin=letter(1, "cialis\x1b[31mred", "cheap"))
+    path = tmp_path / "one.eml"
+    path.write_bytes(b"X-Signpost-Junk: yes score=7.3 threshold=5.0 (words 0.998)\n" + letter(1))
+    done = command(f"explain {ALICE} {path}")
+    assert "at its delivery: yes score=7.3 threshold=5.0 (words 0.998)" in done.stdout
+    assert "no verdict before 50 spam and 100 ham are learned; there are 1 and 0" in done.stdout
+    assert done.stdout == command(f"explain {ALICE} -", stdin=path.read_bytes()).stdout
+    hostile = letter(1, "cialis\x1b[31mred", "\x9b2Jcheap", "\u202ex")
+    assert not re.search(
+        r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", command(f"explain {ALICE} -", stdin=hostile).stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "standard input: it is empty"),
+        (b"no mail", "standard input: no mail, for it begins with no header field"),
+        (
+            b"From x\n" + letter(1) + b"\nFrom x\n" + letter(2),
+            "-: there is more than one message in it; give one",
+        ),
+    ],
+)
+def test_only_a_message_is_explained(command: Junk, content: bytes, why: str) -> None:
+    done = command(f"explain {ALICE} -", stdin=content, status=2)
+    assert done.stderr.startswith(f"error: {why}")
+    assert not list(command.mail.iterdir())
 
 
 # -- rules -----------------------------------------------------------------------------------
