@@ -22,7 +22,7 @@ MAIL = DATA / "mail"
 FOLDER = "junk"  # in the home; backup/layout.py has the names, too
 STATE = "state.sqlite"
 
-Class = Literal["spam", "ham"]
+MessageClass = Literal["spam", "ham"]
 SenderRule = Literal["allow", "block"]
 
 # What is kept of what comes from outside: a flood pushes out the oldest and fills no disk.
@@ -39,11 +39,10 @@ CREATE TABLE IF NOT EXISTS authors (address TEXT PRIMARY KEY, at INTEGER NOT NUL
 CREATE TABLE IF NOT EXISTS deliveries (
     mark TEXT PRIMARY KEY, at INTEGER NOT NULL, junk INTEGER NOT NULL,
     authenticated INTEGER NOT NULL, domain TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value NUMERIC NOT NULL);
 CREATE TABLE IF NOT EXISTS lessons (
     digest BLOB NOT NULL UNIQUE, class TEXT NOT NULL, source TEXT NOT NULL, domain TEXT NOT NULL,
     at INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS lessons_by_source ON lessons (source, domain);
+CREATE INDEX IF NOT EXISTS lessons_by_source ON lessons (source, class, at, domain);
 CREATE TABLE IF NOT EXISTS pending (
     digest BLOB NOT NULL, class TEXT NOT NULL, source TEXT NOT NULL, domain TEXT NOT NULL,
     at INTEGER NOT NULL, spam INTEGER NOT NULL, ham INTEGER NOT NULL);
@@ -73,7 +72,7 @@ class Lesson:
     """Of a message, known by its digest. source: what it was learned from, such as `moved`."""
 
     digest: bytes
-    cls: Class
+    cls: MessageClass
     source: str
     domain: str
     at: int
@@ -180,7 +179,7 @@ class AccountState(StateFile):
             return DeliveryNote(at, bool(junk), bool(authenticated), domain)
         return None
 
-    # -- numbers ----------------------------------------------------------------------------------
+    # -- the threshold ----------------------------------------------------------------------------
 
     def threshold(self) -> float | None:
         """The account's own, if it has one."""
@@ -190,19 +189,6 @@ class AccountState(StateFile):
     def set_threshold(self, value: float | None) -> None:
         """None: the default counts again."""
         self.set_number("threshold", value)
-
-    def number(self, name: str) -> float | int | None:
-        """A number that is kept under a name."""
-        for (value,) in self.rows("SELECT value FROM numbers WHERE name = ?", name):
-            return value  # type: ignore[no-any-return]
-        return None
-
-    def set_number(self, name: str, value: float | None) -> None:
-        """None: there is no such number any more."""
-        if value is None:
-            self.do("DELETE FROM numbers WHERE name = ?", name)
-        else:
-            self.do("INSERT OR REPLACE INTO numbers VALUES (?, ?)", name, value)
 
     # -- lessons ----------------------------------------------------------------------------------
 
@@ -219,12 +205,14 @@ class AccountState(StateFile):
             return Lesson(*row)
         return None
 
-    def lessons_of(self, source: str, domain: str | None = None, since: int = 0) -> int:
+    def lessons_of(
+        self, source: str, cls: MessageClass, domain: str | None = None, since: int = 0
+    ) -> int:
         """How many there are from this source, of this domain, not older."""
         where, more = ("", ()) if domain is None else (" AND domain = ?", (domain,))
         rows = self.rows(
-            f"SELECT count(*) FROM lessons WHERE source = ? AND at >= ?{where}",  # noqa: S608
-            *(source, since, *more),
+            f"SELECT count(*) FROM lessons WHERE source = ? AND class = ? AND at >= ?{where}",  # noqa: S608
+            *(source, cls, since, *more),
         )
         return int(rows[0][0])
 
@@ -262,6 +250,6 @@ class AccountState(StateFile):
         """What was begun did not happen."""
         self.do("DELETE FROM pending")
 
-    def _count(self, cls: Class, by: int) -> None:
+    def _count(self, cls: MessageClass, by: int) -> None:
         old = self.number(cls) or 0
         self.set_number(cls, max(0, old + by))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,13 @@ _BUSY = 1.0  # seconds
 
 class StateError(Exception):
     """The state of an account cannot be used; where, why and the cure."""
+
+
+_NUMBERS = "CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value NUMERIC NOT NULL);"
+
+
+class DamagedStateError(StateError):
+    """It is no such database."""
 
 
 class StateFile:
@@ -34,7 +41,7 @@ class StateFile:
             with contextlib.suppress(FileExistsError):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 os.close(os.open(path, flags, 0o600))
-            self._database = _opened(path, schema)
+            self._database = _opened(path, _NUMBERS + schema)
         except (OSError, sqlite3.Error) as error:
             raise self._failed(error) from error
 
@@ -74,6 +81,19 @@ class StateFile:
             most,
         )
 
+    def number(self, name: str) -> float | int | None:
+        """A number that is kept under a name."""
+        for (value,) in self.rows("SELECT value FROM numbers WHERE name = ?", name):
+            return value  # type: ignore[no-any-return]
+        return None
+
+    def set_number(self, name: str, value: float | None) -> None:
+        """None: there is no such number any more."""
+        if value is None:
+            self.do("DELETE FROM numbers WHERE name = ?", name)
+        else:
+            self.do("INSERT OR REPLACE INTO numbers VALUES (?, ?)", name, value)
+
     def has(self, query: str, *values: Any) -> bool:
         """Whether the query finds anything."""
         return bool(self.rows(query, *values))
@@ -92,13 +112,20 @@ class StateFile:
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
+    def do_many(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
+        """The statement once for each."""
+        try:
+            self._database.executemany(statement, values)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
     def _failed(self, error: OSError | sqlite3.Error) -> StateError:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(
-            error, sqlite3.OperationalError
-        ):
-            why = f"{why}; restore it from a backup, or begin afresh with `signpost junk forget`"
-        return StateError(f"{self.path}: {why}")
+        if isinstance(error, OSError):
+            return StateError(f"{self.path}: {error.strerror}")
+        if isinstance(error, sqlite3.OperationalError):  # a full disk, a lock
+            return StateError(f"{self.path}: {error}")
+        cure = "restore it from a backup, or begin afresh with `signpost junk forget`"
+        return DamagedStateError(f"{self.path}: {error}; {cure}")
 
 
 def _opened(path: Path, schema: str) -> sqlite3.Connection:

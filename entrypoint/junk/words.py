@@ -9,6 +9,7 @@ Everything here waits for the child or the disk: callers have threads of their o
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sqlite3
 import struct
@@ -16,19 +17,21 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from entrypoint.junk import pruning
+from entrypoint.junk.account_state import FOLDER
+from entrypoint.junk.account_state import MessageClass as MessageClass
 from entrypoint.junk.excerpt import excerpt
 
 BOGOFILTER = "bogofilter"
-FOLDER = "junk"  # in an account's home
 WORDLIST = "wordlist.db"  # bogofilter's own name for it
 CLASSIFIED_WITHIN = 1.5  # seconds
 LEARNED_WITHIN = 20.0
 _REAPED_WITHIN = 0.2  # after SIGKILL, unless the child waits for a disk
 _BUSY = 1.0
+_COUNTED_FROM = 8 * 1024 * 1024  # bytes; a smaller database has not too many words
 
-MessageClass = Literal["spam", "ham"]
 _REGISTER = {
     ("spam", False): "-s",
     ("ham", False): "-n",
@@ -52,7 +55,7 @@ class MessageCounts(NamedTuple):
     ham: int
 
 
-class Word(NamedTuple):
+class KnownWord(NamedTuple):
     """A word of a message, and in how many messages that were learned it was."""
 
     text: str
@@ -60,14 +63,14 @@ class Word(NamedTuple):
     ham: int
 
 
-class Words(NamedTuple):
+class MessageWords(NamedTuple):
     """What is known of a message's words."""
 
-    words: tuple[Word, ...]
+    words: tuple[KnownWord, ...]
     learned: MessageCounts
 
 
-def classify(home: Path, message: bytes) -> Words | None:
+def classify(home: Path, message: bytes) -> MessageWords | None:
     """What is known of the message's words; None where nothing was ever learned.
 
     Raises WordsError.
@@ -75,19 +78,39 @@ def classify(home: Path, message: bytes) -> Words | None:
     learned = message_counts(home)
     if learned == (0, 0):
         return None
+    # With one class alone no word says anything, and bogofilter 1.2.5 ends in a segmentation fault.
+    if 0 in learned:
+        return MessageWords((), learned)
     printed = _bogofilter(home, ["-vvv"], excerpt(message), CLASSIFIED_WITHIN, statuses=(0, 1, 2))
-    return Words(tuple(_words(printed, learned)), learned)
+    return MessageWords(tuple(_words(printed, learned)), learned)
 
 
-def learn(home: Path, message: bytes, cls: MessageClass, *, instead_of: bool = False) -> None:
+def learn(
+    home: Path,
+    message: bytes,
+    cls: MessageClass,
+    *,
+    instead_of: bool = False,
+    lock: int | None = None,
+) -> None:
     """Add the message to its class. instead_of: it was learned as the other, and is no more.
 
+    lock: a descriptor that bogofilter has open for as long as it runs, whatever becomes of us.
     Raises WordsError; then nothing was learned, or bogofilter was killed after it had: the counts
     say which.
     """
     with _errors(home):
         (home / FOLDER).mkdir(mode=0o700, exist_ok=True)
-    _bogofilter(home, [_REGISTER[cls, instead_of]], excerpt(message), LEARNED_WITHIN)
+    inherited = () if lock is None else (lock,)
+    _bogofilter(
+        home, [_REGISTER[cls, instead_of]], excerpt(message), LEARNED_WITHIN, inherited=inherited
+    )
+    # The lesson was learned, whatever comes of this; the next one tries again.
+    with contextlib.suppress(OSError, sqlite3.Error):
+        path = home / FOLDER / WORDLIST
+        if path.stat().st_size > _COUNTED_FROM:
+            with closing(_opened(path)) as database:
+                pruning.prune(database, pruning.MOST_WORDS)
 
 
 def unlearn(home: Path, message: bytes, cls: MessageClass) -> None:
@@ -110,15 +133,17 @@ def message_counts(home: Path) -> MessageCounts:
 
 def _opened(path: Path) -> sqlite3.Connection:
     # For writing: what a killed lesson left half done is rolled back by the next reader.
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY)
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_BUSY, isolation_level=None
+    )
 
 
-def _words(printed: bytes, learned: MessageCounts) -> Iterator[Word]:
-    for line in printed.splitlines():
+def _words(printed: bytes, learned: MessageCounts) -> Iterator[KnownWord]:
+    for line in printed.split(b"\n"):
         if match := _LINE.fullmatch(line):
             total, ham = int(match[2]), round(float(match[3]) * learned.ham)
             ham = min(ham, total)
-            yield Word(match[1].decode("utf-8", "replace"), total - ham, ham)
+            yield KnownWord(match[1].decode("utf-8", "replace"), total - ham, ham)
 
 
 def _bogofilter(
@@ -128,26 +153,31 @@ def _bogofilter(
     seconds: float,
     *,
     statuses: tuple[int, ...] = (0,),
+    inherited: tuple[int, ...] = (),
 ) -> bytes:
     """What it printed. Raises WordsError, at the latest a moment after its seconds."""
     folder = home / FOLDER
     command = [BOGOFILTER, "-C", "-d", str(folder), *options]
-    with _errors(home):
+    # A file, not a pipe: if we are killed in the middle, it learns no half message.
+    with _errors(home), os.fdopen(os.memfd_create("message"), "w+b") as text:
+        text.write(message)
+        text.seek(0)
         child = subprocess.Popen(  # noqa: S603 -- the options are ours
             command,
-            stdin=subprocess.PIPE,
+            stdin=text,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
             umask=0o077,
+            pass_fds=inherited,
         )
         try:
-            printed, errors = child.communicate(message, timeout=seconds)
+            printed, errors = child.communicate(timeout=seconds)
         except BaseException:
             child.kill()
-            for pipe in (child.stdin, child.stdout, child.stderr):
+            for pipe in (child.stdout, child.stderr):
                 with contextlib.suppress(OSError, ValueError):
-                    pipe.close()  # type: ignore[union-attr]  # all three are pipes
+                    pipe.close()  # type: ignore[union-attr]  # both are pipes
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(_REAPED_WITHIN)
             raise

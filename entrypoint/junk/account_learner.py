@@ -1,0 +1,280 @@
+"""One account: looks at its mailbox at rest, and learns from what its reader did with it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from entrypoint.junk.account_state import (
+    FOLDER,
+    AccountState,
+    DeliveryNote,
+    MessageClass,
+    open_state,
+)
+from entrypoint.junk.digest import digest, header_field
+from entrypoint.junk.folders import INBOX, Folder, Kind, Listed, OpenMaildir, kind_of, maildir
+from entrypoint.junk.ham_rules import READ_FOR, learned_until, may_teach, room, sender_domain
+from entrypoint.junk.lessons import teach
+from entrypoint.junk.mailbox_changes import note_changes
+from entrypoint.junk.moves import FLAGGED, MARKED, READ, Event, Read, looked_at
+from entrypoint.junk.seen_messages import NOTES, SeenMessages, Waiting
+from entrypoint.junk.state_file import DamagedStateError
+from entrypoint.junk.words import WordsError
+
+log = logging.getLogger(__name__)
+
+QUIET = 2.0  # seconds without a change: then no message is on its way between folders
+PATIENT = 40.0  # and no longer than that
+READ_EVERY = 3600.0
+_IMPORTED = "imported"  # mailbox_import/record.py has it, too
+_AT_ONCE = 200  # messages that are taken from what waits at a time
+_DIGESTS = 50  # of Junk's, in a turn
+_MOST_TRIES = 5
+
+
+class AccountLearner:
+    """What is remembered of an account from one turn to the next, all of it only to save work."""
+
+    def __init__(self, account: str, home: Path, *, quiet: float = QUIET) -> None:
+        self.account, self._home, self._quiet = account, home, quiet
+        self._as_seen: tuple[int, list[str]] | None = None
+        self._restless_since: float | None = None
+        self._next_read = 0.0
+        self.learned = {"spam": 0, "ham": 0}
+        self.was_changed = False  # at the last turn
+
+    def turn(self, until: float, is_account: Callable[[], bool]) -> bool:
+        """Look, and learn until then, on the monotonic clock; whether there is more to do.
+
+        is_account: asked before each lesson; the mail of one that is removed is not touched.
+        Raises StateError, WordsError, OSError and TooManyError.
+        """
+        self.was_changed = False
+        with maildir(self._home) as mail:
+            if mail is None:
+                return False
+            folders = mail.folders()
+            clock = time.monotonic()
+            as_seen = self._notes(), [folder.stamp for folder in folders]
+            if as_seen == self._as_seen and clock < self._next_read:
+                return False
+            restless = self._restless(folders, clock) if as_seen != self._as_seen else []
+            if restless and clock < (self._restless_since or clock) + PATIENT:
+                return False
+            self._restless_since = None
+            self._as_seen = None
+            self.was_changed = True
+            try:
+                with SeenMessages(self._home) as seen:
+                    more = self._work(seen, mail, folders, restless, until, is_account)
+            except DamagedStateError as error:
+                if str(self._home / FOLDER / NOTES) not in str(error):
+                    raise
+                self._begin_afresh(error)
+                return True
+            if not more and not restless:
+                self._as_seen = self._notes(), as_seen[1]
+            return more
+
+    def _work(
+        self,
+        seen: SeenMessages,
+        mail: OpenMaildir,
+        folders: Collection[Folder],
+        restless: Collection[str],
+        until: float,
+        is_account: Callable[[], bool],
+    ) -> bool:
+        refused = note_changes(
+            seen, mail, folders, time.time(), imported=self._imported(), restless=restless
+        )
+        if refused:
+            log.warning("%s: %d messages at once are too many to learn", self.account, refused)
+        if time.monotonic() >= self._next_read:
+            self._ask_about_read(seen, mail)
+            self._next_read = time.monotonic() + READ_EVERY
+        return self._learn(seen, mail, until, is_account)
+
+    # -- when to look -----------------------------------------------------------------------------
+
+    def _notes(self) -> int:
+        """Which file the notes are in; another one after `forget`, or where a home is a new one."""
+        try:
+            return (self._home / FOLDER / NOTES).stat().st_ino
+        except OSError:
+            return 0
+
+    def _restless(self, folders: Collection[Folder], clock: float) -> list[str]:
+        """Folders that changed just now, or later than now by a clock that was set back."""
+        since = time.time() - self._quiet
+        found = [folder.name for folder in folders if folder.changed > since]
+        if not found:
+            self._restless_since = None
+        elif self._restless_since is None:
+            self._restless_since = clock
+        return found
+
+    def _imported(self) -> float:
+        """Until when an import has brought mail; its record grows with each batch."""
+        try:
+            return (self._home / _IMPORTED).stat().st_mtime + QUIET
+        except OSError:
+            return 0.0
+
+    def _begin_afresh(self, error: DamagedStateError) -> None:
+        log.error("%s: %s: the learner's notes are begun afresh", self.account, error)
+        for more in ("", "-wal", "-shm"):
+            (self._home / FOLDER / f"{NOTES}{more}").unlink(missing_ok=True)
+
+    # -- what to learn ----------------------------------------------------------------------------
+
+    def _ask_about_read(self, seen: SeenMessages, mail: OpenMaildir) -> None:
+        """Have mail looked at that was read, and left in INBOX for days."""
+        inbox = seen.folders().get(INBOX)
+        if inbox is None:
+            return
+        with open_state(self._home) as state:
+            most = room(learned_until(state, "", time.time()))
+        keys = seen.read_until(inbox.id, int(time.time() - READ_FOR), most)
+        if not keys:
+            return
+        entries = mail.entries(INBOX)
+        with seen.changing():
+            seen.asked(inbox.id, keys)
+            seen.wait(
+                (key, inbox.id, entries[key].path, Event("ham", READ))
+                for key in keys
+                if key in entries
+            )
+
+    def _learn(
+        self, seen: SeenMessages, mail: OpenMaildir, until: float, is_account: Callable[[], bool]
+    ) -> bool:
+        failed: list[tuple[Waiting, WordsError]] = []
+        finder = _Finder(mail)
+        while items := seen.waiting(_AT_ONCE):
+            for item in items:
+                if time.monotonic() >= until or not is_account():
+                    return True
+                if any(item.id == other.id for other, _ in failed):
+                    continue
+                try:
+                    self._one(seen, finder, item)
+                except WordsError as error:
+                    failed.append((item, error))
+                    if len(failed) > 1 or len(items) == 1:
+                        raise
+            if len(items) == len(failed):
+                break
+        for item, why in failed:
+            # All others went well: it is this message that cannot be learned.
+            seen.tried(item)
+            if item.tries >= _MOST_TRIES:
+                log.warning("%s: a message is not learned: %s", self.account, why)
+                seen.done(item)
+        for key, name, path in seen.without_digest(_DIGESTS):
+            if time.monotonic() >= until:
+                return True
+            message = finder.read(key, [name], path)
+            seen.set_digest(key, b"" if message is None else digest(message[1]))
+        return bool(seen.without_digest(1))
+
+    def _one(self, seen: SeenMessages, finder: _Finder, item: Waiting) -> None:
+        """Learn it, or find that nothing is to be learned. Raises WordsError and StateError."""
+        found = finder.read(item.key, [item.folder, *seen.places(item.key)], item.path)
+        if found is not None:
+            (name, entry), message = found
+            number = digest(message)
+            with open_state(self._home) as state:
+                since = seen.in_junk_since(number, item.key)
+                lesson = state.lesson(number)
+                learned = None if lesson is None else lesson.cls
+                event = item.event
+                times = finder.mail.times(name, entry)
+                if event.cls is None and times is not None:
+                    read = _read(
+                        message,
+                        was_in_junk=since is not None and since < times.named,
+                        was_outside=seen.was_outside(number, item.key),
+                        lesson=learned,
+                    )
+                    event = looked_at(kind_of(item.folder), times, read) or event
+                    if kind_of(item.folder) is not Kind.JUNK:
+                        seen.put_outside(number, item.key)
+                corrected = since is not None or kind_of(item.folder) is Kind.JUNK
+                event, domain = self._allowed(state, event, message, learned, corrected=corrected)
+            if event.cls is not None and teach(
+                self._home, message, event.cls, event.source, domain=domain
+            ):
+                self.learned[event.cls] += 1
+            if kind_of(name) is Kind.JUNK:
+                seen.set_digest(item.key, number)
+        seen.done(item)
+
+    @staticmethod
+    def _allowed(
+        state: AccountState,
+        event: Event,
+        message: bytes,
+        learned: MessageClass | None,
+        *,
+        corrected: bool,
+    ) -> tuple[Event, str]:
+        """The event, without a class if a rule says so; and the domain that it counts for."""
+        if event.cls != "ham":
+            return event, ""
+        if event.source == FLAGGED and not corrected and learned != "spam":
+            event = Event("ham", MARKED)
+        note = _delivery(state, message)
+        domain = sender_domain(note.domain) if note is not None else ""
+        may = may_teach(
+            event.source,
+            learned_until(state, domain, time.time()),
+            authenticated=note is not None and note.authenticated,
+            domain=domain,
+        )
+        return (event if may else Event(None, event.source)), domain
+
+
+class _Finder:
+    """Messages by their keys: a file has another name as soon as its flags are others."""
+
+    def __init__(self, mail: OpenMaildir) -> None:
+        self.mail = mail
+        self._entries: dict[str, dict[int, Listed]] = {}
+
+    def read(
+        self, key: int, folders: Collection[str], path: str
+    ) -> tuple[tuple[str, Listed], bytes] | None:
+        """Where it is, and its text; None for what is no message, or is gone. Raises OSError."""
+        first = next(iter(folders))
+        if (message := self.mail.read(first, entry := Listed(path, 0, 0))) is not None:
+            return (first, entry), message
+        for name in dict.fromkeys(folders):
+            if name not in self._entries:
+                self._entries[name] = self.mail.entries(name)
+            found = self._entries[name].get(key)
+            if found and (message := self.mail.read(name, found)) is not None:
+                return (name, found), message
+        return None
+
+
+def _read(
+    message: bytes, *, was_in_junk: bool, was_outside: bool, lesson: MessageClass | None
+) -> Read:
+    mark = (header_field(message, b"X-Signpost-Delivered") or b"").split()
+    try:
+        delivered = float(int(mark[0], 16)) if mark else None
+    except ValueError:
+        delivered = None
+    verdict = (header_field(message, b"X-Signpost-Junk") or b"").lower()
+    called_junk = verdict.startswith(b"yes") or header_field(message, b"X-Spam") == b"yes"
+    return Read(delivered, called_junk, was_in_junk, was_outside, lesson)
+
+
+def _delivery(state: AccountState, message: bytes) -> DeliveryNote | None:
+    mark = (header_field(message, b"X-Signpost-Delivered") or b"").split()
+    return state.delivery(mark[1].decode("ascii", "replace")) if len(mark) == 2 else None

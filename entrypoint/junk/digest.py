@@ -1,0 +1,50 @@
+"""By what a stored message is known again: a digest without what is added on its way here.
+
+A mail program that uploads a message anew may end its lines otherwise and write fields of its own
+into it; what the server has written on top of it depends on the delivery.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+# The server's own, and what mail programs and old mailbox formats keep in a message.
+_NOT_COUNTED = re.compile(
+    rb"(?:Return-Path|Delivered-To|X-Original-To|X-Signpost-[^\s:]*|X-Mozilla-[^\s:]*"
+    rb"|Status|X-Status|X-Keywords|X-UID)[ \t]*:",
+    re.IGNORECASE,
+)
+_FIELD = re.compile(rb"[^\n]*\n(?:[ \t][^\n]*\n)*")
+
+
+def without_own_fields(message: bytes) -> bytes:
+    """The message as it came, with LF at the end of each line."""
+    text = message.replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n"
+    parts = []
+    at = 0
+    while at < len(text) and text[at : at + 1] != b"\n":
+        # A line that begins with white space belongs to the field above, if there is one.
+        field = _FIELD.match(text, at)
+        if field is None:
+            break
+        if not _NOT_COUNTED.match(text, at):
+            parts.append(field[0])
+        at = field.end()
+    return b"".join((*parts, text[at:]))
+
+
+def digest(message: bytes) -> bytes:
+    """SHA-256 of what `without_own_fields` leaves."""
+    return hashlib.sha256(without_own_fields(message)).digest()
+
+
+def header_field(message: bytes, name: bytes) -> bytes | None:
+    """The value of the topmost field of this name."""
+    at = 0
+    start = name.lower() + b":"
+    while (field := _FIELD.match(message, at)) and field[0].strip(b"\r\n"):
+        if field[0].lower().startswith(start):
+            return b" ".join(field[0][len(start) :].split())
+        at = field.end()
+    return None

@@ -1,0 +1,139 @@
+"""Why a message is junk or not: word by word, and all else that is known.
+
+In: a message as it is stored, and the account as it is now. What was known when the message arrived
+stands in the field that it was delivered with (X-Signpost-Junk); of another message there are
+only words. Out: lines for a terminal, with what strangers wrote made harmless.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.junk.account_state import open_existing
+from entrypoint.junk.evidence import Evidence, Marks, marks_of, weighed
+from entrypoint.junk.score import LEAST, Score, counts, judge, probability
+from entrypoint.junk.words import KnownWord, MessageCounts, MessageWords, classify
+from entrypoint.text import counted, printable, table
+
+FIELD = "X-Signpost-Junk"
+_HEADER = 64 * 1024
+_FIELD = re.compile(rb"(?im)^x-signpost-junk[ \t]*:[ \t]*([\x20-\x7e]{1,900})\r?$")
+_REASONS = re.compile(r"\(words [0-9.]+((?:; [^;)]+)*)\)")
+_MOST_WORDS = 25  # a side
+_LONGEST_WORD = 40
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """delivered: the field's value, "" without one. rules: the account's of these senders."""
+
+    delivered: str
+    score: Score
+    words: MessageWords | None
+    rules: tuple[tuple[str, str], ...]
+
+    def lines(self) -> Iterator[str]:
+        """For a terminal."""
+        if self.delivered:
+            yield f"at its delivery: {printable(self.delivered)}"
+        else:
+            yield "its delivery said nothing, so only its words and header are known"
+        yield f"now: {self._now()}"
+        yield from (f"{printable(who)}: {what}" for who, what in self.rules)
+        if self.score.decision == "score":
+            yield ""
+            yield from table(self._parts(), right=(0,))
+        if self.words is not None:
+            yield from _word_lines(self.words)
+
+    def _now(self) -> str:
+        if self.score.decision == "too few lessons":
+            learned = self.score.learned
+            return (
+                f"no verdict before {LEAST.spam} spam and {LEAST.ham} ham are learned;"
+                f" there are {learned.spam} and {learned.ham}"
+            )
+        said = "junk" if self.score.junk else "not junk"
+        return f"{said}, score {self.score.total:.1f}, junk from {self.score.threshold:.1f} on"
+
+    def _parts(self) -> list[tuple[str, ...]]:
+        words = f"words (spamicity {self.score.spamicity:.3f})"
+        rows = [(f"{self.score.words:+.1f}", words)]
+        rows += [(f"{each.weight:+.1f}", printable(each.reason)) for each in self.score.evidence]
+        return [("SCORE", "REASON"), *rows]
+
+
+def explain(home: Path, message: bytes) -> Explanation:
+    """Raises WordsError or StateError."""
+    delivered = _delivered(message)
+    marks, words = marks_of(message), classify(home, message)
+    state = open_existing(home)
+    threshold, rules = None, list[tuple[str, str]]()
+    if state is not None:
+        with state:
+            threshold = state.threshold()
+            for address in marks.authors[:5]:
+                if (rule := state.sender_rule(address)) is not None:
+                    rules.append((address, _RULES[rule]))
+                elif state.was_written_to(address):
+                    rules.append((address, "written to; never junk by words with a DMARC pass"))
+    score = judge(words, _evidence(delivered, marks), threshold)
+    return Explanation(delivered, score, words, tuple(rules))
+
+
+_RULES = {"allow": "allowed; never junk with a DMARC pass", "block": "blocked; always junk"}
+
+
+def _delivered(message: bytes) -> str:
+    """The topmost one is ours: a stranger's is removed at delivery."""
+    head = message.replace(b"\r\n", b"\n").partition(b"\n\n")[0][:_HEADER]
+    match = _FIELD.search(head)
+    return match[1].decode("ascii").strip() if match else ""
+
+
+def _evidence(delivered: str, marks: Marks) -> list[Evidence]:
+    """As it was at the delivery, or what the message alone shows."""
+    match = _REASONS.search(delivered)
+    if match is not None:
+        return weighed(reason.strip() for reason in match[1].split(";"))
+    bulk = ["bulk without unsubscribe"] if marks.bulk and not marks.unsubscribe else []
+    return weighed([*bulk, *(["executable attachment"] if marks.program else [])])
+
+
+def _word_lines(words: MessageWords) -> Iterator[str]:
+    """Those that say most, from spam to ham."""
+    learned = words.learned
+    used = [word for word in words.words if counts(word, learned)]
+    used.sort(key=lambda word: _weight(word, learned), reverse=True)
+    spam = [word for word in used if _weight(word, learned) > 0]
+    ham = used[len(spam) :]
+    shown = [*spam[:_MOST_WORDS], *ham[-_MOST_WORDS:]]
+    yield ""
+    yield (
+        f"{counted(len(words.words), 'word')}, of which {len(used)} say something:"
+        f" {len(spam)} spam, {len(ham)} ham; here are {len(shown)}"
+    )
+    if shown:
+        yield from table(
+            [
+                ("SPAM BY IT", f"OF {learned.spam} SPAM", f"OF {learned.ham} HAM", "WORD"),
+                *(_row(word, learned) for word in shown),
+            ],
+            right=(0, 1, 2),
+        )
+
+
+def _row(word: KnownWord, learned: MessageCounts) -> tuple[str, ...]:
+    text = printable(word.text)
+    if len(text) > _LONGEST_WORD:
+        text = text[: _LONGEST_WORD - 3] + "..."
+    return f"{probability(word, learned):.3f}", str(word.spam), str(word.ham), text
+
+
+def _weight(word: KnownWord, learned: MessageCounts) -> float:
+    chance = probability(word, learned)
+    return math.log(chance / (1 - chance))

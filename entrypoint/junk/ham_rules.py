@@ -1,0 +1,80 @@
+"""How much mail is learned as ham that nobody has called so.
+
+Whoever sends mail that is opened must not be able to teach what he likes, and one who gets many
+newsletters not to have nothing but those learned (docs/junk.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entrypoint.junk.account_state import AccountState
+from entrypoint.junk.moves import ANSWER, FILED, MARKED, READ
+
+DAY = 24 * 3600
+# So long a message is in INBOX, read and left there, before it counts.
+READ_FOR = 3 * DAY
+PER_SPAM = 3
+PER_DOMAIN = 5
+PER_DAY = 50
+# Done by hand, but one can file a hundred thousand messages at once.
+BY_HAND_PER_DAY = 500
+_BY_ITSELF = (READ, MARKED)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Lessons until now: spam in all; ham that was learned by itself, and by hand."""
+
+    spam: int = 0
+    by_itself: int = 0
+    of_domain: int = 0
+    today: int = 0
+    by_hand_today: int = 0
+
+
+def may_teach(source: str, learned: Learned, *, authenticated: bool, domain: str) -> bool:
+    """Whether one more message counts as ham. domain: of its author, as authenticated."""
+    if source in (ANSWER, FILED):
+        return learned.by_hand_today < BY_HAND_PER_DAY
+    if source not in _BY_ITSELF:
+        return True
+    return (
+        authenticated
+        and bool(domain)
+        and learned.by_itself < PER_SPAM * learned.spam
+        and learned.of_domain < PER_DOMAIN
+        and learned.today < PER_DAY
+    )
+
+
+def room(learned: Learned) -> int:
+    """How many more messages may be learned by themselves today."""
+    return max(0, min(PER_DAY - learned.today, PER_SPAM * learned.spam - learned.by_itself))
+
+
+def learned_until(state: AccountState, domain: str, now: float) -> Learned:
+    """What an account has learned. domain: see `sender_domain`. Raises StateError."""
+
+    def number(*sources: str, domain: str | None = None, since: int = 0) -> int:
+        return sum(state.lessons_of(each, "ham", domain, since) for each in sources)
+
+    since = int(now) - DAY
+    return Learned(
+        spam=state.counts().spam,
+        by_itself=number(*_BY_ITSELF),
+        of_domain=number(*_BY_ITSELF, domain=domain),
+        today=number(*_BY_ITSELF, since=since),
+        by_hand_today=number(ANSWER, FILED, since=since),
+    )
+
+
+def sender_domain(author_domain: str) -> str:
+    """What somebody registers, as far as a name shows it: its last two labels, or three.
+
+    `co.uk` and its like are a short label in front of a country's. Whoever has a domain makes as
+    many names below it as he likes.
+    """
+    labels = author_domain.lower().rstrip(".").split(".")
+    country = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
+    return ".".join(labels[-3:] if country else labels[-2:])

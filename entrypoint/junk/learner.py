@@ -1,0 +1,119 @@
+"""Learns for all accounts, one after the other, from what their readers do with their mail.
+
+No program runs in anybody's IMAP session: folders are looked at while nothing in them changes. What
+goes wrong with one account is said once, and tried again later; the others do not wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.junk.account_learner import QUIET, AccountLearner
+from entrypoint.junk.account_state import MAIL, StateError, home_of
+from entrypoint.junk.folders import TooManyError
+from entrypoint.junk.words import WordsError
+
+log = logging.getLogger(__name__)
+
+EVERY = 5.0  # seconds from one look to the next, where a look takes no time
+_SHARE = 50  # a look at what has not changed takes so much less time than the pause behind it
+_LONGEST_PAUSE = 20.0
+_TURN = 2.0  # seconds of an account, before the next one has its turn
+_FIRST_PAUSE, _LAST_PAUSE = 30.0, 1800.0  # of an account that fails
+
+
+@dataclass
+class _Failing:
+    text: str
+    pause: float
+    until: float
+
+
+class Learner:
+    """accounts: says which there are, whenever it is asked."""
+
+    def __init__(
+        self,
+        accounts: Callable[[], Collection[str]],
+        *,
+        mail: Path = MAIL,
+        every: float = EVERY,
+        quiet: float = QUIET,
+    ) -> None:
+        self._accounts, self._mail, self._every, self._quiet = accounts, mail, every, quiet
+        self._learners: dict[str, AccountLearner] = {}
+        self._failing: dict[str, _Failing] = {}
+        self._ended = False
+
+    def troubles(self) -> list[str]:
+        """Accounts of which nothing is learned now, and why."""
+        return [f"{account}: {each.text}" for account, each in list(self._failing.items())]
+
+    async def run(self) -> None:
+        """Look for ever; in a thread of its own."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "learner") as thread:
+            try:
+                while not self._ended:
+                    pause = await loop.run_in_executor(thread, self.look)
+                    await asyncio.sleep(pause)
+            finally:
+                self._ended = True
+
+    def look(self) -> float:
+        """One turn for each account; after how many seconds the next ones are due."""
+        accounts = self._accounts()
+        for gone in self._learners.keys() - set(accounts):
+            del self._learners[gone]
+            self._failing.pop(gone, None)
+        more, idle = False, 0.0
+        for account in sorted(accounts):
+            if self._ended:
+                break
+            begin = time.monotonic()
+            more = self._turn(account) or more
+            if (learner := self._learners.get(account)) is None or not learner.was_changed:
+                idle += time.monotonic() - begin
+        return 0.0 if more else min(_LONGEST_PAUSE, max(self._every, idle * _SHARE))
+
+    def _turn(self, account: str) -> bool:
+        now = time.monotonic()
+        failing = self._failing.get(account)
+        if failing is not None and now < failing.until:
+            return False
+        try:
+            if (learner := self._learners.get(account)) is None:
+                home = home_of(account, self._mail)
+                learner = AccountLearner(account, home, quiet=self._quiet)
+                self._learners[account] = learner
+            more = learner.turn(now + _TURN, lambda: self._is_account(account))
+        except (StateError, WordsError, TooManyError, OSError, ValueError) as error:
+            self._fail(account, str(error))
+            return False
+        finally:
+            self._say(account)
+        if self._failing.pop(account, None) is not None:
+            log.info("%s: junk is learned again", account)
+        return more
+
+    def _is_account(self, account: str) -> bool:
+        return not self._ended and account in self._accounts()
+
+    def _say(self, account: str) -> None:
+        if (learner := self._learners.get(account)) and any(learner.learned.values()):
+            spam, ham = learner.learned["spam"], learner.learned["ham"]
+            log.info("%s: learned spam=%d ham=%d", account, spam, ham)
+            learner.learned = {"spam": 0, "ham": 0}
+
+    def _fail(self, account: str, text: str) -> None:
+        before = self._failing.get(account)
+        if before is None or before.text != text:
+            log.error("%s: no junk is learned for now: %s", account, text)
+        pause = _FIRST_PAUSE if before is None else min(_LAST_PAUSE, before.pause * 2)
+        self._failing[account] = _Failing(text, pause, time.monotonic() + pause)

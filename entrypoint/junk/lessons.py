@@ -1,0 +1,137 @@
+"""One message learned once: bogofilter's words and the account's note of it, through any kill.
+
+A row that says what bogofilter had counted before is written first. Whoever comes after a kill
+compares it with what it counts now: bogofilter changes words and count in one transaction. It
+inherits the lock, so that nobody compares while one that was left behind is at work.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from entrypoint.junk import words
+from entrypoint.junk.account_state import (
+    FOLDER,
+    AccountState,
+    Counts,
+    Lesson,
+    MessageClass,
+    StateError,
+    open_state,
+)
+from entrypoint.junk.digest import digest, without_own_fields
+from entrypoint.junk.words import WordsError
+
+LOCK = "lock"
+# Who trains with old mail gives the lock back after each message.
+LOCKED_WITHIN = 10.0  # seconds
+_LOOK_EVERY = 0.02
+
+
+@contextmanager
+def locked(home: Path, seconds: float = LOCKED_WITHIN) -> Iterator[int]:
+    """Nobody else learns or forgets for this account meanwhile; the lock's descriptor.
+
+    Raises StateError, also where another is at work all the time.
+    """
+    end = time.monotonic() + seconds
+    path = home / FOLDER / LOCK
+    while True:
+        try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)  # a home is never made
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise StateError(f"{path}: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(path, descriptor):
+                break
+        except BlockingIOError:
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        if time.monotonic() > end:
+            raise StateError(f"{path}: another program has been learning for {seconds:g} seconds")
+        time.sleep(_LOOK_EVERY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Not removed since it was opened, with all else of the account."""
+    try:
+        status = path.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    mine = os.fstat(descriptor)
+    return (mine.st_dev, mine.st_ino) == (status.st_dev, status.st_ino)
+
+
+def teach(
+    home: Path,
+    message: bytes,
+    cls: MessageClass,
+    source: str,
+    *,
+    domain: str = "",
+    now: float | None = None,
+) -> bool:
+    """Learn a message, or that it is of the other class; whether that was news.
+
+    source: what it is learned from (moves.py). domain: of the author, as far as limits for it
+    count. Raises StateError and WordsError; then nothing is learned that is not noted.
+    """
+    at = int(time.time() if now is None else now)
+    lesson = Lesson(digest(message), cls, source, domain, at)
+    with locked(home) as lock, open_state(home) as state:
+        recover(home, state)
+        before = state.lesson(lesson.digest)
+        if before is not None and before.cls == cls:
+            return False
+        state.begin(lesson, _counted(home))
+        try:
+            # What the server wrote on top would be words, too; a verdict comes before it does.
+            text = without_own_fields(message)
+            words.learn(home, text, cls, instead_of=before is not None, lock=lock)
+        except WordsError:
+            # It may have been killed for its time after it had learned.
+            if not recover(home, state):
+                raise
+            return True
+        # Of a message without words it has counted nothing.
+        return recover(home, state)
+
+
+def recover(home: Path, state: AccountState) -> bool:
+    """Settle what was begun and did not end; whether bogofilter has it.
+
+    To be called under the lock. Raises StateError and WordsError.
+    """
+    if (begun := state.pending()) is None:
+        return False
+    lesson, before = begun
+    old = state.lesson(lesson.digest)
+    if _counted(home) == _after(before, lesson.cls, reversal=old is not None):
+        state.taken(lesson)
+        return True
+    state.not_taken()
+    return False
+
+
+def _counted(home: Path) -> Counts:
+    return Counts(*words.message_counts(home))
+
+
+def _after(before: Counts, cls: MessageClass, *, reversal: bool) -> Counts:
+    other = -1 if reversal else 0
+    spam, ham = (1, other) if cls == "spam" else (other, 1)
+    return Counts(max(0, before.spam + spam), max(0, before.ham + ham))

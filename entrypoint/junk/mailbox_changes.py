@@ -1,0 +1,141 @@
+"""What has happened in a mailbox since the last look: from listings to what waits to be learned.
+
+All folders that changed are listed, then what is new in each is compared with what was seen before
+anywhere, then all of it is noted at once. So a message that is on its way between two folders is
+known, and whoever is killed in between has done nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+
+from entrypoint.junk.folders import Folder, Kind, Listed, OpenMaildir, kind_of
+from entrypoint.junk.moves import Beginning, Event, arrived, marked
+from entrypoint.junk.seen_messages import ASKED, MOST_JUNK, OLD, SeenFolder, SeenMessages
+
+_BEGINNING = "beginning"  # when the first look was complete
+
+
+@dataclass
+class _Difference:
+    """A folder now, and what of it is not as it was."""
+
+    folder: Folder
+    kind: Kind
+    new: dict[int, Listed] = field(default_factory=dict)
+    marked: dict[int, tuple[int, Listed]] = field(default_factory=dict)  # with the marks before
+    gone: list[int] = field(default_factory=list)
+
+
+def note_changes(
+    seen: SeenMessages,
+    mail: OpenMaildir,
+    folders: Collection[Folder],
+    now: float,
+    *,
+    imported: float = 0.0,
+    restless: Collection[str] = (),
+) -> int:
+    """Compare all folders with what was seen; for how many messages there is no room to wait.
+
+    A mailbox that was never seen teaches nothing. imported: until when an import has brought mail.
+    restless: folders that are to be listed again. Raises StateError, OSError and TooManyError.
+    """
+    before = _renamed(seen, seen.folders(), folders)
+    first = seen.number(_BEGINNING) is None
+    differences = [
+        _difference(seen, mail, folder, before.get(folder.name))
+        for folder in folders
+        if folder.name not in before or before[folder.name].stamp != folder.stamp
+    ]
+    since = float(seen.number(_BEGINNING) or now)
+    if since > now:  # the clock was set back
+        seen.set_number(_BEGINNING, now)
+    beginning = Beginning(min(since, now), imported)
+    with seen.changing():
+        numbers = {}
+        for each in differences:
+            stamp = "" if each.folder.name in restless else each.folder.stamp
+            numbers[each.folder.name] = seen.listed(each.folder.name, each.folder.inode, stamp)
+        refused = 0
+        if not first:
+            # All of them before any row changes: a message may be new in two folders.
+            found = (
+                _events(seen, mail, each, numbers[each.folder.name], beginning)
+                for each in differences
+            )
+            refused = seen.wait(chain.from_iterable(found))
+        for each in differences:
+            _put(seen, mail, each, numbers[each.folder.name], int(now), OLD if first else 0)
+        names = {folder.name for folder in folders}
+        for name, folder in before.items():
+            if name not in names:
+                seen.removed(folder, int(now))
+        seen.drop_gone(int(now))
+        if first:
+            seen.set_number(_BEGINNING, now)
+    return refused
+
+
+def _renamed(
+    seen: SeenMessages, before: dict[str, SeenFolder], folders: Collection[Folder]
+) -> dict[str, SeenFolder]:
+    """The folders as they were, under the names that they have now."""
+    before = {name: each for name, each in before.items() if not name.startswith("/")}
+    now = {folder.name: folder.inode for folder in folders}
+    left = {each.inode: each for name, each in before.items() if now.get(name) != each.inode}
+    for folder in folders:
+        if folder.name not in before and (old := left.pop(folder.inode, None)) is not None:
+            seen.renamed(old, folder.name)
+            before[folder.name] = before.pop(old.name)
+    return before
+
+
+def _difference(
+    seen: SeenMessages, mail: OpenMaildir, folder: Folder, before: SeenFolder | None
+) -> _Difference:
+    known = {} if before is None else seen.messages(before.id)
+    found = _Difference(folder, kind_of(folder.name))
+    for key, entry in mail.entries(folder.name).items():
+        marks = known.pop(key, None)
+        if marks is None:
+            found.new[key] = entry
+        elif (marks & ~(OLD | ASKED)) != entry.marks:
+            found.marked[key] = marks, entry
+    found.gone = list(known)
+    return found
+
+
+def _events(
+    seen: SeenMessages, mail: OpenMaildir, each: _Difference, number: int, beginning: Beginning
+) -> Iterator[tuple[int, int, str, Event]]:
+    name = each.folder.name
+    for key, entry in each.new.items():
+        if (times := mail.times(name, entry)) is None:
+            continue
+        known = seen.known(key, entry.inode, times.written_ns, number)
+        if (event := arrived(each.kind, entry.marks, known, times, beginning)) is not None:
+            yield key, number, entry.path, event
+    for key, (before, entry) in each.marked.items():
+        if (event := marked(each.kind, before, entry.marks)) is not None:
+            yield key, number, entry.path, event
+
+
+def _put(
+    seen: SeenMessages, mail: OpenMaildir, each: _Difference, number: int, now: int, more: int
+) -> None:
+    rows = [(key, entry.marks | more) for key, entry in each.new.items()]
+    rows += [(key, entry.marks) for key, (_, entry) in each.marked.items()]
+    seen.put(number, rows, now)
+    seen.take_out(number, each.gone, now)
+    if each.kind is Kind.JUNK and each.new:
+        # The newest by their names, which begin with the time.
+        newest = sorted(each.new.items(), key=lambda item: item[1].path[4:])[-MOST_JUNK:]
+        in_junk = (
+            (key, entry.inode, times.written_ns, entry.path)
+            for key, entry in newest
+            if (times := mail.times(each.folder.name, entry)) is not None
+        )
+        seen.put_junk(number, in_junk, now)

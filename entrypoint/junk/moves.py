@@ -1,0 +1,124 @@
+"""What it means that a message is in a folder where it was not, or is marked as it was not.
+
+Measured with Dovecot 2.4.1: MOVE and COPY are hard links that leave a message its name, inode and
+time of writing, unless the folder knows the name already; so a message that was moved looks as if
+it had been delivered, but for what was seen of it before, and for the time at which its file
+changed last. APPEND makes a new file; with a date, that is when it says that it was written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entrypoint.junk.account_state import MessageClass
+from entrypoint.junk.folders import ANSWERED, MARKED_HAM, MARKED_SPAM, Kind, Times
+
+# What a lesson is learned from.
+MOVED, FLAGGED, ANSWER, FILED, READ, TRAINED = (
+    *("moved", "flagged", "answered", "filed", "read"),
+    "trained",
+)
+# Marked as no junk where nobody had said that it was: a mail program may do that by itself.
+MARKED = "marked"
+# From the mark that a delivery puts into a message to the file's name. Scripts run in between.
+_DELIVERED_WITHIN = 10.0  # seconds
+# A file that nobody has moved or marked changed last when it was given its name.
+_UNTOUCHED = 0.5
+# The clock may be behind what a disk of another machine says.
+_SLACK = 2.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a message. Without a class, its text has to be looked at."""
+
+    cls: MessageClass | None
+    source: str
+
+
+@dataclass(frozen=True)
+class SeenBefore:
+    """What is known of a message that is new in a folder, from before."""
+
+    elsewhere: bool = False  # in a folder that is not Junk
+    in_junk: bool = False
+    marks: int = 0
+
+
+@dataclass(frozen=True)
+class Read:
+    """What the text of a message says."""
+
+    delivered: float | None = None  # Unix time, of the topmost mark of a delivery
+    called_junk: bool = False  # by a field that has a delivery file it as junk
+    was_in_junk: bool = False
+    was_outside: bool = False
+    lesson: MessageClass | None = None
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Since when the account's mail is looked at, and until when an import has brought some."""
+
+    at: float
+    imported: float = 0.0
+
+    def is_old(self, times: Times) -> bool:
+        """Of before, or of another server: nobody has moved it here since.
+
+        An import gives each message its date; so what has one from elsewhere is its.
+        """
+        return times.written < self.at - _SLACK or (
+            times.named <= self.imported and abs(times.named - times.written) > _SLACK
+        )
+
+
+_LOOK = Event(None, MOVED)
+
+
+def arrived(
+    kind: Kind, marks: int, known: SeenBefore, times: Times, beginning: Beginning
+) -> Event | None:
+    """A message is new in a folder. What was done with it counts more than how it is marked."""
+    somewhere = known.elsewhere or known.in_junk
+    if not somewhere and beginning.is_old(times):
+        # What comes back from Junk may have the date that it had there.
+        return _LOOK if kind in (Kind.INBOX, Kind.OTHER) else None
+    if kind is Kind.JUNK:
+        return Event("spam", MOVED) if known.elsewhere else _LOOK
+    if known.in_junk and kind is not Kind.TRASH:
+        return Event("ham", MOVED)
+    if (event := marked(kind, known.marks, marks)) is not None:
+        return event
+    if kind is Kind.OTHER and known.elsewhere:
+        return Event("ham", FILED)
+    return None if somewhere or kind in (Kind.TRASH, Kind.OWN) else _LOOK
+
+
+def marked(kind: Kind, before: int, now: int) -> Event | None:
+    """A message has other marks than before. Of two that contradict each other, neither counts."""
+    new = now & ~before
+    if (verdict := new & (MARKED_SPAM | MARKED_HAM)) in (MARKED_SPAM, MARKED_HAM):
+        return Event("spam" if verdict == MARKED_SPAM else "ham", FLAGGED)
+    if new & ANSWERED and kind in (Kind.INBOX, Kind.OTHER):
+        return Event("ham", ANSWER)
+    return None
+
+
+def looked_at(kind: Kind, times: Times, read: Read) -> Event | None:
+    """The same as `arrived`, of a message whose name was never seen before."""
+    if kind is not Kind.JUNK:
+        return Event("ham", MOVED) if read.was_in_junk else None
+    if read.lesson is not None or read.was_in_junk:
+        # It has another name, or was uploaded anew: it was outside only if that was learned.
+        return Event("spam", MOVED) if read.lesson == "ham" else None
+    if read.was_outside:
+        return Event("spam", MOVED)
+    if read.called_junk:
+        return None
+    by_delivery = (
+        read.delivered is not None
+        and abs(times.named - read.delivered) < _DELIVERED_WITHIN
+        and times.changed - times.written < _UNTOUCHED
+    )
+    return None if by_delivery else Event("spam", MOVED)

@@ -1,0 +1,113 @@
+"""A message for an account → its score, and what the account remembers of it.
+
+Waits for the disk and for bogofilter: for a thread. What an account's own rules decide needs
+neither words nor lessons.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from entrypoint.junk.account_state import AccountState, home_of, open_state
+from entrypoint.junk.evidence import Known, Marks, evidence, marks_of, passes_dmarc
+from entrypoint.junk.score import THRESHOLD, Decision, Score, judge
+from entrypoint.junk.words import classify
+from filters.facts import ArrivalFacts, parse_facts
+
+_LONGEST_FIELD = 1024
+# Of several authors, so many are looked up in the account's rules.
+_MOST_AUTHORS = 20
+
+
+@dataclass(frozen=True)
+class DeliveryQuestion:
+    """What a delivery asks. mark: of this delivery, or "". facts: as the server wrote them."""
+
+    account: str
+    sender: str
+    mark: str
+    facts: str
+    message: bytes
+
+    @classmethod
+    def read(cls, data: bytes) -> DeliveryQuestion | None:
+        """`account NUL sender NUL mark NUL facts NUL message`; None for anything else."""
+        fields = data.split(b"\0", 4)
+        if len(fields) != 5 or any(len(field) > _LONGEST_FIELD for field in fields[:4]):
+            return None
+        account, sender, mark, facts = (field.decode("utf-8", "replace") for field in fields[:4])
+        return cls(account, sender, mark, facts, fields[4])
+
+
+def verdict(question: DeliveryQuestion, mail: Path) -> Score:
+    """The score, which the account has taken down. Raises StateError, WordsError or ValueError."""
+    home = home_of(question.account, mail)
+    marks, facts = marks_of(question.message), parse_facts(question.facts)
+    if not home.is_dir():  # the account's first message
+        return judge(None, (), None)
+    with open_state(home) as state:
+        score = _judged(home, question, marks, facts, state)
+        _take_down(question, marks, facts, score, state)
+    return score
+
+
+def _judged(
+    home: Path,
+    question: DeliveryQuestion,
+    marks: Marks,
+    facts: ArrivalFacts | None,
+    state: AccountState,
+) -> Score:
+    rule = by_rule(marks, question.sender, facts, state)
+    if rule is not None or facts is None:
+        return Score(rule == "blocked", rule or "from here", _threshold(state))
+    known = known_of(question.account, marks, state)
+    words = classify(home, question.message)
+    return judge(words, evidence(facts, marks, known), state.threshold())
+
+
+def by_rule(
+    marks: Marks, sender: str, facts: ArrivalFacts | None, state: AccountState
+) -> Decision | None:
+    """What stands above words: the account's rules, and whom it has written to."""
+    everybody = [address for address in (*marks.authors[:_MOST_AUTHORS], sender.lower()) if address]
+    if any(state.sender_rule(address) == "block" for address in everybody):
+        return "blocked"
+    if facts is not None and passes_dmarc(facts, marks):
+        if state.sender_rule(marks.author) == "allow":
+            return "allowed"
+        if state.was_written_to(marks.author):
+            return "written to"
+    return None
+
+
+def known_of(account: str, marks: Marks, state: AccountState) -> Known:
+    """What the account knows of the author."""
+    return Known(
+        own_address=marks.author == account,
+        first_contact=not marks.author or state.is_first_contact(marks.author),
+    )
+
+
+def _threshold(state: AccountState) -> float:
+    own = state.threshold()
+    return THRESHOLD if own is None else own
+
+
+def _take_down(
+    question: DeliveryQuestion,
+    marks: Marks,
+    facts: ArrivalFacts | None,
+    score: Score,
+    state: AccountState,
+) -> None:
+    """Before the message is stored: whoever finds it in a mailbox finds this, too."""
+    now = int(time.time())
+    authenticated = facts is not None and (passes_dmarc(facts, marks) or facts.dkim == "pass")
+    with state.changing():
+        if facts is not None and marks.author and not score.junk:
+            state.note_author(marks.author, now)
+        if question.mark:
+            state.note_delivery(question.mark, now, score.junk, authenticated, marks.domain)

@@ -1,0 +1,166 @@
+"""The socket at which a delivery asks whether its message is junk.
+
+    account NUL envelope sender NUL mark NUL facts NUL message  →  yes score=… | no … | nothing
+
+A delivery waits two seconds at most, so a question has less than that from its connection on;
+one that cannot be answered in time, or at all, has no answer, and its message is delivered without.
+A question for the account "" is health's: `ok`, or what is broken, from memory alone.
+
+Questions are looked at in threads, since they wait for a disk. A disk that hangs holds its threads:
+there are a few, and a question that finds none free in its time is over. So nothing piles up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from entrypoint.junk.account_state import MAIL, StateError
+from entrypoint.junk.excerpt import LOOKED_AT
+from entrypoint.junk.verdict import DeliveryQuestion, verdict
+from entrypoint.junk.words import WordsError
+from filters.unix_socket import listen_at
+
+log = logging.getLogger(__name__)
+
+ANSWERED_WITHIN = 1.8  # seconds; deliver.c waits two
+THREADS = 8
+_MODE = 0o660
+_MOST_QUESTIONS = 64  # at once: each is in memory
+_LONGEST = LOOKED_AT + 4 * 1025
+_MOST_TROUBLES = 1000
+_HUNG_AFTER = 10.0
+
+Judge = Callable[[DeliveryQuestion, Path], str]
+
+
+def answer(question: DeliveryQuestion, mail: Path) -> str:
+    """The line for a message."""
+    return verdict(question, mail).line()
+
+
+class VerdictServer:
+    """more: what else is broken, for health. judge: in a thread, a question's answer."""
+
+    def __init__(
+        self,
+        mail: Path = MAIL,
+        more: Callable[[], Iterable[str]] = tuple,
+        judge: Judge = answer,
+        seconds: float = ANSWERED_WITHIN,
+    ) -> None:
+        self._mail, self._more, self._judge, self._seconds = mail, more, judge, seconds
+        self._free = asyncio.Semaphore(THREADS)
+        self._begun: dict[int, float] = {}  # when, of each question that has a thread
+        self._open = 0
+        self._broken: dict[str, str] = {}  # of each account
+
+    async def serve(self, path: Path) -> None:
+        """Answer, until cancelled. Raises OSError where there can be no such socket."""
+        server = await asyncio.start_unix_server(
+            self._connected, sock=listen_at(path, _MODE), limit=_LONGEST
+        )
+        async with server:
+            await server.serve_forever()
+
+    def troubles(self) -> list[str]:
+        """What is broken, for health."""
+        now = time.monotonic()
+        hung = sum(now - begun > _HUNG_AFTER for begun in self._begun.values())
+        found = [f"{account}: {text}" for account, text in self._broken.items()]
+        if hung:
+            found.append(
+                f"{hung} of {THREADS} questions have had no end for {_HUNG_AFTER:.0f} s: does"
+                " the disk of the mail answer?"
+            )
+        return [*found, *self._more()]
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._open >= _MOST_QUESTIONS:
+            writer.transport.abort()
+            return
+        self._open += 1
+        try:
+            async with asyncio.timeout(self._seconds):
+                question = DeliveryQuestion.read(await _whole(reader))
+                if question is not None and (line := await self._answered(question)):
+                    writer.write(_one_line(line))
+                    await writer.drain()
+                    writer.close()
+                    await writer.wait_closed()
+        except (TimeoutError, OSError):
+            pass  # who asked has waited long enough, or has gone
+        finally:
+            self._open -= 1
+            writer.transport.abort()
+
+    async def _answered(self, question: DeliveryQuestion) -> str:
+        if not question.account:
+            return "; ".join(self.troubles()) or "ok"
+        # In turn; a thread whose question is over is not free before it has ended.
+        await self._free.acquire()
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        key = id(done)
+        self._begun[key] = time.monotonic()
+        try:
+            threading.Thread(
+                target=self._in_thread, args=(question, done, done.get_loop(), key), daemon=True
+            ).start()
+        except RuntimeError as error:  # the system has no more threads
+            self._ended(question.account, "", str(error), done, key)
+        return await done
+
+    def _in_thread(
+        self,
+        question: DeliveryQuestion,
+        done: asyncio.Future[str],
+        loop: asyncio.AbstractEventLoop,
+        key: int,
+    ) -> None:
+        line, trouble = "", ""
+        try:
+            line = self._judge(question, self._mail)
+        except (StateError, WordsError) as error:
+            trouble = str(error)
+        except ValueError:
+            pass  # no account's address
+        except Exception as error:
+            log.exception("a message could not be judged")
+            trouble = f"a fault of its own: {type(error).__name__}"
+        with contextlib.suppress(RuntimeError):  # the program ends
+            loop.call_soon_threadsafe(self._ended, question.account, line, trouble, done, key)
+
+    def _ended(
+        self, account: str, line: str, trouble: str, done: asyncio.Future[str], key: int
+    ) -> None:
+        self._free.release()
+        del self._begun[key]
+        if not done.done():
+            done.set_result(line)
+        if trouble and self._broken.get(account) != trouble:
+            log.error("%s: no verdicts: %s", account, trouble)
+            if len(self._broken) < _MOST_TROUBLES:
+                self._broken[account] = trouble
+        elif line and self._broken.pop(account, None) is not None:
+            log.info("%s: there are verdicts again", account)
+
+
+async def _whole(reader: asyncio.StreamReader) -> bytes:
+    """All that comes; nothing where that is more than anybody asks."""
+    data = bytearray()
+    while chunk := await reader.read(_LONGEST):
+        data += chunk
+        if len(data) > _LONGEST:
+            return b""
+    return bytes(data)
+
+
+def _one_line(text: str) -> bytes:
+    """What deliver.c takes: printable ASCII, 900 bytes with the line's end."""
+    safe = "".join(char if " " <= char <= "~" else "?" for char in text)
+    return safe[:899].encode("ascii") + b"\n"

@@ -1,0 +1,91 @@
+"""What of a message its words are taken from."""
+
+from __future__ import annotations
+
+import base64
+import random
+import time
+
+import pytest
+
+from entrypoint.junk.excerpt import excerpt
+
+PICTURE = base64.encodebytes(random.Random(1).randbytes(75_000))
+
+
+def mixed(*parts: bytes, boundary: bytes = b"=_b") -> bytes:
+    """A multipart message."""
+    head = b'From: a@example.net\nContent-Type: multipart/mixed;\n boundary="' + boundary + b'"\n\n'
+    return (
+        head
+        + b"".join(b"--" + boundary + b"\n" + part for part in parts)
+        + (b"--" + boundary + b"--\nepilogue\n")
+    )
+
+
+def test_a_picture_in_front_hides_no_text() -> None:
+    picture = b'Content-Type: image/png; name="cat.png"\nContent-Transfer-Encoding: base64\n\n'
+    got = excerpt(mixed(picture + PICTURE, b"Content-Type: text/plain\n\nCheap watches\n"))
+    assert b"Cheap watches" in got
+    assert b'name="cat.png"' in got
+    assert PICTURE[:70] not in got
+    assert b"epilogue" not in got
+    assert len(got) < 1000
+
+
+def test_a_long_part_hides_no_other() -> None:
+    css = b"Content-Type: text/html\n\n" + b"<style>a {color: red}</style>\n" * 1500
+    got = excerpt(mixed(css, b"Content-Type: text/plain\n\nCheap watches\n"))
+    assert b"Cheap watches" in got
+    assert len(got) < 64 * 1024
+
+
+def test_a_message_in_a_message_is_read() -> None:
+    inner = mixed(
+        b"Content-Type: image/gif\n\n" + PICTURE[:7_700], b"\nCheap watches\n", boundary=b"inner"
+    )
+    outer = mixed(b"Content-Type: message/rfc822\n\n" + inner, b"\nRegards\n")
+    got = excerpt(outer)
+    assert b"Cheap watches" in got
+    assert b"Regards" in got
+    assert PICTURE[:70] not in got
+
+
+def test_what_others_wrote_into_the_header_is_left_out() -> None:
+    got = excerpt(
+        b"X-Signpost-Junk: yes score=9.9\n threshold=5.0\nSubject: a\n b\nx-spam-status: Yes,\n"
+        b"\tscore=9\nDKIM-Signature: b=abcdef\nTo: c@example.org\n\nSubject: body\n"
+    )
+    assert got == b"Subject: a\n b\nTo: c@example.org\n\nSubject: body\n\n"
+
+
+def test_line_ends_make_no_difference() -> None:
+    message = mixed(b"Content-Type: text/plain\n\nCheap\n", b"Content-Type: image/png\n\nAAAA\n")
+    assert excerpt(message.replace(b"\n", b"\r\n")) == excerpt(message)
+
+
+def test_what_follows_the_first_128_kb_is_not_looked_at() -> None:
+    message = b"Subject: x\n\n" + b"word of mine\n" * 20_000
+    assert excerpt(message) == excerpt(message[: 128 * 1024])
+
+
+HOSTILE = {
+    "random words": b"Subject: x\n\n" + b"".join(b"%x\n" % n for n in range(1_600_000)),
+    "one line": b"Subject: x\n\n" + b"a" * 10_000_000,
+    "no end of the header": b"".join(b"X-%d: word\n" % n for n in range(900_000)),
+    "one long field": b"Subject: " + b"word\n " * 2_000_000,
+    "parts": mixed(*[b"\nx\n"] * 30_000),
+    "nested": b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(50_000)
+    ),
+    "messages": b"Content-Type: message/rfc822\n\n" * 90_000,
+    "empty lines": b"\n" * 10_000_000,
+}
+
+
+@pytest.mark.parametrize("message", HOSTILE.values(), ids=HOSTILE.keys())
+def test_it_is_bounded_and_quick(message: bytes) -> None:
+    begin = time.process_time()
+    got = excerpt(message)
+    assert time.process_time() - begin < 0.5  # some milliseconds
+    assert len(got) <= 64 * 1024 + 1

@@ -1,0 +1,503 @@
+"""What is learned from a mailbox: the learner, with a real Maildir and a real bogofilter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from entrypoint.junk import account_learner
+from entrypoint.junk.account_state import FOLDER, Counts, StateError, open_state
+from entrypoint.junk.lessons import teach
+from entrypoint.junk.seen_messages import NOTES
+
+from .mailbox import Mailbox, text
+
+pytestmark = pytest.mark.skipif(not shutil.which("bogofilter"), reason="needs bogofilter")
+
+NOTHING, SPAM, HAM = Counts(0, 0), Counts(1, 0), Counts(0, 1)
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Mailbox:
+    """One that has been seen, with an old message in INBOX and one in Junk."""
+    mailbox = Mailbox(tmp_path / "alice")
+    mailbox.old = mailbox.deliver(ago=30 * DAY)  # type: ignore[attr-defined]
+    mailbox.old_junk = mailbox.deliver(".Junk", ago=30 * DAY)  # type: ignore[attr-defined]
+    mailbox.old_filed = mailbox.deliver(".Archive", ago=30 * DAY, flags="RS")  # type: ignore[attr-defined]
+    assert mailbox.look() == NOTHING
+    return mailbox
+
+
+# -- Junk and back --------------------------------------------------------------------------------
+
+
+def test_moved_to_junk_is_spam_and_back_is_ham_and_again_is_spam(box: Mailbox) -> None:
+    name = box.deliver()
+    assert box.look() == NOTHING
+    name = box.move(name, ".Junk")
+    assert box.look() == SPAM
+    assert box.look() == SPAM
+    name = box.move(name, "", ".Junk", new_name=True)
+    assert box.look() == HAM
+    box.move(name, ".Junk", new_name=True)
+    assert box.look() == SPAM
+
+
+def test_moved_within_one_look_after_its_delivery(box: Mailbox) -> None:
+    box.move(box.deliver(), ".Junk")
+    assert box.look() == SPAM
+
+
+@pytest.mark.parametrize("new_name", [False, True])
+def test_there_and_back_within_one_look_is_nothing(box: Mailbox, new_name: bool) -> None:
+    name = box.deliver()
+    box.look()
+    name = box.move(name, ".Junk")
+    box.move(name, "", ".Junk", new_name=new_name)
+    assert box.look() == NOTHING
+    out = box.move(box.old_junk, "", ".Junk")  # type: ignore[attr-defined]
+    box.move(out, ".Junk", new_name=new_name)
+    assert box.look() == NOTHING
+
+
+def test_old_mail_counts_when_it_is_moved(box: Mailbox) -> None:
+    box.move(box.old, ".Junk")  # type: ignore[attr-defined]
+    assert box.look() == SPAM
+    box.move(box.old_junk, "", ".Junk")  # type: ignore[attr-defined]
+    assert box.look() == Counts(1, 1)
+
+
+def test_a_copy_in_junk_counts_and_the_newer_state_wins(box: Mailbox) -> None:
+    name = box.deliver()
+    box.look()
+    box.copy(name, ".Junk")
+    assert box.look() == SPAM
+    box.expunge(name)
+    assert box.look() == SPAM
+    box.copy(name, "", ".Junk")
+    assert box.look() == HAM
+    assert box.look() == HAM
+
+
+def test_a_copy_in_junk_of_what_came_within_the_same_look(box: Mailbox) -> None:
+    box.copy(box.deliver(), ".Junk")
+    assert box.look() == SPAM
+    name = box.deliver(".Lists")
+    box.copy(name, ".Junk", ".Lists")
+    assert box.look() == Counts(2, 0)
+
+
+def test_uploaded_to_junk_and_deleted_where_it_was(box: Mailbox) -> None:
+    """As some mail programs move: APPEND with the message's date or without, then delete."""
+    for number, date in enumerate((None, time.time()), 1):
+        name = box.deliver(ago=20)
+        box.look()
+        message = box.find(name, "").read_bytes().replace(b"\n", b"\r\n")
+        there = box.append(".Junk", b"X-Mozilla-Keys: \r\n" + message, date=date)
+        if number == 1:
+            box.expunge(name)
+        assert box.look() == Counts(number, 0)
+        box.append("", box.find(there, ".Junk").read_bytes(), date=date)
+        if number == 1:
+            box.expunge(there, ".Junk")
+        assert box.look() == Counts(number - 1, 1)
+        again = box.append(".Junk", message, date=date)
+        assert box.look() == Counts(number, 0)
+        assert again
+
+
+def test_uploaded_at_once_after_a_look(box: Mailbox) -> None:
+    name = box.deliver()
+    box.look()
+    message = box.find(name, "").read_bytes()
+    box.append(".Junk", message)
+    assert box.look() == SPAM
+
+
+def test_uploaded_in_the_look_of_its_delivery(box: Mailbox) -> None:
+    name = box.deliver(ago=15)
+    message = box.find(name, "").read_bytes()
+    box.append(".Junk", message)
+    assert box.look() == SPAM
+
+
+def test_a_message_of_elsewhere_uploaded_to_junk(box: Mailbox) -> None:
+    box.append(".Junk", text())
+    assert box.look() == SPAM
+
+
+@pytest.mark.parametrize(("verdict", "tag"), [("yes score=7.3", ""), ("", "X-Spam: yes\n")])
+def test_what_the_server_filed_there_teaches_nothing_but_moved_out_is_ham(
+    box: Mailbox, verdict: str, tag: str
+) -> None:
+    name = box.deliver(".Junk", verdict=verdict, tag=tag)
+    assert box.look() == NOTHING
+    box.move(name, "", ".Junk")
+    assert box.look() == HAM
+    box.move(name, ".Junk")
+    assert box.look() == SPAM
+
+
+def test_what_a_script_filed_there_teaches_nothing(box: Mailbox) -> None:
+    box.deliver(".Junk", touched=False, verdict="no score=1")
+    assert box.look() == NOTHING
+
+
+def test_a_verdict_of_no_does_not_keep_it_from_being_spam(box: Mailbox) -> None:
+    box.move(box.deliver(verdict="no score=1"), ".Junk")
+    assert box.look() == SPAM
+
+
+def test_out_of_junk_into_trash_is_nothing_and_from_there_to_inbox_is_ham(box: Mailbox) -> None:
+    name = box.deliver(".Junk", verdict="yes score=7")
+    box.look()
+    box.move(name, ".Trash", ".Junk")
+    assert box.look() == NOTHING
+    box.move(name, "", ".Trash")
+    assert box.look() == HAM
+
+
+def test_removed_from_junk_is_nothing(box: Mailbox) -> None:
+    box.expunge(box.old_junk, ".Junk")  # type: ignore[attr-defined]
+    assert box.look() == NOTHING
+
+
+@pytest.mark.parametrize("folder", [".Spam", ".Junk.2026", ".Junk E-mail"])
+def test_other_names_of_junk(box: Mailbox, folder: str) -> None:
+    name = box.deliver()
+    box.look()
+    box.move(name, folder)
+    assert box.look() == SPAM
+
+
+# -- marks ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["$Junk", "Junk"])
+def test_marked_as_junk_is_spam(box: Mailbox, word: str) -> None:
+    name = box.deliver()
+    box.keywords("whatever", word)
+    box.look()
+    box.flag(name, "Sb")
+    assert box.look() == SPAM
+    box.flag(name, "S")
+    assert box.look() == SPAM
+
+
+@pytest.mark.parametrize("word", ["$NotJunk", "NotJunk", "NonJunk"])
+def test_marked_as_no_junk_in_junk_or_after_junk_is_ham(box: Mailbox, word: str) -> None:
+    name = box.deliver(".Junk", verdict="yes score=7")
+    box.keywords(word, folder=".Junk")
+    box.look()
+    box.flag(name, "a", ".Junk")
+    assert box.look() == HAM
+    box.keywords("$Junk", word)
+    second = box.deliver()
+    box.look()
+    box.flag(second, "a")
+    assert box.look() == Counts(1, 1)
+    box.flag(second, "b")
+    assert box.look() == Counts(0, 2)
+
+
+def test_marked_as_no_junk_by_a_mail_program_counts_only_as_read_mail_does(box: Mailbox) -> None:
+    box.keywords("NonJunk")
+    name = box.deliver()
+    box.look()
+    box.flag(name, "a")
+    assert box.look() == NOTHING
+
+
+def test_marks_that_contradict_each_other_are_none(box: Mailbox) -> None:
+    box.keywords("Junk", "NonJunk")
+    name = box.deliver()
+    box.look()
+    box.flag(name, "ab")
+    assert box.look() == NOTHING
+
+
+# -- ham by itself --------------------------------------------------------------------------------
+
+
+def test_answered_and_filed_are_ham_at_once(box: Mailbox) -> None:
+    first, second = box.deliver(), box.deliver()
+    box.look()
+    box.flag(first, "RS")
+    assert box.look() == HAM
+    box.move(second, ".Work")
+    assert box.look() == Counts(0, 2)
+    box.move(first, ".Work")
+    assert box.look() == Counts(0, 2)
+
+
+@pytest.mark.parametrize("folder", [".Trash", ".Sent", ".Drafts", ".Deleted Items"])
+def test_moved_to_these_is_nothing(box: Mailbox, folder: str) -> None:
+    name = box.deliver()
+    box.look()
+    box.move(name, folder)
+    assert box.look() == NOTHING
+
+
+def test_filed_by_a_script_is_nothing(box: Mailbox) -> None:
+    box.deliver(".Lists", touched=False)
+    box.deliver(".Lists")
+    assert box.look() == NOTHING
+
+
+def test_filed_and_then_moved_to_junk_is_spam(box: Mailbox) -> None:
+    name = box.deliver()
+    box.look()
+    box.move(name, ".Work")
+    assert box.look() == HAM
+    box.move(name, ".Junk", ".Work")
+    assert box.look() == SPAM
+
+
+def read_for(box: Mailbox, monkeypatch: pytest.MonkeyPatch, seconds: float) -> Counts:
+    """What is learned when time has passed."""
+    box.learner._next_read = 0
+    monkeypatch.setattr(account_learner, "READ_FOR", -seconds)
+    return box.look()
+
+
+def newsletter(box: Mailbox, number: int, *, authenticated: bool = True, flags: str = "S") -> None:
+    name = box.deliver(flags=flags)
+    mark = box.find(name, "").read_bytes().split(b"\n")[1].split()[2].decode()
+    with open_state(box.home) as state:
+        domain = f"host{number}.shop{number}.example"
+        state.note_delivery(mark, int(time.time()), False, authenticated, domain)
+
+
+def spams(box: Mailbox, number: int) -> None:
+    for _ in range(number):
+        assert teach(box.home, text(), "spam", "trained")
+
+
+def test_read_for_three_days_is_ham_if_it_is_authenticated(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spams(box, 1)
+    newsletter(box, 1)
+    newsletter(box, 2, authenticated=False)
+    newsletter(box, 3, flags="")
+    assert box.look() == SPAM
+    assert read_for(box, monkeypatch, -3600) == SPAM
+    assert read_for(box, monkeypatch, 3600) == Counts(1, 1)
+    assert read_for(box, monkeypatch, 3600) == Counts(1, 1)
+
+
+def test_thousands_of_read_newsletters_teach_what_the_limits_allow(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spams(box, 3)
+    for number in range(60):
+        newsletter(box, number % 2)
+    box.look()
+    for _ in range(5):
+        assert read_for(box, monkeypatch, 3600).ham <= 9
+    assert box.learned() == Counts(3, 9)
+    spams(box, 7)
+    for _ in range(5):
+        read_for(box, monkeypatch, 3600)
+    assert box.learned() == Counts(10, 10)  # five of each domain
+
+
+def test_an_answered_old_message_was_answered_before(box: Mailbox) -> None:
+    box.flag(box.old_filed, "RSa", ".Archive")  # type: ignore[attr-defined]
+    assert box.look() == NOTHING
+
+
+# -- much at once, and what was there before ------------------------------------------------------
+
+
+def test_mail_that_was_there_before_teaches_nothing_and_its_digest_is_known(box: Mailbox) -> None:
+    junk = box.find(box.old_junk, ".Junk").read_bytes()  # type: ignore[attr-defined]
+    box.append("", junk, date=time.time() - 30 * DAY)
+    assert box.look() == HAM
+
+
+def test_old_mail_that_appears_is_brought_from_elsewhere(box: Mailbox) -> None:
+    """Put in place from a backup, or by an import while the learner looks."""
+    for number in range(50):
+        date = time.time() - DAY - number
+        box.append(".Junk", text(), date=date)
+        box.append(".Work", text(), date=date, flags="RS")
+        box.append("", text(), date=date, flags="RS")
+        box.deliver(".Junk", ago=DAY)
+    assert box.look() == NOTHING
+
+
+def test_new_mail_of_an_import_is_no_lesson(box: Mailbox) -> None:
+    time.sleep(0.01)
+    box.append(".Junk", text(), date=time.time() + 60)
+    box.append("", text(), date=time.time() + 60, flags="R")
+    (box.home / "imported").write_text("")
+    assert box.look() == NOTHING
+    box.append(".Junk", text())
+    assert box.look() == SPAM
+
+
+def test_a_renamed_folder_teaches_nothing(box: Mailbox) -> None:
+    for _ in range(30):
+        box.deliver(".Lists")
+        box.deliver(".Junk", verdict="yes score=7")
+    box.look()
+    maildir = box.home / "Maildir"
+    (maildir / ".Lists").rename(maildir / ".Old Lists")
+    (maildir / ".Junk").rename(maildir / ".Rubbish")
+    box.folder(".Junk")
+    assert box.look() == NOTHING
+    shutil.rmtree(maildir / ".Old Lists")
+    shutil.rmtree(maildir / ".Rubbish")
+    assert box.look() == NOTHING
+
+
+def test_a_removed_folder_comes_again(box: Mailbox) -> None:
+    name = box.deliver(".Lists")
+    box.look()
+    maildir = box.home / "Maildir"
+    saved = box.find(name, ".Lists").read_bytes()
+    shutil.rmtree(maildir / ".Lists")
+    box.look()
+    box.folder(".Lists")
+    box.append(".Lists", saved)
+    assert box.look() == NOTHING
+
+
+def test_many_at_once_are_learned_each_once(box: Mailbox) -> None:
+    names = [box.deliver() for _ in range(60)]
+    box.look()
+    for name in names:
+        box.move(name, ".Junk")
+    assert box.look() == Counts(60, 0)
+
+
+def test_what_waits_outlasts_a_restart(box: Mailbox) -> None:
+    names = [box.deliver() for _ in range(20)]
+    box.look()
+    for name in names:
+        box.move(name, ".Junk")
+    asked = iter(range(100))
+    assert box.learner.turn(time.monotonic() + 60, lambda: next(asked) < 8)
+    assert box.learned() == Counts(8, 0)
+    for name in names[:10]:
+        box.flag(name, "S", ".Junk")  # another name of the file meanwhile
+    for name in names[10:]:
+        box.move(name, ".Trash", ".Junk")
+    box.restart()
+    assert box.look() == Counts(20, 0)
+
+
+def test_moved_back_before_it_was_learned(box: Mailbox) -> None:
+    name = box.deliver()
+    box.look()
+    box.move(name, ".Junk")
+    assert box.learner.turn(0, lambda: True)
+    box.move(name, "", ".Junk")
+    assert box.look() == HAM
+
+
+# -- what goes wrong ------------------------------------------------------------------------------
+
+
+def test_the_mail_of_a_removed_account_is_not_learned(box: Mailbox) -> None:
+    name = box.deliver()
+    box.look()
+    box.move(name, ".Junk")
+    box.is_account = False
+    assert box.look() == NOTHING
+
+
+def test_what_is_no_message_is_passed_over(box: Mailbox) -> None:
+    junk = box.folder(".Junk") / "cur"
+    secret = box.home / "secret"
+    secret.write_bytes(text())
+    (junk / "1.M1P1.a:2,").symlink_to(secret)
+    os.mkfifo(junk / "2.M1P1.a:2,")
+    (junk / "3.M1P1.a:2,").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        before = Path.cwd()
+        os.chdir(junk)
+        listener.bind("4.M1P1.a:2,")
+        os.chdir(before)
+    (box.home / "Maildir/.Linked").symlink_to(box.folder(".Archive"))
+    box.append(".Junk", b"")
+    box.append(".Junk", b"\x00\xff" * 10)
+    assert box.look().spam <= 2
+
+
+def test_a_damaged_note_is_begun_afresh_and_teaches_nothing(box: Mailbox) -> None:
+    name = box.deliver()
+    box.look()
+    for more in ("-wal", "-shm"):
+        (box.home / FOLDER / f"{NOTES}{more}").unlink(missing_ok=True)
+    (box.home / FOLDER / NOTES).write_bytes(b"rubbish" * 1000)
+    box.restart()
+    box.move(name, ".Junk")
+    assert box.look() == NOTHING
+    box.move(name, "", ".Junk")
+    assert box.look() == HAM
+
+
+def test_a_damaged_state_is_said_and_nothing_is_lost(box: Mailbox) -> None:
+    name = box.deliver()
+    box.look()
+    path = box.home / FOLDER / "state.sqlite"
+    saved = path.read_bytes()
+    for more in ("-wal", "-shm"):
+        path.with_name(f"{path.name}{more}").unlink(missing_ok=True)
+    path.write_bytes(b"rubbish" * 1000)
+    box.move(name, ".Junk")
+    with pytest.raises(StateError, match=r"state\.sqlite"):
+        box.look()
+    path.write_bytes(saved)
+    assert box.look() == SPAM
+
+
+def test_forgotten_meanwhile(box: Mailbox) -> None:
+    name, other = box.deliver(), box.deliver()
+    box.look()
+    box.move(name, ".Junk")
+    assert box.look() == SPAM
+    shutil.rmtree(box.home / FOLDER)
+    assert box.look() == NOTHING
+    box.move(other, ".Junk")
+    assert box.look() == SPAM
+
+
+def test_removed_with_its_mail_and_added_again(box: Mailbox) -> None:
+    box.move(box.deliver(), ".Junk")
+    shutil.rmtree(box.home)
+    assert box.learner.turn(time.monotonic() + 1, lambda: True) is False
+    assert not box.home.exists()
+    again = Mailbox(box.home)
+    again.deliver(".Junk", ago=5)
+    assert again.look() == NOTHING
+
+
+def test_a_clock_that_was_set_back(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = box.deliver()
+    box.look()
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 30 * DAY)
+    monkeypatch.setattr(account_learner, "PATIENT", 0.0)
+    box.move(name, ".Junk")
+    assert box.look() == SPAM
+
+
+def test_a_folder_is_looked_at_when_it_is_quiet_or_has_not_been_for_long(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = box.deliver()
+    box.look()
+    box.learner._quiet = 60
+    box.move(name, ".Junk")
+    assert box.look() == NOTHING
+    monkeypatch.setattr(account_learner, "PATIENT", 0.0)
+    assert box.look() == SPAM

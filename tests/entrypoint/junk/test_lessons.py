@@ -1,0 +1,234 @@
+"""Each message is learned once, whatever is killed when: with a real bogofilter."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from entrypoint.junk import lessons, words
+from entrypoint.junk.account_state import FOLDER, Counts, Lesson, StateError, open_state
+from entrypoint.junk.digest import digest
+from entrypoint.junk.lessons import locked, recover, teach
+from entrypoint.junk.words import WordsError, message_counts
+
+pytestmark = pytest.mark.skipif(not shutil.which("bogofilter"), reason="needs bogofilter")
+
+TEXT = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
+
+
+def message(number: int) -> bytes:
+    chosen = random.Random(number).choices(TEXT, k=12)
+    return f"From: a{number}@example.net\nSubject: number {number}\n\n{' '.join(chosen)}\n".encode()
+
+
+def words_of(home: Path) -> list[bytes]:
+    """What bogofilter has counted, without days."""
+    dump = subprocess.run(
+        ["bogoutil", "-d", home / FOLDER / "wordlist.db"], capture_output=True, check=True
+    )
+    return sorted(line.rsplit(b" ", 1)[0] for line in dump.stdout.splitlines())
+
+
+def counts(home: Path) -> Counts:
+    with open_state(home) as state:
+        assert state.pending() is None
+        assert state.counts() == Counts(*message_counts(home))
+        return state.counts()
+
+
+def test_a_message_is_learned_once_and_a_reversal_leaves_nothing(tmp_path: Path) -> None:
+    assert teach(tmp_path, message(1), "spam", "moved")
+    assert not teach(tmp_path, message(1), "spam", "flagged")
+    crlf = b"X-Mozilla-Status: 0001\r\n" + message(1).replace(b"\n", b"\r\n")
+    assert not teach(tmp_path, crlf, "spam", "moved")
+    assert counts(tmp_path) == Counts(1, 0)
+    assert teach(tmp_path, message(1), "ham", "moved")
+    assert counts(tmp_path) == Counts(0, 1)
+    (tmp_path / "other").mkdir()
+    assert teach(tmp_path / "other", message(1), "ham", "moved")
+    assert [line for line in words_of(tmp_path) if not line.endswith(b" 0 0")] == words_of(
+        tmp_path / "other"
+    )
+
+
+def test_what_the_server_wrote_on_top_is_no_word(tmp_path: Path) -> None:
+    teach(tmp_path, b"X-Signpost-Junk: no score=unusualword\n" + message(1), "spam", "moved")
+    assert b"unusualword" not in b"".join(words_of(tmp_path))
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_kill_between_the_note_and_the_words(tmp_path: Path, taken: bool) -> None:
+    """The row is written; then bogofilter was run, or was not."""
+    teach(tmp_path, message(0), "ham", "moved")
+    lesson = Lesson(digest(message(1)), "spam", "moved", "", 1)
+    with open_state(tmp_path) as state:
+        state.begin(lesson, Counts(0, 1))
+    if taken:
+        words.learn(tmp_path, message(1), "spam")
+    assert teach(tmp_path, message(1), "spam", "moved") is not taken
+    assert counts(tmp_path) == Counts(1, 1)
+    assert not teach(tmp_path, message(1), "spam", "moved")
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_kill_in_the_middle_of_a_reversal(tmp_path: Path, taken: bool) -> None:
+    teach(tmp_path, message(1), "spam", "moved")
+    with open_state(tmp_path) as state:
+        state.begin(Lesson(digest(message(1)), "ham", "moved", "", 1), Counts(1, 0))
+    if taken:
+        words.learn(tmp_path, message(1), "ham", instead_of=True)
+    assert teach(tmp_path, message(1), "ham", "moved") is not taken
+    assert counts(tmp_path) == Counts(0, 1)
+
+
+def test_who_is_left_behind_by_a_kill_holds_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bogofilter goes on when its parent is killed: what it learns afterwards counts."""
+    slow = tmp_path / "slow"
+    slow.write_text(f'#!/bin/sh\n: > {tmp_path}/began\nsleep 1\nexec bogofilter "$@"\n')
+    slow.chmod(0o755)
+    child = os.fork()
+    if child == 0:  # pragma: no cover
+        words.BOGOFILTER = str(slow)
+        teach(tmp_path, message(1), "spam", "moved")
+        os._exit(0)
+    until(lambda: (tmp_path / "began").exists())
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert message_counts(tmp_path) == (0, 0)
+    assert not teach(tmp_path, message(1), "spam", "moved")
+    assert counts(tmp_path) == Counts(1, 0)
+
+
+def test_killed_at_any_moment_all_is_learned_once(tmp_path: Path) -> None:
+    killed_at_moments(tmp_path, kills=25, messages=30)
+
+
+@pytest.mark.reliability
+def test_killed_at_many_moments_all_is_learned_once(tmp_path: Path) -> None:
+    killed_at_moments(tmp_path, kills=400, messages=300)
+
+
+def killed_at_moments(tmp_path: Path, kills: int, messages: int) -> None:
+    home, reference = tmp_path / "home", tmp_path / "reference"
+    for each in (home, reference):
+        each.mkdir()
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from entrypoint.junk.lessons import teach\n"
+        "from tests.entrypoint.junk.test_lessons import message\n"
+        "home = Path(sys.argv[1])\n"
+        f"for number in range({messages}):\n"
+        "    teach(home, message(number), ('spam', 'ham')[number % 2], 'moved')\n"
+        "    teach(home, message(number), ('ham', 'ham', 'spam')[number % 3], 'moved')\n"
+    )
+    command = [sys.executable, "-c", program]
+    moments = random.Random(7)
+    for _ in range(kills):
+        child = subprocess.Popen(
+            [*command, str(home)], start_new_session=True, stderr=subprocess.PIPE
+        )
+        time.sleep(0.25 + moments.random() * 0.4)
+        # Sometimes with bogofilter, sometimes without.
+        (os.killpg if moments.random() < 0.5 else os.kill)(child.pid, signal.SIGKILL)
+        assert child.communicate()[1] == b""
+    # To its end. What was reversed before is reversed to and fro, so the last word counts.
+    for each in (home, reference):
+        subprocess.run([*command, str(each)], check=True)
+    assert counts(home) == counts(reference)
+
+    def alive(each: Path) -> list[bytes]:
+        return [line for line in words_of(each) if not line.endswith(b" 0 0")]
+
+    assert alive(home) == alive(reference)
+
+
+def test_a_bogofilter_that_fails_leaves_nothing_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "BOGOFILTER", "false")
+    with pytest.raises(WordsError):
+        teach(tmp_path, message(1), "spam", "moved")
+    monkeypatch.setattr(words, "BOGOFILTER", "bogofilter")
+    assert counts(tmp_path) == Counts(0, 0)
+    assert teach(tmp_path, message(1), "spam", "moved")
+
+
+def test_a_bogofilter_that_learned_and_failed_has_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "late"
+    script.write_text('#!/bin/sh\nbogofilter "$@"; exit 3\n')
+    script.chmod(0o755)
+    monkeypatch.setattr(words, "BOGOFILTER", str(script))
+    assert teach(tmp_path, message(1), "spam", "moved")
+    assert counts(tmp_path) == Counts(1, 0)
+
+
+def test_the_words_replaced_meanwhile_are_no_lesson(tmp_path: Path) -> None:
+    """A wordlist of another day was put in place, by a restore."""
+    teach(tmp_path, message(0), "ham", "moved")
+    with open_state(tmp_path) as state:
+        state.begin(Lesson(digest(message(1)), "spam", "moved", "", 1), Counts(7, 7))
+        assert not recover(tmp_path, state)
+        assert state.lesson(digest(message(1))) is None
+
+
+def test_learners_and_trainers_take_turns(tmp_path: Path) -> None:
+    failed: list[Exception] = []
+
+    def learn() -> None:
+        try:
+            for number in range(8):
+                teach(tmp_path, message(number), "spam", "moved")
+        except (StateError, WordsError) as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=learn) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert counts(tmp_path) == Counts(8, 0)
+
+
+def test_a_lock_that_is_not_given_back_is_said(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path),
+        pytest.raises(StateError, match="junk/lock: another program"),
+        locked(tmp_path, 0.1),
+    ):
+        pass
+
+
+def test_who_waits_for_a_lock_that_was_removed_gets_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with locked(tmp_path):
+        (tmp_path / FOLDER / lessons.LOCK).unlink()
+        with locked(tmp_path, 1), pytest.raises(StateError), locked(tmp_path, 0.1):
+            pass
+
+
+def test_no_home_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StateError):
+        teach(tmp_path / "gone", message(1), "spam", "moved")
+    assert not (tmp_path / "gone").exists()
+
+
+def until(condition: object, seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.01)
