@@ -17,12 +17,13 @@ from pathlib import Path
 from entrypoint.junk.account_learner import QUIET, AccountLearner
 from entrypoint.junk.account_state import MAIL, StateError, home_of
 from entrypoint.junk.folders import TooManyError
+from entrypoint.junk.lessons import LockedError
 from entrypoint.junk.words import WordsError
 
 log = logging.getLogger(__name__)
 
 EVERY = 5.0  # seconds from one look to the next, where a look takes no time
-_SHARE = 50  # a look may take so much less of the time than the pause behind it
+_SHARE = 50  # a look at what has not changed takes so much less time than the pause behind it
 _LONGEST_PAUSE = 20.0
 _TURN = 2.0  # seconds of an account, before the next one has its turn
 _FIRST_PAUSE, _LAST_PAUSE = 30.0, 1800.0  # of an account that fails
@@ -68,20 +69,19 @@ class Learner:
 
     def look(self) -> float:
         """One turn for each account; after how many seconds the next ones are due."""
-        begin = time.monotonic()
         accounts = self._accounts()
         for gone in self._learners.keys() - set(accounts):
             del self._learners[gone]
             self._failing.pop(gone, None)
-        more = False
+        more, idle = False, 0.0
         for account in sorted(accounts):
             if self._ended:
                 break
+            begin = time.monotonic()
             more = self._turn(account) or more
-        if more:
-            return 0.0
-        took = time.monotonic() - begin
-        return min(_LONGEST_PAUSE, max(self._every, took * _SHARE))
+            if (learner := self._learners.get(account)) is None or not learner.was_changed:
+                idle += time.monotonic() - begin
+        return 0.0 if more else min(_LONGEST_PAUSE, max(self._every, idle * _SHARE))
 
     def _turn(self, account: str) -> bool:
         now = time.monotonic()
@@ -94,6 +94,8 @@ class Learner:
                 learner = AccountLearner(account, home, quiet=self._quiet)
                 self._learners[account] = learner
             more = learner.turn(now + _TURN, lambda: self._is_account(account))
+        except LockedError:
+            return False  # it learns from old mail; the next look tries again
         except (StateError, WordsError, TooManyError, OSError, ValueError) as error:
             self._fail(account, str(error))
             return False

@@ -51,7 +51,9 @@ class Read:
 
     delivered: float | None = None  # Unix time, of the topmost mark of a delivery
     called_junk: bool = False  # by a field that has a delivery file it as junk
+    may_be_filed: bool = False  # by a script of its owner, or a folder's name in the address
     was_in_junk: bool = False
+    was_outside: bool = False
     lesson: MessageClass | None = None
 
 
@@ -81,7 +83,8 @@ def arrived(
     """A message is new in a folder. What was done with it counts more than how it is marked."""
     somewhere = known.elsewhere or known.in_junk
     if not somewhere and beginning.is_old(times):
-        return None
+        # What comes back from Junk may have the date that it had there.
+        return _LOOK if kind in (Kind.INBOX, Kind.OTHER) else None
     if kind is Kind.JUNK:
         return Event("spam", MOVED) if known.elsewhere else _LOOK
     if known.in_junk and kind is not Kind.TRASH:
@@ -110,10 +113,13 @@ def looked_at(kind: Kind, times: Times, read: Read) -> Event | None:
     if read.lesson is not None or read.was_in_junk:
         # It has another name, or was uploaded anew: it was outside only if that was learned.
         return Event("spam", MOVED) if read.lesson == "ham" else None
+    if read.was_outside:
+        return Event("spam", MOVED)
     if read.called_junk:
         return None
     by_delivery = (
-        read.delivered is not None
+        read.may_be_filed
+        and read.delivered is not None
         and abs(times.named - read.delivered) < _DELIVERED_WITHIN
         and times.changed - times.written < _UNTOUCHED
     )

@@ -21,6 +21,8 @@ NOTES = "seen.sqlite"
 OLD, ASKED = 256, 512
 # Digests of what was in Junk: a message that comes back as another file is known by them.
 MOST_JUNK = 20_000
+# And of what came in elsewhere lately: it may be put into Junk as another file.
+MOST_OUTSIDE = 5_000
 # What waits to be learned, by what it was learned from; more of it is not learned.
 MOST_WAITING = {"moved": 5_000, "flagged": 2_000, "answered": 500, "filed": 500, "read": 100}
 MOST_LOOKS = 2_000
@@ -42,6 +44,7 @@ CREATE TABLE IF NOT EXISTS junk (
 CREATE INDEX IF NOT EXISTS junk_by_inode ON junk (inode);
 CREATE INDEX IF NOT EXISTS junk_by_digest ON junk (digest);
 CREATE INDEX IF NOT EXISTS junk_by_time ON junk (at);
+CREATE TABLE IF NOT EXISTS outside (digest BLOB NOT NULL UNIQUE, key INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS waiting (
     id INTEGER PRIMARY KEY AUTOINCREMENT, key INTEGER NOT NULL, folder INTEGER NOT NULL,
     path TEXT NOT NULL, class TEXT, source TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0,
@@ -218,6 +221,16 @@ class SeenMessages(StateFile):
         rows = self.rows("SELECT path FROM junk WHERE digest = ? AND key != ?", digest, key)
         return min((named_at(path.rpartition("/")[2]) for (path,) in rows), default=None)
 
+    def put_outside(self, digest: bytes, key: int) -> None:
+        """A message that is new, and not in Junk."""
+        with self.changing():
+            self.do("INSERT OR REPLACE INTO outside VALUES (?, ?)", digest, key)
+            self.drop_oldest("outside", MOST_OUTSIDE)
+
+    def was_outside(self, digest: bytes, key: int) -> bool:
+        """Whether a message of this digest came in elsewhere, as another file than this."""
+        return self.has("SELECT 1 FROM outside WHERE digest = ? AND key != ?", digest, key)
+
     # -- what waits -------------------------------------------------------------------------------
 
     def wait(self, items: Iterable[tuple[int, int, str, Event]]) -> int:
@@ -237,7 +250,7 @@ class SeenMessages(StateFile):
         for key, folder, path, event in items:
             most = MOST_LOOKS if event.cls is None else MOST_WAITING[event.source]
             if number[event.source, event.cls] >= most:
-                refused += 1
+                refused += event.cls is not None
                 continue
             number[event.source, event.cls] += 1
             if event.cls is not None:

@@ -1,4 +1,4 @@
-"""A learner that is run by hand in a container, looks more often than the server's, and is killed."""
+"""A learner that is run by hand in a container: it looks more often, and is killed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class HandRunLearner:
 
     def start(self) -> None:
         """Returns when it runs."""
-        self._server.attempt("rm", "-f", "/tmp/learner.pid")  # noqa: S108 -- in the container
+        self._server.attempt("rm", "-f", "/tmp/learner.pid")
         self._server.exec(
             "sh", "-c", f"nohup python -c '{_PROGRAM}' >/dev/null 2>&1 &", user="vmail"
         )
@@ -55,7 +55,7 @@ class HandRunLearner:
 
     def log(self) -> str:
         """What it has said."""
-        return self._server.exec("cat", "/tmp/learner.log")  # noqa: S108
+        return self._server.exec("cat", "/tmp/learner.log")
 
     def taught(self, account: str) -> Taught:
         """By its notes; bogofilter has counted as many, unless a lesson is being learned."""
@@ -82,17 +82,15 @@ class HandRunLearner:
 
     def wait_for_first_look(self, account: str) -> None:
         """Until what there is counts as old."""
-        known = (
-            f"/data/mail/{account.partition('@')[2]}/{account.partition('@')[0]}/junk/seen.sqlite"
+        look = (
+            "import sqlite3, sys; from entrypoint.junk.account_state import home_of\n"
+            "notes = sqlite3.connect(home_of(sys.argv[1]) / 'junk/seen.sqlite')\n"
+            "sys.exit(not notes.execute('SELECT * FROM numbers').fetchall())"
         )
-        look = f"import sqlite3; print(sqlite3.connect('{known}').execute('SELECT value FROM numbers').fetchone())"
         wait_until(
-            lambda: (
-                b"None" not in (done := self._server.attempt("python", "-c", look)).stdout
-                and not done.returncode
-            ),
+            lambda: not self._server.attempt("python", "-c", look, account).returncode,
             f"a look at {account}",
         )
 
     def _pid(self) -> str:
-        return self._server.attempt("cat", "/tmp/learner.pid").stdout.decode()  # noqa: S108
+        return self._server.attempt("cat", "/tmp/learner.pid").stdout.decode()
