@@ -32,6 +32,7 @@ COMMANDS = {
     "hash": "Ask for a password and print its hash, for ACCOUNTS.",
     "blocked": "Who is shut out for failed logins, and for how long.",
     "queue": "Look at the queue and act on it.",
+    "junk": "What the junk filters have learned; teach and correct them.",
     "trace": "What became of a message: its way, with times and verdicts.",
     "backup": "Everything in one archive, while the server runs.",
     "restore": "A backup into new and empty volumes.",

@@ -11,12 +11,13 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 
-from filters.addresses import AddressFile
+from filters.addresses import AddressFile, LocalAddresses
 from filters.client_names import helo_word, rdns_word
 from filters.facts import ArrivalFacts, DkimFact, DmarcFact, SpfFact
 from filters.guard.blocklists import Blocklists
 from filters.mailauth.dns.types import Resolver
 from filters.mailauth.message_result import MessageResult
+from filters.mailauth.policy import is_vouched_for
 from filters.smtpd import Report, Request, Session
 
 _ASKED = "facts: the blocklists that were asked"
@@ -26,18 +27,22 @@ _FAILED: Sequence[DkimFact] = ("fail", "policy", "permerror", "neutral")
 
 class FactsWriter:
     """addresses: our own names; None where they are unknown. unknown_clients: where anyone may
-    appear (a NAT). blocklists: those that score, None for none.
+    appear (a NAT). trusted_sealers: forwarders whose word that DMARC passed counts. blocklists:
+    those that score, None for none.
     """
 
     def __init__(
         self,
         addresses: AddressFile | None,
         blocklists: Blocklists | None = None,
+        *,
         unknown_clients: frozenset[str] = frozenset(),
+        trusted_sealers: frozenset[str] = frozenset(),
     ) -> None:
         self.addresses = addresses
         self.blocklists = blocklists
         self.unknown_clients = unknown_clients
+        self.trusted_sealers = trusted_sealers
 
     def ask_blocklists(self, session: Session, request: Request) -> None:
         """At connect: nobody waits for the answers yet."""
@@ -57,32 +62,32 @@ class FactsWriter:
         envelope = verdict.envelope
         if envelope.user is not None or envelope.client_address is None:
             return message
-        if not self._is_delivered_here(envelope.recipients):
+        ours = None if self.addresses is None else self.addresses.content
+        # What an alias sends elsewhere needs to know nothing of ours.
+        if ours is not None and not any(map(ours.logins_of, envelope.recipients)):
             return message
         asked = session.state.get(_ASKED)
         listed = () if asked is None else await asyncio.shield(asked)
-        return self.facts(session, verdict, listed).field() + message
-
-    def _is_delivered_here(self, recipients: Sequence[str]) -> bool:
-        """Whether any of it is: what an alias sends elsewhere needs to know nothing of ours."""
-        if self.addresses is None:
-            return True
-        return any(map(self.addresses.content.logins_of, recipients))
+        return self.facts(session.hostname, ours, verdict, listed).field() + message
 
     def facts(
-        self, session: Session, verdict: MessageResult, listed: tuple[str, ...] = ()
+        self,
+        hostname: str,
+        ours: LocalAddresses | None,
+        verdict: MessageResult,
+        listed: tuple[str, ...] = (),
     ) -> ArrivalFacts:
-        """What is known. listed: the blocklists that list the client."""
-        envelope = verdict.envelope
-        ours = None if self.addresses is None else self.addresses.content
+        """What is known. hostname: the server's. listed: the blocklists that list the client."""
+        envelope, vouched = verdict.envelope, is_vouched_for(verdict, self.trusted_sealers)
 
         def is_ours(name: str) -> bool:
-            return name == session.hostname or (ours is not None and ours.is_ours(name))
+            return name == hostname or (ours is not None and ours.is_ours(name))
 
         return ArrivalFacts(
-            dmarc=_dmarc(verdict),
+            dmarc="pass" if vouched and verdict.dmarc.policy is not None else _dmarc(verdict),
             dkim=_dkim(verdict),
-            spf=_spf(verdict),
+            # The client is the forwarder, and the envelope sender another's.
+            spf="unknown" if vouched else _spf(verdict),
             rdns=rdns_word(envelope, dns_fails=_dns_fails(verdict)),
             helo=helo_word(envelope, is_ours, vouched=_is_a_host_of_helo(verdict)),
             dnsbl=listed,
@@ -153,11 +158,15 @@ def read_facts(
     options: argparse.Namespace,
     addresses: AddressFile | None,
     resolver: Resolver,
-    unknown_clients: frozenset[str],
 ) -> FactsWriter | None:
     """What the options ask for."""
     if not options.facts:
         return None
     zones = options.dnsbl_score
     scoring = Blocklists(zones, resolver) if zones else None
-    return FactsWriter(addresses, scoring, unknown_clients)
+    return FactsWriter(
+        addresses,
+        scoring,
+        unknown_clients=frozenset(options.unknown_client),
+        trusted_sealers=frozenset(name.lower() for name in options.arc_trusted_sealer),
+    )

@@ -116,6 +116,9 @@ _PLACES = (
     _file(rf"{_HOME}/imported", "vmail", mail=True),
     # To whom `vacation` has written.
     _file(rf"{_HOME}/\.dovecot\.lda-dupes", "vmail", mail=True),
+    # What its junk filter has learned: words of its mail, and from which messages.
+    _folder(rf"{_HOME}/junk", "vmail", 0o700, mail=True),
+    _file(rf"{_HOME}/junk/(?:state\.sqlite|wordlist\.db)", "vmail", mail=True, database=True),
     _folder(_MAILDIR, "vmail", 0o700, mail=True),
     _folder(rf"{_MAILDIR}/(?:cur|new|tmp)", "vmail", 0o700, mail=True),
     _file(rf"{_MAILDIR}/(?:cur|new)/{_NAME}", "vmail", mail=True),
@@ -155,6 +158,10 @@ _DERIVED = re.compile(
     rf"|{_ACME}/(?:log|work|renewal-hooks|\.certbot\.lock)(?:/.*)?"
     r"|data/mail/\.signpost-room"
     rf"|{_HOME}/(?:\.dovecot\.(?:svbin|lda-dupes\.lock.*|[^/]+\.lock)|\.sieve-.*|\.temp\..*)"
+    # Dovecot's, while it removes old junk.
+    rf"|{_HOME}/dovecot\.autoexpunge\.lock"
+    # Which messages lay where when they were looked at last; and what SQLite has beside a database.
+    rf"|{_HOME}/junk/(?:lock|seen\.sqlite.*|(?:state\.sqlite|wordlist\.db)-(?:wal|shm|journal))"
     rf"|{_HOME}/sieve/(?:tmp|\..*|[^/]+\.svbin)(?:/.*)?"
     # Folders that Dovecot is removing.
     rf"|{_HOME}/Maildir/\.\..+"

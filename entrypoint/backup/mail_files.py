@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from entrypoint.backup.archive import Member, member
+from entrypoint.backup.junk_files import junk_members
 from entrypoint.backup.layout import Volumes, is_derived, place_of
 from entrypoint.backup.mailbox_folders import (
     MAIL,
@@ -126,6 +127,9 @@ class MailFiles:
                     if place is None or "folder" not in place.kinds:
                         self._where.note_left(inner)
                         continue
+                    if place.mail:
+                        yield from self._junk(path, parent)
+                        continue
                     yield Member(MemberHead(inner, "folder"))
                     with folder(name, parent) as within:
                         yield from self._files(inner, within)
@@ -140,6 +144,13 @@ class MailFiles:
                 continue
             except OSError as error:
                 self._notes.failed(inner, error)
+
+    def _junk(self, path: str, home: int) -> Iterator[Member]:
+        """Beside mail, the one folder that is of no use without."""
+        if self._mail:
+            where = self._volumes.path(path)
+            for found in junk_members(path, where, home, self._notes):
+                yield found if found.head.kind == "folder" else self._other(found)
 
     def _other(self, found: Member) -> Member:
         self._notes.taken["other"] += 1

@@ -84,7 +84,7 @@ def _file(
         elif place is None or "file" not in place.kinds:
             notes.left.append(path)
         elif place.database:
-            yield member(path, _database(where / name, place), _changed(name, descriptor))
+            yield member(path, database_copy(where / name, place), changed(name, descriptor))
         else:
             yield small_file(path, name, descriptor)
     except FileNotFoundError:
@@ -102,11 +102,12 @@ def link_member(path: str, name: str, parent: int) -> Member | None:
     return member(path + LINK, target.encode("utf-8", "surrogateescape"))
 
 
-def _changed(name: str, parent: int) -> int:
+def changed(name: str, parent: int) -> int:
+    """When a file was. Raises OSError."""
     return int(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mtime)
 
 
-def _database(path: Path, place: Place) -> bytes:
+def database_copy(path: Path, place: Place) -> bytes:
     """The database as one file, whoever writes to it. Raises sqlite3.Error and OSError.
 
     It is opened as its owner: SQLite makes files beside it, which root must not own.

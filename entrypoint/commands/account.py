@@ -5,9 +5,11 @@ A password is typed on a terminal or stands on standard input, never on the comm
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -28,6 +30,7 @@ from entrypoint.files import acting_as
 from entrypoint.text import table
 
 _VMAIL = "vmail"
+_TRIES = 10
 _OTHERWISE = ", or use --generate"
 _GENERATE = click.option("--generate", is_flag=True, help="Make a password, and print it.")
 
@@ -156,13 +159,28 @@ def remove(ctx: click.Context, address: str, delete_mail: bool, yes: bool) -> No
     if delete_mail:
         try:
             with acting_as(_VMAIL):
-                shutil.rmtree(folder)
-        except FileNotFoundError:
-            pass
+                _remove_tree(folder)
         except OSError as error:
             click.echo(f"error: {error.filename}: {error.strerror}", err=True)
             sys.exit(1)
         click.echo("its mail is deleted", err=True)
+
+
+def _remove_tree(folder: Path) -> None:
+    """Remove it, though a delivery or a lesson that has begun may still write there.
+
+    Raises OSError.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            if not folder.exists():
+                return
+            if not left or error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise
+        else:
+            return
 
 
 def _confirm(address: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import click
 
-from entrypoint import disks, metrics, mounted_files
+from entrypoint import disks, junk, metrics, mounted_files
 from entrypoint.backup.held import held_line
 from entrypoint.config.ports import port_numbers, rendered_ports
 from entrypoint.health.examine import examine
@@ -19,13 +19,17 @@ from entrypoint.health.judge import judge
 from entrypoint.health.left_mail import left_mail
 from entrypoint.health.unsigned import check_unsigned
 from entrypoint.paths import PORTS, RUN, WEB
+from entrypoint.probe import junk_filter
 from entrypoint.pseudonyms import Pseudonyms
 from entrypoint.text import printable
 
 # All together, with Python's start, stay below 10 s; the image's HEALTHCHECK waits 20 s.
 _ANSWERS = 7.0  # seconds
 _FILES = 1.0
+_JUNK_FILTER = 0.9
 _ALL = 9.0
+# Mail goes on without them.
+_UNNEEDED = (metrics.PROGRAM, junk.PROGRAM)
 
 
 @click.command
@@ -33,12 +37,12 @@ def command() -> None:
     """Go the way that mail goes, up to a recipient and a login; name the part that does not answer.
 
     Looks at name servers, at local mail that does not move, and for mail that left unsigned, too.
-    Exit status 1 where something is wrong.
+    Exit status 1 where something is wrong. What mail goes on without is a note: the junk filter.
     """
     _bound()
     try:
         seen = asyncio.run(examine(_ANSWERS))
-        problems = [fault.text for fault in judge(seen) if fault.program != metrics.PROGRAM]
+        problems = [fault.text for fault in judge(seen) if fault.program not in _UNNEEDED]
     except FileNotFoundError:
         problems = ["the server does not run here; start it with `docker compose up`"]
     except OSError as error:
@@ -52,17 +56,27 @@ def command() -> None:
     problems += _in_time("mail that is not vmail's", left_mail)
     # The engine keeps what a health check has printed.
     names = Pseudonyms.of_this_start()
+
+    def say(kind: str, text: str) -> None:
+        click.echo(f"{kind}: {printable(names.text(text) if names else text)}")
+
     for problem in problems:
-        click.echo(f"unhealthy: {printable(names.text(problem) if names else problem)}")
-    if problems:
-        _end(1)
-    ports = rendered_ports(RUN / PORTS)
-    answering = "; 80 and 443 answer" if (RUN / WEB.name / "site.json").is_file() else ""
-    click.echo(f"healthy: the ports {port_numbers(ports)} greet{answering}")
-    # No fault that a restart would cure.
-    if (held := held_line()) is not None:
-        click.echo(held)
-    _end(0)
+        say("unhealthy", problem)
+    if not problems:
+        ports = rendered_ports(RUN / PORTS)
+        answering = "; 80 and 443 answer" if (RUN / WEB.name / "site.json").is_file() else ""
+        click.echo(f"healthy: the ports {port_numbers(ports)} greet{answering}")
+        # No fault that a restart would cure.
+        if (held := held_line()) is not None:
+            click.echo(held)
+    # Mail goes on without it.
+    for text in _in_time("the junk filter", _of_junk_filter):
+        say("note", text)
+    _end(1 if problems else 0)
+
+
+def _of_junk_filter() -> list[str]:
+    return asyncio.run(junk_filter.troubles(user=disks.VMAIL, seconds=_JUNK_FILTER))
 
 
 def _in_time(what: str, look: Callable[[], list[str]]) -> list[str]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import ssl
 import sys
 import time
@@ -19,6 +18,7 @@ import click
 from entrypoint.commands import account_changes
 from entrypoint.commands.account_changes import account_files, read_merged
 from entrypoint.disks import explained, problems, size
+from entrypoint.files import become
 from entrypoint.mailbox_import.folder_names import Planned, planned
 from entrypoint.mailbox_import.imap_sessions import StoppedError
 from entrypoint.mailbox_import.mailbox_here import HereLostError, MailboxHere
@@ -85,7 +85,7 @@ def command(
     _check_account(ctx, address)
     _ask_our_name_servers()
     password = _password(password_file, source)
-    _become_vmail()
+    become(_VMAIL)  # who reads a stranger's answers is not root
     old, here = OldServer(source, password, trusted), MailboxHere(address)
     local, _, domain = address.rpartition("@")
     home = DATA / "mail" / domain / local
@@ -195,16 +195,6 @@ def _ask_our_name_servers() -> None:
     if wanted and wanted["LD_PRELOAD"] not in Path("/proc/self/maps").read_text("utf-8"):
         sys.stdout.flush()
         os.execve(sys.argv[0], sys.argv, {"PATH": PATH, "LANG": "C.UTF-8", **wanted})  # noqa: S606
-
-
-def _become_vmail() -> None:
-    """For good: what reads a stranger's answers is not root."""
-    if os.geteuid() != 0:
-        return
-    user = pwd.getpwnam(_VMAIL)
-    os.setgroups([])
-    os.setgid(user.pw_gid)
-    os.setuid(user.pw_uid)
 
 
 def _chosen(

@@ -25,7 +25,7 @@
 
 #define ANSWERED_WITHIN 2000 /* milliseconds, for all of it */
 #define SPARED 30 /* seconds */
-#define LONGEST_FACTS 4096
+#define LONGEST_FACTS 2048
 
 /* --- what the filter knows ----------------------------------------------------------------- */
 

@@ -19,7 +19,7 @@ from entrypoint.health.judge import judge
 def main() -> None:
     """Ask, print, end."""
     try:
-        seen = asyncio.run(examine(float(sys.argv[1]), metrics_too=True))
+        seen = asyncio.run(examine(float(sys.argv[1]), unneeded_too=True))
     except (OSError, ValueError) as error:
         print(json.dumps({"conclusive": False, "silent": {}, "why": str(error)}), flush=True)
         os._exit(1)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from entrypoint import metrics
+from entrypoint import junk, metrics
 from entrypoint.config.ports import TEST_HTTP_PORT, Port, rendered_ports
 from entrypoint.health.judge import STOPPED, Seen
-from entrypoint.paths import LOGINS_SOCKET, MAINTENANCE_SOCKET, PORTS, RUN, TARGET, WEB
+from entrypoint.paths import (
+    JUNK,
+    LOGINS_SOCKET,
+    MAINTENANCE_SOCKET,
+    PORTS,
+    RUN,
+    TARGET,
+    VERDICT_SOCKET,
+    WEB,
+)
 from entrypoint.probe import dovecot, name_servers, smtp
 from entrypoint.probe.dialog import DialogError, socket_dialog
 from entrypoint.probe.login import LOGIN, ProbeLogin
@@ -20,8 +29,8 @@ _LOGIN_PORT = 993
 _WHERE_THE_CAUSE_IS_KNOWN = 1.0  # seconds
 
 
-async def examine(seconds: float, run: Path = RUN, *, metrics_too: bool = False) -> Seen:
-    """metrics_too: for who restarts it, for nothing is unhealthy without it.
+async def examine(seconds: float, run: Path = RUN, *, unneeded_too: bool = False) -> Seen:
+    """unneeded_too: for who restarts them, for nothing is unhealthy without them.
 
     Raises OSError or ValueError where nothing was ever started here.
     """
@@ -32,9 +41,12 @@ async def examine(seconds: float, run: Path = RUN, *, metrics_too: bool = False)
         questions = _of_test_target(ports, login, control)
     else:
         questions = _of_mail_server(ports, login, control, run)
-    if metrics_too and (run / metrics.PORT).is_file():
+    if unneeded_too and (run / metrics.PORT).is_file():
         port = int((run / metrics.PORT).read_text("ascii"))
         questions[metrics.PROGRAM] = partial(web, port, tls=False)
+    verdicts = run / JUNK.name / VERDICT_SOCKET.name
+    if unneeded_too and verdicts.exists():
+        questions[junk.PROGRAM] = partial(junk_filter, path=verdicts)
     servers = name_servers.name_servers()
     if servers:
         questions["DNS"] = partial(name_servers.ask, servers)
@@ -129,6 +141,15 @@ async def maintenance(probe: Probe, path: Path = MAINTENANCE_SOCKET) -> None:
         probe.step = "ping"
         await link.write('{"request": "ping"}\n')
         await link.expect('{"ok": true')
+
+
+async def junk_filter(probe: Probe, path: Path) -> None:
+    """A question for no account; what it says is broken is no reason to restart it."""
+    async with socket_dialog(path) as link:
+        probe.step = "question"
+        await link.write("\0\0\0\0")
+        link.end_writing()
+        await link.line()
 
 
 async def web(number: int, probe: Probe, *, tls: bool, host: str = HOST) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from entrypoint import metrics
+from entrypoint import junk, metrics
 from entrypoint.config.ports import TEST_HTTP_PORT, TEST_SMTP_PORT
 from entrypoint.probe.processes import Process
 from entrypoint.probe.questions import Answers, Probe
@@ -131,6 +131,8 @@ def _silent(
         yield _Silent("maintenance", "maintenance", "changes are not applied")
     if _is_silent(probes, metrics.PROGRAM):
         yield _Silent(metrics.PROGRAM, metrics.PROGRAM, "Prometheus has no answer")
+    if _is_silent(probes, junk.PROGRAM):
+        yield _Silent(junk.PROGRAM, "the junk filter", "mail is delivered without its verdict")
     for number in (80, 443):
         if _is_silent(probes, f"port {number}"):
             yield _Silent("web", "web", f"port {number}")

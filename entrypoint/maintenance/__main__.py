@@ -26,7 +26,7 @@ from entrypoint.config.settings import Settings
 from entrypoint.dkim_keys.ticker import KeyTicker
 from entrypoint.log import start_logging, write_lines
 from entrypoint.log_line import LEVELS, Say
-from entrypoint.maintenance import mail_owners, sieve_notices
+from entrypoint.maintenance import junk_filter, mail_owners, sieve_notices
 from entrypoint.maintenance.applier import Applier
 from entrypoint.maintenance.apply import Prepared, prepare, sync_keys
 from entrypoint.maintenance.control_server import listen
@@ -70,6 +70,7 @@ class Maintenance:
             Duty("MTA-STS", 5.0, MtaStsTicker().tick, 150.0),
             Duty("name servers", 5.0, NameServerTicker().tick, 30.0),
             Duty("mounted files", 5.0, MountedFilesTicker().tick, 30.0),
+            Duty("junk filter", junk_filter.EVERY, junk_filter.JunkFilterTicker().tick, 30.0),
             Duty("metrics", 5.0, metrics.tick, 60.0),
             Duty("metrics of mailboxes", 5.0, metrics.tick_mailboxes, 700.0),
         )

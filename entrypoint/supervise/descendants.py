@@ -64,6 +64,14 @@ def of_users(users: Collection[int]) -> list[RunningProcess]:
     return [each for each in processes() if each.user in users and _group(each.pid) == own]
 
 
+def runs(process: RunningProcess, word: str) -> bool:
+    """Whether this is a word of its command line."""
+    try:
+        return word.encode() in (_PROC / str(process.pid) / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
 def _group(pid: int) -> str | None:
     try:
         return (_PROC / str(pid) / "cgroup").read_text()

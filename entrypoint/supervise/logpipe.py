@@ -35,6 +35,7 @@ from entrypoint.supervise.descendants import (
     descendants,
     kill_all,
     of_users,
+    runs,
     send,
     wait_for_end,
 )
@@ -143,7 +144,8 @@ def main() -> None:
         "--only-here",
         metavar="USERS",
         default="",
-        help="who runs nothing but parts of this program: what is left of an earlier one is killed",
+        help="who runs nothing but parts of this program: what is left of an earlier one is "
+        "killed; USER:WORD: who does, where this is a word of the command line",
     )
     parser.add_argument("--drop", type=re.compile, help="whole messages that are left out")
     parser.add_argument("--journal", type=int, metavar="DAYS", help="write it, and keep it so long")
@@ -220,10 +222,18 @@ def end_leftovers(users: Sequence[str], say: Callable[[str, str], None]) -> None
 
     Who does not hang ends by itself, and finishes what it does: it has a moment for that.
     """
-    numbers = {pwd.getpwnam(user).pw_uid for user in users}
-    if numbers and (left := wait_for_end(lambda: of_users(numbers), _ENDS_WITHIN)):
-        say("warning", f"killing what is left of an earlier one: {len(left)} processes")
-        kill_all(lambda: of_users(numbers), _KILLED_WITHIN)
+    words: dict[int, str] = {}
+    for each in users:
+        user, _, word = each.partition(":")
+        words[pwd.getpwnam(user).pw_uid] = word
+
+    def left() -> list[RunningProcess]:
+        found = of_users(words)
+        return [each for each in found if not (word := words[each.user]) or runs(each, word)]
+
+    if words and (number := len(wait_for_end(left, _ENDS_WITHIN))):
+        say("warning", f"killing what is left of an earlier one: {number} processes")
+        kill_all(left, _KILLED_WITHIN)
 
 
 def leave(status: int) -> NoReturn:

@@ -78,17 +78,25 @@ def _forwarded(
 ) -> Decision:
     """Return what remains to be done where a trusted forwarder saw the message pass (RFC 8617)."""
     arc = verdict.arc
-    domain = verdict.dmarc.author_domain
-    if domain is None or arc.sealer is None:
+    sealer = (arc.sealer or "").lower()
+    if verdict.dmarc.author_domain is None or sealer not in trusted_sealers:
         return wanted
-    sealer = arc.sealer.lower()
-    if sealer not in trusted_sealers:
-        return wanted
-    if arc.result == "pass" and _vouches(arc, domain):
+    if is_vouched_for(verdict, trusted_sealers):
         return Decision("none", f"{sealer}, a trusted forwarder, saw it pass; {wanted.reason}")
     if arc.temporary:
         return Decision("defer", f"the ARC chain of {sealer} cannot be verified: {arc.reason}")
     return wanted
+
+
+def is_vouched_for(verdict: MessageResult, trusted_sealers: frozenset[str]) -> bool:
+    """Say whether a trusted forwarder saw the author domain authenticated (RFC 8617)."""
+    arc, domain = verdict.arc, verdict.dmarc.author_domain
+    return (
+        domain is not None
+        and arc.result == "pass"
+        and (arc.sealer or "").lower() in trusted_sealers
+        and _vouches(arc, domain)
+    )
 
 
 def _vouches(arc: ArcResult, domain: str) -> bool:

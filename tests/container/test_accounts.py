@@ -267,15 +267,18 @@ def test_an_alias_leads_somewhere_at_once_and_no_longer(world: World, server: Si
 def test_a_removed_account_is_gone_and_its_mail_is_not(world: World, server: Signpost) -> None:
     address, password = added(server)
     assert arrives(world, server, address, address)
+    command(server, f"junk train {address} spam -", "Subject: junk\n\nBuy this.\n")
     command(server, f"account remove {address}")
     assert recipient(world, server, address) == 550
     assert login(world, server, address, password) == 535
     assert server.read_mail(address)
+    local = address.partition("@")[0]
+    # What its junk filter has learned goes with the mail.
+    assert "wordlist.db" in server.files("ls", f"/data/mail/example.org/{local}/junk")
     command(server, f"account add {address}", "another secret")
     assert login(world, server, address, password) == 535
     command(server, f"account remove {address} --delete-mail --yes")
     assert not server.read_mail(address)
-    local = address.partition("@")[0]
     assert local not in server.files("ls", "/data/mail/example.org")
 
 

@@ -16,7 +16,7 @@ from .harness.shell import attempt, run, wait_until
 from .harness.signpost import Signpost
 from .harness.world import World
 
-PROGRAMS = ("logins", "web", "smtpd", "dovecot")
+PROGRAMS = ("logins", "web", "smtpd", "dovecot", "junk")
 LOGPIPE = r"\S*python\S* -m entrypoint\.supervise\.logpipe .*"
 # What of each program hangs. smtpd's dispatcher and Dovecot's login processes have the ports.
 PARTS = {
@@ -26,13 +26,15 @@ PARTS = {
     "dovecot/imap-login": "dovecot",
     r"\S*python\S* -m entrypoint\.supervise\.until_eof filters\.logins": "logins",
     r"\S*python\S* -m entrypoint\.supervise\.until_eof entrypoint\.web": "web",
+    r"\S*python\S* -m entrypoint\.supervise\.until_eof entrypoint\.junk": "junk",
     r"\S*python\S* -m entrypoint\.maintenance": "maintenance",
 }
 
 
 @pytest.fixture(scope="module")
 def server(world: World, image: None) -> Iterator[Signpost]:
-    with world.signpost(STANDARD | {"ENABLE_AUTOCONFIG": "yes"}, place=121) as signpost:
+    every = STANDARD | {"ENABLE_AUTOCONFIG": "yes", "JUNK_FILTER": "yes"}
+    with world.signpost(every, place=121) as signpost:
         yield signpost
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .test_deliver import SHORT, Bench, Delivered, back, both, file, marked, on_the_wire
+from .test_deliver import KEY, SHORT, Bench, Delivered, both, file, marked, on_the_wire
 
 YES = "yes score=7.3 threshold=5.0 (words 0.998; no DMARC, no DKIM; first contact)"
 NO = "no score=1.2 threshold=5.0 (words 0.020)"
@@ -88,9 +88,12 @@ class TestTheQuestion:
             assert not any(b"X-Signpost-Junk" in each for each in done.stored)
 
     def test_is_not_asked_of_what_has_come_back(self, bench: Bench) -> None:
-        assert back(bench, marked(), {}, junk=[f"{YES}\n"]) == "returned"
         header = marked()
-        assert back(bench, header, file("new/{}", header), junk=[f"{YES}\n"]) is None
+        for there in ({}, file("new/{}", header)):
+            how = {"key": KEY.decode(), "mailbox": there, "junk": [f"{YES}\n"]}
+            done = bench.deliver(header.encode() + SHORT, **how)
+            assert (done.statuses, done.asked) == ([0], [])
+            assert len(done.stored) == (not there)
 
     @pytest.mark.parametrize("feed", ["killed", pytest.param("parent", marks=rarely)])
     # Half of it comes: more than a pipe takes, and less or more than is judged.
@@ -151,7 +154,7 @@ class TestFactsAndVerdictsOfStrangers:
             ("A: b\nRECEIVED: x\n folded\nX-Signpost-Facts: a=2\n", ""),
             ("X-Signpost-Facts: a\x01\x7f\xfcb\0c\r\n\td  \n", "a b c d"),
             ("X-Signpost-Facts:\n", ""),
-            (f"X-Signpost-Facts: {'x' * 10_000}\nReceived: x\n", "x" * 4095),
+            (f"X-Signpost-Facts: {'x' * 10_000}\nReceived: x\n", "x" * 2047),
         ],
     )
     def test_count_only_above_what_our_own_server_has_received(
@@ -204,16 +207,15 @@ class TestAnAnswer:
 
 class TestWhoWasSilent:
     def test_is_asked_at_once_when_it_has_begun_anew(self, bench: Bench) -> None:
-        done = bench.deliver(junk=["silent", f"{YES}\n"], rounds=2, anew=True)
+        done = bench.deliver(junk=["open", f"{YES}\n"], rounds=2, anew=True)
         assert [b"X-Signpost-Junk" in each for each in done.stored] == [False, True]
         assert not done.silent
 
-    def test_is_asked_again_after_half_a_minute(self, bench: Bench) -> None:
-        """By one delivery: those beside it go on without."""
-        done = bench.deliver(junk=["deaf"], silent=31, rounds=2)
-        assert done.took[0] > PATIENCE - 0.1
-        assert done.took[1] < SLACK
-        assert len(done.asked) == 1
+    def test_is_asked_again_after_half_a_minute_by_one_alone(self, bench: Bench) -> None:
+        """It is silent anew while it is asked: those beside it go on without."""
+        done = bench.deliver(junk=["since"], silent=31)
+        assert fields(done)[0] == "X-Signpost-Junk: no 0"
+        assert not done.silent
 
     @pytest.mark.parametrize(
         ("silent", "asked"), [(2, False), (28, False), (31, True), (-60, True)]

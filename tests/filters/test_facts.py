@@ -42,13 +42,15 @@ def test_the_value(facts: ArrivalFacts, value: str) -> None:
 
 def test_the_longest_names_leave_room_for_a_listing() -> None:
     facts = ArrivalFacts(
-        "permerror", "permerror", "temperror", "missing", "literal", ("bl.example",) * 9, LONG
+        *("permerror", "permerror", "temperror", "missing", "literal"),
+        (LONG, "bl.example", *(f"{number}.{'x' * 60}.example" for number in range(9))),
+        LONG,
     )
     assert len(facts.value()) < LONGEST
     read = parse_facts(facts.value())
     assert read is not None
     assert read.author == LONG
-    assert read.dnsbl[0] == "bl.example"
+    assert (read.dnsbl[0], len(read.dnsbl)) == ("bl.example", 2)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,12 @@ from filters.addresses import AddressFile
 from filters.facts import LONGEST, ArrivalFacts, parse_facts
 from filters.facts_writer import FactsWriter
 from filters.guard.blocklists import Blocklists
+from filters.mailauth.auth_results_parser import MethodResult
+from filters.mailauth.authenticate import Envelope, MessageResult
+from filters.mailauth.dmarc.evaluate import DmarcResult
 from filters.mailauth.dns.resolver import Answer, StaticResolver
+from filters.mailauth.message import Author
+from filters.mailauth.results import ArcResult, SpfResult
 from filters.smtpd import Reject, Report, Request, Session, Transaction
 from filters.verifier import InboundPolicy, Verifier
 from tests.container.harness.messages import key_pair
@@ -84,7 +89,12 @@ def written(
     resolver = resolver or StaticResolver(ZONES)
     policy = policy or InboundPolicy(enforce="no")
     blocklists = Blocklists(zones, resolver, seconds=1.0) if zones else None
-    writer = FactsWriter(ours(folder), blocklists, policy.unknown_clients)
+    writer = FactsWriter(
+        ours(folder),
+        blocklists,
+        unknown_clients=policy.unknown_clients,
+        trusted_sealers=policy.trusted_sealers,
+    )
     verifier = Verifier("mail.example.org", resolver, policy, facts=writer)
 
     async def arrive() -> bytes | Reject:
@@ -127,6 +137,17 @@ def written(
             signed("far.example", letter("x@news.far.example")),
             {},
             "dmarc=pass dkim=pass spf=pass rdns=ok helo=ok author=news.far.example",
+        ),
+        # Without DMARC records: one above the author's domain is its own, one like it is not.
+        (
+            signed("sender.example", letter("x@news.sender.example")),
+            {},
+            "dmarc=none dkim=pass spf=pass rdns=ok helo=ok author=news.sender.example",
+        ),
+        (
+            signed("sender.example", letter("x@notsender.example")),
+            {},
+            "dmarc=none dkim=other spf=pass rdns=ok helo=ok author=notsender.example",
         ),
         (
             signed("far.example", letter()).replace(b"body", b"changed"),
@@ -211,6 +232,32 @@ def test_a_client_that_may_be_anyone_is_known_by_its_signatures_alone(tmp_path: 
     assert facts == ArrivalFacts(dmarc="unknown", dkim="none", author="far.example")
     facts = written(signed("far.example", letter()), arriving, folder=tmp_path, policy=nat)
     assert facts == ArrivalFacts(dmarc="pass", dkim="pass", author="far.example")
+
+
+@pytest.mark.parametrize(
+    ("sealer", "said", "policy", "words"),
+    [
+        ("list.example", "pass", "reject", "dmarc=pass dkim=none spf=unknown"),
+        ("LIST.example", "pass", "none", "dmarc=pass dkim=none spf=unknown"),
+        ("list.example", "fail", "reject", "dmarc=fail dkim=none spf=fail"),
+        ("other.example", "pass", "reject", "dmarc=fail dkim=none spf=fail"),
+        (None, "pass", "reject", "dmarc=fail dkim=none spf=fail"),
+    ],
+)
+def test_a_trusted_forwarder_saw_the_author(
+    sealer: str | None, said: str, policy: Any, words: str
+) -> None:
+    seen = MethodResult("dmarc", said, properties=(("header.from", "far.example"),))
+    verdict = MessageResult(
+        SpfResult("fail", "mailfrom", "far.example", "x@far.example", ""),
+        (),
+        Author("far.example", ("x@far.example",), "", well_formed=True),
+        DmarcResult("fail", "far.example", "far.example", policy, "why"),
+        ArcResult("pass", 1, sealer, "", (seen,)),
+        Envelope(PUBLIC, "h.far.example", "x@far.example"),
+    )
+    writer = FactsWriter(None, trusted_sealers=frozenset({"list.example"}))
+    assert writer.facts("mail.example.org", None, verdict).value().startswith(f"{words} ")
 
 
 @pytest.mark.parametrize("message", [letter(), signed("far.example", letter())])

@@ -3,8 +3,9 @@
 What it does at each question stands in a list; the last is for all that come afterwards. "silent"
 reads nothing and says nothing; "deaf" reads all and says nothing; "slow" says a byte each tenth of
 a second, without an end; "open" answers, and does not end the stream; "closes" reads nothing and
-closes; "full" accepts nobody; "late" answers when smtpd's dispatcher is gone. All else is what it
-says when it has read the question, in Latin-1.
+closes; "full" accepts nobody; "late" answers when smtpd's dispatcher is gone; "since" says for how
+many seconds it has been silent by then. All else is what it says when it has read the question, in
+Latin-1.
 """
 
 from __future__ import annotations
@@ -96,6 +97,8 @@ def talk(connection: socket.socket, how: str, asked: Path) -> None:
         time.sleep(0.1)
     while how == "late" and any(map(is_dispatcher, Path("/proc").glob("[0-9]*/cmdline"))):
         time.sleep(0.001)
+    if how == "since":
+        how = f"no {time.time() - SILENT.stat().st_mtime:.0f}\n"
     if how != "deaf":
         connection.sendall(b"no\n" if how in ("open", "late") else how.encode("latin-1"))
 

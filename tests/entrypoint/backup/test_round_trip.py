@@ -24,6 +24,7 @@ from entrypoint.mailbox_import.mailbox_here import ANYWHERE
 from entrypoint.mailbox_import.record import Brought, FolderKey, record_in
 
 from .volumes import (
+    DATABASES,
     DERIVED,
     FILES,
     HOME,
@@ -43,11 +44,20 @@ from .volumes import (
 RECORDINGS = Path(__file__).parents[2] / "container/volumes"
 
 
+def rows_of(path: Path) -> list[tuple[int]]:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT * FROM failed").fetchall()
+
+
 def test_everything_comes_back_and_nothing_else(tmp_path: Path) -> None:
     notes = BackupNotes()
     data = archive(members(make(tmp_path / "old"), notes))
     assert (notes.left, notes.unreadable) == ([], [])
-    assert notes.taken == {"mail": 2, "queue": 1, "other": len(FILES) + len(LINKS) + 1 - 3 - 2}
+    assert notes.taken == {
+        "mail": 2,
+        "queue": 1,
+        "other": len(FILES) + len(LINKS) + len(DATABASES) - 3 - 2,
+    }
     new = empty(tmp_path / "new")
     back(data, new)
     found = tree(tmp_path / "new")
@@ -62,8 +72,8 @@ def test_everything_comes_back_and_nothing_else(tmp_path: Path) -> None:
             assert found[held] == content, name
     for name, target in LINKS.items():
         assert found[name] == target
-    with closing(sqlite3.connect(new.data / "accounts/logins/blocked.sqlite")) as database:
-        assert database.execute("SELECT * FROM failed").fetchall() == [(7,)]
+    for name in DATABASES:
+        assert rows_of(tmp_path / "new" / name) == [(7,)]
     marks = {f"{volume}/FORMAT": b"1 0.1.0 2026-11-27\n" for volume in ("data", "spool")}
     assert {name: found.pop(name) for name in marks} == marks
     for name in DERIVED:

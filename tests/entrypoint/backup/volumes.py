@@ -71,11 +71,20 @@ DERIVED = (
     f"data/{MAILDIR}/.Projects.2024/dovecot.index.log",
     f"data/{MAILDIR}/tmp/being-written",
     f"data/{HOME}/.dovecot.svbin",
+    f"data/{HOME}/dovecot.autoexpunge.lock",
+    f"data/{HOME}/junk/lock",
+    f"data/{HOME}/junk/seen.sqlite",
+    f"data/{HOME}/junk/seen.sqlite-wal",
     "spool/incoming/aaaaaaaa/message",
     "spool/filters/logins/right-passwords.json",
     "spool/filters/signer/unsigned.json",
     "spool/MODE",
     "spool/offline/1795752836.1",
+)
+DATABASES = (
+    "data/accounts/logins/blocked.sqlite",
+    f"data/{HOME}/junk/state.sqlite",
+    f"data/{HOME}/junk/wordlist.db",
 )
 LINKS = {
     f"data/{HOME}/.dovecot.sieve": "sieve/my-rules.sieve",
@@ -100,10 +109,12 @@ def make(top: Path) -> Volumes:
     for name, target in LINKS.items():
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).symlink_to(target)
-    with closing(sqlite3.connect(top / "data/accounts/logins/blocked.sqlite")) as database:
-        database.executescript("PRAGMA journal_mode = WAL; CREATE TABLE failed (at INTEGER);")
-        with database:
-            database.execute("INSERT INTO failed VALUES (7)")
+    for name in DATABASES:
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(top / name)) as database:
+            database.executescript("PRAGMA journal_mode = WAL; CREATE TABLE failed (at INTEGER);")
+            with database:
+                database.execute("INSERT INTO failed VALUES (7)")
     return volumes
 
 

@@ -138,6 +138,7 @@ EVERYTHING = (
     {},
     {**RELAY, "ENABLE_POP3": "yes", "ENABLE_AUTOCONFIG": "yes", "DOCTOR_EVERY": "1h"},
     {"METRICS_PORT": "9154"},
+    {"JUNK_FILTER": "yes", "JUNK_DAYS": "30", "DNSBL": "zen.example.com=score, bl.example.com"},
     {"ENABLE_IMAP": "no", "EXTRA_FILTERS_INBOUND": "/bin/true"},
     {"EXTRA_FILTERS_SUBMISSION": "/bin/true", "ARC_SEAL": "yes"},
     {**RELAY, "RELAY_USER": "", "RELAY_PASSWORD": "", "RELAY_TLS": "no-verify"},

@@ -64,6 +64,7 @@ def test_a_server_that_answers_everything_is_well() -> None:
         ({"lmtp": "greeting"}, "Dovecot's lmtp", "dovecot"),
         ({"port 443": "TLS"}, "web", "web"),
         ({"metrics": "request"}, "metrics does not answer", "metrics"),
+        ({"junk": "question"}, "the junk filter does not answer", "junk"),
     ],
 )
 def test_the_first_part_of_a_chain_that_does_not_answer_is_named(

@@ -1,0 +1,82 @@
+"""Old mail as lessons: every message of the files that are named, one after another.
+
+Each lesson is on the disk before the next one is read, and none is taken twice; so what is cut off
+can be given again.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from entrypoint.junk.account_state import MessageClass
+from entrypoint.junk.teacher import Teacher, TeachingError
+from entrypoint.junk.training_source import Letter, NoLetter, letters
+
+# What fails so often in a row is not the messages' fault.
+_MOST_FAILURES = 3
+
+
+@dataclass
+class Training:
+    """learned: messages that count now. known: those that did before. left_out: why, a line each.
+
+    failed: why nothing more can be learned; "" if it can.
+    """
+
+    learned: int = 0
+    known: int = 0
+    left_out: list[str] = field(default_factory=list)
+    failed: str = ""
+
+
+def train(
+    training: Training,
+    home: Path,
+    cls: MessageClass,
+    files: Iterable[str],
+    stdin: BinaryIO,
+    progress: Callable[[Training], None],
+) -> None:
+    """Learn all; how far it came stands in `training`, however this ends. Raises OSError."""
+    failures = 0
+    with Teacher(home, cls) as teacher:
+        for name in files:
+            for each in letters(name, stdin):
+                if isinstance(each, NoLetter):
+                    training.left_out.append(each.text)
+                    continue
+                with _uninterrupted():
+                    why = _learn(training, teacher, each)
+                failures = failures + 1 if why else 0
+                if failures == _MOST_FAILURES:
+                    training.failed = why
+                    return
+                progress(training)
+
+
+def _learn(training: Training, teacher: Teacher, letter: Letter) -> str:
+    """Why it could not be learned; "" if it was."""
+    try:
+        if teacher.learned(letter.content):
+            training.learned += 1
+        else:
+            training.known += 1
+    except TeachingError as error:
+        training.left_out.append(f"{letter.place}: {error}")
+        return str(error)
+    return ""
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A Ctrl+C waits, so that what was learned is counted."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
