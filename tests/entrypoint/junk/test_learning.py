@@ -145,8 +145,19 @@ def test_what_the_server_filed_there_teaches_nothing_but_moved_out_is_ham(
 
 
 def test_what_a_script_filed_there_teaches_nothing(box: Mailbox) -> None:
+    (box.home / ".dovecot.sieve").symlink_to("sieve/mine.sieve")
     box.deliver(".Junk", touched=False, verdict="no score=1")
     assert box.look() == NOTHING
+
+
+def test_what_was_sent_to_the_folder_junk_teaches_nothing(box: Mailbox) -> None:
+    box.deliver(".Junk", touched=False, to="alice+Junk@example.org")
+    assert box.look() == NOTHING
+
+
+def test_moved_there_at_once_is_spam(box: Mailbox) -> None:
+    box.deliver(".Junk", touched=False)
+    assert box.look() == SPAM
 
 
 def test_a_verdict_of_no_does_not_keep_it_from_being_spam(box: Mailbox) -> None:
