@@ -39,13 +39,14 @@ def main(verb: str, state: Path, listed: Path) -> None:
 
 def _scored(home: Path, message: bytes, facts: Mapping[str, Any]) -> Score:
     marks = marks_of(message)
-    arrival, known = _arrival(facts, marks), _known(facts, marks)
+    arrival, known = arrival_of(facts, marks), _known(facts, marks)
     if facts.get("written_to") and passes_dmarc(arrival, marks):
         return Score(False, "written to", 0.0)
     return judge(classify(home, message), evidence(arrival, marks, known), None)
 
 
-def _arrival(facts: Mapping[str, Any], marks: Marks) -> ArrivalFacts:
+def arrival_of(facts: Mapping[str, Any], marks: Marks) -> ArrivalFacts:
+    """A corpus's facts, in the words of the server."""
     if not facts:  # of real mail of long ago nothing is known
         return ArrivalFacts()
     # A signature that did not pass DMARC was not the author's.

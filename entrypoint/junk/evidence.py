@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from entrypoint.junk.excerpt import LOOKED_AT
 from filters.facts import ArrivalFacts
 from filters.mailauth.message import Message, author
 
@@ -76,7 +77,7 @@ class Known:
 
 def marks_of(message: bytes) -> Marks:
     """Read them. Any bytes will do."""
-    text = message.replace(b"\r\n", b"\n")
+    text = message[:LOOKED_AT].replace(b"\r\n", b"\n")
     head = text.partition(b"\n\n")[0][:_HEADER] + b"\n"
     parsed = Message(head.replace(b"\n", b"\r\n"))
     found = author(parsed)

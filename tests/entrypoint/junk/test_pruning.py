@@ -41,7 +41,7 @@ def test_random_words_do_not_fill_a_disk(tmp_path: Path, monkeypatch: pytest.Mon
             counts.append(database.execute("SELECT count(*) FROM bogofilter").fetchone()[0])
     assert counts[0] > 1000
     assert max(counts) <= MOST
-    assert max(sizes) == max(sizes[:6]) < 2 * 1024 * 1024  # what is free is used again
+    assert max(sizes) < 1.2 * sizes[5]  # what is free is used again
     assert message_counts(tmp_path) == (12, 2)
     known = classify(tmp_path, wanted)
     assert known is not None
