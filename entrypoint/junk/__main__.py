@@ -11,42 +11,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from entrypoint.junk.learner import Learner
+from entrypoint.junk.mailbox_list import MailboxList
 from entrypoint.junk.verdict_server import VerdictServer
 from entrypoint.junk.written_to import receive_written_to
-from entrypoint.paths import RUN, VERDICT_SOCKET, WRITTEN_TO_SOCKET
-from filters.addresses import AddressFile
+from entrypoint.paths import VERDICT_SOCKET, WRITTEN_TO_SOCKET
 from filters.program import start_logging
 
 log = logging.getLogger(__name__)
 
-_ADDRESSES = RUN / "addresses.json"
 _AGAIN_AFTER, _AGAIN_AT_LAST = 1.0, 60.0  # seconds
-
-
-class _Accounts:
-    """Who has mail here now. Empty while nobody can tell: then nothing is learned."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._file = path, None
-
-    _file: AddressFile | None
-
-    def __call__(self) -> frozenset[str]:
-        try:
-            if self._file is None:
-                self._file = AddressFile(self._path)
-            return frozenset().union(*self._file.content.owners.values())
-        except (OSError, ValueError) as error:
-            log.error("%s: %s; nothing is learned", self._path, error)
-            return frozenset()
 
 
 async def run() -> None:
     """All three, for ever."""
-    learner = Learner(_Accounts(_ADDRESSES))
+    learner = Learner(MailboxList().accounts)
     server = VerdictServer(more=learner.troubles)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_again("verdicts", lambda: server.serve(VERDICT_SOCKET)))

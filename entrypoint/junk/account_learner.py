@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -29,10 +30,12 @@ log = logging.getLogger(__name__)
 QUIET = 2.0  # seconds without a change: then no message is on its way between folders
 PATIENT = 40.0  # and no longer than that
 READ_EVERY = 3600.0
+_SCRIPT = ".dovecot.sieve"  # the active one; templates/dovecot.conf.j2 has it, too
 _IMPORTED = "imported"  # mailbox_import/record.py has it, too
 _AT_ONCE = 200  # messages that are taken from what waits at a time
 _DIGESTS = 50  # of Junk's, in a turn
 _MOST_TRIES = 5
+_PATIENCE = 0.5  # seconds, where old mail is trained with meanwhile: other accounts wait, too
 
 
 class AccountLearner:
@@ -197,6 +200,7 @@ class AccountLearner:
                 if event.cls is None and times is not None:
                     read = _read(
                         message,
+                        may_be_filed=self._may_be_filed(message),
                         was_in_junk=since is not None and since < times.named,
                         was_outside=seen.was_outside(number, item.key),
                         lesson=learned,
@@ -207,12 +211,19 @@ class AccountLearner:
                 corrected = since is not None or kind_of(item.folder) is Kind.JUNK
                 event, domain = self._allowed(state, event, message, learned, corrected=corrected)
             if event.cls is not None and teach(
-                self._home, message, event.cls, event.source, domain=domain
+                *(self._home, message, event.cls, event.source),
+                domain=domain,
+                patience=_PATIENCE,
             ):
                 self.learned[event.cls] += 1
             if kind_of(name) is Kind.JUNK:
                 seen.set_digest(item.key, number)
         seen.done(item)
+
+    def _may_be_filed(self, message: bytes) -> bool:
+        """Whether a delivery may have put it into a folder: by a script, or by its sub-address."""
+        to = (header_field(message, b"Delivered-To") or b"").decode("utf-8", "replace").lower()
+        return to != self.account or os.path.lexists(self._home / _SCRIPT)
 
     @staticmethod
     def _allowed(
@@ -263,7 +274,12 @@ class _Finder:
 
 
 def _read(
-    message: bytes, *, was_in_junk: bool, was_outside: bool, lesson: MessageClass | None
+    message: bytes,
+    *,
+    may_be_filed: bool,
+    was_in_junk: bool,
+    was_outside: bool,
+    lesson: MessageClass | None,
 ) -> Read:
     mark = (header_field(message, b"X-Signpost-Delivered") or b"").split()
     try:
@@ -272,7 +288,7 @@ def _read(
         delivered = None
     verdict = (header_field(message, b"X-Signpost-Junk") or b"").lower()
     called_junk = verdict.startswith(b"yes") or header_field(message, b"X-Spam") == b"yes"
-    return Read(delivered, called_junk, was_in_junk, was_outside, lesson)
+    return Read(delivered, called_junk, may_be_filed, was_in_junk, was_outside, lesson)
 
 
 def _delivery(state: AccountState, message: bytes) -> DeliveryNote | None:

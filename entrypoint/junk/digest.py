@@ -15,12 +15,14 @@ _NOT_COUNTED = re.compile(
     rb"|Status|X-Status|X-Keywords|X-UID)[ \t]*:",
     re.IGNORECASE,
 )
+_LINE_END = re.compile(rb"\r+\n")
 _FIELD = re.compile(rb"[^\n]*\n(?:[ \t][^\n]*\n)*")
 
 
 def without_own_fields(message: bytes) -> bytes:
     """The message as it came, with LF at the end of each line."""
-    text = message.replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n"
+    text = _LINE_END.sub(b"\n", message).rstrip(b"\r\n")
+    text += b"\n" if text else b""
     parts = []
     at = 0
     while at < len(text) and text[at : at + 1] != b"\n":

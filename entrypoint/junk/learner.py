@@ -17,6 +17,7 @@ from pathlib import Path
 from entrypoint.junk.account_learner import QUIET, AccountLearner
 from entrypoint.junk.account_state import MAIL, StateError, home_of
 from entrypoint.junk.folders import TooManyError
+from entrypoint.junk.lessons import LockedError
 from entrypoint.junk.words import WordsError
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,8 @@ class Learner:
                 learner = AccountLearner(account, home, quiet=self._quiet)
                 self._learners[account] = learner
             more = learner.turn(now + _TURN, lambda: self._is_account(account))
+        except LockedError:
+            return False  # it learns from old mail; the next look tries again
         except (StateError, WordsError, TooManyError, OSError, ValueError) as error:
             self._fail(account, str(error))
             return False

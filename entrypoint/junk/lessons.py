@@ -33,11 +33,15 @@ LOCKED_WITHIN = 10.0  # seconds
 _LOOK_EVERY = 0.02
 
 
+class LockedError(StateError):
+    """Another program learns or forgets for the account."""
+
+
 @contextmanager
 def locked(home: Path, seconds: float = LOCKED_WITHIN) -> Iterator[int]:
     """Nobody else learns or forgets for this account meanwhile; the lock's descriptor.
 
-    Raises StateError, also where another is at work all the time.
+    Raises StateError, and LockedError where another is at work all the time.
     """
     end = time.monotonic() + seconds
     path = home / FOLDER / LOCK
@@ -58,7 +62,7 @@ def locked(home: Path, seconds: float = LOCKED_WITHIN) -> Iterator[int]:
             raise
         os.close(descriptor)
         if time.monotonic() > end:
-            raise StateError(f"{path}: another program has been learning for {seconds:g} seconds")
+            raise LockedError(f"{path}: another program has been learning for {seconds:g} seconds")
         time.sleep(_LOOK_EVERY)
     try:
         yield descriptor
@@ -84,15 +88,17 @@ def teach(
     *,
     domain: str = "",
     now: float | None = None,
+    patience: float = LOCKED_WITHIN,
 ) -> bool:
     """Learn a message, or that it is of the other class; whether that was news.
 
     source: what it is learned from (moves.py). domain: of the author, as far as limits for it
-    count. Raises StateError and WordsError; then nothing is learned that is not noted.
+    count. patience: seconds for the lock. Raises StateError (LockedError for the lock) and
+    WordsError; then nothing is learned that is not noted.
     """
     at = int(time.time() if now is None else now)
     lesson = Lesson(digest(message), cls, source, domain, at)
-    with locked(home) as lock, open_state(home) as state:
+    with locked(home, patience) as lock, open_state(home) as state:
         recover(home, state)
         before = state.lesson(lesson.digest)
         if before is not None and before.cls == cls:

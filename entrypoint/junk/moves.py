@@ -51,6 +51,7 @@ class Read:
 
     delivered: float | None = None  # Unix time, of the topmost mark of a delivery
     called_junk: bool = False  # by a field that has a delivery file it as junk
+    may_be_filed: bool = False  # by a script of its owner, or a folder's name in the address
     was_in_junk: bool = False
     was_outside: bool = False
     lesson: MessageClass | None = None
@@ -117,7 +118,8 @@ def looked_at(kind: Kind, times: Times, read: Read) -> Event | None:
     if read.called_junk:
         return None
     by_delivery = (
-        read.delivered is not None
+        read.may_be_filed
+        and read.delivered is not None
         and abs(times.named - read.delivered) < _DELIVERED_WITHIN
         and times.changed - times.written < _UNTOUCHED
     )

@@ -14,12 +14,20 @@ from entrypoint.junk.words import message_counts
 _NUMBERS = itertools.count(1)
 
 
-def text(words: str = "", *, mark: float | None = None, verdict: str = "", tag: str = "") -> bytes:
+def text(
+    words: str = "",
+    *,
+    mark: float | None = None,
+    verdict: str = "",
+    tag: str = "",
+    to: str = "alice@example.org",
+) -> bytes:
     """A message; mark: when `deliver` put its mark on top."""
     number = next(_NUMBERS)
     top = "Return-Path: <a@example.net>\n"
     if mark is not None:
         top += f"X-Signpost-Delivered: {int(mark):x} {number:032x}\n"
+        top += f"Delivered-To: {to}\n"
     if verdict:
         top += f"X-Signpost-Junk: {verdict}\n"
     head = f"{top}{tag}From: a@example.net\nMessage-ID: <{number}@example.net>\nSubject: {words}\n"

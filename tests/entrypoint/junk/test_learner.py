@@ -1,0 +1,171 @@
+"""All accounts in turn: none holds up the others, and what fails is said once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from entrypoint.junk import learner as learners
+from entrypoint.junk import lessons, words
+from entrypoint.junk.account_state import Counts, open_state
+from entrypoint.junk.learner import Learner
+from entrypoint.junk.mailbox_list import MailboxList
+
+from .mailbox import Mailbox
+
+pytestmark = pytest.mark.skipif(not shutil.which("bogofilter"), reason="needs bogofilter")
+
+ALICE, BOB = "alice@example.org", "bob@example.org"
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> dict[str, Mailbox]:
+    (tmp_path / "example.org").mkdir()
+    return {name: Mailbox(tmp_path / "example.org" / name) for name in ("alice", "bob")}
+
+
+@pytest.fixture
+def learner(tmp_path: Path, boxes: dict[str, Mailbox]) -> Learner:
+    learner = Learner(lambda: [ALICE, BOB], mail=tmp_path, quiet=-1)
+    while learner.look() == 0:
+        pass
+    return learner
+
+
+def test_a_large_move_does_not_hold_up_another_account(
+    boxes: dict[str, Mailbox], learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learners, "_TURN", 0.2)
+    for _ in range(40):
+        boxes["alice"].move(boxes["alice"].deliver(), ".Junk")
+    boxes["bob"].move(boxes["bob"].deliver(), ".Junk")
+    assert learner.look() == 0
+    assert boxes["alice"].learned().spam < 40
+    assert boxes["bob"].learned() == Counts(1, 0)
+    while learner.look() == 0:
+        pass
+    assert boxes["alice"].learned() == Counts(40, 0)
+
+
+def test_an_account_that_fails_is_said_once_and_tried_again(
+    boxes: dict[str, Mailbox],
+    learner: Learner,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(learners, "_FIRST_PAUSE", 0.0)
+    wordlist = boxes["alice"].home / "junk/wordlist.db"
+    wordlist.write_bytes(b"rubbish" * 1000)
+    for box in boxes.values():
+        box.move(box.deliver(), ".Junk")
+    for _ in range(3):
+        learner.look()
+    assert [record.levelname for record in caplog.records if ALICE in record.message] == ["ERROR"]
+    assert [each for each in learner.troubles() if "wordlist.db" in each]
+    assert boxes["bob"].learned() == Counts(1, 0)
+    wordlist.unlink()
+    learner.look()
+    assert not learner.troubles()
+    assert "junk is learned again" in caplog.text
+    assert boxes["alice"].learned() == Counts(1, 0)
+
+
+def test_what_fails_again_and_again_is_tried_less_often(
+    boxes: dict[str, Mailbox], learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes["alice"].move(boxes["alice"].deliver(), ".Junk")
+    monkeypatch.setattr(words, "BOGOFILTER", "false")
+    clock = [time.monotonic()]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    pauses = []
+    for _ in range(9):
+        learner.look()
+        pauses.append(learner._failing[ALICE].pause)
+        clock[0] += pauses[-1] + 1
+    assert pauses[:3] == [30, 60, 120]
+    assert pauses[-1] == 1800
+
+
+def test_a_message_that_cannot_be_learned_holds_up_no_other(
+    boxes: dict[str, Mailbox], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = boxes["alice"]
+    script = tmp_path / "choosy"
+    script.write_text(
+        '#!/bin/sh\nt=$(cat)\ncase "$t" in *poison*) exit 3;; esac\n'
+        'printf %s "$t" | bogofilter "$@"\n'
+    )
+    script.chmod(0o755)
+    box.look()
+    monkeypatch.setattr(words, "BOGOFILTER", str(script))
+    box.move(box.deliver(words="poison"), ".Junk")
+    for number in range(7):
+        box.move(box.deliver(words=f"fine{number}"), ".Junk")
+        box.look()
+        assert box.learned().spam == number + 1
+    monkeypatch.setattr(words, "BOGOFILTER", "bogofilter")
+    box.look()
+    assert box.learned().spam == 7  # given up
+
+
+def test_a_lock_that_another_has_is_waited_for_elsewhere(
+    boxes: dict[str, Mailbox], learner: Learner, caplog: pytest.LogCaptureFixture
+) -> None:
+    for box in boxes.values():
+        box.move(box.deliver(), ".Junk")
+    with lessons.locked(boxes["alice"].home):
+        learner.look()
+    assert boxes["alice"].learned() == Counts(0, 0)
+    assert boxes["bob"].learned() == Counts(1, 0)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    learner.look()
+    assert boxes["alice"].learned() == Counts(1, 0)
+
+
+def test_an_account_that_is_gone_is_not_touched(boxes: dict[str, Mailbox], tmp_path: Path) -> None:
+    learner = Learner(lambda: [ALICE, "gone@example.org", "../x@..", "a"], mail=tmp_path, quiet=-1)
+    learner.look()
+    assert not (tmp_path / "example.org/gone").exists()
+    assert not (boxes["bob"].home / "junk").exists()
+    assert (boxes["alice"].home / "junk").exists()
+
+
+def test_the_list_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "mailboxes"
+    accounts = MailboxList(path)
+    assert accounts.accounts() == frozenset()
+    path.write_text(f"{ALICE}\n")
+    assert accounts.accounts() == {ALICE}
+    path.with_name("new").write_text(f"{ALICE}\n{BOB}\n")
+    path.with_name("new").replace(path)
+    assert accounts.accounts() == {ALICE, BOB}
+    path.unlink()
+    assert accounts.accounts() == frozenset()
+
+
+def test_it_runs_beside_others_and_ends_at_once(boxes: dict[str, Mailbox], tmp_path: Path) -> None:
+    box = boxes["alice"]
+    learner = Learner(lambda: [ALICE], mail=tmp_path, quiet=-1, every=0.02)
+
+    async def run() -> None:
+        task = asyncio.create_task(learner.run())
+        while not (box.home / "junk/seen.sqlite").exists():
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        box.move(box.deliver(), ".Junk")
+        with open_state(box.home) as state:
+            while state.counts() != Counts(1, 0):
+                await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+    assert not [each for each in threading.enumerate() if each.name.startswith("learner")]
