@@ -11,7 +11,7 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 
-from filters.addresses import AddressFile
+from filters.addresses import AddressFile, LocalAddresses
 from filters.client_names import helo_word, rdns_word
 from filters.facts import ArrivalFacts, DkimFact, DmarcFact, SpfFact
 from filters.guard.blocklists import Blocklists
@@ -62,27 +62,26 @@ class FactsWriter:
         envelope = verdict.envelope
         if envelope.user is not None or envelope.client_address is None:
             return message
-        if not self._is_delivered_here(envelope.recipients):
+        ours = None if self.addresses is None else self.addresses.content
+        # What an alias sends elsewhere needs to know nothing of ours.
+        if ours is not None and not any(map(ours.logins_of, envelope.recipients)):
             return message
         asked = session.state.get(_ASKED)
         listed = () if asked is None else await asyncio.shield(asked)
-        return self.facts(session, verdict, listed).field() + message
-
-    def _is_delivered_here(self, recipients: Sequence[str]) -> bool:
-        """Whether any of it is: what an alias sends elsewhere needs to know nothing of ours."""
-        if self.addresses is None:
-            return True
-        return any(map(self.addresses.content.logins_of, recipients))
+        return self.facts(session.hostname, ours, verdict, listed).field() + message
 
     def facts(
-        self, session: Session, verdict: MessageResult, listed: tuple[str, ...] = ()
+        self,
+        hostname: str,
+        ours: LocalAddresses | None,
+        verdict: MessageResult,
+        listed: tuple[str, ...] = (),
     ) -> ArrivalFacts:
-        """What is known. listed: the blocklists that list the client."""
+        """What is known. hostname: the server's. listed: the blocklists that list the client."""
         envelope, vouched = verdict.envelope, is_vouched_for(verdict, self.trusted_sealers)
-        ours = None if self.addresses is None else self.addresses.content
 
         def is_ours(name: str) -> bool:
-            return name == session.hostname or (ours is not None and ours.is_ours(name))
+            return name == hostname or (ours is not None and ours.is_ours(name))
 
         return ArrivalFacts(
             dmarc="pass" if vouched and verdict.dmarc.policy is not None else _dmarc(verdict),

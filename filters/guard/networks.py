@@ -76,6 +76,7 @@ def is_loopback(text: str) -> bool:
     return address is not None and address.is_loopback
 
 
+@functools.lru_cache(maxsize=4096)
 def is_public(text: str) -> bool:
     """Whether the address is one of the Internet's: no private, shared or reserved one."""
     address = address_of(text)

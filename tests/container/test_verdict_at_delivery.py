@@ -95,6 +95,7 @@ class TestTheQuestion:
             assert (done.statuses, done.asked) == ([0], [])
             assert len(done.stored) == (not there)
 
+    @pytest.mark.parametrize("feed", ["killed", pytest.param("parent", marks=rarely)])
     # Half of it comes: more than a pipe takes, and less or more than is judged.
     @pytest.mark.parametrize("size", [200_000, 600_000])
     def test_a_part_of_a_message_is_never_stored(self, bench: Bench, feed: str, size: int) -> None:

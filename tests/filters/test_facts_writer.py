@@ -245,7 +245,7 @@ def test_a_client_that_may_be_anyone_is_known_by_its_signatures_alone(tmp_path: 
     ],
 )
 def test_a_trusted_forwarder_saw_the_author(
-    sealer: str | None, said: str, policy: Any, words: str, tmp_path: Path
+    sealer: str | None, said: str, policy: Any, words: str
 ) -> None:
     seen = MethodResult("dmarc", said, properties=(("header.from", "far.example"),))
     verdict = MessageResult(
@@ -256,8 +256,8 @@ def test_a_trusted_forwarder_saw_the_author(
         ArcResult("pass", 1, sealer, "", (seen,)),
         Envelope(PUBLIC, "h.far.example", "x@far.example"),
     )
-    writer = FactsWriter(ours(tmp_path), trusted_sealers=frozenset({"list.example"}))
-    assert writer.facts(session(), verdict).value().startswith(f"{words} ")
+    writer = FactsWriter(None, trusted_sealers=frozenset({"list.example"}))
+    assert writer.facts("mail.example.org", None, verdict).value().startswith(f"{words} ")
 
 
 @pytest.mark.parametrize("message", [letter(), signed("far.example", letter())])
