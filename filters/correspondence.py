@@ -2,8 +2,9 @@
 
 It counts what its owner, logged in, has sent to somebody, and that is in the queue: nothing that a
 Sieve script, a bounce, a receipt, an automatic answer or a redirect brings about, for any stranger
-can make an account send those. One datagram says it; nobody waits for it to be taken, and where
-nobody takes it, it is lost.
+can make an account send those; nor what a mail program sends at a click on a stranger's button, to
+refuse an invitation or to leave a list. One datagram says it; nobody waits for it to be taken, and
+where nobody takes it, it is lost.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ _COMPLAIN_EVERY = 3600.0
 # Without one of these in its header, nobody but its author wrote a message; nearly all mail.
 _DOUBTFUL = (
     *(b"resent-", b"auto-submitted", b"multipart/report", b"message/d", b"precedence"),
-    *(b"x-autoreply", b"x-autorespon"),
+    *(b"x-autoreply", b"x-autorespon", b"unsubscribe"),
 )
+_INVITATION_ANSWERED = b"method=reply"  # RFC 6047; in the header of one of several parts, mostly
+_LOOKED_AT = 4096  # bytes
 # RFC 8098, RFC 3464, and what stands in for them.
 _REPORT = re.compile(rb"(?i)\s*(?:multipart/report|message/(?:disposition|delivery))")
 _ANSWERED_BY_PROGRAMS = frozenset({b"x-autoreply", b"x-autorespond", b"x-autoresponder"})
@@ -100,16 +103,18 @@ def _is_account(login: str, ours: LocalAddresses) -> bool:
 
 
 def is_personal(message: bytes) -> bool:
-    """Whether no program has written the message or handed it on, as far as its header says."""
+    """Whether its author has written it to somebody, as far as its start says."""
     end = message.find(b"\r\n\r\n")
     header = (message if end < 0 else message[:end]).lower()
+    if _INVITATION_ANSWERED in message[: len(header) + _LOOKED_AT].lower():
+        return False
     if not any(word in header for word in _DOUBTFUL):
         return True
     parsed = Message(message)
-    return parsed.whole and not any(map(_is_of_a_program, parsed.fields))
+    return parsed.whole and not any(map(_is_no_letter, parsed.fields))
 
 
-def _is_of_a_program(field: Field) -> bool:
+def _is_no_letter(field: Field) -> bool:
     word = re.split(rb"[;(]", field.value, maxsplit=1)[0].strip().lower()
     if field.key == b"auto-submitted":  # RFC 3834 §5
         return word != b"no"
@@ -117,4 +122,6 @@ def _is_of_a_program(field: Field) -> bool:
         return _REPORT.match(field.value) is not None
     if field.key == b"precedence":
         return word in _OF_MANY
+    if field.key == b"subject":  # RFC 2369 §3.2, as the list's own field mostly has it
+        return word == b"unsubscribe"
     return field.key.startswith(b"resent-") or field.key in _ANSWERED_BY_PROGRAMS

@@ -86,6 +86,7 @@ def taken(taker: socket.socket) -> WrittenTo | None:
         (session(), ("Content-Type: message/rfc822",), [BOB]),
         (session(), ("Precedence: first-class",), [BOB]),
         (session(), ("Subject: Auto-Submitted: multipart/report, resent-to",), [BOB]),
+        (session(), ("Subject: how do I unsubscribe",), [BOB]),
         (session(user="dave@example.org", sender="sales@example.org"), (), [BOB]),
         # What is alice's own is nobody she writes to.
         (session(ALICE, "alice+x@example.org", "team@example.org", BOB), (), [BOB]),
@@ -125,6 +126,10 @@ def test_whom_the_owner_writes_to(
         (session(), ("RESENT-Date : now",)),
         (session(), ("Precedence: bulk",)),
         (session(), ("X-Autoreply: yes",)),
+        # At a click on a stranger's button.
+        (session(), ("Subject: UNSUBSCRIBE",)),
+        (session(), ("Content-Type: text/calendar; charset=utf-8; METHOD=REPLY",)),
+        (session(), ("", "--b", "Content-Type: text/calendar; method=REPLY")),
         (session(), ("X: x\r\n" * 10_000 + "Precedence: x",)),
         (session(user="probe@example.org"), ()),
         (session(ALICE), ()),
