@@ -135,8 +135,7 @@ def test_what_is_learned_once_is_not_learned_twice(command: Junk, tmp_path: Path
     done = command(f"train {ALICE} spam", *files)
     assert done.stdout.splitlines() == [
         "3 messages learned as spam, 0 known before, 0 left out",
-        f"{ALICE}: 3 spam and 0 ham learned;"
-        " no verdict by words before 47 more spam and 100 more ham",
+        f"{ALICE}: 3 spam and 0 ham learned; no verdict by words before 47 spam and 100 ham more",
     ]
     assert done.stderr == ""
     assert command(f"train {ALICE} spam", *files).stdout.startswith(
