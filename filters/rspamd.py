@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from filters.log_throttle import LogThrottle
 from filters.program import refuse_to_start, start_logging
-from filters.rspamd_result import Result, read_result, verdict
+from filters.rspamd_result import RspamdResult, read_result, verdict
 from filters.smtpd import FilterServer, Reject, Session
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ SAID_AGAIN = 600.0  # seconds
 _unprintable = re.compile(r"[^!-~]")
 
 
-class Rspamd:
+class RspamdClient:
     """One rspamd, at a URL of http."""
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
@@ -67,7 +67,7 @@ class Rspamd:
             "rspamd at %s:%d: %s; mail goes on unchecked", self._host, self._port, why
         )
 
-    async def _ask(self, session: Session, message: bytes) -> Result:
+    async def _ask(self, session: Session, message: bytes) -> RspamdResult:
         reader, writer = await asyncio.open_connection(self._host, self._port)
         try:
             writer.write(self._header(session, len(message)))
@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--timeout", type=float, default=TIMEOUT, metavar="SECONDS")
     options = parser.parse_args(arguments)
     try:
-        rspamd = Rspamd(options.url, timeout=options.timeout)
+        rspamd = RspamdClient(options.url, timeout=options.timeout)
     except ValueError as error:
         refuse_to_start([str(error)])
     server = FilterServer(deadline=options.timeout + 10)

@@ -20,7 +20,7 @@ _name = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _action = re.compile(r"[a-z ]{1,40}")
 
 
-class Result(NamedTuple):
+class RspamdResult(NamedTuple):
     """rspamd's action, its score, the one at which it refuses, and what counted how much."""
 
     action: str
@@ -30,7 +30,7 @@ class Result(NamedTuple):
     text: str = ""  # for the client, where it refuses
 
 
-def read_result(body: bytes) -> Result:
+def read_result(body: bytes) -> RspamdResult:
     """Raises ValueError where that is no answer of rspamd's."""
     try:
         answer = json.loads(body)
@@ -45,7 +45,7 @@ def read_result(body: bytes) -> Result:
         ordered = sorted(symbols, key=lambda one: (-abs(one[1]), one[0]))[:MOST_SYMBOLS]
         text = str((answer.get("messages") or {}).get("smtp_message") or "")
         score, required = _number(answer["score"]), _number(answer["required_score"])
-        return Result(action, score, required, tuple(ordered), text)
+        return RspamdResult(action, score, required, tuple(ordered), text)
     except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"no answer of rspamd's: {body[:60]!r}") from error
 
@@ -57,7 +57,7 @@ def _number(value: float) -> float:
     return number
 
 
-def verdict(result: Result, message: bytes) -> bytes | Reject:
+def verdict(result: RspamdResult, message: bytes) -> bytes | Reject:
     """The message with rspamd's fields in front, or the refusal."""
     if result.action == "reject":
         return Reject(550, f"5.7.1 {result.text or 'refused as spam'}")
@@ -68,8 +68,8 @@ def verdict(result: Result, message: bytes) -> bytes | Reject:
     return mark + field(result, junk=junk) + message
 
 
-def field(result: Result, *, junk: bool) -> bytes:
-    """`X-Spamd-Result`, as rspamd's own milter writes it, a symbol a line."""
+def field(result: RspamdResult, *, junk: bool) -> bytes:
+    """`X-Spamd-RspamdResult`, as rspamd's own milter writes it, a symbol a line."""
     lines = [f"default: {junk} [{result.score:.2f} / {result.required:.2f}]"]
     lines += [f"{name}({score:.2f})[]" for name, score in result.symbols]
-    return b"X-Spamd-Result: " + ";\r\n\t".join(lines).encode("ascii") + b"\r\n"
+    return b"X-Spamd-RspamdResult: " + ";\r\n\t".join(lines).encode("ascii") + b"\r\n"

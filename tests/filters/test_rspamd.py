@@ -9,21 +9,21 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from filters.rspamd import Rspamd
-from filters.rspamd_result import Result, read_result, verdict
+from filters.rspamd import RspamdClient
+from filters.rspamd_result import RspamdResult, read_result, verdict
 from filters.smtpd import Reject, Session, Transaction
 
 MESSAGE = b"From: a@outside.test\r\nSubject: x\r\n\r\nHello.\r\n"
 
 
 def said(action: str, *, text: str = "") -> bytes | Reject:
-    return verdict(Result(action, 7.25, 15.0, (("BAD", 6.0), ("ODD", 1.25)), text), MESSAGE)
+    return verdict(RspamdResult(action, 7.25, 15.0, (("BAD", 6.0), ("ODD", 1.25)), text), MESSAGE)
 
 
 @pytest.mark.parametrize("action", ["add header", "rewrite subject", "quarantine", "discard"])
 def test_what_it_would_file_or_drop_is_junk(action: str) -> None:
     assert said(action) == (
-        b"X-Spam: yes\r\nX-Spamd-Result: default: True [7.25 / 15.00];\r\n\tBAD(6.00)[];\r\n"
+        b"X-Spam: yes\r\nX-Spamd-RspamdResult: default: True [7.25 / 15.00];\r\n\tBAD(6.00)[];\r\n"
         b"\tODD(1.25)[]\r\n" + MESSAGE
     )
 
@@ -32,7 +32,7 @@ def test_what_it_would_file_or_drop_is_junk(action: str) -> None:
 def test_what_it_lets_pass_is_told_and_not_marked(action: str) -> None:
     passed = said(action)
     assert isinstance(passed, bytes)
-    assert passed.startswith(b"X-Spamd-Result: default: False [7.25 / 15.00];\r\n\t")
+    assert passed.startswith(b"X-Spamd-RspamdResult: default: False [7.25 / 15.00];\r\n\t")
     assert passed.endswith(b"\r\n" + MESSAGE)
     assert b"X-Spam:" not in passed
 
@@ -48,7 +48,7 @@ def test_of_its_answer_only_names_and_numbers_get_into_the_header() -> None:
         b'{"action": "add header", "score": 6.5, "required_score": 15, "symbols": {"A": {"score":'
         b' 1}, "B\\r\\nX-Spam: no": {"score": 2}, "C": {"score": -3, "options": ["x\\r\\ny"]}}}'
     )
-    assert read_result(body) == Result("add header", 6.5, 15.0, (("C", -3.0), ("A", 1.0)))
+    assert read_result(body) == RspamdResult("add header", 6.5, 15.0, (("C", -3.0), ("A", 1.0)))
 
 
 NO_ANSWERS = [
@@ -111,7 +111,7 @@ def listening(said: bytes | None, seen: list[bytes], port: int = 0) -> Iterator[
 def judged(said: bytes | None, seen: list[bytes], *, timeout: float = 5.0) -> bytes | Reject:
     """What becomes of a message by an rspamd that says this."""
     with listening(said, seen) as port:
-        rspamd = Rspamd(f"http://127.0.0.1:{port}", timeout=timeout)
+        rspamd = RspamdClient(f"http://127.0.0.1:{port}", timeout=timeout)
         return asyncio.run(rspamd.judge(SESSION, MESSAGE))
 
 
@@ -125,7 +125,7 @@ def answered(action: str) -> bytes:
 def test_it_is_told_who_sends_and_no_client_adds_a_field() -> None:
     seen: list[bytes] = []
     passed = judged(answered("no action"), seen)
-    assert passed == b"X-Spamd-Result: default: False [1.00 / 15.00]\r\n" + MESSAGE
+    assert passed == b"X-Spamd-RspamdResult: default: False [1.00 / 15.00]\r\n" + MESSAGE
     assert seen[0] == b"POST /checkv2 HTTP/1.1\r\n"
     assert seen[-1] == MESSAGE
     assert [line.decode().rstrip("\r\n") for line in seen[2:-1]] == [
@@ -172,7 +172,7 @@ def test_one_that_is_gone_is_said_once_and_its_return_too(caplog: pytest.LogCapt
     caplog.set_level(logging.INFO)
     with listening(b"", []) as port:
         pass
-    rspamd = Rspamd(f"http://127.0.0.1:{port}")
+    rspamd = RspamdClient(f"http://127.0.0.1:{port}")
     for _ in range(3):
         assert asyncio.run(rspamd.judge(SESSION, MESSAGE)) == MESSAGE
     with listening(answered("reject"), [], port):
@@ -185,4 +185,4 @@ def test_one_that_is_gone_is_said_once_and_its_return_too(caplog: pytest.LogCapt
 @pytest.mark.parametrize("url", ["rspamd:11333", "https://rspamd", "http://", "http://h/path", ""])
 def test_another_url_is_refused_at_the_start(url: str) -> None:
     with pytest.raises(ValueError, match="is no URL of an rspamd"):
-        Rspamd(url)
+        RspamdClient(url)
