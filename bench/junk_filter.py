@@ -38,6 +38,8 @@ SEED = 21  # of what is trained with; nobody's figures
 WARM_UP, THROUGHPUT, SINGLE = 40, 200, 40
 MOVES, MANY, MANY_MOVES = 30, 100, 4
 IMAPS = 993
+# The client's address is one of the container's own: anybody may appear there, so SPF says nothing.
+VERIFIED = tuple(one for one in Signpost.proof if "spf" not in one)
 _learned = RUN / "learned"
 
 
@@ -45,13 +47,14 @@ class Without(Signpost):
     """JUNK_FILTER=no."""
 
     title = "without"
+    proof = VERIFIED
 
 
 class With(Signpost):
     """JUNK_FILTER=yes, and every account has learned."""
 
     title = "with"
-    proof = (*Signpost.proof, r"^X-Signpost-Junk: (?:yes|no) score=")
+    proof = (*VERIFIED, r"^X-Signpost-Junk: (?:yes|no) score=")
 
     def __init__(self, tcp: bool) -> None:
         super().__init__(tcp)
