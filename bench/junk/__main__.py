@@ -44,6 +44,9 @@ def main(arguments: Sequence[str]) -> int:
     contenders: list[Contender] = [makers[name]() for name in options.only]
     if options.ours:
         contenders.append(Command("Signpost", options.ours))
+        contenders.append(Command("Signpost", options.ours, informed=False))
+    # Where nothing is known but the text, these are no others.
+    twins = [Rspamd(informed=True).name, Command("Signpost", "", informed=False).name]
     results = []
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -54,8 +57,7 @@ def main(arguments: Sequence[str]) -> int:
                 corpora["public"] = write_public(options.public, target, seed)
             for corpus, (train, test) in corpora.items():
                 for contender in contenders:
-                    # Of what is not known nobody can be told.
-                    if corpus != "public" or contender.name != Rspamd(informed=True).name:
+                    if corpus != "public" or contender.name not in twins:
                         results.append(_measure(contender, corpus, seed, train, test))
     print(page(results, _circumstances(time.monotonic() - began)))
     return 0

@@ -34,8 +34,10 @@ class Command:
 
     threshold = float("nan")  # its verdicts are its own
 
-    def __init__(self, name: str, command: str) -> None:
-        self.name = name
+    def __init__(self, name: str, command: str, *, informed: bool = True) -> None:
+        """informed: whether it gets the facts."""
+        self.name = name if informed else f"{name}, told of nothing"
+        self._informed = informed
         self._command = shlex.split(command)
         self._folder = Path()
         self.verdicts: list[bool] = []
@@ -81,6 +83,8 @@ class Command:
         with listed.open("w", encoding="utf-8") as lines:
             for one in messages:
                 record = json.loads(one.line)
+                if not self._informed:
+                    record["facts"] = {}
                 if shown:
                     record = {name: record[name] for name in shown}
                 lines.write(json.dumps(record, ensure_ascii=False) + "\n")

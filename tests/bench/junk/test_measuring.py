@@ -81,6 +81,18 @@ def test_a_command_learns_and_is_shown_no_label(tmp_path: Path) -> None:
     assert cost.stored == 2
 
 
+def test_one_that_is_told_of_nothing_gets_no_facts(tmp_path: Path) -> None:
+    listed = Listed.read(write(tmp_path, "train", islice(part_of_corpus(1, "train"), 2)))
+    program = tmp_path / "filter.py"
+    program.write_text(
+        "import json, sys\n"
+        "for line in open(sys.argv[3]): print(len(json.loads(line)['facts']), 'inbox')\n"
+    )
+    command = Command("ours", f"{sys.executable} {program}", informed=False)
+    with command.session():
+        assert command.score(listed) == [0.0, 0.0]
+
+
 def test_the_memory_of_a_program_is_not_that_of_who_runs_it() -> None:
     ballast = bytearray(b"x") * 2**26
     seconds, memory = run_alone(["true"])
