@@ -69,7 +69,7 @@ def verdict(result: RspamdResult, message: bytes) -> bytes | Reject:
 
 
 def field(result: RspamdResult, *, junk: bool) -> bytes:
-    """`X-Spamd-RspamdResult`, as rspamd's own milter writes it, a symbol a line."""
+    """`X-Spamd-Result`, as rspamd's own milter writes it, a symbol a line."""
     lines = [f"default: {junk} [{result.score:.2f} / {result.required:.2f}]"]
     lines += [f"{name}({score:.2f})[]" for name, score in result.symbols]
-    return b"X-Spamd-RspamdResult: " + ";\r\n\t".join(lines).encode("ascii") + b"\r\n"
+    return b"X-Spamd-Result: " + ";\r\n\t".join(lines).encode("ascii") + b"\r\n"

@@ -24,7 +24,7 @@ def said(action: str, *, text: str = "") -> bytes | Reject:
 @pytest.mark.parametrize("action", ["add header", "rewrite subject", "quarantine", "discard"])
 def test_what_it_would_file_or_drop_is_junk(action: str) -> None:
     assert said(action) == (
-        b"X-Spam: yes\r\nX-Spamd-RspamdResult: default: True [7.25 / 15.00];\r\n\tBAD(6.00)[];\r\n"
+        b"X-Spam: yes\r\nX-Spamd-Result: default: True [7.25 / 15.00];\r\n\tBAD(6.00)[];\r\n"
         b"\tODD(1.25)[]\r\n" + MESSAGE
     )
 
@@ -33,7 +33,7 @@ def test_what_it_would_file_or_drop_is_junk(action: str) -> None:
 def test_what_it_lets_pass_is_told_and_not_marked(action: str) -> None:
     passed = said(action)
     assert isinstance(passed, bytes)
-    assert passed.startswith(b"X-Spamd-RspamdResult: default: False [7.25 / 15.00];\r\n\t")
+    assert passed.startswith(b"X-Spamd-Result: default: False [7.25 / 15.00];\r\n\t")
     assert passed.endswith(b"\r\n" + MESSAGE)
     assert b"X-Spam:" not in passed
 
@@ -129,7 +129,7 @@ def answered(action: str) -> bytes:
 def test_it_is_told_who_sends_and_no_client_adds_a_field() -> None:
     seen: list[bytes] = []
     passed = judged(answered("no action"), seen)
-    assert passed == b"X-Spamd-RspamdResult: default: False [1.00 / 15.00]\r\n" + MESSAGE
+    assert passed == b"X-Spamd-Result: default: False [1.00 / 15.00]\r\n" + MESSAGE
     assert seen[0] == b"POST /checkv2 HTTP/1.1\r\n"
     assert seen[-1] == MESSAGE
     assert [line.decode().rstrip("\r\n") for line in seen[2:-1]] == [
