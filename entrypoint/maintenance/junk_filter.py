@@ -1,4 +1,4 @@
-"""A junk filter that does not answer, or that names something broken: each is logged once."""
+"""A junk filter that does not answer is logged once; what it can say itself, it logs itself."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ EVERY = 20.0  # seconds
 
 
 class JunkFilterTicker:
-    """Keeps what was said last. look: what is wrong, as `probe.junk_filter.troubles` says it."""
+    """Keeps what was said last. look: what is wrong, as `probe.junk_filter.silences` says it."""
 
-    def __init__(self, look: Callable[[], Awaitable[list[str]]] = junk_filter.troubles) -> None:
+    def __init__(self, look: Callable[[], Awaitable[list[str]]] = junk_filter.silences) -> None:
         self._look = look
         self._seen: set[str] = set()
         self._lasting = Throttle[str]()

@@ -26,10 +26,18 @@ async def troubles(
 
     user: as whom it is asked.
     """
-    return [f"the junk filter: {each}" for each in await _found(folder, user, seconds)]
+    said, silent = await _found(folder, user, seconds)
+    return [f"the junk filter: {each}" for each in (*said, *silent)]
 
 
-async def _found(folder: Path, user: str, seconds: float) -> list[str]:
+async def silences(folder: Path = JUNK) -> list[str]:
+    """The same without what it says itself, and logs itself."""
+    _, silent = await _found(folder, "root", _ANSWERED_WITHIN)
+    return [f"the junk filter: {each}" for each in silent]
+
+
+async def _found(folder: Path, user: str, seconds: float) -> tuple[list[str], list[str]]:
+    """What it says of itself, and what it cannot say."""
     try:
         async with (
             asyncio.timeout(seconds),
@@ -38,16 +46,16 @@ async def _found(folder: Path, user: str, seconds: float) -> list[str]:
             await link.write("\0\0\0\0")
             link.end_writing()
             if (said := await link.line()) != "ok":
-                return [said]
+                return [said], []
     except TimeoutError:
-        return [f"it does not answer within {seconds:g} s; {_MEANS}"]
+        return [], [f"it does not answer within {seconds:g} s; {_MEANS}"]
     except (FileNotFoundError, ConnectionRefusedError):
-        return [f"it does not run; {_MEANS}"] if _is_folder(folder) else []
+        return [], [f"it does not run; {_MEANS}"] if _is_folder(folder) else []
     except (OSError, DialogError) as error:
-        return [f"it cannot be asked: {reason(error)}; {_MEANS}"]
+        return [], [f"it cannot be asked: {reason(error)}; {_MEANS}"]
     if _is_recent(folder / SILENT_SINCE.name):
-        return ["a delivery of the last ten minutes had no answer in time, and no verdict"]
-    return []
+        return [], ["a delivery of the last ten minutes had no answer in time, and no verdict"]
+    return [], []
 
 
 def _is_folder(path: Path) -> bool:

@@ -6,6 +6,8 @@ import asyncio
 import os
 import socket
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,11 @@ from entrypoint.probe import junk_filter
 MEANS = "mail is delivered without its verdict"
 
 
-def look(folder: Path, answer: bytes | None = None, *, seconds: float = 5) -> list[str]:
+def look(
+    folder: Path,
+    answer: bytes | None = None,
+    ask: Callable[[Path], Awaitable[list[str]]] = junk_filter.troubles,
+) -> list[str]:
     """answer: what the program says; None where none listens."""
 
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -25,9 +31,9 @@ def look(folder: Path, answer: bytes | None = None, *, seconds: float = 5) -> li
 
     async def run() -> list[str]:
         if answer is None:
-            return await junk_filter.troubles(folder, seconds=seconds)
+            return await ask(folder)
         async with await asyncio.start_unix_server(reply, folder / "verdict"):
-            return await junk_filter.troubles(folder, seconds=seconds)
+            return await ask(folder)
 
     return asyncio.run(run())
 
@@ -50,8 +56,12 @@ def test_without_its_folder_there_is_none(tmp_path: Path) -> None:
     ],
 )
 def test_what_it_says_is_said(tmp_path: Path, answer: bytes, said: str | None) -> None:
-    said = said or answer.decode().strip()
-    assert look(tmp_path, answer) == [f"the junk filter: {said}"]
+    shown = said or answer.decode().strip()
+    assert look(tmp_path, answer) == [f"the junk filter: {shown}"]
+    # What it says itself is in its own log.
+    (tmp_path / "verdict").unlink(missing_ok=True)
+    silences = look(tmp_path, answer, junk_filter.silences)
+    assert silences == ([f"the junk filter: {said}"] if said else [])
 
 
 def test_one_that_does_not_run(tmp_path: Path) -> None:
@@ -66,7 +76,7 @@ def test_one_that_hangs(tmp_path: Path) -> None:
         hung.bind(str(tmp_path / "verdict"))
         hung.listen()
         began = time.monotonic()
-        found = look(tmp_path, seconds=0.3)
+        found = look(tmp_path, ask=partial(junk_filter.troubles, seconds=0.3))
         assert time.monotonic() - began < 2
     assert found == [f"the junk filter: it does not answer within 0.3 s; {MEANS}"]
 
