@@ -17,6 +17,7 @@ from entrypoint.probe.dialog import DialogError, reason, socket_dialog
 _ANSWERED_WITHIN = 1.9  # seconds; a delivery waits two
 _SEEN_FOR = 600.0  # where no mail comes afterwards, the file stays
 _MEANS = "mail is delivered without its verdict"
+_LATE = "a delivery of the last ten minutes had no answer in time, and no verdict"
 
 
 async def troubles(
@@ -26,18 +27,15 @@ async def troubles(
 
     user: as whom it is asked.
     """
-    said, silent = await _found(folder, user, seconds)
-    return [f"the junk filter: {each}" for each in (*said, *silent)]
+    return [f"the junk filter: {each}" for each in await _found(folder, user, seconds)]
 
 
-async def silences(folder: Path = JUNK) -> list[str]:
-    """The same without what it says itself, and logs itself."""
-    _, silent = await _found(folder, "root", _ANSWERED_WITHIN)
-    return [f"the junk filter: {each}" for each in silent]
+def late_answers(path: Path = SILENT_SINCE) -> list[str]:
+    """Whether deliveries went without, as one line; a file that is not there is good."""
+    return [f"the junk filter: {_LATE}"] if _is_recent(path) else []
 
 
-async def _found(folder: Path, user: str, seconds: float) -> tuple[list[str], list[str]]:
-    """What it says of itself, and what it cannot say."""
+async def _found(folder: Path, user: str, seconds: float) -> list[str]:
     try:
         async with (
             asyncio.timeout(seconds),
@@ -46,16 +44,16 @@ async def _found(folder: Path, user: str, seconds: float) -> tuple[list[str], li
             await link.write("\0\0\0\0")
             link.end_writing()
             if (said := await link.line()) != "ok":
-                return [said], []
+                return [said]
     except TimeoutError:
-        return [], [f"it does not answer within {seconds:g} s; {_MEANS}"]
+        return [f"it does not answer within {seconds:g} s; {_MEANS}"]
     except (FileNotFoundError, ConnectionRefusedError):
-        return [], [f"it does not run; {_MEANS}"] if _is_folder(folder) else []
+        return [f"it does not run; {_MEANS}"] if _is_folder(folder) else []
     except (OSError, DialogError) as error:
-        return [], [f"it cannot be asked: {reason(error)}; {_MEANS}"]
+        return [f"it cannot be asked: {reason(error)}; {_MEANS}"]
     if _is_recent(folder / SILENT_SINCE.name):
-        return [], ["a delivery of the last ten minutes had no answer in time, and no verdict"]
-    return [], []
+        return [_LATE]
+    return []
 
 
 def _is_folder(path: Path) -> bool:
