@@ -38,10 +38,10 @@ def excerpt(message: bytes) -> bytes:
     taken.append(b"")
     room = _WHOLE - sum(len(line) + 1 for line in taken)
     for line in _bodies(lines, kind, boundaries):
-        room -= len(line) + 1
-        if room < 0:
+        if room <= 0:
             break
-        taken.append(line)
+        taken.append(line[:room])
+        room -= len(line) + 1
     return b"\n".join(taken) + b"\n"
 
 
@@ -61,9 +61,9 @@ def _bodies(lines: Iterator[bytes], kind: bytes, boundaries: set[bytes]) -> Iter
         elif kind not in (b"text", b"message"):
             continue
         else:
+            if room > 0:
+                yield line[:room]
             room -= len(line) + 1
-            if room >= 0:
-                yield line
             continue
         while kind == b"message":  # the header of a part, and of a message that is the part
             header = list(_fields(lines, _FIELD))
@@ -87,10 +87,11 @@ def _fields(lines: Iterator[bytes], most: int) -> Iterator[bytes]:
             return
         if not line.startswith((b" ", b"\t")):
             wanted, of_field = not _LEFT_OUT.match(line), 0
+        room = min(_FIELD - of_field, most)
         of_field += len(line) + 1
-        if wanted and of_field <= _FIELD and most >= 0:
-            most -= len(line) + 1
-            yield line[:_FIELD]
+        if wanted and room > 0:
+            most -= min(len(line), room) + 1
+            yield line[:room]
 
 
 def _kind_of(header: list[bytes], boundaries: set[bytes]) -> tuple[bytes, set[bytes]]:

@@ -69,6 +69,14 @@ def test_what_follows_the_first_128_kb_is_not_looked_at() -> None:
     assert excerpt(message) == excerpt(message[: 128 * 1024])
 
 
+def test_of_a_long_line_the_beginning_is_read() -> None:
+    got = excerpt(b"Subject: " + b"word " * 9000 + b"\nTo: a@example.org\n\n" + b"text " * 90_000)
+    header, _, body = got.partition(b"\n\n")
+    assert header.count(b"word") > 300
+    assert b"To: a@example.org" in header
+    assert 6000 < body.count(b"text") < 7000
+
+
 HOSTILE = {
     "random words": b"Subject: x\n\n" + b"".join(b"%x\n" % n for n in range(1_600_000)),
     "one line": b"Subject: x\n\n" + b"a" * 10_000_000,

@@ -1,0 +1,102 @@
+"""Why a message is junk or not, for a terminal; with a real bogofilter."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from entrypoint.junk.account_state import open_state
+from entrypoint.junk.explanation import explain
+from entrypoint.junk.words import learn
+
+pytestmark = pytest.mark.skipif(not shutil.which("bogofilter"), reason="needs bogofilter")
+
+SPAM = "From: a@example.net\nSubject: winner\n\nCheap watches for every winner, number{}\n"
+HAM = "From: b@example.org\nSubject: minutes\n\nThe minutes of our meeting, number{}\n"
+JUNK = (
+    b"X-Signpost-Junk: yes score=9.0 threshold=5.0"
+    b" (words 1.000; first contact; listed by z.example)\n"
+)
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    for number in range(50):
+        learn(home, SPAM.format(number).encode(), "spam")
+    for number in range(100):
+        learn(home, HAM.format(number).encode(), "ham")
+    return home
+
+
+@pytest.fixture
+def home(learned: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(learned, tmp_path / "home"))
+
+
+def explained(home: Path, message: bytes) -> str:
+    return "\n".join(explain(home, message).lines())
+
+
+def test_it_shows_words_and_what_was_known_at_the_delivery(home: Path) -> None:
+    text = explained(home, JUNK + SPAM.format("x").encode())
+    assert "at its delivery: yes score=9.0 threshold=5.0 (words 1.000; first contact;" in text
+    assert "now: junk, score " in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["+1.5", "first", "contact"] in rows
+    assert ["+2.5", "listed", "by", "z.example"] in rows
+    assert ["0.998", "50", "0", "watches"] in rows
+
+
+def test_the_numbers_add_up(home: Path) -> None:
+    explanation = explain(home, JUNK + HAM.format("x").encode())
+    shown = [line.split()[0] for line in explanation.lines() if re.match(r" *[+-]\d", line)]
+    assert sum(map(float, shown)) == pytest.approx(explanation.score.total, abs=0.1)
+    assert not explanation.score.junk
+
+
+def test_of_a_message_that_was_not_delivered_here_words_and_header_are_known(home: Path) -> None:
+    text = explained(home, b"List-Id: <x>\n" + HAM.format("x").encode())
+    assert "its delivery said nothing" in text
+    assert "bulk without unsubscribe" in text
+    assert "first contact" not in text
+
+
+def test_rules_and_who_was_written_to_are_shown(home: Path) -> None:
+    with open_state(home) as state:
+        state.set_sender_rule("example.net", "block")
+        state.add_written_to(["b@example.org"], 1)
+        state.set_threshold(2.5)
+    text = explained(home, SPAM.encode())
+    assert "a@example.net: blocked; always junk" in text
+    assert "junk from 2.5 on" in text
+    assert "b@example.org: written to" in explained(home, HAM.encode())
+
+
+def test_before_enough_was_learned_it_says_how_much_there_is(tmp_path: Path) -> None:
+    said = "no verdict before 50 spam and 100 ham are learned; there are 0 and 0"
+    assert said in explained(tmp_path, HAM.encode())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_of_a_stranger_reaches_the_terminal_as_it_is(home: Path) -> None:
+    hostile = "\x1b[2J\x9b31m\u202eabc\u2028" + "long" * 200
+    for cls in ("spam", "ham"):
+        learn(home, f"Subject: x\n\n{hostile} word\n".encode(), cls)  # type: ignore[arg-type]
+    top = "X-Signpost-Junk: yes\x1b[2J\nFrom: \x1b[31m<a@example.net>\n"
+    message = f"{top}Subject: {hostile}\n\n{hostile}\n".encode()
+    lines = list(explain(home, message).lines())
+    assert all(line.isprintable() for line in lines)
+    assert max(map(len, lines)) < 120
+
+
+def test_a_message_of_many_words_has_a_short_explanation(home: Path) -> None:
+    for number in range(40):
+        learn(home, b"Subject: x\n\n" + b"\n".join(b"w%d" % n for n in range(3000)), "spam")
+        if number > 1:
+            break
+    text = explained(home, b"Subject: x\n\n" + b"\n".join(b"w%d" % n for n in range(3000)))
+    assert len(text.splitlines()) < 70

@@ -1,0 +1,282 @@
+"""The socket at which deliveries ask: hostile, hung and broken all around it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from entrypoint.junk import verdict_server
+from entrypoint.junk.account_state import StateError
+from entrypoint.junk.verdict import DeliveryQuestion
+from entrypoint.junk.verdict_server import THREADS, VerdictServer
+from entrypoint.junk.words import WordsError
+
+ASKED = b"alice@example.org\0bob@example.net\0\0dmarc=pass\0From: bob@example.net\n\nhello\n"
+HEALTH = b"\0\0\0\0"
+
+
+@asynccontextmanager
+async def serving(path: Path, server: VerdictServer) -> AsyncIterator[VerdictServer]:
+    task = asyncio.create_task(server.serve(path))
+    try:
+        async with asyncio.timeout(20):
+            while not path.exists():
+                await asyncio.sleep(0.01)
+            yield server
+    finally:
+        task.cancel()
+
+
+async def ask(path: Path, question: bytes = ASKED, *, end: bool = True) -> bytes:
+    """The answer up to the end of the stream."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        writer.write(question)
+        if end:
+            writer.write_eof()
+        return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+class Hung:
+    """Judges that do not end before they may."""
+
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
+        self.begun = 0
+
+    def __call__(self, question: DeliveryQuestion, mail: Path) -> str:
+        self.begun += 1
+        self.may_end.wait(30)
+        return "no (late)"
+
+
+@pytest.fixture
+def hung() -> Iterator[Hung]:
+    judge = Hung()
+    yield judge
+    judge.may_end.set()
+
+
+def answering(line: str) -> Callable[[DeliveryQuestion, Path], str]:
+    return lambda question, mail: line
+
+
+def test_one_line_is_the_answer(tmp_path: Path) -> None:
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=answering("no score=1.0"))):
+            assert path.stat().st_mode & 0o777 == 0o660
+            assert await ask(path) == b"no score=1.0\n"
+            assert await ask(path, HEALTH) == b"ok\n"
+
+    asyncio.run(talk())
+
+
+def test_the_real_judge_answers_for_an_account_that_knows_nothing(tmp_path: Path) -> None:
+    (tmp_path / "example.org/alice").mkdir(parents=True)
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path)):
+            said = b"no (not enough learned: 0 of 50 spam, 0 of 100 ham)\n"
+            assert await ask(path) == said
+            assert await ask(path, ASKED.replace(b"alice@example.org", b"../../etc")) == b""
+            assert await ask(path, HEALTH) == b"ok\n"
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(
+    "question",
+    [b"", b"alice@example.org", b"\0" * 3, b"a" * 3000 + HEALTH, ASKED + b"x" * 200_000],
+    ids=["nothing", "no NUL", "three NULs", "a long account", "a long message"],
+)
+def test_what_is_no_question_has_no_answer(tmp_path: Path, question: bytes) -> None:
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=answering("yes"))):
+            assert await ask(path, question) == b""
+            assert await ask(path) == b"yes\n"
+
+    asyncio.run(talk())
+
+
+def test_an_answer_is_one_line_of_ascii_whatever_is_said(tmp_path: Path) -> None:
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        evil = VerdictServer(tmp_path, judge=answering("no\nX: y\x1b é" + "x" * 2000))
+        async with serving(path, evil):
+            answer = await ask(path)
+            assert answer.startswith(b"no?X: y? ?x")
+            assert len(answer) == 900
+            assert answer.count(b"\n") == 1
+
+    asyncio.run(talk())
+
+
+def test_a_question_that_takes_too_long_has_no_answer_and_health_has(
+    tmp_path: Path, hung: Hung, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All threads hang; more questions than those make no more threads, and are forgotten."""
+    monkeypatch.setattr(verdict_server, "_HUNG_AFTER", 0.2)
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        server = VerdictServer(tmp_path, judge=hung, seconds=0.4)
+        async with serving(path, server):
+            before = threading.active_count()
+            begin = time.monotonic()
+            for _ in range(3):
+                answers = await asyncio.gather(*(ask(path) for _ in range(40)))
+                assert set(answers) == {b""}
+            assert time.monotonic() - begin < 10
+            assert hung.begun == THREADS
+            assert threading.active_count() - before <= THREADS
+            assert server._open == 0
+            assert len(server._begun) == THREADS
+            assert (await ask(path, HEALTH)).startswith(b"8 of 8 questions have had no end")
+            hung.may_end.set()
+            while await ask(path) != b"no (late)\n":
+                await asyncio.sleep(0.01)
+            while await ask(path, HEALTH) != b"ok\n":
+                await asyncio.sleep(0.01)
+            assert not server._begun
+
+    asyncio.run(talk())
+
+
+def test_some_that_hang_leave_the_others_their_answers(tmp_path: Path, hung: Hung) -> None:
+    def judge(question: DeliveryQuestion, mail: Path) -> str:
+        return hung(question, mail) if question.account == "hung@example.org" else "no score=0.0"
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=judge)):
+            stuck = [
+                asyncio.create_task(ask(path, ASKED.replace(b"alice@", b"hung@")))
+                for _ in range(THREADS - 1)
+            ]
+            while hung.begun < THREADS - 1:
+                await asyncio.sleep(0.01)
+            answers = await asyncio.gather(*(ask(path) for _ in range(30)))
+            assert set(answers) == {b"no score=0.0\n"}
+            assert not any(task.done() for task in stuck)
+            hung.may_end.set()
+            await asyncio.gather(*stuck)
+
+    asyncio.run(talk())
+
+
+def test_who_asks_and_never_ends_is_left(tmp_path: Path) -> None:
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        server = VerdictServer(tmp_path, judge=answering("no"), seconds=0.3)
+        async with serving(path, server):
+            slow = await asyncio.gather(*(ask(path, ASKED, end=False) for _ in range(50)))
+            assert set(slow) == {b""}
+            assert await ask(path) == b"no\n"
+            assert server._open == 0
+
+    asyncio.run(talk())
+
+
+def test_a_flood_is_turned_away_at_once(tmp_path: Path) -> None:
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        server = VerdictServer(tmp_path, judge=answering("no"), seconds=1.0)
+        async with serving(path, server):
+            idle = [asyncio.create_task(ask(path, b"x", end=False)) for _ in range(64)]
+            while server._open < 64:
+                await asyncio.sleep(0.01)
+            begin = time.monotonic()
+            assert await ask(path) == b""
+            assert time.monotonic() - begin < 0.9
+            await asyncio.gather(*idle)
+            assert await ask(path) == b"no\n"
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("error", [WordsError, StateError])
+def test_a_broken_account_is_named_once_and_by_health(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    broken = True
+
+    def judge(question: DeliveryQuestion, mail: Path) -> str:
+        if broken and question.account == "alice@example.org":
+            raise error("/data/mail/x/wordlist.db: file is not a database")
+        return "no score=0.0"
+
+    async def talk() -> None:
+        nonlocal broken
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=judge)):
+            for _ in range(5):
+                assert await ask(path) == b""
+            assert await ask(path, ASKED.replace(b"alice", b"bob")) == b"no score=0.0\n"
+            said = b"alice@example.org: /data/mail/x/wordlist.db: file is not a database\n"
+            assert await ask(path, HEALTH) == said
+            broken = False
+            assert await ask(path) == b"no score=0.0\n"
+            assert await ask(path, HEALTH) == b"ok\n"
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(talk())
+    assert [record.getMessage() for record in caplog.records if "alice" in record.getMessage()] == [
+        "alice@example.org: no verdicts: /data/mail/x/wordlist.db: file is not a database",
+        "alice@example.org: there are verdicts again",
+    ]
+
+
+def test_a_fault_of_our_own_costs_one_answer(tmp_path: Path) -> None:
+    def judge(question: DeliveryQuestion, mail: Path) -> str:
+        raise RuntimeError("unforeseen")
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=judge)):
+            for _ in range(THREADS + 2):
+                assert await ask(path) == b""
+            assert b"a fault of its own: RuntimeError" in await ask(path, HEALTH)
+
+    asyncio.run(talk())
+
+
+def test_health_says_what_else_is_broken(tmp_path: Path) -> None:
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        server = VerdictServer(tmp_path, more=lambda: ["bob@example.org: cannot be learned"])
+        async with serving(path, server):
+            assert await ask(path, HEALTH) == b"bob@example.org: cannot be learned\n"
+
+    asyncio.run(talk())
+
+
+def test_it_takes_the_place_of_a_socket_that_was_left(tmp_path: Path) -> None:
+    path = tmp_path / "verdict"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+
+    async def talk() -> None:
+        async with serving(path, VerdictServer(tmp_path)):
+            while True:
+                try:
+                    assert await ask(path, HEALTH) == b"ok\n"
+                    break
+                except (FileNotFoundError, ConnectionRefusedError):
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(talk())
