@@ -86,10 +86,18 @@ def marks_of(message: bytes) -> Marks:
         author=one,
         domain=(found.domain or "") if one else "",
         authors=tuple(address.lower() for address in found.addresses),
-        bulk=bool(parsed.named(b"list-id") or parsed.named(b"feedback-id"))
-        or any(_BULK.match(field.value) for field in parsed.named(b"precedence")),
+        bulk=_is_bulk(parsed),
         unsubscribe=bool(parsed.named(b"list-unsubscribe")),
         program=_PROGRAM.search(text) is not None,
+    )
+
+
+def _is_bulk(message: Message) -> bool:
+    """Sent to many at once, by its own word; neither by a mailing list nor as a reply."""
+    if any(message.named(name) for name in (b"list-id", b"list-post", b"auto-submitted")):
+        return False
+    return bool(message.named(b"feedback-id")) or any(
+        _BULK.match(field.value) for field in message.named(b"precedence")
     )
 
 
