@@ -385,3 +385,9 @@ def test_forget_asks_and_removes_all(command: Junk) -> None:
     assert (command.home / "junk/state.sqlite").exists()
     command(f"forget {ALICE} --yes")
     assert {path.name for path in (command.home / "junk").iterdir()} == {"lock"}
+
+
+def test_no_error_writes_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        junk_account.end(["bogofilter ended with 3: \x1b[2J\x9b"], 1)
+    assert capsys.readouterr().err == "error: bogofilter ended with 3: \\x1b[2J\\x9b\n"
