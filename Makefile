@@ -14,7 +14,7 @@ MESSAGES := 50000
 SEED :=
 MINUTES := 60
 
-.PHONY: help up down test lint sbom reliability soak bench bench-test-target fuzz
+.PHONY: help up down test lint sbom reliability soak bench bench-test-target bench-junk fuzz
 .SILENT:
 
 help:
@@ -27,6 +27,7 @@ help:
 	echo 'make soak   50,000 messages while everything fails that can fail, MESSAGES=…, SEED=…, MINUTES=60; then a table'
 	echo 'make bench  what filters, mailboxes, a start and the whole way cost, into bench/results.md; 20 minutes, four with QUICK=1'
 	echo 'make bench-test-target  the same for MODE=test, beside MailDev and aiosmtpd; ten minutes, two with QUICK=1'
+	echo 'make bench-junk  how well JUNK_FILTER learns, beside bogofilter and rspamd; and what it costs; ten minutes'
 	echo 'make fuzz   hostile bytes for the protocol and the parsers, FUZZ_SECONDS=60'
 
 up:
@@ -73,6 +74,10 @@ bench-test-target: $(VENV)/.complete
 	BENCH_COMMAND='make bench-test-target$(if $(QUICK), QUICK=$(QUICK))' \
 		tests/engine.sh run $(PYTHON) -m bench.test_target $(if $(QUICK),--quick) >"$$new" && \
 	cat "$$new" $(if $(QUICK),,&& cp "$$new" bench/results-test-target.md)
+
+# In containers without a network, which end with it. Where npm reaches its registry, with real mail, too.
+bench-junk: $(VENV)/.node
+	PATH="$$PWD/$(VENV)/bin:$$PATH" tests/engine.sh run bench/junk/run
 
 # What it finds is kept in tests/fuzz/findings, where the tests run it from then on.
 fuzz: $(VENV)/.fuzz

@@ -67,7 +67,7 @@ class Signpost(Stack):
     """
 
     name, title, mail = "signpost", "Signpost", Server.mail
-    proof = (_DKIM, _SPF, _DMARC)
+    proof: tuple[str, ...] = (_DKIM, _SPF, _DMARC)
     refuted = (_result("dkim", "fail"), _SPF)
 
     def __init__(self, tcp: bool) -> None:

@@ -21,9 +21,9 @@ class Result(NamedTuple):
     cost: Cost | None
 
 
-def page(results: Sequence[Result]) -> str:
+def page(results: Sequence[Result], circumstances: str) -> str:
     """Tables in Markdown."""
-    blocks = []
+    blocks = ["# Junk mail found, and ham misfiled", circumstances]
     for corpus in dict.fromkeys(result.corpus for result in results):
         own = [result for result in results if result.corpus == corpus]
         blocks += [f"## {corpus.capitalize()} corpus", _curve(own), _defaults(own), _kinds(own)]

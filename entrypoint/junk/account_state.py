@@ -93,7 +93,7 @@ def open_state(home: Path) -> Iterator[AccountState]:
 
     A home is never made: it may have been removed with its account. Raises StateError.
     """
-    state = AccountState(home / FOLDER / STATE, _SCHEMA)
+    state = _opened(home)
     try:
         yield state
     finally:
@@ -106,7 +106,7 @@ def open_existing(home: Path) -> AccountState | None:
     Raises StateError.
     """
     path = home / FOLDER / STATE
-    return AccountState(path, _SCHEMA) if path.exists() else None
+    return _opened(home) if path.exists() else None
 
 
 class AccountState(StateFile):
@@ -218,6 +218,7 @@ class AccountState(StateFile):
 
     def begin(self, lesson: Lesson, before: Counts) -> None:
         """bogofilter is about to be given the lesson. before: what it has counted until now."""
+        self.do("PRAGMA synchronous = FULL")  # it is on the disk before bogofilter's own
         with self.changing():
             self.do("DELETE FROM pending")
             self.do(
@@ -253,3 +254,8 @@ class AccountState(StateFile):
     def _count(self, cls: MessageClass, by: int) -> None:
         old = self.number(cls) or 0
         self.set_number(cls, max(0, old + by))
+
+
+def _opened(home: Path) -> AccountState:
+    # It is opened and closed at each delivery.
+    return AccountState(home / FOLDER / STATE, _SCHEMA, keep_log=True)

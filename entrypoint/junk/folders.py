@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from entrypoint.junk.digest import READ
+
 INBOX = ""
 # Marks: what somebody has said of a message, as far as it counts here. Numbers, as they are many.
 SEEN, ANSWERED, MARKED_SPAM, MARKED_HAM = 1, 2, 4, 8
 # A folder with more is passed over: a look at it would take memory and seconds.
 MOST_MESSAGES = 300_000
 MOST_FOLDERS = 2_000
-# No mail is as large (config: MESSAGE_SIZE_LIMIT), and no more is read at once.
-_MOST_BYTES = 100 << 20
 
 # Mail programs have names of their own for these.
 _JUNK = {"junk", "spam", "junk e-mail", "junk email", "junk mail", "junk-e-mail", "bulk mail"}
@@ -121,6 +121,7 @@ class OpenMaildir:
             for entry in entries:
                 if (
                     entry.name.startswith(".")
+                    and _is_text(entry.name)
                     and not entry.name.startswith("..")
                     and entry.is_dir(follow_symlinks=False)
                 ):
@@ -140,7 +141,7 @@ class OpenMaildir:
                     continue
                 with os.scandir(folder) as entries:
                     for entry in entries:
-                        if entry.name.startswith("."):
+                        if entry.name.startswith(".") or not _is_text(entry.name):
                             continue
                         flags = entry.name.partition(":2,")[2]
                         if (marks := marks_of.get(flags)) is None:
@@ -168,7 +169,7 @@ class OpenMaildir:
         return Times(named_at(file_name), status.st_mtime, status.st_ctime, status.st_mtime_ns)
 
     def read(self, name: str, entry: Listed) -> bytes | None:
-        """A message; None for what is none, or gone, or too large. Raises OSError."""
+        """A message, as far as it counts; None for what is none, or gone. Raises OSError."""
         sub, _, file_name = entry.path.partition("/")
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         with self._open_folder(name, sub) as folder:
@@ -180,9 +181,7 @@ class OpenMaildir:
                 return None
         with os.fdopen(descriptor, "rb") as stream:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
-                return None
-            return stream.read(_MOST_BYTES)
+            return stream.read(READ) if stat.S_ISREG(status.st_mode) else None
 
     def _folder(self, name: str) -> Folder | None:
         times = []
@@ -235,6 +234,11 @@ class OpenMaildir:
             elif word.lower() in _HAM_WORDS:
                 found[chr(ord("a") + int(number))] = MARKED_HAM
         return found
+
+
+def _is_text(name: str) -> bool:
+    """Not of bytes that are no text, which Dovecot writes in no name."""
+    return name.isascii() or not any("\udc80" <= char <= "\udcff" for char in name)
 
 
 _FLAGS = {"S": SEEN, "R": ANSWERED}

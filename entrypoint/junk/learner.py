@@ -59,6 +59,7 @@ class Learner:
     async def run(self) -> None:
         """Look for ever; in a thread of its own."""
         loop = asyncio.get_running_loop()
+        self._ended = False
         with ThreadPoolExecutor(1, "learner") as thread:
             try:
                 while not self._ended:
@@ -98,6 +99,10 @@ class Learner:
             return False  # it learns from old mail; the next look tries again
         except (StateError, WordsError, TooManyError, OSError, ValueError) as error:
             self._fail(account, str(error))
+            return False
+        except Exception as error:  # the others go on
+            self._fail(account, f"{type(error).__name__}: {error}")
+            log.debug("%s", account, exc_info=True)
             return False
         finally:
             self._say(account)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 _BUSY = 1.0  # seconds
+_LOG_PAGES = 100  # of 4 kB, before what is in the log goes into the file
 
 
 class StateError(Exception):
@@ -30,10 +31,11 @@ class DamagedStateError(StateError):
 class StateFile:
     """The file, opened, and made in its folder where there is none; a home is never made.
 
+    keep_log: closing it does not wait for the disk; the log stays beside the file.
     Every method raises StateError.
     """
 
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, schema: str, *, keep_log: bool = False) -> None:
         self.path = path
         try:
             with contextlib.suppress(FileExistsError):
@@ -41,7 +43,7 @@ class StateFile:
             with contextlib.suppress(FileExistsError):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 os.close(os.open(path, flags, 0o600))
-            self._database = _opened(path, _NUMBERS + schema)
+            self._database = _opened(path, _NUMBERS + schema, keep_log=keep_log)
         except (OSError, sqlite3.Error) as error:
             raise self._failed(error) from error
 
@@ -128,15 +130,16 @@ class StateFile:
         return DamagedStateError(f"{self.path}: {error}; {cure}")
 
 
-def _opened(path: Path, schema: str) -> sqlite3.Connection:
+def _opened(path: Path, schema: str, *, keep_log: bool) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
     try:
         # With a log, who reads and who writes do not wait for each other. A crash of a program
         # loses nothing; one of the machine may lose the last seconds.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
-        # Else who closes last would wait for the disk, at each delivery. Python before 3.12 waits.
-        if (configure := getattr(database, "setconfig", None)) is not None:
+        database.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+        # Python before 3.12 waits.
+        if keep_log and (configure := getattr(database, "setconfig", None)) is not None:
             configure(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)  # type: ignore[attr-defined]
         database.executescript(schema)
     except BaseException:

@@ -10,7 +10,7 @@ from entrypoint.junk.account_report import AccountReport
 from entrypoint.junk.score import LEAST, THRESHOLD
 from entrypoint.text import minute, printable, second
 
-HEADINGS = ("ACCOUNT", "SPAM", "HAM", "WORDS COUNT", "THRESHOLD", "RULES", "SIZE", "LAST LESSON")
+HEADINGS = ("ACCOUNT", "SPAM", "HAM", "STILL MISSING", "THRESHOLD", "RULES", "SIZE", "LAST LESSON")
 
 
 def row(account: str, report: AccountReport) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def row(account: str, report: AccountReport) -> tuple[str, ...]:
         account,
         str(report.learned.spam),
         str(report.learned.ham),
-        "broken" if report.troubles else _missing(report) or "yes",
+        "broken" if report.troubles else _missing(report, ", ") or "nothing",
         threshold_text(report.threshold),
         str(len(report.rules)),
         size(report.words_size + report.other_size),
@@ -41,10 +41,10 @@ def details(account: str, report: AccountReport) -> Iterator[str]:
 
 
 def learned_text(report: AccountReport) -> str:
-    """`12 spam and 40 ham learned; no verdict by words before 38 more spam and 60 more ham`."""
+    """`12 spam and 40 ham learned; no verdict by words before 38 spam and 60 ham more`."""
     text = f"{report.learned.spam} spam and {report.learned.ham} ham learned"
-    missing = _missing(report)
-    return f"{text}; no verdict by words before {missing}" if missing else text
+    missing = _missing(report, " and ")
+    return f"{text}; no verdict by words before {missing} more" if missing else text
 
 
 def threshold_text(value: float | None) -> str:
@@ -62,7 +62,7 @@ def as_json(account: str, report: AccountReport) -> Mapping[str, Any]:
         "account": account,
         "spam": report.learned.spam,
         "ham": report.learned.ham,
-        "words_count": not _missing(report),
+        "words_count": not _missing(report, ""),
         "threshold": THRESHOLD if report.threshold is None else report.threshold,
         "rules": dict(report.rules),
         "written_to": report.written_to,
@@ -73,10 +73,10 @@ def as_json(account: str, report: AccountReport) -> Mapping[str, Any]:
     }
 
 
-def _missing(report: AccountReport) -> str:
-    """`38 more spam and 60 more ham`; "" where there is enough."""
-    return " and ".join(
-        f"{least - have} more {name}"
+def _missing(report: AccountReport, between: str) -> str:
+    """`38 spam and 60 ham`; "" where there is enough."""
+    return between.join(
+        f"{least - have} {name}"
         for name, have, least in zip(("spam", "ham"), report.learned, LEAST, strict=True)
         if have < least
     )

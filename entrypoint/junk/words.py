@@ -28,6 +28,7 @@ BOGOFILTER = "bogofilter"
 WORDLIST = "wordlist.db"  # bogofilter's own name for it
 CLASSIFIED_WITHIN = 1.5  # seconds
 LEARNED_WITHIN = 20.0
+_LESSON_NICENESS = 10
 _REAPED_WITHIN = 0.2  # after SIGKILL, unless the child waits for a disk
 _BUSY = 1.0
 _COUNTED_FROM = 8 * 1024 * 1024  # bytes; a smaller database has not too many words
@@ -171,6 +172,9 @@ def _bogofilter(
             umask=0o077,
             pass_fds=inherited,
         )
+        if inherited:  # a lesson: nobody waits for it
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, child.pid, _LESSON_NICENESS)
         try:
             printed, errors = child.communicate(timeout=seconds)
         except BaseException:

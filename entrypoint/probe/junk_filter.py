@@ -17,6 +17,7 @@ from entrypoint.probe.dialog import DialogError, reason, socket_dialog
 _ANSWERED_WITHIN = 1.9  # seconds; a delivery waits two
 _SEEN_FOR = 600.0  # where no mail comes afterwards, the file stays
 _MEANS = "mail is delivered without its verdict"
+_LATE = "a delivery of the last ten minutes had no answer in time, and no verdict"
 
 
 async def troubles(
@@ -27,6 +28,11 @@ async def troubles(
     user: as whom it is asked.
     """
     return [f"the junk filter: {each}" for each in await _found(folder, user, seconds)]
+
+
+def late_answers(path: Path = SILENT_SINCE) -> list[str]:
+    """Whether deliveries went without, as one line; a file that is not there is good."""
+    return [f"the junk filter: {_LATE}"] if _is_recent(path) else []
 
 
 async def _found(folder: Path, user: str, seconds: float) -> list[str]:
@@ -46,7 +52,7 @@ async def _found(folder: Path, user: str, seconds: float) -> list[str]:
     except (OSError, DialogError) as error:
         return [f"it cannot be asked: {reason(error)}; {_MEANS}"]
     if _is_recent(folder / SILENT_SINCE.name):
-        return ["a delivery of the last ten minutes had no answer in time, and no verdict"]
+        return [_LATE]
     return []
 
 

@@ -42,6 +42,7 @@ CONFIGURED = {
 PLACE = 119
 BUSY, CALM = ("INBOX", "Archive", "busy"), "Projects/v1.2"
 RULES = 'require ["fileinto"];\r\nif header "Subject" "file me" { fileinto "Projects/v1.2"; }\r\n'
+JUNK = letter(token="junk", body=b"Buy this.\r\n")
 HELD = r"warning signpost: ((\d+) messages? of a restored queue (?:is|are) held)"
 KEY = pyrage.x25519.Identity.generate()
 
@@ -101,6 +102,8 @@ def fill(signpost: Signpost) -> tuple[str, str]:
         session.expunge()
     with ManageSieve(signpost.v4) as sieve:
         sieve.start_tls(any_certificate()).login(*ALICE).activate(RULES)
+    signpost.exec("signpost", "junk", "block", ALICE[0], "offers.example")
+    signpost.exec("signpost", "junk", "train", ALICE[0], "spam", "-", stdin=JUNK)
     return last_word(phone), last_word(carol)
 
 
@@ -275,6 +278,14 @@ def test_accounts_and_their_passwords_log_in(restored: Signpost, saved: Saved) -
             pass
     assert without_uses(restored.exec("signpost", "account", "list")) == saved.accounts
     assert len(re.findall("warning|error", restored.logs())) == 1  # the queue
+
+
+def test_what_was_learned_is_known(restored: Signpost) -> None:
+    listed = restored.exec("signpost", "junk", "status", ALICE[0])
+    assert "1 spam and 0 ham learned" in listed
+    assert "block: offers.example" in listed
+    again = restored.exec("signpost", "junk", "train", ALICE[0], "spam", "-", stdin=JUNK)
+    assert again.startswith("0 messages learned as spam, 1 known before, 0 left out")
 
 
 def test_mail_is_signed_and_filed_as_before(world: World, restored: Signpost, saved: Saved) -> None:

@@ -41,7 +41,7 @@ def test_a_threshold_and_a_kind_by_itself() -> None:
 
 def test_the_page_has_a_row_a_filter_and_a_column_a_budget() -> None:
     results = [Result("one", "generated", seed, SCORED, 0.9989, None, None) for seed in (1, 2)]
-    text = page(results)
+    text = page(results, "By hand.")
     row = next(line for line in text.splitlines() if line.startswith("| one"))
     assert row.count("|") == len(BUDGETS) + 2
     assert "**75.0%** (75.0%, 75.0%)" in row
@@ -74,11 +74,23 @@ def test_a_command_learns_and_is_shown_no_label(tmp_path: Path) -> None:
     with command.session():
         command.train(listed)
         scores = command.score(listed)
-        cost = command.cost(listed[:1], listed[:1])
+        cost = command.cost(listed[:3], listed[:3])
     assert scores == [float(len(one.message)) for one in examples]
     assert command.verdicts == [one.facts.dnsbl for one in examples]
     assert cost.memory > 2**20
     assert cost.stored == 2
+
+
+def test_one_that_is_told_of_nothing_gets_no_facts(tmp_path: Path) -> None:
+    listed = Listed.read(write(tmp_path, "train", islice(part_of_corpus(1, "train"), 2)))
+    program = tmp_path / "filter.py"
+    program.write_text(
+        "import json, sys\n"
+        "for line in open(sys.argv[3]): print(len(json.loads(line)['facts']), 'inbox')\n"
+    )
+    command = Command("ours", f"{sys.executable} {program}", informed=False)
+    with command.session():
+        assert command.score(listed) == [0.0, 0.0]
 
 
 def test_the_memory_of_a_program_is_not_that_of_who_runs_it() -> None:

@@ -76,6 +76,8 @@ class Signpost(Container):
         self.image = IMAGE
         # More of compose's own settings.
         self.service: dict[str, object] = {}
+        # Files of compose's, for more than this service; they have the last word.
+        self.laid_over: list[Path] = []
         # Seconds until it is ready.
         self.patience = 30.0
         self._environ = {**base, **place.environ()}
@@ -98,6 +100,10 @@ class Signpost(Container):
     def launch(self) -> None:
         """Create the container anew; do not wait."""
         self._compose("up", "--detach", "--no-build", "--force-recreate")
+
+    def build(self, service: str) -> None:
+        """Build one of the services of `laid_over`."""
+        self._compose("build", "--quiet", service)
 
     def restore(self, volumes: bytes) -> None:
         """Create the container, not started yet; its volumes hold this tar and nothing else."""
@@ -284,7 +290,8 @@ class Signpost(Container):
         extra = Path(self._folder.name) / "environment.yaml"
         rest = "".join(f"    {key}: {json.dumps(value)}\n" for key, value in service.items())
         extra.write_text(f"services:\n  signpost:\n    environment: !override {settings}\n{rest}")
+        files = [word for file in (extra, *self.laid_over) for word in ("-f", str(file))]
         return attempt(
-            *(*COMPOSE, "-p", self._project, *FILES, "-f", str(extra), *command),
+            *(*COMPOSE, "-p", self._project, *FILES, *files, *command),
             environ={**self._environ, "SIGNPOST_IMAGE": self.image},
         )

@@ -135,8 +135,7 @@ def test_what_is_learned_once_is_not_learned_twice(command: Junk, tmp_path: Path
     done = command(f"train {ALICE} spam", *files)
     assert done.stdout.splitlines() == [
         "3 messages learned as spam, 0 known before, 0 left out",
-        f"{ALICE}: 3 spam and 0 ham learned;"
-        " no verdict by words before 47 more spam and 100 more ham",
+        f"{ALICE}: 3 spam and 0 ham learned; no verdict by words before 47 spam and 100 ham more",
     ]
     assert done.stderr == ""
     assert command(f"train {ALICE} spam", *files).stdout.startswith(
@@ -386,3 +385,9 @@ def test_forget_asks_and_removes_all(command: Junk) -> None:
     assert (command.home / "junk/state.sqlite").exists()
     command(f"forget {ALICE} --yes")
     assert {path.name for path in (command.home / "junk").iterdir()} == {"lock"}
+
+
+def test_no_error_writes_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        junk_account.end(["bogofilter ended with 3: \x1b[2J\x9b"], 1)
+    assert capsys.readouterr().err == "error: bogofilter ended with 3: \\x1b[2J\\x9b\n"

@@ -137,6 +137,19 @@ def test_an_account_that_is_gone_is_not_touched(boxes: dict[str, Mailbox], tmp_p
     assert (boxes["alice"].home / "junk").exists()
 
 
+def test_what_nobody_thought_of_is_one_accounts(
+    boxes: dict[str, Mailbox], learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> bool:
+        raise KeyError("what")
+
+    monkeypatch.setattr(learner._learners[ALICE], "turn", fail)
+    boxes["bob"].move(boxes["bob"].deliver(), ".Junk")
+    learner.look()
+    assert boxes["bob"].learned() == Counts(1, 0)
+    assert learner.troubles() == [f"{ALICE}: KeyError: 'what'"]
+
+
 def test_the_list_is_read_again_when_it_changes(tmp_path: Path) -> None:
     path = tmp_path / "mailboxes"
     accounts = MailboxList(path)
@@ -167,5 +180,9 @@ def test_it_runs_beside_others_and_ends_at_once(boxes: dict[str, Mailbox], tmp_p
         with pytest.raises(asyncio.CancelledError):
             await task
 
+    asyncio.run(asyncio.wait_for(run(), 10))
+    shutil.rmtree(box.home)
+    again = Mailbox(box.home)
+    assert again.learner
     asyncio.run(asyncio.wait_for(run(), 10))
     assert not [each for each in threading.enumerate() if each.name.startswith("learner")]

@@ -73,6 +73,15 @@ def test_old_mail_counts_when_it_is_moved(box: Mailbox) -> None:
     assert box.look() == Counts(1, 1)
 
 
+def test_on_its_way_between_two_folders_while_they_are_listed(box: Mailbox) -> None:
+    name = box.old  # type: ignore[attr-defined]
+    there = box.move(name, ".Elsewhere")
+    (box.home / "Maildir/.Elsewhere").rename(box.home / "hidden")
+    assert box.look() == NOTHING
+    (box.home / "hidden/cur" / f"{there}:2,").rename(box.folder(".Junk") / "cur" / f"{there}:2,")
+    assert box.look() == SPAM
+
+
 def test_a_copy_in_junk_counts_and_the_newer_state_wins(box: Mailbox) -> None:
     name = box.deliver()
     box.look()
@@ -437,10 +446,14 @@ def test_what_is_no_message_is_passed_over(box: Mailbox) -> None:
         os.chdir(junk)
         listener.bind("4.M1P1.a:2,")
         os.chdir(before)
+    (junk / os.fsdecode(b"5.M1P1.\xff:2,")).write_bytes(text())
+    box.folder(os.fsdecode(b".\xff"))
+    box.append(".Fern\u00e4hnlich", text(), flags="R")
     (box.home / "Maildir/.Linked").symlink_to(box.folder(".Archive"))
     box.append(".Junk", b"")
     box.append(".Junk", b"\x00\xff" * 10)
     assert box.look().spam <= 2
+    assert box.learned().ham == 1
 
 
 def test_a_damaged_note_is_begun_afresh_and_teaches_nothing(box: Mailbox) -> None:

@@ -16,11 +16,8 @@ def said(*looks: list[str], settings: Settings = ON) -> list[list[LogLine]]:
     """What is logged at each look."""
     left = list(looks)
 
-    async def look() -> list[str]:
-        return left.pop(0)
-
     async def run() -> list[list[LogLine]]:
-        ticker = JunkFilterTicker(look)
+        ticker = JunkFilterTicker(lambda: left.pop(0))
         return [list(await ticker.tick(settings)) for _ in looks]
 
     return asyncio.run(run())
