@@ -95,16 +95,17 @@ def test_dmarc_counts_for_the_author_that_readers_see() -> None:
         (b"From: a@example.net, b@example.com", Marks(authors=("a@example.net", "b@example.com"))),
         (b"From: a@[192.0.2.1]", Marks(authors=("a@[]",))),
         (b"Subject: none", Marks()),
-        (b"List-Id: <a.example>", Marks(bulk=True)),
+        (b"List-Id: <a.example>\nPrecedence: bulk", Marks()),
+        (b"Auto-Submitted: auto-replied\nPrecedence: bulk", Marks()),
         (b"Feedback-ID: 1:2:x", Marks(bulk=True)),
         (b"Precedence: bulk", Marks(bulk=True)),
         (b"Precedence: first-class", Marks()),
-        (b"List-ID: x\nList-Unsubscribe: <https://a.example>", Marks(bulk=True, unsubscribe=True)),
+        (b"Precedence: bulk\nList-Unsubscribe: <x:>", Marks(bulk=True, unsubscribe=True)),
     ],
 )
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 def test_the_header(header: bytes, expected: Marks, end: bytes) -> None:
-    message = header + b"\n\nList-Id: x\nFrom: c@example.org\n"
+    message = header + b"\n\nPrecedence: bulk\nFrom: c@example.org\n"
     assert marks_of(message.replace(b"\n", end)) == expected
 
 

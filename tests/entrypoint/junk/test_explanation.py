@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from entrypoint.junk.account_state import open_state
 from entrypoint.junk.explanation import explain
-from entrypoint.junk.words import learn
+from entrypoint.junk.words import KnownWord, learn
 
 pytestmark = pytest.mark.skipif(not shutil.which("bogofilter"), reason="needs bogofilter")
 
@@ -59,7 +60,7 @@ def test_the_numbers_add_up(home: Path) -> None:
 
 
 def test_of_a_message_that_was_not_delivered_here_words_and_header_are_known(home: Path) -> None:
-    text = explained(home, b"List-Id: <x>\n" + HAM.format("x").encode())
+    text = explained(home, b"Precedence: bulk\n" + HAM.format("x").encode())
     assert "its delivery said nothing" in text
     assert "bulk without unsubscribe" in text
     assert "first contact" not in text
@@ -88,7 +89,13 @@ def test_nothing_of_a_stranger_reaches_the_terminal_as_it_is(home: Path) -> None
         learn(home, f"Subject: x\n\n{hostile} word\n".encode(), cls)  # type: ignore[arg-type]
     top = "X-Signpost-Junk: yes\x1b[2J\nFrom: \x1b[31m<a@example.net>\n"
     message = f"{top}Subject: {hostile}\n\n{hostile}\n".encode()
-    lines = list(explain(home, message).lines())
+    found = explain(home, message)
+    assert found.words is not None
+    # bogofilter parts words where they do not print; that is not for a terminal to rely on.
+    word = KnownWord(hostile, 50, 0)
+    found = replace(found, words=found.words._replace(words=(word, *found.words.words)))
+    lines = list(found.lines())
+    assert any("x1b[2J" in line for line in lines)
     assert all(line.isprintable() for line in lines)
     assert max(map(len, lines)) < 120
 
