@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import shutil
@@ -212,12 +213,21 @@ def test_a_lock_that_is_not_given_back_is_said(tmp_path: Path) -> None:
         pass
 
 
-def test_who_waits_for_a_lock_that_was_removed_gets_the_new_one(
+def test_a_lock_that_was_removed_meanwhile_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with locked(tmp_path):
-        (tmp_path / FOLDER / lessons.LOCK).unlink()
-        with locked(tmp_path, 1), pytest.raises(StateError), locked(tmp_path, 0.1):
+    """As by `forget`, between its opening and its locking."""
+    path, real = tmp_path / FOLDER / lessons.LOCK, fcntl.flock
+
+    def flock(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", real)
+        path.unlink()
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with locked(tmp_path) as descriptor:
+        assert os.fstat(descriptor).st_ino == path.stat().st_ino
+        with pytest.raises(StateError), locked(tmp_path, 0.1):
             pass
 
 
