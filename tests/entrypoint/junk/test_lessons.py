@@ -7,10 +7,12 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -242,3 +244,12 @@ def until(condition: object, seconds: float = 10) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_a_word_list_that_was_killed_while_it_was_made_is_made_anew(tmp_path: Path) -> None:
+    with locked(tmp_path), open_state(tmp_path) as state:
+        state.begin(Lesson(digest(message(1)), "spam", "moved", "", 1), Counts(0, 0))
+        with closing(sqlite3.connect(tmp_path / FOLDER / "wordlist.db")) as database:
+            database.execute("CREATE TABLE bogofilter (key BLOB PRIMARY KEY, value BLOB)")
+    assert teach(tmp_path, message(1), "spam", "moved")
+    assert b".ENCODING 2 0" in words_of(tmp_path)
