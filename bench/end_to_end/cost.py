@@ -76,6 +76,8 @@ def process_name(line: str) -> str:
     if first.startswith("python") and len(words) > 1:
         rest = [word for word in words[1:] if word not in ("-m", "-I", "-E")]
         name = rest[0].rpartition("/")[2] if "/" in rest[0] else rest[0]
+        if name.endswith("until_eof") and len(rest) > 1:
+            return rest[1]  # the module that it has become
         if name.endswith("logpipe"):
             # Whose lines it carries: the word before the command.
             whose = next((word for word in rest if word in _CARRIED), "")
@@ -86,7 +88,7 @@ def process_name(line: str) -> str:
     return first
 
 
-_CARRIED = ("smtpd", "dovecot", "logins", "web")
+_CARRIED = ("smtpd", "dovecot", "logins", "web", "metrics", "junk")
 
 
 def wait_for_rest() -> None:
