@@ -17,18 +17,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Self
 
 from bench.accounts import PASSWORD
-from bench.end_to_end import client, cost, scene, stored
-from bench.end_to_end.letters import Letter, Post
+from bench.end_to_end import cost, measure, scene
+from bench.end_to_end.letters import Post
 from bench.end_to_end.outside import OutsideMx
 from bench.end_to_end.scene import ADDRESSES, OWNER
 from bench.end_to_end.stacks import Signpost
+from bench.end_to_end.traffic import INCOMING
 from bench.imap import Imap
 from bench.junk.corpus.make import part_of_corpus
 from bench.listeners import RUN
@@ -39,8 +39,7 @@ SEED = 21  # of what is trained with; nobody's figures
 WARM_UP, THROUGHPUT, SINGLE = 40, 200, 40
 MOVES, MANY, MANY_MOVES = 40, 100, 10
 IMAPS = 993
-# The client's address is one of the container's own: anybody may appear there, so SPF says nothing.
-VERIFIED = tuple(one for one in Signpost.proof if "spf" not in one)
+_PROGRAM = "entrypoint.junk"  # which judges and learns
 _learned = RUN / "learned"
 
 
@@ -48,14 +47,13 @@ class Without(Signpost):
     """JUNK_FILTER=no."""
 
     title = "without"
-    proof = VERIFIED
 
 
 class With(Signpost):
     """JUNK_FILTER=yes, and every account has learned."""
 
     title = "with"
-    proof = (*VERIFIED, r"^X-Signpost-Junk: (?:yes|no) score=")
+    proof = (*Signpost.proof, r"^X-Signpost-Junk: (?:yes|no) score=")
 
     def __init__(self, tcp: bool) -> None:
         super().__init__(tcp)
@@ -104,7 +102,7 @@ class Found:
     program: list[float] = field(default_factory=list)  # of that the program that judges and learns
 
 
-def measure(rounds: int, post: Post) -> dict[str, Found]:
+def by_turns(rounds: int, post: Post) -> dict[str, Found]:
     """All rounds, by turns."""
     found = {stack.title: Found() for stack in (Without, With)}
     for number in range(rounds):
@@ -118,7 +116,7 @@ def measure(rounds: int, post: Post) -> dict[str, Found]:
                 cost.wait_for_rest()
                 memory = cost.memory()
                 one.memory.append(sum(memory.values()))
-                one.program.append(_program())
+                one.program.append(memory.get(_PROGRAM, 0))
             print(
                 f"round {number + 1}/{rounds}, {stack.title}: {one.throughput[-1]:.0f}/s,"
                 f" {1e3 * one.delay[-1]:.1f} ms, MOVE {1e3 * one.move[-1]:.1f} and"
@@ -130,28 +128,16 @@ def measure(rounds: int, post: Post) -> dict[str, Found]:
 
 
 def _deliver(stack: Signpost, post: Post, found: Found) -> None:
-    _send(stack, post.incoming(WARM_UP))
-    letters = post.incoming(THROUGHPUT)
-    sent, files = _send(stack, letters)
-    last = max(files[letter.number].at for letter in letters)
-    found.throughput.append(len(letters) / (last - sent.began))
+    measure.deliver(stack, INCOMING, post.incoming(WARM_UP))
+    at_once = measure.Found()
+    measure.throughput(stack, INCOMING, post, THROUGHPUT, at_once)
+    found.throughput += at_once.arrived
     cost.wait_for_rest()
     delays = []
     for letter in post.incoming(SINGLE):
-        sent, files = _send(stack, [letter])
+        sent, files = measure.deliver(stack, INCOMING, [letter])
         delays.append(files[letter.number].at - sent.dots[letter.number])
     found.delay.append(median(delays))
-
-
-def _send(
-    stack: Signpost, letters: Sequence[Letter]
-) -> tuple[client.Sent, dict[int, stored.Stored]]:
-    already = stored.count(stack.mail)
-    sent = client.send(letters)
-    stored.wait_for(stack.mail, already + len(letters))
-    files = stored.look(stack.mail)
-    stored.check(files, letters, stack.proof)
-    return sent, files
 
 
 def _move(found: Found) -> None:
@@ -169,17 +155,6 @@ def _move(found: Found) -> None:
             session.say("SELECT Junk")
             taken.append(session.timed(f"MOVE 1:{MANY} Many"))
         found.move_many.append(median(taken))
-
-
-def _program() -> int:
-    """Bytes of the process that judges and learns; not of the one that carries its lines."""
-    for folder in cost.PROC.glob("[0-9]*"):
-        with suppress(OSError):
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            if b"entrypoint.junk" in words and not any(b"logpipe" in word for word in words):
-                rollup = (folder / "smaps_rollup").read_text()
-                return 1_024 * int(rollup.partition("\nPss:")[2].split()[0])
-    return 0
 
 
 def page(found: dict[str, Found], circumstances: str) -> str:
@@ -241,7 +216,7 @@ def main() -> None:
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     key = scene.prepare()
     with scene.Names(key):
-        found = measure(options.rounds, Post(key))
+        found = by_turns(options.rounds, Post(key))
     circumstances = (
         f"Commit {os.environ.get('BENCH_COMMIT', 'unknown')}, {os.cpu_count()} cores, load {load}"
         f" at first, {options.rounds} rounds in {(time.monotonic() - began) / 60:.0f} minutes."

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from bench.accounts import PASSWORD
 from bench.end_to_end.letters import Letter
-from bench.end_to_end.scene import ADDRESS, CLIENT, CONNECTIONS
+from bench.end_to_end.scene import ADDRESS, CLIENT, CLIENT_ADDRESS, CONNECTIONS
 
 TIMEOUT = 60.0
 _CLOCK_REALTIME_COARSE = 5  # linux/time.h; Python has no name for it
@@ -47,7 +47,7 @@ class Connection:
 
     def __init__(self, login: str | None = None) -> None:
         address = ADDRESS, 25 if login is None else 465
-        self._socket = socket.create_connection(address, TIMEOUT)
+        self._socket = socket.create_connection(address, TIMEOUT, (CLIENT_ADDRESS, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if login is not None:
             self._socket = _tls.wrap_socket(self._socket)

@@ -120,7 +120,7 @@ def _guess(stack: Stack, post: Post, guesses: dict[str, list[float]]) -> None:
     _warm_up(stack, post)
     for traffic in KINDS:
         found = Found()
-        _throughput(stack, traffic, post, GUESSED, found)
+        throughput(stack, traffic, post, GUESSED, found)
         guesses[traffic.name] += found.arrived
 
 
@@ -164,7 +164,7 @@ def _round(
 ) -> None:
     _warm_up(stack, post)
     for traffic in KINDS:
-        _throughput(stack, traffic, post, effort.messages, found.traffic[traffic.name])
+        throughput(stack, traffic, post, effort.messages, found.traffic[traffic.name])
         if traffic is INTERNAL:
             found.memory.append(cost.memory())
     for traffic in KINDS:
@@ -189,7 +189,18 @@ def _send(
     return sent
 
 
-def _throughput(stack: Stack, traffic: Traffic, post: Post, count: int, found: Found) -> None:
+def deliver(
+    stack: Stack, traffic: Traffic, letters: Sequence[Letter], rate: float | None = None
+) -> tuple[client.Sent, dict[int, stored.Stored]]:
+    """Send all, and find them where they arrive, verified or signed as they ought to be."""
+    sent = _send(stack, traffic, letters, rate)
+    files = stored.look(traffic.folder(stack))
+    traffic.check(stack, files, letters)
+    return sent, files
+
+
+def throughput(stack: Stack, traffic: Traffic, post: Post, count: int, found: Found) -> None:
+    """So many as fast as they are taken."""
     letters = traffic.letters(post, count)
     before = cost.snapshot()
     sent = _send(stack, traffic, letters)
@@ -206,9 +217,7 @@ def _throughput(stack: Stack, traffic: Traffic, post: Post, count: int, found: F
 def _at_rate(
     stack: Stack, traffic: Traffic, letters: Sequence[Letter], rate: float, found: Found
 ) -> tuple[client.Sent, dict[int, stored.Stored]]:
-    sent = _send(stack, traffic, letters, rate)
-    files = stored.look(traffic.folder(stack))
-    traffic.check(stack, files, letters)
+    sent, files = deliver(stack, traffic, letters, rate)
     found.delays.append([files[one.number].at - sent.dots[one.number] for one in letters])
     found.answers.append([sent.taken[one.number] - sent.dots[one.number] for one in letters])
     found.slipped.append(sent.slipped)

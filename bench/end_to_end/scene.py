@@ -23,9 +23,11 @@ from filters.mailauth.dkim.signing_key import SigningKey, load_signing_key, publ
 ACCOUNTS = 10
 CONNECTIONS = 10
 HOSTNAME = f"mail.{OURS}"
-# The client's and the servers' address: each stack trusts loopback, and verifies nothing there.
+# The servers' address: each stack trusts loopback, and verifies nothing there.
 ADDRESS = "192.0.2.10"
-CLIENT = f"client.{FOREIGN}"
+# Nor does Signpost know who comes from an address of the container's own. Loopback answers for the
+# whole network of each address that it is given, so nobody has to give it the client's.
+CLIENT, CLIENT_ADDRESS = f"client.{FOREIGN}", "192.0.2.30"
 # Where mail goes that leaves; its MX has an address of its own.
 OUTSIDE = "outside.example"
 MX, MX_ADDRESS = f"mx.{OUTSIDE}", "192.0.2.20"
@@ -56,15 +58,16 @@ class Names(NameServer):
         for domain in AUTHORS:
             self._records[f"_dmarc.{domain}."] = "v=DMARC1; p=none"
         self._records[f"{OUR_SELECTOR}._domainkey.{OURS}."] = our_record()
-        self._records[f"{CLIENT}."] = f"v=spf1 ip4:{ADDRESS} -all"
+        self._records[f"{CLIENT}."] = f"v=spf1 ip4:{CLIENT_ADDRESS} -all"
 
     def prepare(self) -> None:
         super().prepare()
         with self._conf.open("a") as conf:
             # A library that looks for a name server beside itself asks none on loopback.
             conf.write(f"interface: {ADDRESS}\naccess-control: {ADDRESS}/32 allow\n")
-            conf.write(f'local-data-ptr: "{ADDRESS} 3600 {CLIENT}"\n')
-            conf.write(f'local-data: "{CLIENT}. 3600 IN A {ADDRESS}"\n')
+            conf.write(f'local-data-ptr: "{CLIENT_ADDRESS} 3600 {CLIENT}"\n')
+            conf.write(f'local-data: "{CLIENT}. 3600 IN A {CLIENT_ADDRESS}"\n')
+            conf.write(f'local-data-ptr: "{ADDRESS} 3600 {HOSTNAME}"\n')
             conf.write(f'local-data: "{HOSTNAME}. 3600 IN A {ADDRESS}"\n')
             conf.write(f'local-data: "{OURS}. 3600 IN MX 10 {HOSTNAME}."\n')
             conf.write(f'local-data-ptr: "{MX_ADDRESS} 3600 {MX}"\n')
@@ -73,7 +76,7 @@ class Names(NameServer):
 
 
 def prepare() -> SigningKey:
-    """The folder of the run, the host's names and address; returns the authors' key."""
+    """The folder of the run, the host's names and addresses; returns the authors' key."""
     RUN.mkdir(mode=0o755, exist_ok=True)
     _add_address("lo:1", ADDRESS)
     _add_address("lo:2", MX_ADDRESS)
