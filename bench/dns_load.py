@@ -21,9 +21,9 @@ from itertools import cycle
 from pathlib import Path
 from typing import Protocol
 
-from bench.listeners import RUN
 from bench.messages import MANY, STUCK
 from bench.processes import memory
+from bench.server import RUN
 from filters.mailauth.authenticate import authenticate
 from filters.mailauth.dns import wire
 from filters.mailauth.dns.resolver import Answer, DnsResolver, DnsTemporaryError, Lookup

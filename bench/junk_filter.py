@@ -31,9 +31,10 @@ from bench.end_to_end.stacks import Signpost
 from bench.end_to_end.traffic import INCOMING
 from bench.imap import Imap
 from bench.junk.corpus.make import part_of_corpus
-from bench.listeners import RUN
 from bench.markdown import table
 from bench.messages import plain
+from bench.server import RUN
+from bench.stamp import stamp
 
 SEED = 21  # of what is trained with; nobody's figures
 WARM_UP, THROUGHPUT, SINGLE = 40, 200, 40
@@ -63,7 +64,7 @@ class With(Signpost):
         super().__enter__()
         if not _learned.exists():
             shutil.copytree(self._train(), _learned)
-        for home in (_home(self.mail, address) for address in ADDRESSES):
+        for home in map(self._home, ADDRESSES):
             shutil.rmtree(home / "junk", ignore_errors=True)
             shutil.copytree(_learned, home / "junk")
             for path in (home / "junk", *(home / "junk").rglob("*")):
@@ -82,12 +83,10 @@ class With(Signpost):
             for kind in ("spam", "ham"):
                 train = ["signpost", "junk", "train", ADDRESSES[0], kind, str(folder / kind)]
                 subprocess.run(train, check=True, stdout=sys.stderr)
-        return _home(self.mail, ADDRESSES[0]) / "junk"
+        return self._home(ADDRESSES[0]) / "junk"
 
-
-def _home(mail: Path, address: str) -> Path:
-    name, _, domain = address.partition("@")
-    return mail / domain / name
+    def _home(self, address: str) -> Path:
+        return self._server.maildir(address).parent
 
 
 @dataclass
@@ -176,7 +175,7 @@ def page(found: dict[str, Found], circumstances: str) -> str:
         _row("The program for it, MiB (PSS)", [0.0], with_it.program, 2**-20, _more),
     ]
     head = ["", "without", "with", "of a round", "at most"]
-    return f"## JUNK_FILTER=yes\n\n{circumstances}\n\n{table(head, rows)}\n"
+    return f"## JUNK_FILTER=yes\n\n{circumstances}\n\n{table(head, rows)}"
 
 
 _Compare = Callable[[Sequence[float], Sequence[float], float], str]
@@ -212,14 +211,13 @@ def main() -> None:
     parser = argparse.ArgumentParser("bench.junk_filter", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=4)
     options = parser.parse_args()
-    began = time.monotonic()
-    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    began, line = time.monotonic(), stamp()
     key = scene.prepare()
     with scene.Names(key):
         found = by_turns(options.rounds, Post(key))
+    minutes = (time.monotonic() - began) / 60
     circumstances = (
-        f"Commit {os.environ.get('BENCH_COMMIT', 'unknown')}, {os.cpu_count()} cores, load {load}"
-        f" at first, {options.rounds} rounds in {(time.monotonic() - began) / 60:.0f} minutes."
+        f"{line} {os.cpu_count()} cores, {options.rounds} rounds in {minutes:.0f} minutes."
         f" {os.environ.get('BENCH_IMAGE', '')}"
     )
     print(page(found, circumstances.strip()), end="")

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.messages import OURS
+from bench.server import RUN
 
-RUN = Path("/run/bench")
 PYTHON = "/opt/signpost/bin/python"
 OTHERS = "/usr/libexec/opensmtpd"
 

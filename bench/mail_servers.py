@@ -10,9 +10,8 @@ from pathlib import Path
 
 from bench.accounts import QUOTA
 from bench.imap import Imap
-from bench.listeners import RUN
 from bench.messages import OURS
-from bench.servers import Server
+from bench.server import RUN, Server
 from entrypoint.tls.self_signed import self_signed
 
 DATA = Path("/data")

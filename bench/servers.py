@@ -5,29 +5,23 @@ Each is a context manager and its processes end with it. It must not know what i
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from bench.listeners import (
     AS_SHIPPED,
     REGISTRATIONS,
     RSPAMD,
-    RUN,
     SIGN_IN_C,
     Listener,
     port,
     smtpd_conf,
 )
 from bench.messages import FOREIGN, MANY, SENDERS, STUCK
+from bench.server import RUN, Server
 
 SPOOL = Path("/var/spool/smtpd")
 # As in the image (templates/supervisord.conf.j2, templates/start-smtpd).
@@ -35,82 +29,7 @@ AS_IN_THE_IMAGE = {
     "EVENT_EPOLL_USE_CHANGELIST": "1",
     "LD_PRELOAD": "/usr/local/libexec/open_files.so",
 }
-TIMEOUT = 60.0  # seconds that a server may take to start
-
-
-class Server:
-    """A process in its own group, with its output in RUN/NAME.log; `environment` is added."""
-
-    environment: Mapping[str, str] = {}
-
-    def __init__(self, name: str, command: Sequence[str]) -> None:
-        self.name = name
-        self.command = command
-        self.log = RUN / f"{name}.log"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def prepare(self) -> None:
-        """What has to be there before the start."""
-
-    def ready(self) -> bool:
-        """Whether it answers."""
-        raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        self.prepare()
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                process_group=0,
-                env={**os.environ, **self.environment},
-            )
-        try:
-            self._wait(self.process, self.ready)
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def _wait(self, process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + TIMEOUT
-        while not ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                tail = self.log.read_text("utf-8", "replace")[-2_000:]
-                raise RuntimeError(f"{self.name} does not start:\n{tail}")
-            time.sleep(0.02)
-
-    @property
-    def pid(self) -> int:
-        """Its id, the parent's of all that belong to it."""
-        if self.process is None:
-            raise RuntimeError(f"{self.name} does not run")
-        return self.process.pid
-
-    def stop(self) -> None:
-        """End it, and whatever of its group is left."""
-        process = self.process
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        self.process = None
+TIMEOUT = 60.0  # seconds that an answer may take
 
 
 class NameServer(Server):

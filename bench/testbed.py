@@ -19,10 +19,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench import many_senders
-from bench.listeners import ADDRESSES, KEY_TABLE, KEYS, LOOP_KEY, OUTSIDE, RUN, SPOOL
+from bench.listeners import ADDRESSES, KEY_TABLE, KEYS, LOOP_KEY, OUTSIDE, SPOOL
 from bench.listeners import SELECTOR as SELECTOR_OF_OURS
 from bench.load import LOADS, Load, send, write_for_source
 from bench.messages import FOREIGN, OURS, RECIPIENT, SENDERS, of_senders, plain, signed
+from bench.server import RUN
 from bench.servers import NameServer
 from filters.mailauth.dkim.signing_key import SigningKey, load_signing_key, public_record
 

@@ -7,7 +7,7 @@ import signal
 from contextlib import suppress
 
 from bench.processes import descendants
-from bench.servers import Server
+from bench.server import Server
 
 
 class Disposable(Server):

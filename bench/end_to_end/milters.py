@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bench.end_to_end.disposable import Disposable
 from bench.end_to_end.scene import ADDRESS, HOSTNAME, OUR_SELECTOR, copy_of_our_key
-from bench.listeners import RUN
 from bench.messages import OURS
+from bench.server import RUN
 
 LOG = Path("/dev/log")
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench.end_to_end.disposable import Disposable
 from bench.end_to_end.scene import MX, MX_ADDRESS
-from bench.listeners import RUN
+from bench.server import RUN
 from entrypoint.tls.self_signed import self_signed
 
 FOLDER = RUN / "outside"

@@ -10,8 +10,8 @@ from bench.accounts import PASSWORD
 from bench.end_to_end import milters
 from bench.end_to_end.disposable import Disposable
 from bench.end_to_end.scene import ADDRESSES, HOSTNAME, OWNER, QUOTA
-from bench.listeners import RUN
 from bench.messages import OURS
+from bench.server import RUN
 from entrypoint.config.passwords import hash_password
 from entrypoint.tls.self_signed import self_signed
 

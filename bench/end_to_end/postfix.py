@@ -12,8 +12,8 @@ from bench.end_to_end import milters
 from bench.end_to_end.disposable import Disposable
 from bench.end_to_end.peer_dovecot import DOVECOT, QUOTA_STATUS
 from bench.end_to_end.scene import ADDRESS, ADDRESSES, HOSTNAME
-from bench.listeners import RUN
 from bench.messages import OURS
+from bench.server import RUN
 
 SPOOL = Path("/var/spool/postfix")
 _CONF, _DATA = RUN / "postfix", Path("/var/lib/postfix")

@@ -14,8 +14,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench import accounts
-from bench.listeners import RUN
 from bench.messages import FOREIGN, OURS
+from bench.server import RUN
 from bench.servers import NameServer
 from bench.testbed import SELECTOR, foreign_key
 from filters.mailauth.dkim.signing_key import SigningKey, load_signing_key, public_record

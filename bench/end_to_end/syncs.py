@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from bench.end_to_end.cost import snapshot
-from bench.listeners import RUN
+from bench.server import RUN
 
 _CALLS = "fsync,fdatasync,syncfs,sync,sync_file_range,msync"
 _LINE = re.compile(r"^(\d+) +(?:\S+ )?(\w+)\((?:\d+<([^>]*)>)?")

@@ -24,6 +24,7 @@ from bench.junk.listed import Listed
 from bench.junk.public_corpus import write_public
 from bench.junk.report import Result, page
 from bench.junk.rspamd_server import Rspamd
+from bench.stamp import stamp
 
 SINGLE = 60  # messages that are timed one by one
 
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     # Where nothing is known but the text, these are no others.
     twins = [Rspamd(informed=True).name, Command("Signpost", "", informed=False).name]
     results = []
-    began = time.monotonic()
+    began, line = time.monotonic(), stamp()
     with tempfile.TemporaryDirectory() as folder:
         for seed in options.seeds:
             corpora = {"generated": _generated(Path(folder) / f"generated-{seed}", seed)}
@@ -59,16 +60,13 @@ def main(arguments: Sequence[str]) -> int:
                 for contender in contenders:
                     if corpus != "public" or contender.name not in twins:
                         results.append(_measure(contender, corpus, seed, train, test))
-    print(page(results, _circumstances(time.monotonic() - began)))
+    print(page(results, _circumstances(line, time.monotonic() - began)))
     return 0
 
 
-def _circumstances(seconds: float) -> str:
-    return (
-        f"By `{os.environ.get('BENCH_COMMAND', 'python -m bench.junk')}` at commit "
-        f"{os.environ.get('BENCH_COMMIT', 'unknown')}, on {os.cpu_count()} cores, in "
-        f"{seconds / 60:.0f} minutes."
-    )
+def _circumstances(line: str, seconds: float) -> str:
+    command = os.environ.get("BENCH_COMMAND", "python -m bench.junk")
+    return f"By `{command}`: {line} {os.cpu_count()} cores, {seconds / 60:.0f} minutes."
 
 
 def _generated(folder: Path, seed: int) -> tuple[list[Listed], list[Listed]]:

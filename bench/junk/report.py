@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from bench.junk.contender import Cost
 from bench.junk.curve import BUDGETS, Scored, at_budget, at_threshold, by_kind
+from bench.markdown import table
 
 
 class Result(NamedTuple):
@@ -28,17 +29,13 @@ def page(results: Sequence[Result], circumstances: str) -> str:
         own = [result for result in results if result.corpus == corpus]
         blocks += [f"## {corpus.capitalize()} corpus", _curve(own), _defaults(own), _kinds(own)]
     costs = [result for result in results if result.cost and result.corpus == "generated"]
-    return "\n\n".join((*blocks, "## Cost", _costs(costs))) + "\n"
+    blocks += ["## Cost", _costs(costs)]
+    return "\n\n".join(block.rstrip() for block in blocks) + "\n"
 
 
 def _by_name(results: Sequence[Result]) -> dict[str, list[Result]]:
     names = dict.fromkeys(result.contender for result in results)
     return {name: [one for one in results if one.contender == name] for name in names}
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _curve(results: Sequence[Result]) -> str:
@@ -52,7 +49,7 @@ def _curve(results: Sequence[Result]) -> str:
         rows.append(cells)
     head = ["Spam found, ham misfiled:", *BUDGETS]
     seeds = ", ".join(str(one.seed) for one in next(iter(_by_name(results).values())))
-    return f"The threshold of each seed ({seeds}) is the best one.\n\n{_table(head, rows)}"
+    return f"The threshold of each seed ({seeds}) is the best one.\n\n{table(head, rows)}"
 
 
 def _defaults(results: Sequence[Result]) -> str:
@@ -72,7 +69,7 @@ def _defaults(results: Sequence[Result]) -> str:
         rows.append([name, *pairs])
     head = ["With its defaults: spam found / ham misfiled"]
     head += [f"seed {one.seed}" for one in next(iter(_by_name(results).values()))]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _kinds(results: Sequence[Result]) -> str:
@@ -91,7 +88,7 @@ def _kinds(results: Sequence[Result]) -> str:
         [kind, *(f"{sum(column[kind]) / len(column[kind]):.0%}" for column in columns.values())]
         for kind in kinds
     ]
-    return _table(["Spam found at 1 in 1,000, by kind", *columns], rows)
+    return table(["Spam found at 1 in 1,000, by kind", *columns], rows)
 
 
 def _costs(results: Sequence[Result]) -> str:
@@ -106,4 +103,4 @@ def _costs(results: Sequence[Result]) -> str:
         for one in results
         if one.cost
     ]
-    return _table(["", "a lesson", "a verdict", "memory", "learned, stored"], rows)
+    return table(["", "a lesson", "a verdict", "memory", "learned, stored"], rows)

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import signal
 import statistics
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from bench.end_to_end import cost
 from bench.junk.contender import Cost
 from bench.junk.listed import Listed
 from bench.junk.name_server import name_server
+from bench.server import RUN, Server
 
 SCANNER, CONTROLLER, VALKEY = 11333, 11334, 6379
-PATIENCE = 180.0  # seconds for its start, in which it may compile its expressions
 SYMBOLS = {
     "spf": {
         "pass": "R_SPF_ALLOW",
@@ -61,23 +59,12 @@ class Rspamd:
     def __init__(self, *, informed: bool) -> None:
         self.name = "rspamd, told of SPF, DKIM, DMARC, DNSBL" if informed else "rspamd"
         self._informed = informed
-        self._processes: list[subprocess.Popen[bytes]] = []
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        with name_server():
-            try:
-                self._start(VALKEY, "valkey-server", "--save", "", "--dir", "/tmp")
-                self._start(SCANNER, "rspamd", "-f", "-u", "_rspamd", "-g", "_rspamd")
-                yield
-            finally:
-                for process in reversed(self._processes):
-                    process.terminate()
-                    with suppress(subprocess.TimeoutExpired):
-                        process.wait(20)
-                    with suppress(ProcessLookupError):
-                        os.killpg(process.pid, signal.SIGKILL)
-                self._processes = []
+        RUN.mkdir(mode=0o755, exist_ok=True)
+        with name_server(), _Database(), _Scanner():
+            yield
 
     def train(self, lessons: Sequence[Listed]) -> None:
         # In the order in which they came, as people file them.
@@ -116,20 +103,35 @@ class Rspamd:
     def cost(self, lessons: Sequence[Listed], messages: Sequence[Listed]) -> Cost:
         verdicts = [_seconds(lambda one=one: self._score(one)) for one in messages]
         taught = [_seconds(lambda one=one: self._teach(one)) for one in lessons]
+        held = cost.memory()
+        database = held[_Database.program]
         return Cost(
-            statistics.median(taught), statistics.median(verdicts), _memory(), _memory("valkey")
+            statistics.median(taught),
+            statistics.median(verdicts),
+            held[_Scanner.program] + database,
+            database,
         )
 
-    def _start(self, port: int, *command: str) -> None:
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
-        )
-        self._processes.append(process)
-        deadline = time.monotonic() + PATIENCE
-        while not _answers(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{command[0]} does not start")
-            time.sleep(0.05)
+
+class _Database(Server):
+    program = "valkey-server"
+
+    def __init__(self) -> None:
+        super().__init__(self.program, [self.program, "--save", "", "--dir", "/tmp"])
+
+    def ready(self) -> bool:
+        return _answers(VALKEY)
+
+
+class _Scanner(Server):
+    program = "rspamd"
+    patience = 180.0  # it may compile its expressions
+
+    def __init__(self) -> None:
+        super().__init__(self.program, [self.program, "-f", "-u", "_rspamd", "-g", "_rspamd"])
+
+    def ready(self) -> bool:
+        return _answers(SCANNER)
 
 
 def _answers(port: int) -> bool:
@@ -158,19 +160,3 @@ def _seconds(call: object) -> float:
     began = time.perf_counter()
     call()  # type: ignore[operator]
     return time.perf_counter() - began
-
-
-def _memory(only: str = "") -> int:
-    """Proportional set sizes of rspamd's and valkey's processes: shared pages count once."""
-    total = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            name = (folder / "comm").read_text().strip()
-            if name.startswith(only or ("rspamd", "valkey")):
-                rollup = (folder / "smaps_rollup").read_text()
-                total += sum(
-                    int(line.split()[1]) * 1024
-                    for line in rollup.splitlines()
-                    if line.startswith("Pss:")
-                )
-    return total
