@@ -158,6 +158,10 @@ class AccountState(StateFile):
             self.do("INSERT OR REPLACE INTO authors VALUES (?, ?)", author.lower(), at)
             self.drop_oldest("authors", MOST_AUTHORS)
 
+    def forget_author(self, author: str) -> None:
+        """As if there had been none."""
+        self.do("DELETE FROM authors WHERE address = ?", author.lower())
+
     # -- deliveries -------------------------------------------------------------------------------
 
     def note_delivery(
