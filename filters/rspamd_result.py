@@ -60,9 +60,9 @@ def _number(value: float) -> float:
 def verdict(result: RspamdResult, message: bytes) -> bytes | Reject:
     """The message with rspamd's fields in front, or the refusal."""
     if result.action == "reject":
-        return Reject(550, f"5.7.1 {result.text or 'refused as spam'}")
+        return Reject(550, f"5.7.1 rspamd: {result.text or 'refused as spam'}")
     if result.action == "soft reject":
-        return Reject(451, f"4.7.1 {result.text or 'try again later'}")
+        return Reject(451, f"4.7.1 rspamd: {result.text or 'try again later'}")
     junk = result.action in JUNK
     mark = b"X-Spam: yes\r\n" if junk else b""
     return mark + field(result, junk=junk) + message

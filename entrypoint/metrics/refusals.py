@@ -21,6 +21,7 @@ _REASONS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("author", r"550 5\.7\.26|550 5\.6\.0 From"),
         ("dns", r"451 4\.7\.5 \S+ cannot be verified now"),
         ("unsigned", r"451 4\.7\.5 mail from|550 5\.7\.1 local mail of no account"),
+        ("rspamd", r"550 5\.7\.1 rspamd: |451 4\.7\.1 rspamd: "),
         ("recipient", r"550 5\.1\.1|524 |550 Invalid recipient"),
         ("relay", r"550 5\.7\.1 : relaying denied"),
         ("recipient-syntax", r"5\d\d 5\.1\.3"),

@@ -39,9 +39,9 @@ def test_what_it_lets_pass_is_told_and_not_marked(action: str) -> None:
 
 
 def test_what_it_refuses_is_refused_with_its_words() -> None:
-    assert said("reject", text="Gtube pattern") == Reject(550, "5.7.1 Gtube pattern")
-    assert said("reject") == Reject(550, "5.7.1 refused as spam")
-    assert said("soft reject") == Reject(451, "4.7.1 try again later")
+    assert said("reject", text="Gtube pattern") == Reject(550, "5.7.1 rspamd: Gtube pattern")
+    assert said("reject") == Reject(550, "5.7.1 rspamd: refused as spam")
+    assert said("soft reject") == Reject(451, "4.7.1 rspamd: try again later")
 
 
 def test_of_its_answer_only_names_and_numbers_get_into_the_header() -> None:
@@ -183,7 +183,7 @@ def test_one_that_is_gone_is_said_once_and_its_return_too(caplog: pytest.LogCapt
         assert asyncio.run(rspamd.judge(SESSION, MESSAGE)) == MESSAGE
     with listening(answered("reject"), [], port):
         refused = asyncio.run(rspamd.judge(SESSION, MESSAGE))
-    assert refused == Reject(550, "5.7.1 refused as spam")
+    assert refused == Reject(550, "5.7.1 rspamd: refused as spam")
     assert caplog.text.count("unchecked") == 1
     assert caplog.text.count("rspamd answers again") == 1
 

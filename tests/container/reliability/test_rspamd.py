@@ -101,7 +101,7 @@ def test_what_it_marks_is_junk(world: World, server: Signpost) -> None:
 
 def test_what_it_refuses_is_refused_with_its_words(world: World, server: Signpost) -> None:
     refused = world.swaks(server.v4, to=ALICE[0], message=letter(body=gtube("X")))
-    assert (refused.code, refused.outcome.text) == (550, "5.7.1 Gtube pattern")
+    assert (refused.code, refused.outcome.text) == (550, "5.7.1 rspamd: Gtube pattern")
 
 
 def test_no_line_is_too_long_for_it(world: World, server: Signpost) -> None:
