@@ -43,6 +43,7 @@ FORGED = (
         b"X-Signpost-Facts :x",
     ),
 )
+MARK = re.compile(rb"(?m)^X-Signpost-Delivered: .*$")
 OURS = re.compile(rb"(?mi)^x-signpost-(?:junk|facts)[ \t]*:.*(?:\n[ \t].*)*")
 
 
@@ -140,6 +141,19 @@ class TestMailOfAStrangerBehindAnAddressOfOurs:
         server.wait_for_mail(BOB[0], token)
         ((*_, facts, _),) = asked(server, token)
         assert facts.endswith(b"author=outside.test")
+
+    def test_made_of_one_that_was_here_before(self, world: World, server: Signpost) -> None:
+        """With the mark of its delivery, by which the server knows what has come back."""
+        token, there = fresh("harmless"), f"{fresh('target')}@outside.test"
+        with script(server, BOB, f'redirect "{there}";'):
+            world.swaks(server.v4, to=BOB[0], message=letter(token=token)).accepted()
+            mark = MARK.search(world.outside.wait_for_mail(there, token).message)
+        assert mark is not None
+        message = letter(token=token, subject=b"junk", fields=(mark[0].strip(),))
+        world.swaks(server.v4, to=BOB[0], message=message).accepted()
+        stored = server.wait_for_mail(BOB[0], token, folder="Maildir/.Junk")
+        assert b"\nX-Signpost-Returned: yes\n" in stored
+        assert not any(token.encode() in each for each in server.read_mail(BOB[0]))
 
     def test_rejected_by_a_script(self, world: World, server: Signpost) -> None:
         """A stranger would learn by trying what an account takes for junk."""
