@@ -19,6 +19,7 @@ from filters.mailauth.dns.types import Resolver
 from filters.mailauth.message_result import MessageResult
 from filters.mailauth.policy import is_vouched_for
 from filters.smtpd import Report, Request, Session
+from filters.srs import RewrittenSenders, is_rewritten
 
 _ASKED = "facts: the blocklists that were asked"
 # Of signatures that do not pass, the word that says most; a doubt comes before all.
@@ -28,7 +29,7 @@ _FAILED: Sequence[DkimFact] = ("fail", "policy", "permerror", "neutral")
 class FactsWriter:
     """addresses: our own names; None where they are unknown. unknown_clients: where anyone may
     appear (a NAT). trusted_sealers: forwarders whose word that DMARC passed counts. blocklists:
-    those that score, None for none.
+    those that score, None for none. senders: by which smtpd's own are known (SRS).
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class FactsWriter:
         *,
         unknown_clients: frozenset[str] = frozenset(),
         trusted_sealers: frozenset[str] = frozenset(),
+        senders: RewrittenSenders | None = None,
     ) -> None:
         self.addresses = addresses
+        self.senders = senders
         self.blocklists = blocklists
         self.unknown_clients = unknown_clients
         self.trusted_sealers = trusted_sealers
@@ -59,16 +62,24 @@ class FactsWriter:
 
     async def in_front(self, session: Session, verdict: MessageResult, message: bytes) -> bytes:
         """The message under its facts; without, what was submitted or has no mailbox here."""
-        envelope = verdict.envelope
+        envelope, recipients = verdict.envelope, verdict.envelope.recipients
         if envelope.user is not None or envelope.client_address is None:
             return message
         ours = None if self.addresses is None else self.addresses.content
         # What an alias sends elsewhere needs to know nothing of ours.
-        if ours is not None and not any(map(ours.logins_of, envelope.recipients)):
+        if ours is not None and not any(self._has_mailbox(each, ours) for each in recipients):
             return message
         asked = session.state.get(_ASKED)
         listed = () if asked is None else await asyncio.shield(asked)
         return self.facts(session.hostname, ours, verdict, listed).field() + message
+
+    def _has_mailbox(self, address: str, ours: LocalAddresses) -> bool:
+        if self.senders is not None and is_rewritten(address):
+            # What an alias sends elsewhere for an account has such a sender, and an answer to that
+            # is the account's.
+            whole = self.senders.restored(address) or address
+            address = self.senders.sender(whole) or address
+        return bool(ours.logins_of(address))
 
     def facts(
         self,
@@ -158,6 +169,7 @@ def read_facts(
     options: argparse.Namespace,
     addresses: AddressFile | None,
     resolver: Resolver,
+    senders: RewrittenSenders | None,
 ) -> FactsWriter | None:
     """What the options ask for."""
     if not options.facts:
@@ -169,4 +181,5 @@ def read_facts(
         scoring,
         unknown_clients=frozenset(options.unknown_client),
         trusted_sealers=frozenset(name.lower() for name in options.arc_trusted_sealer),
+        senders=senders,
     )

@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         counts=counts,
         spam_fields=SpamFields(options.spam_field, renamed=options.renamed_spam_fields),
         loops=loops,
-        facts=read_facts(options, addresses, resolver),
+        facts=read_facts(options, addresses, resolver, senders),
     )
     server.on_ready(verifier.ready)
     quotas = read_quota_status(options)

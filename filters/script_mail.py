@@ -29,6 +29,8 @@ _THEIRS = frozenset(
 # RFC 5230 §4.7: with :mime the reason is a MIME entity, whose header is Content-… (RFC 2045 §9).
 _OF_A_SCRIPT = b"content-"
 _REJECTED = b"auto-replied (rejected)"
+# A rejection has the header of what it rejects, with what was said of that to its reader alone.
+_READERS = re.compile(rb"(?im)^x-signpost-junk:[^\n]*\n")
 
 Kind = Literal["redirect", "rejection", "answer"]
 
@@ -56,7 +58,10 @@ def read(message: Message) -> ScriptMail | None:
     below = message.fields[message.fields.index(on_top[0]) + 1 :]
     kind = _kind(below)
     unwanted = () if kind == "redirect" else _not_to_be_written(below)
-    return ScriptMail(account, kind, Message(remove(message.raw, [*on_top, *unwanted])))
+    raw = remove(message.raw, [*on_top, *unwanted])
+    if kind == "rejection":
+        raw = _READERS.sub(b"", raw)
+    return ScriptMail(account, kind, Message(raw))
 
 
 def _kind(fields: tuple[Field, ...]) -> Kind:

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 _NULL_SENDER = "signer: the null sender"
 _ACCOUNT = re.compile(r"[!#-\[\]-~]+")
+_JUNK = b"x-signpost-junk"
 
 
 class Signer:
@@ -211,13 +212,14 @@ class Signer:
         return self._sign(session, parsed, writer.domain, keys)
 
     def _clean(self, message: bytes) -> Message:
-        """Without bare CRs, and without results that only our verifier writes (RFC 8601 §5).
+        """Without bare CRs, and without results that only our verifier writes (RFC 8601 §5), or
+        only a delivery: what it said to one reader is no other's.
 
         A CR is no reason to refuse: programs leave some in pasted text, and a bounce or a redirect
         would be lost. From here on all that is checked is what leaves.
         """
         parsed = Message(without_bare_cr(message))
-        found = forged(parsed, self.authserv_id)
+        found = [*forged(parsed, self.authserv_id), *parsed.named(_JUNK)]
         return Message(remove(parsed.raw, found)) if found else parsed
 
     def _sign(

@@ -520,8 +520,8 @@ find_earlier(const char *mailbox, const char *alias, struct mark marks[MOST_MARK
 }
 
 /*
- * What stands on top is ours; `original` is the recipient before aliases. What has come back was
- * judged when it came first.
+ * What stands on top is ours; `original` is the recipient before aliases. What has come back is
+ * judged again: whoever has seen its mark can put it into a message of his own.
  */
 static void
 write_header(const char *mailbox, const char *alias, const char *recipient, const char *original,
@@ -547,9 +547,10 @@ write_header(const char *mailbox, const char *alias, const char *recipient, cons
 		else
 			new_mark(&header, mailbox, &marks[0]);
 	}
-	if (judge && !count) {
+	if (judge) {
 		read_on();
-		verdict = ask_for_verdict(mailbox, sender, marked ? marks[0].hmac : "", facts, &header);
+		verdict = ask_for_verdict(mailbox, sender, marked && !count ? marks[0].hmac : "", facts,
+		    &header);
 	}
 	if (count)
 		put_on_top(RETURNED ": yes\n");

@@ -8,6 +8,8 @@
  */
 #include "verdict.h"
 
+#include "mark.h"
+
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -26,6 +28,7 @@
 #define ANSWERED_WITHIN 2000 /* milliseconds, for all of it */
 #define SPARED 30 /* seconds */
 #define LONGEST_FACTS 2048
+#define NOTHING_KNOWN "dmarc=unknown" /* filters/facts.py */
 
 /* --- what the filter knows ----------------------------------------------------------------- */
 
@@ -53,20 +56,21 @@ facts_of(const struct header *header)
 {
 	static char facts[LONGEST_FACTS];
 	struct field field;
+	bool received = false, delivered = false;
 
 	for (size_t at = 0, next; (next = next_field(header, at, &field)); at = next) {
 		size_t size;
 		const char *value;
 
-		if (is_named(&field, "Received"))
-			break;
-		if (!is_named(&field, FACTS_FIELD))
+		received |= is_named(&field, "Received");
+		delivered |= is_named(&field, DELIVERED_FIELD);
+		if (received || !is_named(&field, FACTS_FIELD))
 			continue;
 		value = value_of(&field, &size);
 		unfold(value, size, facts, sizeof facts);
 		return facts;
 	}
-	return "";
+	return delivered ? NOTHING_KNOWN : "";
 }
 
 /* --- whether to ask ------------------------------------------------------------------------- */

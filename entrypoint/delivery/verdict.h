@@ -16,7 +16,8 @@
 
 /*
  * What `filters.inbound` has written into a message; "" where it has not seen it. smtpd's own
- * Received field stands below that, and what the client has sent below both.
+ * Received field stands below that, and what the client has sent below both. What the script of
+ * another account has sent on was not written here, for all that: of it nothing is known.
  */
 const char *facts_of(const struct header *header);
 

@@ -11,14 +11,13 @@ from pathlib import Path
 from entrypoint.junk.account_state import (
     FOLDER,
     AccountState,
-    DeliveryNote,
     MessageClass,
     open_state,
 )
 from entrypoint.junk.digest import digest, header_field
 from entrypoint.junk.folders import INBOX, Folder, Kind, Listed, OpenMaildir, kind_of, maildir
 from entrypoint.junk.ham_rules import READ_FOR, learned_until, may_teach, room, sender_domain
-from entrypoint.junk.lessons import teach
+from entrypoint.junk.lessons import delivery_of, teach
 from entrypoint.junk.mailbox_changes import note_changes
 from entrypoint.junk.moves import FLAGGED, MARKED, READ, Event, Read, looked_at
 from entrypoint.junk.seen_messages import NOTES, SeenMessages, Waiting
@@ -239,7 +238,7 @@ class AccountLearner:
             return event, ""
         if event.source == FLAGGED and not corrected and learned != "spam":
             event = Event("ham", MARKED)
-        note = _delivery(state, message)
+        note = delivery_of(state, message)
         domain = sender_domain(note.domain) if note is not None else ""
         may = may_teach(
             event.source,
@@ -289,8 +288,3 @@ def _read(
     verdict = (header_field(message, b"X-Signpost-Junk") or b"").lower()
     called_junk = verdict.startswith(b"yes") or header_field(message, b"X-Spam") == b"yes"
     return Read(delivered, called_junk, may_be_filed, was_in_junk, was_outside, lesson)
-
-
-def _delivery(state: AccountState, message: bytes) -> DeliveryNote | None:
-    mark = (header_field(message, b"X-Signpost-Delivered") or b"").split()
-    return state.delivery(mark[1].decode("ascii", "replace")) if len(mark) == 2 else None

@@ -78,12 +78,16 @@ class Lesson:
     at: int
 
 
+class NoAccountError(ValueError):
+    """An address that no account can have."""
+
+
 def home_of(account: str, mail: Path = MAIL) -> Path:
-    """Where an account's mail and words are. Raises ValueError for what is no name of a folder."""
+    """Where an account's mail and words are. Raises NoAccountError for what names no folder."""
     local, at, domain = account.rpartition("@")
     for name in (local, domain):
         if not at or name in ("", ".", "..") or "/" in name or "\0" in name:
-            raise ValueError(f"no account's address: {account!r}")
+            raise NoAccountError(f"no account's address: {account!r}")
     return mail / domain / local
 
 
@@ -157,6 +161,10 @@ class AccountState(StateFile):
         with self.changing():
             self.do("INSERT OR REPLACE INTO authors VALUES (?, ?)", author.lower(), at)
             self.drop_oldest("authors", MOST_AUTHORS)
+
+    def forget_author(self, author: str) -> None:
+        """As if there had been none."""
+        self.do("DELETE FROM authors WHERE address = ?", author.lower())
 
     # -- deliveries -------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ _PROGRAM = re.compile(
     rb"\.(?:exe|scr|com|pif|bat|cmd|msi|js|jse|vbs|vbe|wsf|hta|ps1|cpl|jar|lnk|iso|img|vhd"
     rb"|docm|dotm|xlsm|xlsb|pptm)\"?[ \t]*(?:;|$)"
 )
+LONGEST_ADDRESS = 320  # characters; RFC 5321, 4.5.3.1, has 64 and 255
 _BULK = re.compile(rb"(?i)^\s*(?:bulk|list)\s*$")
 
 
@@ -78,18 +79,25 @@ class Known:
 def marks_of(message: bytes) -> Marks:
     """Read them. Any bytes will do."""
     text = message[:LOOKED_AT].replace(b"\r\n", b"\n")
-    head = text.partition(b"\n\n")[0][:_HEADER] + b"\n"
-    parsed = Message(head.replace(b"\n", b"\r\n"))
+    head = text.partition(b"\n\n")[0]
+    parsed = Message((head[:_HEADER] + b"\n").replace(b"\n", b"\r\n"))
     found = author(parsed)
-    one = found.addresses[0].lower() if len(found.addresses) == 1 and found.domain else ""
+    authors = tuple(address.lower() for address in found.addresses if _may_be_known(address))
+    # Of a From field that is cut, readers see somebody else.
+    is_one = len(found.addresses) == len(authors) == 1 and len(head) < _HEADER
     return Marks(
-        author=one,
-        domain=(found.domain or "") if one else "",
-        authors=tuple(address.lower() for address in found.addresses),
+        author=authors[0] if is_one and found.domain else "",
+        domain=found.domain or "" if is_one else "",
+        authors=authors,
         bulk=_is_bulk(parsed),
         unsubscribe=bool(parsed.named(b"list-unsubscribe")),
         program=_PROGRAM.search(text) is not None,
     )
+
+
+def _may_be_known(address: str) -> bool:
+    """Whether an account's rules and notes can have it: nobody's is as long, or holds raw bytes."""
+    return len(address) <= LONGEST_ADDRESS and address.isprintable()
 
 
 def _is_bulk(message: Message) -> bool:

@@ -20,12 +20,11 @@ _MOST_PARTS = 100
 
 # What our server, a mail program or another filter wrote, at delivery or later, and what is random.
 _LEFT_OUT = re.compile(
-    rb"(?i)(?:return-path|delivered-to|x-original-to|envelope-to|x-signpost-.*|status|x-status"
-    rb"|x-keywords|x-uid|x-mozilla-.*|x-spam.*|x-rspamd.*|x-bogosity|x-virus.*|x-gm-.*"
-    rb"|authentication-results|received-spf|dkim-signature|domainkey-signature|arc-.*"
-    rb"|x-google-.*)[ \t]*:"
+    rb"(?i)(?:return-path|delivered-to|x-original-to|envelope-to|status|x-status|x-keywords|x-uid"
+    rb"|x-bogosity|authentication-results|received-spf|dkim-signature|domainkey-signature"
+    rb"|(?:x-signpost-|x-mozilla-|x-spam|x-rspamd|x-virus|x-gm-|arc-|x-google-)[^:]*+)[ \t]*+:"
 )
-_TYPE = re.compile(rb"(?im)^content-type[ \t]*:[ \t]*([\w.+-]+)/")
+_TYPE = re.compile(rb"(?im)^content-type[ \t]*:[ \t]*(?:\n[ \t]+)?([\w.+-]+)/")
 _BOUNDARY = re.compile(rb"""(?i)\bboundary[ \t]*=[ \t]*(?:"([^"\r\n]{1,200})"|([^\s;"]{1,200}))""")
 
 
@@ -34,6 +33,9 @@ def excerpt(message: bytes) -> bytes:
     text = message[:LOOKED_AT].replace(b"\r\n", b"\n")
     lines = iter(text.split(b"\n"))
     taken = list(_fields(lines, _HEADER))
+    # With one of these in front, bogofilter takes a message for as many as it has such lines.
+    while taken and taken[0].startswith((b"From ", b"#!")):
+        del taken[0]
     kind, boundaries = _kind_of(taken, set())
     taken.append(b"")
     room = _WHOLE - sum(len(line) + 1 for line in taken)
@@ -101,6 +103,9 @@ def _kind_of(header: list[bytes], boundaries: set[bytes]) -> tuple[bytes, set[by
     if match is None:
         return b"text", boundaries
     kind = match[1].lower()
-    if kind == b"multipart" and (found := _BOUNDARY.search(text, match.end())):
-        boundaries = boundaries | {(found[1] or found[2]).rstrip()}
-    return kind, boundaries
+    if kind != b"multipart":
+        return kind, boundaries
+    found = _BOUNDARY.search(text, match.end())
+    if found is None:  # mail programs may find one (RFC 2231, 3), or show all of it
+        return b"text", boundaries
+    return kind, boundaries | {re.sub(rb"\\(.)", rb"\1", found[1] or found[2]).rstrip()}

@@ -19,12 +19,14 @@ from entrypoint.junk.account_state import (
     FOLDER,
     AccountState,
     Counts,
+    DeliveryNote,
     Lesson,
     MessageClass,
     StateError,
     open_state,
 )
-from entrypoint.junk.digest import digest, without_own_fields
+from entrypoint.junk.digest import digest, header_field, without_own_fields
+from entrypoint.junk.evidence import marks_of
 from entrypoint.junk.words import WordsError
 
 LOCK = "lock"
@@ -112,9 +114,28 @@ def teach(
             # It may have been killed for its time after it had learned.
             if not recover(home, state):
                 raise
-            return True
-        # Of a message without words it has counted nothing.
-        return recover(home, state)
+            taken = True
+        else:
+            # Of a message without words it has counted nothing.
+            taken = recover(home, state)
+        if taken and cls == "spam":
+            _forget_author(state, message)
+        return taken
+
+
+def delivery_of(state: AccountState, message: bytes) -> DeliveryNote | None:
+    """What was noted when the message came, if it is not too long ago."""
+    mark = (header_field(message, b"X-Signpost-Delivered") or b"").split()
+    return state.delivery(mark[1].decode("ascii", "replace")) if len(mark) == 2 else None
+
+
+def _forget_author(state: AccountState, message: bytes) -> None:
+    """Who writes spam is no known author. Where nobody vouched for him, he was perhaps forged."""
+    note = delivery_of(state, message)
+    if note is not None and note.authenticated:
+        marks = marks_of(message)
+        if marks.domain == note.domain:
+            state.forget_author(marks.author)
 
 
 def recover(home: Path, state: AccountState) -> bool:

@@ -42,7 +42,7 @@ class DeliveryQuestion:
 
 
 def verdict(question: DeliveryQuestion, mail: Path) -> Score:
-    """The score, which the account has taken down. Raises StateError, WordsError or ValueError."""
+    """The score, which the account has noted. Raises StateError, WordsError or NoAccountError."""
     home = home_of(question.account, mail)
     marks, facts = marks_of(question.message), parse_facts(question.facts)
     if not home.is_dir():  # the account's first message

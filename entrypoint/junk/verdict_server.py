@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from entrypoint.junk.account_state import MAIL, StateError
+from entrypoint.junk.account_state import MAIL, NoAccountError, StateError
 from entrypoint.junk.excerpt import LOOKED_AT
 from entrypoint.junk.verdict import DeliveryQuestion, verdict
 from entrypoint.junk.words import WordsError
@@ -127,8 +127,8 @@ class VerdictServer:
             line = self._judge(question, self._mail)
         except (StateError, WordsError) as error:
             trouble = str(error)
-        except ValueError:
-            pass  # no account's address
+        except NoAccountError:
+            pass
         except Exception as error:
             log.exception("a message could not be judged")
             trouble = f"a fault of its own: {type(error).__name__}"

@@ -22,13 +22,15 @@ from .test_guard import LISTED, find_the_way
 from .test_imap import script
 
 ALICE = ("alice@example.org", "alice-has-a-secret")
+BOB = ("bob@example.org", "bob-has-a-secret")
 FILTERS = Path(__file__).parent / "filters"
 PROGRAM = "/opt/signpost/lib/python3.13/site-packages/entrypoint/junk/__main__.py"
 MOUNTS = {PROGRAM: FILTERS / "judging.py", "/etc/marking.py": FILTERS / "marking.py"}
 CONFIGURED = {
     "DOMAINS": "example.org",
     "DKIM_SELECTOR": "junk",
-    "ACCOUNTS": ":".join(ALICE),
+    "ACCOUNTS": "\n".join(map(":".join, (ALICE, BOB))),
+    "ALIASES": "away@example.org: traveller@outside.test",
     "JUNK_FILTER": "yes",
     "DNSBL": "bl.test=score",
     "EXTRA_FILTERS_INBOUND": "/opt/signpost/bin/python /etc/marking.py",
@@ -41,6 +43,7 @@ FORGED = (
         b"X-Signpost-Facts :x",
     ),
 )
+MARK = re.compile(rb"(?m)^X-Signpost-Delivered: .*$")
 OURS = re.compile(rb"(?mi)^x-signpost-(?:junk|facts)[ \t]*:.*(?:\n[ \t].*)*")
 
 
@@ -109,6 +112,59 @@ class TestMail:
         assert len(OURS.findall(stored)) == 1
         ((*_, facts, _),) = asked(server, token)
         assert facts == b""
+
+
+class TestMailOfAStrangerBehindAnAddressOfOurs:
+    """It is not taken for mail that was submitted here, which words do not judge. What the server
+    says of it to its reader leaves with nothing.
+    """
+
+    def test_redirected_by_the_script_of_another_account(
+        self, world: World, server: Signpost
+    ) -> None:
+        token = fresh("redirected")
+        with script(server, BOB, f'redirect "{ALICE[0]}"; redirect "{token}@outside.test";'):
+            world.swaks(server.v4, to=BOB[0], message=letter(token=token)).accepted()
+            server.wait_for_mail(ALICE[0], token)
+            outside = world.outside.wait_for_mail(f"{token}@outside.test")
+        facts = {account: facts for account, _, _, facts, _ in asked(server, token)}
+        assert facts[BOB[0].encode()].endswith(b"author=outside.test")
+        assert facts[ALICE[0].encode()] == b"dmarc=unknown"
+        assert not OURS.search(outside.message)
+
+    def test_sent_to_a_rewritten_sender(self, world: World, server: Signpost) -> None:
+        message = letter(BOB[0], token=fresh("sent"))
+        server.submit(world.swaks, BOB, to="away@example.org", message=message).accepted()
+        sender = world.outside.wait_for_mail("traveller@outside.test").sender
+        token = fresh("returned")
+        world.swaks(server.v4, sender="", to=sender, message=letter(token=token)).accepted()
+        server.wait_for_mail(BOB[0], token)
+        ((*_, facts, _),) = asked(server, token)
+        assert facts.endswith(b"author=outside.test")
+
+    def test_made_of_one_that_was_here_before(self, world: World, server: Signpost) -> None:
+        """With the mark of its delivery, by which the server knows what has come back."""
+        token, there = fresh("harmless"), f"{fresh('target')}@outside.test"
+        with script(server, BOB, f'redirect "{there}";'):
+            world.swaks(server.v4, to=BOB[0], message=letter(token=token)).accepted()
+            mark = MARK.search(world.outside.wait_for_mail(there, token).message)
+        assert mark is not None
+        message = letter(token=token, subject=b"junk", fields=(mark[0].strip(),))
+        world.swaks(server.v4, to=BOB[0], message=message).accepted()
+        stored = server.wait_for_mail(BOB[0], token, folder="Maildir/.Junk")
+        assert b"\nX-Signpost-Returned: yes\n" in stored
+        assert not any(token.encode() in each for each in server.read_mail(BOB[0]))
+
+    def test_rejected_by_a_script(self, world: World, server: Signpost) -> None:
+        """A stranger would learn by trying what an account takes for junk."""
+        token, sender = fresh("rejected"), f"{fresh('trying')}@outside.test"
+        with script(server, BOB, 'require "reject"; reject "No.";'):
+            world.swaks(
+                server.v4, sender=sender, to=BOB[0], message=letter(sender, token=token)
+            ).accepted()
+            rejected = world.outside.wait_for_mail(sender, token)
+        assert b"message/rfc822" in rejected.message
+        assert not OURS.search(rejected.message)
 
 
 class TestFacts:

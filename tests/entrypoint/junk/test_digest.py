@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +59,13 @@ def test_a_large_message_is_known_by_what_is_read_of_it() -> None:
     crlf = b"X-Mozilla-Keys: \r\n" * 9 + large.replace(b"\n", b"\r\n")
     assert digest(crlf[:READ]) == digest(large[:READ]) == digest(large)
     assert digest(large.replace(b"one", b"other")) != digest(large)
+
+
+def test_a_row_of_crs_is_read_in_time() -> None:
+    """The program that reads it answers for all accounts meanwhile, or does not."""
+    begin = time.process_time()
+    assert digest(MESSAGE + b"\r" * 1_000_000 + b"x") != digest(MESSAGE)
+    assert time.process_time() - begin < 0.5  # some milliseconds
 
 
 @given(st.binary(max_size=400) | st.text("ab:\n \r\tXS-", max_size=200).map(str.encode))

@@ -51,6 +51,31 @@ def test_a_message_in_a_message_is_read() -> None:
     assert PICTURE[:70] not in got
 
 
+@pytest.mark.parametrize(
+    ("parameters", "size"),
+    [
+        (b':\n multipart/mixed; boundary="b"', 75_000),
+        (b': multipart/mixed; boundary="\\b"', 75_000),
+        (b": multipart/mixed; boundary*0=b; boundary*1=", 7_000),
+        (b": multipart/mixed", 7_000),
+    ],
+)
+def test_a_boundary_that_is_written_otherwise_hides_no_text(parameters: bytes, size: int) -> None:
+    picture = b"--b\nContent-Type: image/png\n\n" + PICTURE[:size]
+    text = b"\n--b\n\nCheap watches\n--b--\n"
+    assert b"Cheap watches" in excerpt(b"Content-Type" + parameters + b"\n\n" + picture + text)
+
+
+@pytest.mark.parametrize("line", [b"From a@example.net Mon Jan  1 00:00:00 2024", b"#! rnews 99"])
+def test_a_mailbox_is_one_message(line: bytes) -> None:
+    """To bogofilter it is several, and a lesson would count for as many."""
+    message = line + b"\nSubject: x\n\nCheap\n\n" + line + b"\nSubject: y\n\nwatches\n"
+    got = excerpt(b"X-Spam: no\n" + message)
+    assert got.startswith(b"Subject: x\n\nCheap\n\n")
+    assert b"watches" in got
+    assert excerpt(line + b"\n" + message) == got
+
+
 def test_what_others_wrote_into_the_header_is_left_out() -> None:
     got = excerpt(
         b"X-Signpost-Junk: yes score=9.9\n threshold=5.0\nSubject: a\n b\nx-spam-status: Yes,\n"
@@ -88,6 +113,8 @@ HOSTILE = {
     ),
     "messages": b"Content-Type: message/rfc822\n\n" * 90_000,
     "empty lines": b"\n" * 10_000_000,
+    "a name without a colon": b"Subject: x\nX-Spam" + b" " * 100_000 + b"\n\n",
+    "boundaries": b"Content-Type: multipart/x;" + b" boundary=" * 10_000 + b"\n\n",
 }
 
 

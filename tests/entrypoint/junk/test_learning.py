@@ -526,3 +526,20 @@ def test_a_folder_is_looked_at_when_it_is_quiet_or_has_not_been_for_long(
     assert box.look() == NOTHING
     monkeypatch.setattr(account_learner, "PATIENT", 0.0)
     assert box.look() == SPAM
+
+
+def test_the_author_of_spam_is_not_known_any_more(box: Mailbox) -> None:
+    """Unless nobody vouched for him: a forger could make a friend unknown."""
+    for authenticated, first in ((False, False), (True, True)):
+        name = box.deliver()
+        box.look()
+        message = box.find(name, "").read_bytes()
+        with open_state(box.home) as state:
+            mark = message.split(b"\n")[1].split()[2].decode()
+            state.note_delivery(mark, int(time.time()), False, authenticated, "example.net")
+            state.note_author("a@example.net", 1)
+        box.move(name, ".Junk")
+        box.look()
+        with open_state(box.home) as state:
+            assert state.is_first_contact("a@example.net") == first
+    assert box.learned().spam == 2

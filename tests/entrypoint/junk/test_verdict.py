@@ -150,6 +150,19 @@ def test_trust_needs_the_authors_dmarc(home: Path, tmp_path: Path, trust: str) -
         assert verdict(forged, tmp_path).decision == "too few lessons"
 
 
+@pytest.mark.parametrize(
+    "author",
+    [b"b\xff@spam.example", b"b\xed\xa0\x80@spam.example", b"b" * 30_000 + b"@spam.example"],
+)
+def test_an_author_that_nobody_can_have_is_judged_and_not_noted(mail: Path, author: bytes) -> None:
+    """Bytes that are no text, or thousands of them, which would fill the account's state."""
+    body = b"From: <" + author + b">\nSubject: hello\n\nhello\n"
+    for _ in range(2):
+        score = verdict(question(replace(PASS, author="spam.example"), body), mail)
+        assert score.decision == "score"
+        assert "first contact" in score.line()
+
+
 def test_spam_in_a_trusted_name_is_junk_all_the_same(mail: Path, held_out: list[Example]) -> None:
     """The attack itself: with the account's own address, and with one that it has written to."""
     found = {}

@@ -241,16 +241,17 @@ def test_a_broken_account_is_named_once_and_by_health(
     ]
 
 
-def test_a_fault_of_our_own_costs_one_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", [RuntimeError, ValueError])
+def test_a_fault_of_our_own_costs_one_answer(tmp_path: Path, fault: type[Exception]) -> None:
     def judge(question: DeliveryQuestion, mail: Path) -> str:
-        raise RuntimeError("unforeseen")
+        raise fault("unforeseen")
 
     async def talk() -> None:
         path = tmp_path / "verdict"
         async with serving(path, VerdictServer(tmp_path, judge=judge)):
             for _ in range(THREADS + 2):
                 assert await ask(path) == b""
-            assert b"a fault of its own: RuntimeError" in await ask(path, HEALTH)
+            assert f"a fault of its own: {fault.__name__}".encode() in await ask(path, HEALTH)
 
     asyncio.run(talk())
 
