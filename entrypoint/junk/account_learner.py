@@ -16,12 +16,13 @@ from entrypoint.junk.account_state import (
     open_state,
 )
 from entrypoint.junk.digest import digest, header_field
-from entrypoint.junk.folders import INBOX, Folder, Kind, Listed, OpenMaildir, kind_of, maildir
+from entrypoint.junk.folders import INBOX, Folder, Listed, OpenMaildir, maildir
 from entrypoint.junk.ham_rules import READ_FOR, learned_until, may_teach, room, sender_domain
 from entrypoint.junk.lessons import teach
 from entrypoint.junk.mailbox_changes import note_changes
 from entrypoint.junk.moves import FLAGGED, MARKED, READ, Event, Read, looked_at
 from entrypoint.junk.seen_messages import NOTES, SeenMessages, Waiting
+from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import DamagedStateError
 from entrypoint.junk.words import WordsError
 

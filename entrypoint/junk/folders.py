@@ -13,7 +13,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from entrypoint.junk.digest import READ
@@ -25,22 +24,8 @@ SEEN, ANSWERED, MARKED_SPAM, MARKED_HAM = 1, 2, 4, 8
 MOST_MESSAGES = 300_000
 MOST_FOLDERS = 2_000
 
-# Mail programs have names of their own for these.
-_JUNK = {"junk", "spam", "junk e-mail", "junk email", "junk mail", "junk-e-mail", "bulk mail"}
-_TRASH = {"trash", "deleted items", "deleted messages", "deleted", "bin"}
-_OWN = {"drafts", "sent", "sent items", "sent messages", "sent mail", "templates", "outbox"}
 _SPAM_WORDS = {"$junk", "junk"}
 _HAM_WORDS = {"$notjunk", "notjunk", "nonjunk"}
-
-
-class Kind(Enum):
-    """What it means that a message is in a folder."""
-
-    INBOX = "inbox"
-    JUNK = "junk"
-    TRASH = "trash"
-    OWN = "own"  # what the person writes
-    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -74,17 +59,6 @@ class Times:
 
 class TooManyError(Exception):
     """A folder or account has more than is looked at."""
-
-
-def kind_of(name: str) -> Kind:
-    """By a folder's name; one within Junk is Junk, too."""
-    labels = {label.casefold() for label in name.split(".") if label}
-    if not labels:
-        return Kind.INBOX
-    for names, kind in ((_JUNK, Kind.JUNK), (_TRASH, Kind.TRASH), (_OWN, Kind.OWN)):
-        if labels & names:
-            return kind
-    return Kind.OTHER
 
 
 def key_of(file_name: str) -> int:

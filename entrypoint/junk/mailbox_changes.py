@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from entrypoint.junk.folders import Folder, Kind, Listed, OpenMaildir, kind_of
+from entrypoint.junk.folders import Folder, Listed, OpenMaildir
 from entrypoint.junk.moves import Beginning, Event, arrived, marked
 from entrypoint.junk.seen_messages import ASKED, MOST_JUNK, OLD, SeenFolder, SeenMessages
+from entrypoint.junk.special_folders import Kind, kind_of
 
 _BEGINNING = "beginning"  # when the first look was complete
 

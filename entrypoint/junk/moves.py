@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from entrypoint.junk.account_state import MessageClass
-from entrypoint.junk.folders import ANSWERED, MARKED_HAM, MARKED_SPAM, Kind, Times
+from entrypoint.junk.folders import ANSWERED, MARKED_HAM, MARKED_SPAM, Times
+from entrypoint.junk.special_folders import Kind
 
 # What a lesson is learned from.
 MOVED, FLAGGED, ANSWER, FILED, READ, TRAINED = (

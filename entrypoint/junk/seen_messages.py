@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.junk.account_state import FOLDER
-from entrypoint.junk.folders import SEEN, Kind, kind_of, named_at
+from entrypoint.junk.folders import SEEN, named_at
 from entrypoint.junk.moves import Event, SeenBefore
+from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import StateFile
 
 NOTES = "seen.sqlite"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.junk.folders import ANSWERED, MARKED_HAM, MARKED_SPAM, SEEN, Kind, Times, kind_of
+from entrypoint.junk.folders import ANSWERED, MARKED_HAM, MARKED_SPAM, SEEN, Times
 from entrypoint.junk.moves import (
     Beginning,
     Event,
@@ -18,6 +18,7 @@ from entrypoint.junk.moves import (
     looked_at,
     marked,
 )
+from entrypoint.junk.special_folders import Kind, kind_of
 
 BEGINNING = Beginning(1000.0)
 NEW = Times(2000.0, 2000.001, 2000.002, 2000001000000)
@@ -140,7 +141,20 @@ def test_elsewhere_only_its_digest_tells(kind: Kind, was_in_junk: bool) -> None:
         (".Sent", Kind.OWN),
         (".Drafts", Kind.OWN),
         (".Archive", Kind.OTHER),
-        (".Entw&APw-rfe", Kind.OTHER),
+        (".Entw&APw-rfe", Kind.OWN),
+        (".Papierkorb", Kind.TRASH),
+        (".Gel&APY-schte Elemente.2026", Kind.TRASH),
+        (".&BBoEPgRABDcEOAQ9BDA-", Kind.TRASH),
+        (".Junk-E-Mail", Kind.JUNK),
+        (".Courrier ind&AOk-sirable", Kind.JUNK),
+        (".&V4NXPpCuTvY-", Kind.JUNK),
+        (".Gesendet", Kind.OWN),
+        (".R&-D", Kind.OTHER),
+        (".B&APw-cher", Kind.OTHER),
+        (".&", Kind.OTHER),
+        (".&A-", Kind.OTHER),
+        (".&2D0-", Kind.OTHER),
+        (".&AAAA-", Kind.OTHER),
     ],
 )
 def test_folders(name: str, kind: Kind) -> None:
