@@ -20,7 +20,7 @@ from entrypoint.junk.folders import INBOX, Folder, Listed, OpenMaildir, maildir
 from entrypoint.junk.ham_rules import READ_FOR, learned_until, may_teach, room, sender_domain
 from entrypoint.junk.lessons import teach
 from entrypoint.junk.mailbox_changes import note_changes
-from entrypoint.junk.moves import FLAGGED, MARKED, READ, Event, Read, looked_at
+from entrypoint.junk.moves import FLAGGED, MARKED, READ, UNMARKED, Event, Read, looked_at
 from entrypoint.junk.seen_messages import NOTES, SeenMessages, Waiting
 from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import DamagedStateError
@@ -238,6 +238,10 @@ class AccountLearner:
         """The event, without a class if a rule says so; and the domain that it counts for."""
         if event.cls != "ham":
             return event, ""
+        if event.source == (READ if learned == "spam" else UNMARKED):
+            # What somebody called spam stays it, however long it is read; and what was never
+            # learned as spam cannot be taken back.
+            return Event(None, event.source), ""
         if event.source == FLAGGED and not corrected and learned != "spam":
             event = Event("ham", MARKED)
         note = _delivery(state, message)

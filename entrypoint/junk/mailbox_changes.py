@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from entrypoint.junk.folders import Folder, Listed, OpenMaildir
-from entrypoint.junk.moves import Beginning, Event, arrived, marked
+from entrypoint.junk.moves import Beginning, Event, arrived, marked, unmarked
 from entrypoint.junk.seen_messages import ASKED, MOST_JUNK, OLD, SeenFolder, SeenMessages
 from entrypoint.junk.special_folders import Kind, kind_of
 
@@ -120,7 +120,8 @@ def _events(
         if (event := arrived(each.kind, entry.marks, known, times, beginning)) is not None:
             yield key, number, entry.path, event
     for key, (before, entry) in each.marked.items():
-        if (event := marked(each.kind, before, entry.marks)) is not None:
+        event = marked(each.kind, before, entry.marks) or unmarked(each.kind, before, entry.marks)
+        if event is not None:
             yield key, number, entry.path, event
 
 

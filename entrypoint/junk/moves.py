@@ -21,9 +21,12 @@ MOVED, FLAGGED, ANSWER, FILED, READ, TRAINED = (
 )
 # Marked as no junk where nobody had said that it was: a mail program may do that by itself.
 MARKED = "marked"
+# The mark as junk was taken off.
+UNMARKED = "unmarked"
 # From the mark that a delivery puts into a message to the file's name. Scripts run in between.
 _DELIVERED_WITHIN = 10.0  # seconds
-# A file that nobody has moved or marked changed last when it was given its name.
+# A file that nobody has moved or marked changed last when it was given its name; what it is marked
+# with then was so by a script, or by who brought it from elsewhere.
 _UNTOUCHED = 0.5
 # The clock may be behind what a disk of another machine says.
 _SLACK = 2.0
@@ -90,9 +93,11 @@ def arrived(
         return Event("spam", MOVED) if known.elsewhere else _LOOK
     if known.in_junk and kind is not Kind.TRASH:
         return Event("ham", MOVED)
-    if (event := marked(kind, known.marks, marks)) is not None:
+    by_hand = somewhere or times.changed - max(times.named, times.written) > _UNTOUCHED
+    if by_hand and (event := marked(kind, known.marks, marks)) is not None:
         return event
-    if kind is Kind.OTHER and known.elsewhere:
+    # Some mail programs have a folder of another name for what they have marked as junk.
+    if kind is Kind.OTHER and known.elsewhere and not _is_junk_by(marks):
         return Event("ham", FILED)
     return None if somewhere or kind in (Kind.TRASH, Kind.OWN) else _LOOK
 
@@ -102,9 +107,20 @@ def marked(kind: Kind, before: int, now: int) -> Event | None:
     new = now & ~before
     if (verdict := new & (MARKED_SPAM | MARKED_HAM)) in (MARKED_SPAM, MARKED_HAM):
         return Event("spam" if verdict == MARKED_SPAM else "ham", FLAGGED)
-    if new & ANSWERED and kind in (Kind.INBOX, Kind.OTHER):
+    if new & ANSWERED and kind in (Kind.INBOX, Kind.OTHER) and not _is_junk_by(now):
         return Event("ham", ANSWER)
     return None
+
+
+def unmarked(kind: Kind, before: int, now: int) -> Event | None:
+    """The mark as junk was taken off where it was; in Junk that says nothing until it leaves it."""
+    if before & ~now & MARKED_SPAM and kind not in (Kind.JUNK, Kind.TRASH):
+        return Event("ham", UNMARKED)
+    return None
+
+
+def _is_junk_by(marks: int) -> bool:
+    return marks & (MARKED_SPAM | MARKED_HAM) == MARKED_SPAM
 
 
 def looked_at(kind: Kind, times: Times, read: Read) -> Event | None:

@@ -206,8 +206,56 @@ def test_marked_as_junk_is_spam(box: Mailbox, word: str) -> None:
     box.look()
     box.flag(name, "Sb")
     assert box.look() == SPAM
-    box.flag(name, "S")
+    box.flag(name, "Sab")
     assert box.look() == SPAM
+
+
+def test_a_mark_that_is_taken_off_where_it_was_set_is_taken_back(box: Mailbox) -> None:
+    box.keywords("Junk")
+    box.keywords("Junk", folder=".Junk")
+    name = box.deliver()
+    box.deliver(flags="a", ago=1)
+    box.flag(box.old, "a")  # type: ignore[attr-defined]
+    box.look()
+    box.flag(name, "a")
+    assert box.look() == Counts(3, 0)
+    box.flag(name, "S")
+    assert box.look() == Counts(2, 1)
+    name = box.move(name, ".Junk")
+    box.flag(name, "Sa", ".Junk")
+    assert box.look() == Counts(3, 0)
+    box.flag(name, "S", ".Junk")  # it is in Junk nevertheless
+    assert box.look() == Counts(3, 0)
+
+
+def test_a_mark_that_is_taken_off_what_was_never_learned_is_nothing(box: Mailbox) -> None:
+    box.keywords("Junk")
+    name = box.append("", text(), flags="a")
+    assert box.look() == NOTHING
+    box.flag(name, "")
+    assert box.look() == NOTHING
+
+
+def test_marked_as_junk_and_filed_elsewhere_is_spam(box: Mailbox) -> None:
+    """A mail program may put junk into a folder of another name."""
+    for folder in ("", ".Adverts"):
+        box.keywords("Junk", folder=folder)
+    name = box.deliver()
+    box.look()
+    box.flag(name, "a")
+    assert box.look() == SPAM
+    box.move(name, ".Adverts")
+    assert box.look() == SPAM
+    box.flag(name, "aR", ".Adverts")
+    assert box.look() == SPAM
+
+
+@pytest.mark.parametrize("flags", ["a", "RS"])
+def test_what_a_script_marks_teaches_nothing(box: Mailbox, flags: str) -> None:
+    box.keywords("$Junk")
+    box.deliver(flags=flags, touched=False)
+    box.append("", text(), flags=flags)
+    assert box.look() == NOTHING
 
 
 @pytest.mark.parametrize("word", ["$NotJunk", "NotJunk", "NonJunk"])
@@ -286,12 +334,13 @@ def read_for(box: Mailbox, monkeypatch: pytest.MonkeyPatch, seconds: float) -> C
     return box.look()
 
 
-def newsletter(box: Mailbox, number: int, *, authenticated: bool = True, flags: str = "S") -> None:
+def newsletter(box: Mailbox, number: int, *, authenticated: bool = True, flags: str = "S") -> str:
     name = box.deliver(flags=flags)
     mark = box.find(name, "").read_bytes().split(b"\n")[1].split()[2].decode()
     with open_state(box.home) as state:
         domain = f"host{number}.shop{number}.example"
         state.note_delivery(mark, int(time.time()), False, authenticated, domain)
+    return name
 
 
 def spams(box: Mailbox, number: int) -> None:
@@ -310,6 +359,22 @@ def test_read_for_three_days_is_ham_if_it_is_authenticated(
     assert read_for(box, monkeypatch, -3600) == SPAM
     assert read_for(box, monkeypatch, 3600) == Counts(1, 1)
     assert read_for(box, monkeypatch, 3600) == Counts(1, 1)
+
+
+def test_what_was_called_spam_is_not_ham_by_being_read(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spams(box, 2)
+    box.keywords("$Junk")
+    marked = newsletter(box, 1)
+    copied = newsletter(box, 2)
+    trained = newsletter(box, 3)
+    box.look()
+    box.flag(marked, "Sa")
+    box.copy(copied, ".Junk")
+    assert teach(box.home, box.find(trained, "").read_bytes(), "spam", "trained")
+    assert box.look() == Counts(5, 0)
+    assert read_for(box, monkeypatch, 3600) == Counts(5, 0)
 
 
 def test_thousands_of_read_newsletters_teach_what_the_limits_allow(
@@ -448,7 +513,7 @@ def test_what_is_no_message_is_passed_over(box: Mailbox) -> None:
         os.chdir(before)
     (junk / os.fsdecode(b"5.M1P1.\xff:2,")).write_bytes(text())
     box.folder(os.fsdecode(b".\xff"))
-    box.append(".Fern\u00e4hnlich", text(), flags="R")
+    box.deliver(".Fern\u00e4hnlich", ago=1, flags="R")
     (box.home / "Maildir/.Linked").symlink_to(box.folder(".Archive"))
     box.append(".Junk", b"")
     box.append(".Junk", b"\x00\xff" * 10)

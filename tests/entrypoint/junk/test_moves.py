@@ -17,6 +17,7 @@ from entrypoint.junk.moves import (
     arrived,
     looked_at,
     marked,
+    unmarked,
 )
 from entrypoint.junk.special_folders import Kind, kind_of
 
@@ -89,10 +90,27 @@ def test_marks_it_had_before_teach_nothing(
         (Kind.JUNK, 0, ANSWERED, None),
         (Kind.TRASH, 0, ANSWERED, None),
         (Kind.INBOX, ANSWERED, ANSWERED | SEEN, None),
+        (Kind.INBOX, MARKED_SPAM, MARKED_SPAM | ANSWERED, None),
+        (Kind.INBOX, MARKED_SPAM | MARKED_HAM, 15, Event("ham", "answered")),
     ],
 )
 def test_marks(kind: Kind, before: int, now: int, event: Event | None) -> None:
     assert marked(kind, before, now) == event
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "now", "event"),
+    [
+        (Kind.INBOX, MARKED_SPAM, 0, Event("ham", "unmarked")),
+        (Kind.OTHER, MARKED_SPAM | SEEN, SEEN, Event("ham", "unmarked")),
+        (Kind.INBOX, MARKED_HAM, 0, None),
+        (Kind.INBOX, MARKED_SPAM, MARKED_SPAM | SEEN, None),
+        (Kind.JUNK, MARKED_SPAM, 0, None),
+        (Kind.TRASH, MARKED_SPAM, 0, None),
+    ],
+)
+def test_marks_that_are_taken_off(kind: Kind, before: int, now: int, event: Event | None) -> None:
+    assert unmarked(kind, before, now) == event
 
 
 DELIVERED = Read(delivered=1999.0)
