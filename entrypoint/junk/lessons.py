@@ -126,9 +126,14 @@ def recover(home: Path, state: AccountState) -> bool:
         return False
     lesson, before = begun
     old = state.lesson(lesson.digest)
-    if _counted(home) == _after(before, lesson.cls, reversal=old is not None):
+    counted = _counted(home)
+    if counted == _after(before, lesson.cls, reversal=old is not None):
         state.taken(lesson)
         return True
+    if counted == Counts():
+        # Killed while it made the file, which may lack what bogofilter writes into a new one only.
+        for more in ("", "-journal"):
+            (home / FOLDER / f"{words.WORDLIST}{more}").unlink(missing_ok=True)
     state.not_taken()
     return False
 

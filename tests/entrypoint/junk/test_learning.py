@@ -122,6 +122,7 @@ def test_uploaded_to_junk_and_deleted_where_it_was(box: Mailbox) -> None:
 
 
 def test_uploaded_at_once_after_a_look(box: Mailbox) -> None:
+    (box.home / ".dovecot.sieve").symlink_to("sieve/mine.sieve")
     name = box.deliver()
     box.look()
     message = box.find(name, "").read_bytes()

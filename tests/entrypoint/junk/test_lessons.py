@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -212,12 +215,21 @@ def test_a_lock_that_is_not_given_back_is_said(tmp_path: Path) -> None:
         pass
 
 
-def test_who_waits_for_a_lock_that_was_removed_gets_the_new_one(
+def test_a_lock_that_was_removed_meanwhile_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with locked(tmp_path):
-        (tmp_path / FOLDER / lessons.LOCK).unlink()
-        with locked(tmp_path, 1), pytest.raises(StateError), locked(tmp_path, 0.1):
+    """As by `forget`, between its opening and its locking."""
+    path, real = tmp_path / FOLDER / lessons.LOCK, fcntl.flock
+
+    def flock(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", real)
+        path.unlink()
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with locked(tmp_path) as descriptor:
+        assert os.fstat(descriptor).st_ino == path.stat().st_ino
+        with pytest.raises(StateError), locked(tmp_path, 0.1):
             pass
 
 
@@ -232,3 +244,12 @@ def until(condition: object, seconds: float = 10) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_a_word_list_that_was_killed_while_it_was_made_is_made_anew(tmp_path: Path) -> None:
+    with locked(tmp_path), open_state(tmp_path) as state:
+        state.begin(Lesson(digest(message(1)), "spam", "moved", "", 1), Counts(0, 0))
+        with closing(sqlite3.connect(tmp_path / FOLDER / "wordlist.db")) as database:
+            database.execute("CREATE TABLE bogofilter (key BLOB PRIMARY KEY, value BLOB)")
+    assert teach(tmp_path, message(1), "spam", "moved")
+    assert b".ENCODING 2 0" in words_of(tmp_path)
