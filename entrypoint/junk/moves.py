@@ -44,7 +44,7 @@ class Event:
 class SeenBefore:
     """What is known of a message that is new in a folder, from before."""
 
-    elsewhere: bool = False  # in a folder that is not Junk
+    elsewhere: bool = False  # in a folder that is not Junk, nor for what the person writes
     in_junk: bool = False
     marks: int = 0
 
@@ -103,9 +103,14 @@ def arrived(
 
 
 def marked(kind: Kind, before: int, now: int) -> Event | None:
-    """A message has other marks than before. Of two that contradict each other, neither counts."""
+    """A message has other marks than before.
+
+    Of two that contradict each other the newer counts, or the one that is left.
+    """
     new = now & ~before
-    if (verdict := new & (MARKED_SPAM | MARKED_HAM)) in (MARKED_SPAM, MARKED_HAM):
+    both = MARKED_SPAM | MARKED_HAM
+    verdict = now & both if before & both == both else new & both
+    if verdict in (MARKED_SPAM, MARKED_HAM):
         return Event("spam" if verdict == MARKED_SPAM else "ham", FLAGGED)
     if new & ANSWERED and kind in (Kind.INBOX, Kind.OTHER) and not _is_junk_by(now):
         return Event("ham", ANSWER)

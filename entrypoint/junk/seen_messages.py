@@ -139,9 +139,9 @@ class SeenMessages(StateFile):
             key,
         ):
             marks |= seen_marks
-            if kind_of(name) is Kind.JUNK:
+            if (kind := kind_of(name)) is Kind.JUNK:
                 in_junk = True
-            elif where != folder:
+            elif where != folder and kind is not Kind.OWN:
                 elsewhere = True
         in_junk = in_junk or self.has(
             "SELECT 1 FROM junk WHERE key = ? OR (inode = ? AND written = ?)", key, inode, written

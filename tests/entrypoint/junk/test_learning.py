@@ -289,6 +289,8 @@ def test_marks_that_contradict_each_other_are_none(box: Mailbox) -> None:
     box.look()
     box.flag(name, "ab")
     assert box.look() == NOTHING
+    box.flag(name, "a")
+    assert box.look() == SPAM
 
 
 # -- ham by itself --------------------------------------------------------------------------------
@@ -311,6 +313,15 @@ def test_moved_to_these_is_nothing(box: Mailbox, folder: str) -> None:
     box.look()
     box.move(name, folder)
     assert box.look() == NOTHING
+
+
+def test_what_the_person_wrote_teaches_nothing_when_it_is_filed(box: Mailbox) -> None:
+    name = box.append(".Sent", text(), flags="S")
+    box.look()
+    box.move(name, ".Archive", ".Sent")
+    assert box.look() == NOTHING
+    box.move(name, ".Junk", ".Archive")
+    assert box.look() == SPAM
 
 
 def test_filed_by_a_script_is_nothing(box: Mailbox) -> None:
