@@ -93,7 +93,10 @@ class AccountLearner:
         is_account: Callable[[], bool],
     ) -> bool:
         refused = note_changes(
-            seen, mail, folders, time.time(), imported=self._imported(), restless=restless
+            *(seen, mail, folders, time.time()),
+            imported=self._imported(),
+            has_script=self._has_script(),
+            restless=restless,
         )
         if refused:
             log.warning("%s: %d messages at once are too many to learn", self.account, refused)
@@ -224,7 +227,10 @@ class AccountLearner:
     def _may_be_filed(self, message: bytes) -> bool:
         """Whether a delivery may have put it into a folder: by a script, or by its sub-address."""
         to = (header_field(message, b"Delivered-To") or b"").decode("utf-8", "replace").lower()
-        return to != self.account or os.path.lexists(self._home / _SCRIPT)
+        return to != self.account or self._has_script()
+
+    def _has_script(self) -> bool:
+        return os.path.lexists(self._home / _SCRIPT)
 
     @staticmethod
     def _allowed(

@@ -37,12 +37,14 @@ def note_changes(
     now: float,
     *,
     imported: float = 0.0,
+    has_script: bool = False,
     restless: Collection[str] = (),
 ) -> int:
     """Compare all folders with what was seen; for how many messages there is no room to wait.
 
     A mailbox that was never seen teaches nothing. imported: until when an import has brought mail.
-    restless: folders that are to be listed again. Raises StateError, OSError and TooManyError.
+    has_script: a delivery may mark mail. restless: folders that are to be listed again.
+    Raises StateError, OSError and TooManyError.
     """
     before = _renamed(seen, seen.folders(), folders)
     first = seen.number(_BEGINNING) is None
@@ -54,7 +56,7 @@ def note_changes(
     since = float(seen.number(_BEGINNING) or now)
     if since > now:  # the clock was set back
         seen.set_number(_BEGINNING, now)
-    beginning = Beginning(min(since, now), imported)
+    beginning = Beginning(min(since, now), imported, has_script)
     with seen.changing():
         numbers = {}
         for each in differences:

@@ -25,8 +25,8 @@ MARKED = "marked"
 UNMARKED = "unmarked"
 # From the mark that a delivery puts into a message to the file's name. Scripts run in between.
 _DELIVERED_WITHIN = 10.0  # seconds
-# A file that nobody has moved or marked changed last when it was given its name; what it is marked
-# with then was so by a script, or by who brought it from elsewhere.
+# A file that nobody has moved or marked changed last when it was given its name; a script may have
+# marked it then.
 _UNTOUCHED = 0.5
 # The clock may be behind what a disk of another machine says.
 _SLACK = 2.0
@@ -63,10 +63,11 @@ class Read:
 
 @dataclass(frozen=True)
 class Beginning:
-    """Since when the account's mail is looked at, and until when an import has brought some."""
+    """Since when the account's mail is looked at, and what else brings or marks mail than hands."""
 
     at: float
-    imported: float = 0.0
+    imported: float = 0.0  # until when an import has brought some
+    has_script: bool = False
 
     def is_old(self, times: Times) -> bool:
         """Of before, or of another server: nobody has moved it here since.
@@ -93,8 +94,10 @@ def arrived(
         return Event("spam", MOVED) if known.elsewhere else _LOOK
     if known.in_junk and kind is not Kind.TRASH:
         return Event("ham", MOVED)
-    by_hand = somewhere or times.changed - max(times.named, times.written) > _UNTOUCHED
-    if by_hand and (event := marked(kind, known.marks, marks)) is not None:
+    by_script = (
+        beginning.has_script and not somewhere and times.changed - times.written < _UNTOUCHED
+    )
+    if not by_script and (event := marked(kind, known.marks, marks)) is not None:
         return event
     # Some mail programs have a folder of another name for what they have marked as junk.
     if kind is Kind.OTHER and known.elsewhere and not _is_junk_by(marks):

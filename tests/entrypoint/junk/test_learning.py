@@ -231,7 +231,8 @@ def test_a_mark_that_is_taken_off_where_it_was_set_is_taken_back(box: Mailbox) -
 
 def test_a_mark_that_is_taken_off_what_was_never_learned_is_nothing(box: Mailbox) -> None:
     box.keywords("Junk")
-    name = box.append("", text(), flags="a")
+    (box.home / ".dovecot.sieve").touch()
+    name = box.deliver(flags="a", touched=False)
     assert box.look() == NOTHING
     box.flag(name, "")
     assert box.look() == NOTHING
@@ -254,9 +255,16 @@ def test_marked_as_junk_and_filed_elsewhere_is_spam(box: Mailbox) -> None:
 @pytest.mark.parametrize("flags", ["a", "RS"])
 def test_what_a_script_marks_teaches_nothing(box: Mailbox, flags: str) -> None:
     box.keywords("$Junk")
+    script = box.home / ".dovecot.sieve"
+    script.symlink_to("sieve/mine.sieve")
     box.deliver(flags=flags, touched=False)
     box.append("", text(), flags=flags)
     assert box.look() == NOTHING
+    box.deliver(flags=flags, ago=1)  # by hand, soon after it came
+    assert box.look() in (SPAM, HAM)
+    script.unlink()
+    box.deliver(flags=flags, touched=False)
+    assert box.look() in (Counts(2, 0), Counts(0, 2))
 
 
 @pytest.mark.parametrize("word", ["$NotJunk", "NotJunk", "NonJunk"])
@@ -525,7 +533,7 @@ def test_what_is_no_message_is_passed_over(box: Mailbox) -> None:
         os.chdir(before)
     (junk / os.fsdecode(b"5.M1P1.\xff:2,")).write_bytes(text())
     box.folder(os.fsdecode(b".\xff"))
-    box.deliver(".Fern\u00e4hnlich", ago=1, flags="R")
+    box.append(".Fern\u00e4hnlich", text(), flags="R")
     (box.home / "Maildir/.Linked").symlink_to(box.folder(".Archive"))
     box.append(".Junk", b"")
     box.append(".Junk", b"\x00\xff" * 10)
