@@ -19,7 +19,7 @@ from entrypoint.junk.digest import READ
 
 INBOX = ""
 # Marks: what somebody has said of a message, as far as it counts here. Numbers, as they are many.
-SEEN, ANSWERED, MARKED_SPAM, MARKED_HAM = 1, 2, 4, 8
+SEEN, ANSWERED, MARKED_SPAM, MARKED_HAM, DELETED = 1, 2, 4, 8, 16
 # A folder with more is passed over: a look at it would take memory and seconds.
 MOST_MESSAGES = 300_000
 MOST_FOLDERS = 2_000
@@ -215,7 +215,7 @@ def _is_text(name: str) -> bool:
     return name.isascii() or not any("\udc80" <= char <= "\udcff" for char in name)
 
 
-_FLAGS = {"S": SEEN, "R": ANSWERED}
+_FLAGS = {"S": SEEN, "R": ANSWERED, "T": DELETED}
 
 
 def _marks(flags: str, letters: dict[str, int]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.junk.account_state import FOLDER
-from entrypoint.junk.folders import MARKED_SPAM, SEEN, named_at
+from entrypoint.junk.folders import DELETED, MARKED_SPAM, SEEN, named_at
 from entrypoint.junk.moves import Event, SeenBefore
 from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import StateFile
@@ -184,12 +184,12 @@ class SeenMessages(StateFile):
     def read_until(self, folder: int, until: int, most: int) -> list[int]:
         """Keys of what has been read, was there then already, and was not asked about.
 
-        Without what is marked as junk.
+        Without what is marked as junk, or deleted.
         """
         rows = self.rows(
             "SELECT key FROM messages WHERE folder = ? AND gone = 0 AND at <= ?"
             " AND marks & ? = ? LIMIT ?",
-            *(folder, until, SEEN | MARKED_SPAM | OLD | ASKED, SEEN, most),
+            *(folder, until, SEEN | MARKED_SPAM | DELETED | OLD | ASKED, SEEN, most),
         )
         return [key for (key,) in rows]
 
