@@ -15,12 +15,13 @@ from entrypoint.junk.account_state import (
     open_state,
 )
 from entrypoint.junk.digest import digest, header_field
-from entrypoint.junk.folders import INBOX, Folder, Kind, Listed, OpenMaildir, kind_of, maildir
+from entrypoint.junk.folders import INBOX, Folder, Listed, OpenMaildir, maildir
 from entrypoint.junk.ham_rules import READ_FOR, learned_until, may_teach, room, sender_domain
 from entrypoint.junk.lessons import delivery_of, teach
 from entrypoint.junk.mailbox_changes import note_changes
-from entrypoint.junk.moves import FLAGGED, MARKED, READ, Event, Read, looked_at
+from entrypoint.junk.moves import FLAGGED, MARKED, READ, UNMARKED, Event, Read, looked_at
 from entrypoint.junk.seen_messages import NOTES, SeenMessages, Waiting
+from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import DamagedStateError
 from entrypoint.junk.words import WordsError
 
@@ -91,7 +92,10 @@ class AccountLearner:
         is_account: Callable[[], bool],
     ) -> bool:
         refused = note_changes(
-            seen, mail, folders, time.time(), imported=self._imported(), restless=restless
+            *(seen, mail, folders, time.time()),
+            imported=self._imported(),
+            has_script=self._has_script(),
+            restless=restless,
         )
         if refused:
             log.warning("%s: %d messages at once are too many to learn", self.account, refused)
@@ -222,7 +226,10 @@ class AccountLearner:
     def _may_be_filed(self, message: bytes) -> bool:
         """Whether a delivery may have put it into a folder: by a script, or by its sub-address."""
         to = (header_field(message, b"Delivered-To") or b"").decode("utf-8", "replace").lower()
-        return to != self.account or os.path.lexists(self._home / _SCRIPT)
+        return to != self.account or self._has_script()
+
+    def _has_script(self) -> bool:
+        return os.path.lexists(self._home / _SCRIPT)
 
     @staticmethod
     def _allowed(
@@ -236,6 +243,10 @@ class AccountLearner:
         """The event, without a class if a rule says so; and the domain that it counts for."""
         if event.cls != "ham":
             return event, ""
+        if event.source == (READ if learned == "spam" else UNMARKED):
+            # What somebody called spam stays it, however long it is read; and what was never
+            # learned as spam cannot be taken back.
+            return Event(None, event.source), ""
         if event.source == FLAGGED and not corrected and learned != "spam":
             event = Event("ham", MARKED)
         note = delivery_of(state, message)

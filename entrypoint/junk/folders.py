@@ -13,34 +13,19 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from entrypoint.junk.digest import READ
 
 INBOX = ""
 # Marks: what somebody has said of a message, as far as it counts here. Numbers, as they are many.
-SEEN, ANSWERED, MARKED_SPAM, MARKED_HAM = 1, 2, 4, 8
+SEEN, ANSWERED, MARKED_SPAM, MARKED_HAM, DELETED = 1, 2, 4, 8, 16
 # A folder with more is passed over: a look at it would take memory and seconds.
 MOST_MESSAGES = 300_000
 MOST_FOLDERS = 2_000
 
-# Mail programs have names of their own for these.
-_JUNK = {"junk", "spam", "junk e-mail", "junk email", "junk mail", "junk-e-mail", "bulk mail"}
-_TRASH = {"trash", "deleted items", "deleted messages", "deleted", "bin"}
-_OWN = {"drafts", "sent", "sent items", "sent messages", "sent mail", "templates", "outbox"}
 _SPAM_WORDS = {"$junk", "junk"}
 _HAM_WORDS = {"$notjunk", "notjunk", "nonjunk"}
-
-
-class Kind(Enum):
-    """What it means that a message is in a folder."""
-
-    INBOX = "inbox"
-    JUNK = "junk"
-    TRASH = "trash"
-    OWN = "own"  # what the person writes
-    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -74,17 +59,6 @@ class Times:
 
 class TooManyError(Exception):
     """A folder or account has more than is looked at."""
-
-
-def kind_of(name: str) -> Kind:
-    """By a folder's name; one within Junk is Junk, too."""
-    labels = {label.casefold() for label in name.split(".") if label}
-    if not labels:
-        return Kind.INBOX
-    for names, kind in ((_JUNK, Kind.JUNK), (_TRASH, Kind.TRASH), (_OWN, Kind.OWN)):
-        if labels & names:
-            return kind
-    return Kind.OTHER
 
 
 def key_of(file_name: str) -> int:
@@ -241,7 +215,7 @@ def _is_text(name: str) -> bool:
     return name.isascii() or not any("\udc80" <= char <= "\udcff" for char in name)
 
 
-_FLAGS = {"S": SEEN, "R": ANSWERED}
+_FLAGS = {"S": SEEN, "R": ANSWERED, "T": DELETED}
 
 
 def _marks(flags: str, letters: dict[str, int]) -> int:

@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from entrypoint.junk.folders import Folder, Kind, Listed, OpenMaildir, kind_of
-from entrypoint.junk.moves import Beginning, Event, arrived, marked
+from entrypoint.junk.folders import Folder, Listed, OpenMaildir
+from entrypoint.junk.moves import Beginning, Event, arrived, marked, unmarked
 from entrypoint.junk.seen_messages import ASKED, MOST_JUNK, OLD, SeenFolder, SeenMessages
+from entrypoint.junk.special_folders import Kind, kind_of
 
 _BEGINNING = "beginning"  # when the first look was complete
 
@@ -36,12 +37,14 @@ def note_changes(
     now: float,
     *,
     imported: float = 0.0,
+    has_script: bool = False,
     restless: Collection[str] = (),
 ) -> int:
     """Compare all folders with what was seen; for how many messages there is no room to wait.
 
     A mailbox that was never seen teaches nothing. imported: until when an import has brought mail.
-    restless: folders that are to be listed again. Raises StateError, OSError and TooManyError.
+    has_script: a delivery may mark mail. restless: folders that are to be listed again.
+    Raises StateError, OSError and TooManyError.
     """
     before = _renamed(seen, seen.folders(), folders)
     first = seen.number(_BEGINNING) is None
@@ -53,7 +56,7 @@ def note_changes(
     since = float(seen.number(_BEGINNING) or now)
     if since > now:  # the clock was set back
         seen.set_number(_BEGINNING, now)
-    beginning = Beginning(min(since, now), imported)
+    beginning = Beginning(min(since, now), imported, has_script)
     with seen.changing():
         numbers = {}
         for each in differences:
@@ -119,7 +122,8 @@ def _events(
         if (event := arrived(each.kind, entry.marks, known, times, beginning)) is not None:
             yield key, number, entry.path, event
     for key, (before, entry) in each.marked.items():
-        if (event := marked(each.kind, before, entry.marks)) is not None:
+        event = marked(each.kind, before, entry.marks) or unmarked(each.kind, before, entry.marks)
+        if event is not None:
             yield key, number, entry.path, event
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from entrypoint.junk.account_state import MessageClass
-from entrypoint.junk.folders import ANSWERED, MARKED_HAM, MARKED_SPAM, Kind, Times
+from entrypoint.junk.folders import ANSWERED, MARKED_HAM, MARKED_SPAM, Times
+from entrypoint.junk.special_folders import Kind
 
 # What a lesson is learned from.
 MOVED, FLAGGED, ANSWER, FILED, READ, TRAINED = (
@@ -20,9 +21,12 @@ MOVED, FLAGGED, ANSWER, FILED, READ, TRAINED = (
 )
 # Marked as no junk where nobody had said that it was: a mail program may do that by itself.
 MARKED = "marked"
+# The mark as junk was taken off.
+UNMARKED = "unmarked"
 # From the mark that a delivery puts into a message to the file's name. Scripts run in between.
 _DELIVERED_WITHIN = 10.0  # seconds
-# A file that nobody has moved or marked changed last when it was given its name.
+# A file that nobody has moved or marked changed last when it was given its name; a script may have
+# marked it then.
 _UNTOUCHED = 0.5
 # The clock may be behind what a disk of another machine says.
 _SLACK = 2.0
@@ -40,7 +44,7 @@ class Event:
 class SeenBefore:
     """What is known of a message that is new in a folder, from before."""
 
-    elsewhere: bool = False  # in a folder that is not Junk
+    elsewhere: bool = False  # in a folder that is not Junk, nor for what the person writes
     in_junk: bool = False
     marks: int = 0
 
@@ -59,10 +63,11 @@ class Read:
 
 @dataclass(frozen=True)
 class Beginning:
-    """Since when the account's mail is looked at, and until when an import has brought some."""
+    """Since when the account's mail is looked at, and what else brings or marks mail than hands."""
 
     at: float
-    imported: float = 0.0
+    imported: float = 0.0  # until when an import has brought some
+    has_script: bool = False
 
     def is_old(self, times: Times) -> bool:
         """Of before, or of another server: nobody has moved it here since.
@@ -89,21 +94,41 @@ def arrived(
         return Event("spam", MOVED) if known.elsewhere else _LOOK
     if known.in_junk and kind is not Kind.TRASH:
         return Event("ham", MOVED)
-    if (event := marked(kind, known.marks, marks)) is not None:
+    by_script = (
+        beginning.has_script and not somewhere and times.changed - times.written < _UNTOUCHED
+    )
+    if not by_script and (event := marked(kind, known.marks, marks)) is not None:
         return event
-    if kind is Kind.OTHER and known.elsewhere:
+    # Some mail programs have a folder of another name for what they have marked as junk.
+    if kind is Kind.OTHER and known.elsewhere and not _is_junk_by(marks):
         return Event("ham", FILED)
     return None if somewhere or kind in (Kind.TRASH, Kind.OWN) else _LOOK
 
 
 def marked(kind: Kind, before: int, now: int) -> Event | None:
-    """A message has other marks than before. Of two that contradict each other, neither counts."""
+    """A message has other marks than before.
+
+    Of two that contradict each other the newer counts, or the one that is left.
+    """
     new = now & ~before
-    if (verdict := new & (MARKED_SPAM | MARKED_HAM)) in (MARKED_SPAM, MARKED_HAM):
+    both = MARKED_SPAM | MARKED_HAM
+    verdict = now & both if before & both == both else new & both
+    if verdict in (MARKED_SPAM, MARKED_HAM):
         return Event("spam" if verdict == MARKED_SPAM else "ham", FLAGGED)
-    if new & ANSWERED and kind in (Kind.INBOX, Kind.OTHER):
+    if new & ANSWERED and kind in (Kind.INBOX, Kind.OTHER) and not _is_junk_by(now):
         return Event("ham", ANSWER)
     return None
+
+
+def unmarked(kind: Kind, before: int, now: int) -> Event | None:
+    """The mark as junk was taken off where it was; in Junk that says nothing until it leaves it."""
+    if before & ~now & MARKED_SPAM and kind not in (Kind.JUNK, Kind.TRASH):
+        return Event("ham", UNMARKED)
+    return None
+
+
+def _is_junk_by(marks: int) -> bool:
+    return marks & (MARKED_SPAM | MARKED_HAM) == MARKED_SPAM
 
 
 def looked_at(kind: Kind, times: Times, read: Read) -> Event | None:

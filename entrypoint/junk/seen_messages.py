@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.junk.account_state import FOLDER
-from entrypoint.junk.folders import SEEN, Kind, kind_of, named_at
+from entrypoint.junk.folders import DELETED, MARKED_SPAM, SEEN, named_at
 from entrypoint.junk.moves import Event, SeenBefore
+from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import StateFile
 
 NOTES = "seen.sqlite"
@@ -24,7 +25,14 @@ MOST_JUNK = 20_000
 # And of what came in elsewhere lately: it may be put into Junk as another file.
 MOST_OUTSIDE = 5_000
 # What waits to be learned, by what it was learned from; more of it is not learned.
-MOST_WAITING = {"moved": 5_000, "flagged": 2_000, "answered": 500, "filed": 500, "read": 100}
+MOST_WAITING = {
+    "moved": 5_000,
+    "flagged": 2_000,
+    "unmarked": 2_000,
+    "answered": 500,
+    "filed": 500,
+    "read": 100,
+}
 MOST_LOOKS = 2_000
 # A message that left a folder may be in another one that is listed later.
 _GONE_FOR = 900  # seconds
@@ -131,9 +139,9 @@ class SeenMessages(StateFile):
             key,
         ):
             marks |= seen_marks
-            if kind_of(name) is Kind.JUNK:
+            if (kind := kind_of(name)) is Kind.JUNK:
                 in_junk = True
-            elif where != folder:
+            elif where != folder and kind is not Kind.OWN:
                 elsewhere = True
         in_junk = in_junk or self.has(
             "SELECT 1 FROM junk WHERE key = ? OR (inode = ? AND written = ?)", key, inode, written
@@ -174,11 +182,14 @@ class SeenMessages(StateFile):
         return [name for (name,) in rows]
 
     def read_until(self, folder: int, until: int, most: int) -> list[int]:
-        """Keys of what has been read, was there then already, and was not asked about."""
+        """Keys of what has been read, was there then already, and was not asked about.
+
+        Without what is marked as junk, or deleted.
+        """
         rows = self.rows(
             "SELECT key FROM messages WHERE folder = ? AND gone = 0 AND at <= ?"
             " AND marks & ? = ? LIMIT ?",
-            *(folder, until, SEEN | OLD | ASKED, SEEN, most),
+            *(folder, until, SEEN | MARKED_SPAM | DELETED | OLD | ASKED, SEEN, most),
         )
         return [key for (key,) in rows]
 

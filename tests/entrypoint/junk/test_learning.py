@@ -207,8 +207,64 @@ def test_marked_as_junk_is_spam(box: Mailbox, word: str) -> None:
     box.look()
     box.flag(name, "Sb")
     assert box.look() == SPAM
-    box.flag(name, "S")
+    box.flag(name, "Sab")
     assert box.look() == SPAM
+
+
+def test_a_mark_that_is_taken_off_where_it_was_set_is_taken_back(box: Mailbox) -> None:
+    box.keywords("Junk")
+    box.keywords("Junk", folder=".Junk")
+    name = box.deliver()
+    box.deliver(flags="a", ago=1)
+    box.flag(box.old, "a")  # type: ignore[attr-defined]
+    box.look()
+    box.flag(name, "a")
+    assert box.look() == Counts(3, 0)
+    box.flag(name, "S")
+    assert box.look() == Counts(2, 1)
+    name = box.move(name, ".Junk")
+    box.flag(name, "Sa", ".Junk")
+    assert box.look() == Counts(3, 0)
+    box.flag(name, "S", ".Junk")  # it is in Junk nevertheless
+    assert box.look() == Counts(3, 0)
+
+
+def test_a_mark_that_is_taken_off_what_was_never_learned_is_nothing(box: Mailbox) -> None:
+    box.keywords("Junk")
+    (box.home / ".dovecot.sieve").touch()
+    name = box.deliver(flags="a", touched=False)
+    assert box.look() == NOTHING
+    box.flag(name, "")
+    assert box.look() == NOTHING
+
+
+def test_marked_as_junk_and_filed_elsewhere_is_spam(box: Mailbox) -> None:
+    """A mail program may put junk into a folder of another name."""
+    for folder in ("", ".Adverts"):
+        box.keywords("Junk", folder=folder)
+    name = box.deliver()
+    box.look()
+    box.flag(name, "a")
+    assert box.look() == SPAM
+    box.move(name, ".Adverts")
+    assert box.look() == SPAM
+    box.flag(name, "aR", ".Adverts")
+    assert box.look() == SPAM
+
+
+@pytest.mark.parametrize("flags", ["a", "RS"])
+def test_what_a_script_marks_teaches_nothing(box: Mailbox, flags: str) -> None:
+    box.keywords("$Junk")
+    script = box.home / ".dovecot.sieve"
+    script.symlink_to("sieve/mine.sieve")
+    box.deliver(flags=flags, touched=False)
+    box.append("", text(), flags=flags)
+    assert box.look() == NOTHING
+    box.deliver(flags=flags, ago=1)  # by hand, soon after it came
+    assert box.look() in (SPAM, HAM)
+    script.unlink()
+    box.deliver(flags=flags, touched=False)
+    assert box.look() in (Counts(2, 0), Counts(0, 2))
 
 
 @pytest.mark.parametrize("word", ["$NotJunk", "NotJunk", "NonJunk"])
@@ -241,6 +297,8 @@ def test_marks_that_contradict_each_other_are_none(box: Mailbox) -> None:
     box.look()
     box.flag(name, "ab")
     assert box.look() == NOTHING
+    box.flag(name, "a")
+    assert box.look() == SPAM
 
 
 # -- ham by itself --------------------------------------------------------------------------------
@@ -265,6 +323,15 @@ def test_moved_to_these_is_nothing(box: Mailbox, folder: str) -> None:
     assert box.look() == NOTHING
 
 
+def test_what_the_person_wrote_teaches_nothing_when_it_is_filed(box: Mailbox) -> None:
+    name = box.append(".Sent", text(), flags="S")
+    box.look()
+    box.move(name, ".Archive", ".Sent")
+    assert box.look() == NOTHING
+    box.move(name, ".Junk", ".Archive")
+    assert box.look() == SPAM
+
+
 def test_filed_by_a_script_is_nothing(box: Mailbox) -> None:
     box.deliver(".Lists", touched=False)
     box.deliver(".Lists")
@@ -287,12 +354,13 @@ def read_for(box: Mailbox, monkeypatch: pytest.MonkeyPatch, seconds: float) -> C
     return box.look()
 
 
-def newsletter(box: Mailbox, number: int, *, authenticated: bool = True, flags: str = "S") -> None:
+def newsletter(box: Mailbox, number: int, *, authenticated: bool = True, flags: str = "S") -> str:
     name = box.deliver(flags=flags)
     mark = box.find(name, "").read_bytes().split(b"\n")[1].split()[2].decode()
     with open_state(box.home) as state:
         domain = f"host{number}.shop{number}.example"
         state.note_delivery(mark, int(time.time()), False, authenticated, domain)
+    return name
 
 
 def spams(box: Mailbox, number: int) -> None:
@@ -307,10 +375,27 @@ def test_read_for_three_days_is_ham_if_it_is_authenticated(
     newsletter(box, 1)
     newsletter(box, 2, authenticated=False)
     newsletter(box, 3, flags="")
+    newsletter(box, 4, flags="ST")  # deleted, as some mail programs leave it for weeks
     assert box.look() == SPAM
     assert read_for(box, monkeypatch, -3600) == SPAM
     assert read_for(box, monkeypatch, 3600) == Counts(1, 1)
     assert read_for(box, monkeypatch, 3600) == Counts(1, 1)
+
+
+def test_what_was_called_spam_is_not_ham_by_being_read(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spams(box, 2)
+    box.keywords("$Junk")
+    marked = newsletter(box, 1)
+    copied = newsletter(box, 2)
+    trained = newsletter(box, 3)
+    box.look()
+    box.flag(marked, "Sa")
+    box.copy(copied, ".Junk")
+    assert teach(box.home, box.find(trained, "").read_bytes(), "spam", "trained")
+    assert box.look() == Counts(5, 0)
+    assert read_for(box, monkeypatch, 3600) == Counts(5, 0)
 
 
 def test_thousands_of_read_newsletters_teach_what_the_limits_allow(

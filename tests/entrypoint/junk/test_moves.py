@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.junk.folders import ANSWERED, MARKED_HAM, MARKED_SPAM, SEEN, Kind, Times, kind_of
+from entrypoint.junk.folders import ANSWERED, MARKED_HAM, MARKED_SPAM, SEEN, Times
 from entrypoint.junk.moves import (
     Beginning,
     Event,
@@ -17,7 +17,9 @@ from entrypoint.junk.moves import (
     arrived,
     looked_at,
     marked,
+    unmarked,
 )
+from entrypoint.junk.special_folders import Kind, kind_of
 
 BEGINNING = Beginning(1000.0)
 NEW = Times(2000.0, 2000.001, 2000.002, 2000001000000)
@@ -83,15 +85,35 @@ def test_marks_it_had_before_teach_nothing(
         (Kind.JUNK, MARKED_SPAM, MARKED_HAM, Event("ham", "flagged")),
         (Kind.JUNK, MARKED_SPAM, 0, None),
         (Kind.INBOX, 0, MARKED_HAM | MARKED_SPAM, None),
+        (Kind.INBOX, MARKED_HAM | MARKED_SPAM, MARKED_SPAM, Event("spam", "flagged")),
+        (Kind.INBOX, MARKED_HAM | MARKED_SPAM, MARKED_HAM, Event("ham", "flagged")),
+        (Kind.INBOX, MARKED_HAM | MARKED_SPAM, MARKED_HAM | MARKED_SPAM | SEEN, None),
         (Kind.INBOX, 0, ANSWERED | SEEN, Event("ham", "answered")),
         (Kind.OTHER, SEEN, ANSWERED | SEEN, Event("ham", "answered")),
         (Kind.JUNK, 0, ANSWERED, None),
         (Kind.TRASH, 0, ANSWERED, None),
         (Kind.INBOX, ANSWERED, ANSWERED | SEEN, None),
+        (Kind.INBOX, MARKED_SPAM, MARKED_SPAM | ANSWERED, None),
+        (Kind.INBOX, MARKED_SPAM | MARKED_HAM, 15, Event("ham", "answered")),
     ],
 )
 def test_marks(kind: Kind, before: int, now: int, event: Event | None) -> None:
     assert marked(kind, before, now) == event
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "now", "event"),
+    [
+        (Kind.INBOX, MARKED_SPAM, 0, Event("ham", "unmarked")),
+        (Kind.OTHER, MARKED_SPAM | SEEN, SEEN, Event("ham", "unmarked")),
+        (Kind.INBOX, MARKED_HAM, 0, None),
+        (Kind.INBOX, MARKED_SPAM, MARKED_SPAM | SEEN, None),
+        (Kind.JUNK, MARKED_SPAM, 0, None),
+        (Kind.TRASH, MARKED_SPAM, 0, None),
+    ],
+)
+def test_marks_that_are_taken_off(kind: Kind, before: int, now: int, event: Event | None) -> None:
+    assert unmarked(kind, before, now) == event
 
 
 DELIVERED = Read(delivered=1999.0)
@@ -140,7 +162,20 @@ def test_elsewhere_only_its_digest_tells(kind: Kind, was_in_junk: bool) -> None:
         (".Sent", Kind.OWN),
         (".Drafts", Kind.OWN),
         (".Archive", Kind.OTHER),
-        (".Entw&APw-rfe", Kind.OTHER),
+        (".Entw&APw-rfe", Kind.OWN),
+        (".Papierkorb", Kind.TRASH),
+        (".Gel&APY-schte Elemente.2026", Kind.TRASH),
+        (".&BBoEPgRABDcEOAQ9BDA-", Kind.TRASH),
+        (".Junk-E-Mail", Kind.JUNK),
+        (".Courrier ind&AOk-sirable", Kind.JUNK),
+        (".&V4NXPpCuTvY-", Kind.JUNK),
+        (".Gesendet", Kind.OWN),
+        (".R&-D", Kind.OTHER),
+        (".B&APw-cher", Kind.OTHER),
+        (".&", Kind.OTHER),
+        (".&A-", Kind.OTHER),
+        (".&2D0-", Kind.OTHER),
+        (".&AAAA-", Kind.OTHER),
     ],
 )
 def test_folders(name: str, kind: Kind) -> None:
