@@ -15,8 +15,10 @@ from pathlib import Path
 import pytest
 
 from entrypoint.junk import lessons, words
+from entrypoint.junk.account_report import account_report
 from entrypoint.junk.account_state import FOLDER, Counts, Lesson, StateError, open_state
 from entrypoint.junk.digest import digest
+from entrypoint.junk.forgetting import forget
 from entrypoint.junk.lessons import locked, recover, teach
 from entrypoint.junk.words import WordsError, message_counts
 
@@ -232,3 +234,22 @@ def until(condition: object, seconds: float = 10) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("left", [b"", None])
+def test_words_that_are_lost_are_not_taken_for_words_that_were_never_there(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    """No lesson is taken twice: so nothing brings the words back, and somebody must know."""
+    teach(tmp_path, message(1), "spam", "moved")
+    path = tmp_path / "junk/wordlist.db"
+    path.unlink()
+    if left is not None:
+        path.write_bytes(left)
+    for number in (1, 2):
+        with pytest.raises(WordsError, match="has no words, though 1 messages were learned; rest"):
+            teach(tmp_path, message(number), "spam", "trained")
+    assert account_report(tmp_path).troubles[0].startswith(f"{path}: has no words")
+    forget(tmp_path)
+    assert teach(tmp_path, message(1), "spam", "trained")
+    assert not account_report(tmp_path).troubles
