@@ -11,7 +11,13 @@ from pathlib import Path
 
 from entrypoint.disks import explained
 from entrypoint.junk.account_state import FOLDER, AccountState, StateError, open_existing
-from entrypoint.junk.words import WORDLIST, MessageCounts, WordsError, message_counts
+from entrypoint.junk.words import (
+    WORDLIST,
+    MessageCounts,
+    WordsError,
+    check_not_lost,
+    message_counts,
+)
 
 # The files beside a database are its own: SQLite's log and index.
 _NONE = MessageCounts(0, 0)
@@ -48,7 +54,8 @@ def account_report(home: Path) -> AccountReport:
         if (state := open_existing(home)) is not None:
             with contextlib.closing(state):
                 _read_state(report, state)
-    except StateError as error:
+                check_not_lost(home, report.learned, 0 if report.troubles else state.counts().total)
+    except (StateError, WordsError) as error:
         report.troubles.append(str(error))
     try:
         for path in folder.iterdir() if folder.is_dir() else ():

@@ -56,6 +56,11 @@ class Counts:
     spam: int = 0
     ham: int = 0
 
+    @property
+    def total(self) -> int:
+        """Of both classes."""
+        return self.spam + self.ham
+
 
 @dataclass(frozen=True)
 class DeliveryNote:

@@ -19,7 +19,8 @@ def forget(home: Path) -> bool:
     if not folder.is_dir():
         return False
     with locked(home):
-        for path in folder.iterdir():
+        # The lessons before the words: who looks meanwhile does not take these for lost.
+        for path in sorted(folder.iterdir()):
             if path.name == LOCK:
                 continue
             found = True

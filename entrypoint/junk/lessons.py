@@ -102,6 +102,7 @@ def teach(
     lesson = Lesson(digest(message), cls, source, domain, at)
     with locked(home, patience) as lock, open_state(home) as state:
         recover(home, state)
+        words.check_not_lost(home, words.message_counts(home), state.counts().total)
         before = state.lesson(lesson.digest)
         if before is not None and before.cls == cls:
             return False

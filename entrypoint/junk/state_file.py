@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 _BUSY = 1.0  # seconds
+CURE = "restore it from a backup, or begin afresh with `signpost junk forget`"
 _LOG_PAGES = 100  # of 4 kB, before what is in the log goes into the file
 
 
@@ -125,9 +127,21 @@ class StateFile:
         if isinstance(error, OSError):
             return StateError(f"{self.path}: {error.strerror}")
         if isinstance(error, sqlite3.OperationalError):  # a full disk, a lock
-            return StateError(f"{self.path}: {error}")
-        cure = "restore it from a backup, or begin afresh with `signpost junk forget`"
-        return DamagedStateError(f"{self.path}: {error}; {cure}")
+            return StateError(f"{self.path}: {error}{why_unusable(self.path)}")
+        return DamagedStateError(f"{self.path}: {error}; {CURE}")
+
+
+def why_unusable(path: Path) -> str:
+    """What SQLite does not say of a file that it cannot open, with the cure; "" for all else."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return ""
+    if not stat.S_ISREG(status.st_mode):
+        return f": it is no file; {CURE}"
+    if status.st_uid != os.geteuid():
+        return f": it belongs to user {status.st_uid}; give it to `vmail` with `chown`"
+    return ""
 
 
 def _opened(path: Path, schema: str, *, keep_log: bool) -> sqlite3.Connection:

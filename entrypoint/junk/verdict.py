@@ -13,7 +13,7 @@ from pathlib import Path
 from entrypoint.junk.account_state import AccountState, home_of, open_state
 from entrypoint.junk.evidence import Known, Marks, evidence, marks_of, passes_dmarc
 from entrypoint.junk.score import THRESHOLD, Decision, Score, judge
-from entrypoint.junk.words import classify
+from entrypoint.junk.words import MessageCounts, check_not_lost, classify
 from filters.facts import ArrivalFacts, parse_facts
 
 _LONGEST_FIELD = 1024
@@ -64,7 +64,10 @@ def _judged(
     if rule is not None or facts is None:
         return Score(rule == "blocked", rule or "from here", _threshold(state))
     known = known_of(question.account, marks, state)
+    lessons = state.counts().total  # before the words, which come first
     words = classify(home, question.message)
+    if words is None:
+        check_not_lost(home, MessageCounts(0, 0), lessons)
     return judge(words, evidence(facts, marks, known), state.threshold())
 
 

@@ -7,7 +7,8 @@ one that cannot be answered in time, or at all, has no answer, and its message i
 A question for the account "" is health's: `ok`, or what is broken, from memory alone.
 
 Questions are looked at in threads, since they wait for a disk. A disk that hangs holds its threads:
-there are a few, and a question that finds none free in its time is over. So nothing piles up.
+there are a few, and a question that finds none free in its time is over. So nothing piles up. Where
+one took too long, the next ones have no answer at once (`sparing.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from entrypoint.junk.account_state import MAIL, NoAccountError, StateError
 from entrypoint.junk.excerpt import LOOKED_AT
+from entrypoint.junk.sparing import Sparing
 from entrypoint.junk.verdict import DeliveryQuestion, verdict
 from entrypoint.junk.words import WordsError
 from filters.unix_socket import listen_at
@@ -30,6 +32,9 @@ log = logging.getLogger(__name__)
 
 ANSWERED_WITHIN = 1.8  # seconds; deliver.c waits two
 THREADS = 8
+# Shares of them. Until when a thread begins: later, its work would be in vain. And after how long
+# in a thread what has no answer was late.
+_BEGINS_WITHIN, _LATE = 0.55, 0.4
 _MODE = 0o660
 _MOST_QUESTIONS = 64  # at once: each is in memory
 _LONGEST = LOOKED_AT + 4 * 1025
@@ -59,6 +64,7 @@ class VerdictServer:
         self._begun: dict[int, float] = {}  # when, of each question that has a thread
         self._open = 0
         self._broken: dict[str, str] = {}  # of each account
+        self._sparing = Sparing()
 
     async def serve(self, path: Path) -> None:
         """Answer, until cancelled. Raises OSError where there can be no such socket."""
@@ -70,8 +76,7 @@ class VerdictServer:
 
     def troubles(self) -> list[str]:
         """What is broken, for health."""
-        now = time.monotonic()
-        hung = sum(now - begun > _HUNG_AFTER for begun in self._begun.values())
+        hung = self._hung()
         found = [f"{account}: {text}" for account, text in self._broken.items()]
         if hung:
             found.append(
@@ -79,6 +84,10 @@ class VerdictServer:
                 " the disk of the mail answer?"
             )
         return [*found, *self._more()]
+
+    def _hung(self) -> int:
+        now = time.monotonic()
+        return sum(now - begun > _HUNG_AFTER for begun in self._begun.values())
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._open >= _MOST_QUESTIONS:
@@ -102,8 +111,24 @@ class VerdictServer:
     async def _answered(self, question: DeliveryQuestion) -> str:
         if not question.account:
             return "; ".join(self.troubles()) or "ok"
+        if self._hung() == THREADS or not self._sparing.may_ask(question.account):
+            return ""
         # In turn; a thread whose question is over is not free before it has ended.
-        await self._free.acquire()
+        try:
+            async with asyncio.timeout(self._seconds * _BEGINS_WITHIN):
+                await self._free.acquire()
+        except TimeoutError:
+            return ""
+        begun, line = time.monotonic(), ""
+        try:
+            line = await self._from_thread(question)
+        finally:  # cancelled, where its time is over
+            took = time.monotonic() - begun
+            late = not line and took >= self._seconds * _LATE
+            self._sparing.ended(question.account, late=late)
+        return line
+
+    async def _from_thread(self, question: DeliveryQuestion) -> str:
         done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         key = id(done)
         self._begun[key] = time.monotonic()

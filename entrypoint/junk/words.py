@@ -23,6 +23,7 @@ from entrypoint.junk import pruning
 from entrypoint.junk.account_state import FOLDER
 from entrypoint.junk.account_state import MessageClass as MessageClass
 from entrypoint.junk.excerpt import excerpt
+from entrypoint.junk.state_file import CURE, why_unusable
 
 BOGOFILTER = "bogofilter"
 WORDLIST = "wordlist.db"  # bogofilter's own name for it
@@ -132,6 +133,15 @@ def message_counts(home: Path) -> MessageCounts:
         return MessageCounts(*_COUNTS.unpack_from(found[0])) if found else MessageCounts(0, 0)
 
 
+def check_not_lost(home: Path, learned: MessageCounts, lessons: int) -> None:
+    """Raises WordsError where there are no words, though there were lessons: none is taken twice,
+    so nothing would bring the words back.
+    """
+    if lessons and learned == (0, 0):
+        path = home / FOLDER / WORDLIST
+        raise WordsError(f"{path}: has no words, though {lessons} messages were learned; {CURE}")
+
+
 def _opened(path: Path) -> sqlite3.Connection:
     # For writing: what a killed lesson left half done is rolled back by the next reader.
     return sqlite3.connect(
@@ -198,5 +208,9 @@ def _errors(home: Path) -> Iterator[None]:
         yield
     except subprocess.TimeoutExpired as error:
         raise WordsError(f"{where}: bogofilter had not ended after {error.timeout:g} s") from None
-    except (OSError, sqlite3.Error, struct.error) as error:
+    except sqlite3.OperationalError as error:  # a full disk, a lock
+        raise WordsError(f"{where}: {error}{why_unusable(where)}") from None
+    except (sqlite3.Error, struct.error) as error:
+        raise WordsError(f"{where}: {error}; {CURE}") from None
+    except OSError as error:
         raise WordsError(f"{where}: {error}") from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from ..container.harness.certificates import of_pem
-from ..container.harness.parts import PATTERNS, signal
+from ..container.harness.parts import JUNK_FILTER, PATTERNS, signal
 from ..container.harness.shell import attempt, run, wait_until
 from ..container.harness.signpost import IMAGE
 from .backups import Backup
@@ -23,7 +23,7 @@ from .scene import Scene
 
 # A part that only some settings have, and what a signal to would end more than the part.
 ABSENT = {"Dovecot's pop3-login", "web"}
-PARTS = tuple(part for part in PATTERNS if part not in ABSENT)
+PARTS = tuple(part for part in (*PATTERNS, *JUNK_FILTER) if part not in ABSENT)
 # Each is known to be restarted when it hangs.
 HANGS = ("smtpd's dispatcher", "the inbound filter", "Dovecot's lmtp", "smtpd's queue")
 RESTARTED_WITHIN = 240.0
@@ -61,6 +61,16 @@ def stopped(scene: Scene, chosen: Random) -> Iterator[str]:
         yield part
     finally:
         signal(scene.server, part, "CONT")
+
+
+@contextmanager
+def junk_filter_stopped(scene: Scene, chosen: Random) -> Iterator[str]:
+    """SIGSTOP to what mail goes on without, and SIGKILL later."""
+    part = _signal_one(scene, ["the junk filter"], "STOP")
+    try:
+        yield part
+    finally:
+        signal(scene.server, part, "KILL")
 
 
 @contextmanager
@@ -183,6 +193,7 @@ def backup(scene: Scene, chosen: Random) -> Iterator[str]:
 FAULTS = (
     Fault("a part is killed (SIGKILL)", killed, 12),
     Fault("a part is stopped and goes on (SIGSTOP, SIGCONT)", stopped, 8, (3, 9)),
+    Fault("the junk filter hangs, and is killed", junk_filter_stopped, 2, (4, 12), cuts=False),
     Fault("a part hangs for good (SIGSTOP)", hung, 1),
     Fault("the container is killed and started", container_killed, 3, (0, 3)),
     Fault("the container is restarted", container_restarted, 2),

@@ -21,7 +21,21 @@ from ..container.harness.small_disk import SmallDisk
 from ..container.harness.world import World
 from ..entrypoint.certificates import Authority
 from .ledger import Found, Ledger
-from .routes import ACCOUNTS, ALIASES, APPENDED, DOMAIN, FILED, FILING, SCRIPTS, SECRET, USERS, ZONE
+from .numbered import compose
+from .routes import (
+    ACCOUNTS,
+    ALIASES,
+    APPENDED,
+    DOMAIN,
+    FILED,
+    FILING,
+    PROBE,
+    SCRIPTS,
+    SECRET,
+    SENDER,
+    USERS,
+    ZONE,
+)
 
 HOST = f"mail.{DOMAIN}"
 PLACE = 150
@@ -32,6 +46,7 @@ ENVIRONMENT = {
     "ACCOUNTS": "\n".join(f"{address}:{SECRET}" for address in ACCOUNTS),
     "ALIASES": "\n".join(f"{address}: {target}" for address, target in ALIASES.items()),
     "MESSAGE_RATELIMIT": "no",
+    "JUNK_FILTER": "yes",
     "LOG_FORMAT": "json",
     "TRACE_DAYS": "1",
     "SSL_TYPE": "manual",
@@ -144,6 +159,22 @@ class Scene:
         for account, folder in [(FILING, FILED), *((user, APPENDED) for user in USERS)]:
             with mailbox(self.server.v4, (account, SECRET)) as box:
                 box.session.create(folder)
+        self._train()
+
+    def _train(self) -> None:
+        """Every account has learned enough of both classes, so that the words of each message are
+        looked at; what is sent here is ham by them.
+        """
+        local, _, domain = PROBE.partition("@")
+        trained = ("signpost", "junk", "train", PROBE)
+        for cls, letters in (("ham", _ham()), ("spam", _spam())):
+            self.server.exec(*trained, cls, "-", stdin=b"".join(letters))
+        homes = f"/disk/data/mail/{domain}"
+        for account in ACCOUNTS:
+            if account != PROBE:
+                home = f"{homes}/{account.partition('@')[0]}"
+                script = f"mkdir -p {home} && cp -a {homes}/{local}/junk {home}/"
+                run("docker", "exec", self.data.container, "sh", "-c", script)
 
     def _publish(self) -> None:
         address = self.world.client[0]
@@ -190,6 +221,23 @@ class Scene:
         """How many messages are in the queue."""
         script = "find /disk/queue/queue /disk/queue/incoming -name message | wc -l"
         return int(run("docker", "exec", self.queue.container, "sh", "-c", script))
+
+
+_MBOX = b"From - Thu Nov 26 04:00:00 2026\n"
+
+
+def _ham() -> Iterator[bytes]:
+    for number in range(101):
+        letter = compose("trained", number, SENDER, PROBE).replace(b"\r\n", b"\n")
+        yield _MBOX + letter.replace(b"\nFrom ", b"\n>From ") + b"\n"
+
+
+def _spam() -> Iterator[bytes]:
+    for number in range(51):
+        yield _MBOX + (
+            b"From: <winner%d@prize.invalid>\nSubject: you won a prize\n\n"
+            b"casino lottery million claim urgent %d\n\n"
+        ) % (number, number)
 
 
 def copy_programs(container: str) -> None:

@@ -23,6 +23,8 @@ def in_mailboxes(run: str, data: Path) -> Iterator[tuple[object, ...]]:
         address = f"{maildir.parent.name}@{maildir.parent.parent.name}"
         for path in (*maildir.glob("new/*"), *maildir.glob("cur/*"), *maildir.glob(".*/[nc]*/*")):
             folder = path.parent.parent.name.removeprefix(".").replace("Maildir", "INBOX")
+            # Where the junk filter may put what would be in INBOX.
+            folder = folder.replace("Junk", "INBOX")
             content = path.read_bytes()
             copy = read(run, content)
             if copy is None:

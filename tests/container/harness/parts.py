@@ -34,6 +34,11 @@ PATTERNS = {
     "web": "^python -m (entrypoint.supervise.until_eof )?entrypoint.web",
     "maintenance": "^python -m entrypoint.maintenance",
 }
+# Mail goes on without it, and only some settings have it.
+JUNK_FILTER = {
+    "the junk filter": "^python -m (entrypoint.supervise.until_eof )?entrypoint.junk",
+    "a bogofilter": "^bogofilter ",
+}
 
 
 def signal(server: Container, part: str, name: str) -> subprocess.CompletedProcess[bytes]:
@@ -41,5 +46,5 @@ def signal(server: Container, part: str, name: str) -> subprocess.CompletedProce
     return attempt(
         *("docker", "run", "--rm", "--network", "none", "--pid", f"container:{server.container}"),
         *("--cap-add", "KILL", "--entrypoint", "pkill", PEERS),
-        *(f"-{name}", "-f", "--", PATTERNS[part]),
+        *(f"-{name}", "-f", "--", (PATTERNS | JUNK_FILTER)[part]),
     )

@@ -18,8 +18,10 @@ from pathlib import Path
 import pytest
 
 from entrypoint.junk import lessons, words
+from entrypoint.junk.account_report import account_report
 from entrypoint.junk.account_state import FOLDER, Counts, Lesson, StateError, open_state
 from entrypoint.junk.digest import digest
+from entrypoint.junk.forgetting import forget
 from entrypoint.junk.lessons import locked, recover, teach
 from entrypoint.junk.words import WordsError, message_counts
 
@@ -253,3 +255,22 @@ def test_a_word_list_that_was_killed_while_it_was_made_is_made_anew(tmp_path: Pa
             database.execute("CREATE TABLE bogofilter (key BLOB PRIMARY KEY, value BLOB)")
     assert teach(tmp_path, message(1), "spam", "moved")
     assert b".ENCODING 2 0" in words_of(tmp_path)
+
+
+@pytest.mark.parametrize("left", [b"", None])
+def test_words_that_are_lost_are_not_taken_for_words_that_were_never_there(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    """No lesson is taken twice: so nothing brings the words back, and somebody must know."""
+    teach(tmp_path, message(1), "spam", "moved")
+    path = tmp_path / "junk/wordlist.db"
+    path.unlink()
+    if left is not None:
+        path.write_bytes(left)
+    for number in (1, 2):
+        with pytest.raises(WordsError, match="has no words, though 1 messages were learned; rest"):
+            teach(tmp_path, message(number), "spam", "trained")
+    assert account_report(tmp_path).troubles[0].startswith(f"{path}: has no words")
+    forget(tmp_path)
+    assert teach(tmp_path, message(1), "spam", "trained")
+    assert not account_report(tmp_path).troubles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ import pytest
 from bench.junk.corpus.example import Example
 from bench.junk.corpus.make import part_of_corpus
 from bench.junk.signpost import arrival_of
-from entrypoint.junk.account_state import StateError, open_state
+from entrypoint.junk.account_state import Counts, Lesson, StateError, open_state
 from entrypoint.junk.evidence import marks_of
+from entrypoint.junk.state_file import why_unusable
 from entrypoint.junk.verdict import DeliveryQuestion, verdict
 from entrypoint.junk.words import WordsError, learn, message_counts
 from filters.facts import ArrivalFacts
@@ -255,7 +257,7 @@ def test_random_words_are_no_way_in_or_out(mail: Path, held_out: list[Example]) 
 def test_a_broken_database_is_an_error_that_names_it(mail: Path, name: str) -> None:
     path = mail / "example.org/alice/junk" / name
     path.write_bytes(b"no database at all, and long enough to be looked at" * 90)
-    with pytest.raises((StateError, WordsError), match=str(path)):
+    with pytest.raises((StateError, WordsError), match=f"{path}: .*; restore it from a backup, or"):
         verdict(question(), mail)
 
 
@@ -289,3 +291,32 @@ def test_the_database_is_sqlite(mail: Path) -> None:
     """Backup copies it as such."""
     with sqlite3.connect(mail / "example.org/alice/junk/wordlist.db") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_words_that_are_lost_are_named(mail: Path) -> None:
+    home = mail / "example.org/alice"
+    with open_state(home) as state:
+        lesson = Lesson(b"digest", "spam", "moved", "", 1)
+        state.begin(lesson, Counts())
+        state.taken(lesson)
+    (home / "junk/wordlist.db").unlink()
+    with pytest.raises(WordsError, match="has no words, though 1 messages were learned"):
+        verdict(question(), mail)
+
+
+@pytest.mark.parametrize("name", ["state.sqlite", "wordlist.db"])
+def test_what_cannot_be_opened_says_why(
+    mail: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = mail / "example.org/alice/junk" / name
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    with pytest.raises((StateError, WordsError), match=f"{name}: .*: it is no file; restore it"):
+        verdict(question(), mail)
+    path.rmdir()
+    path.write_bytes(b"")
+    if os.geteuid() == 0:
+        os.chown(path, 1, 1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert why_unusable(path).startswith(": it belongs to user ")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.junk import verdict_server
+from entrypoint.junk import sparing, verdict_server
 from entrypoint.junk.account_state import StateError
 from entrypoint.junk.verdict import DeliveryQuestion
 from entrypoint.junk.verdict_server import THREADS, VerdictServer
@@ -131,6 +131,7 @@ def test_a_question_that_takes_too_long_has_no_answer_and_health_has(
 ) -> None:
     """All threads hang; more questions than those make no more threads, and are forgotten."""
     monkeypatch.setattr(verdict_server, "_HUNG_AFTER", 0.2)
+    monkeypatch.setattr(sparing, "SPARED", 0.5)
 
     async def talk() -> None:
         path = tmp_path / "verdict"
@@ -153,6 +154,72 @@ def test_a_question_that_takes_too_long_has_no_answer_and_health_has(
             while await ask(path, HEALTH) != b"ok\n":
                 await asyncio.sleep(0.01)
             assert not server._begun
+
+    asyncio.run(talk())
+
+
+def test_an_account_whose_words_hang_costs_few_deliveries_their_time(tmp_path: Path) -> None:
+    """As where bogofilter hangs, and is killed: the next deliveries do not wait for it."""
+    begun: list[str] = []
+
+    def judge(question: DeliveryQuestion, mail: Path) -> str:
+        begun.append(question.account)
+        if question.account == "alice@example.org":
+            time.sleep(0.3)
+            raise WordsError("bogofilter had not ended")
+        return "no score=0.0"
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=judge, seconds=0.6)):
+            begin = time.monotonic()
+            for _ in range(20):
+                assert await ask(path) == b""
+                other = ASKED.replace(b"alice@", b"other@")
+                assert await ask(path, other) == b"no score=0.0\n"
+            assert time.monotonic() - begin < 3
+            assert begun.count("alice@example.org") == sparing.IN_A_ROW
+            assert b"alice@example.org: bogofilter" in await ask(path, HEALTH)
+
+    asyncio.run(talk())
+
+
+def test_where_every_account_hangs_the_others_are_not_tried_one_by_one(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    def judge(question: DeliveryQuestion, mail: Path) -> str:
+        begun.append(question.account)
+        time.sleep(0.15)
+        raise WordsError("bogofilter had not ended")
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=judge, seconds=0.3)):
+            for number in range(40):
+                assert await ask(path, ASKED.replace(b"alice", b"a%d" % number)) == b""
+            assert len(begun) == sparing.OF_ALL_IN_A_ROW
+
+    asyncio.run(talk())
+
+
+def test_what_is_too_much_leaves_the_rest_its_answers(tmp_path: Path) -> None:
+    """Where more is asked than can be answered, whoever would be too late has no thread."""
+
+    def judge(question: DeliveryQuestion, mail: Path) -> str:
+        time.sleep(0.25)
+        return "no score=0.0"
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=judge, seconds=0.8)):
+            answers: list[bytes] = []
+
+            async def deliveries() -> None:
+                answers.extend([await ask(path) for _ in range(4)])
+
+            await asyncio.gather(*(deliveries() for _ in range(60)))
+            # The most that there is time for is some 8 each 0.25 s.
+            assert answers.count(b"no score=0.0\n") > 60
 
     asyncio.run(talk())
 
