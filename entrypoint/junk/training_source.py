@@ -29,6 +29,12 @@ _FROM_LINE = re.compile(rb"From [^\r\n]+\r?\n")
 _QUOTED = re.compile(rb"^>(?=>*From )", re.MULTILINE)
 # The flag of a Maildir's message that waits to be removed.
 _DELETED = re.compile(r":2,[A-Za-z]*T[A-Za-z]*\Z")
+# Thunderbird leaves what was moved or deleted in the file until the folder is compacted, with bit 3
+# of its status. The fields above that are its own: what a sender wrote stands below.
+_EXPUNGED = re.compile(
+    rb"(?:X-(?:Account-Key|UIDL):[^\n]*\n)*X-Mozilla-Status: [0-9A-Fa-f]{3}[89A-Fa-f]\r?\n"
+)
+_EXPUNGED_WITHIN = 10  # lines
 _FIELD = re.compile(rb"([!-9;-~]{1,76})[ \t]*:")
 _OF_MAIL = {
     *(b"from", b"received", b"return-path", b"date", b"subject", b"message-id", b"to"),
@@ -114,6 +120,9 @@ def _of_folder(label: str, folder: Path) -> Iterator[Letter | NoLetter]:
 def _unreadable(place: str, error: OSError) -> NoLetter:
     if error.errno == errno.ELOOP:
         return NoLetter(f"{place}: a link, which is not followed; name what it points to")
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        cure = "give one from outside through standard input (`-` and `<FILE`), a folder by a mount"
+        return NoLetter(f"{place}: there is no such file in the container; {cure}")
     error.filename = None
     return NoLetter(f"{place}: cannot be read: {explained(error)}")
 
@@ -148,7 +157,7 @@ def _first_line(stream: BinaryIO) -> bytes:
 
 
 def _of_mbox(label: str, stream: BinaryIO) -> Iterator[Letter | NoLetter]:
-    number, gathered = 1, _Gathered()
+    number, gathered, found = 1, _Gathered(), False
     line_before, lines = b"\n", _lines(stream)
     line = next(lines, b"")
     while line:
@@ -159,12 +168,17 @@ def _of_mbox(label: str, stream: BinaryIO) -> Iterator[Letter | NoLetter]:
             and _FIELD.match(following) is not None
         )
         if begins:
-            yield gathered.letter(f"{label}: message {number}")
+            if not gathered.expunged():
+                found = True
+                yield gathered.letter(f"{label}: message {number}")
             number, gathered = number + 1, _Gathered()
         else:
             gathered.add(line)
         line_before, line = line, following
-    yield gathered.letter(f"{label}: message {number}")
+    if not gathered.expunged():
+        yield gathered.letter(f"{label}: message {number}")
+    elif not found:
+        yield NoLetter(f"{label}: every message in it is deleted; nothing is learned from those")
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -185,6 +199,10 @@ class _Gathered:
             self._lines.append(line)
         else:
             self._lines.clear()
+
+    def expunged(self) -> bool:
+        """Moved or deleted in Thunderbird."""
+        return _EXPUNGED.match(b"".join(self._lines[:_EXPUNGED_WITHIN])) is not None
 
     def letter(self, place: str) -> Letter | NoLetter:
         content = _QUOTED.sub(b"", b"".join(self._lines))
