@@ -141,14 +141,17 @@ def train_files(
         f"{len(training.left_out)} left out"
     )
     become_vmail()
-    click.echo(f"{account}: {status_text.learned_text(account_report(asked.home))}")
+    report = account_report(asked.home)
+    click.echo(f"{account}: {status_text.learned_text(report)}")
     warn_if_off(asked.settings)
     errors = training.left_out[:_MOST_NAMED]
     if (more := len(training.left_out) - _MOST_NAMED) > 0:
         errors.append(f"{more} more left out")
     if training.failed:
         ended = f"nothing more can be learned: {training.failed}; run the same again then"
-    end([*errors, *filter(None, [ended])], 1 if ended else 2)
+    # Where all of it was known before, nothing has met a database that is broken.
+    troubles = [ended] if ended else [f"{account}: {text}" for text in report.troubles]
+    end([*errors, *troubles], 1 if troubles else 2)
 
 
 @command.command()

@@ -20,13 +20,13 @@ _BESIDE = ("", "-wal", "-shm", "-journal")
 
 @dataclass
 class AccountReport:
-    """learned: messages by class. rules: addresses and domains, each `allow` or `block`.
+    """learned: messages by class; None where they cannot be read. rules: addresses and domains, each `allow` or `block`.
 
     last: when the last lesson was taken (Unix time), its class, and what it was learned from.
     words_size, other_size: bytes on the disk. troubles: what is broken, one line each.
     """
 
-    learned: MessageCounts = _NONE
+    learned: MessageCounts | None = _NONE
     threshold: float | None = None
     rules: list[tuple[str, str]] = field(default_factory=list)
     written_to: int = 0
@@ -43,6 +43,7 @@ def account_report(home: Path) -> AccountReport:
     try:
         report.learned = message_counts(home)
     except WordsError as error:
+        report.learned = None
         report.troubles.append(str(error))
     try:
         if (state := open_existing(home)) is not None:

@@ -15,6 +15,8 @@ from typing import Any, Self
 
 _BUSY = 1.0  # seconds
 _LOG_PAGES = 100  # of 4 kB, before what is in the log goes into the file
+# Of a database that is broken.
+CURE = "restore it from a backup, or begin afresh with `signpost junk forget`"
 
 
 class StateError(Exception):
@@ -126,8 +128,7 @@ class StateFile:
             return StateError(f"{self.path}: {error.strerror}")
         if isinstance(error, sqlite3.OperationalError):  # a full disk, a lock
             return StateError(f"{self.path}: {error}")
-        cure = "restore it from a backup, or begin afresh with `signpost junk forget`"
-        return DamagedStateError(f"{self.path}: {error}; {cure}")
+        return DamagedStateError(f"{self.path}: {error}; {CURE}")
 
 
 def _opened(path: Path, schema: str, *, keep_log: bool) -> sqlite3.Connection:

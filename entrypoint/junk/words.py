@@ -23,6 +23,7 @@ from entrypoint.junk import pruning
 from entrypoint.junk.account_state import FOLDER
 from entrypoint.junk.account_state import MessageClass as MessageClass
 from entrypoint.junk.excerpt import excerpt
+from entrypoint.junk.state_file import CURE
 
 BOGOFILTER = "bogofilter"
 WORDLIST = "wordlist.db"  # bogofilter's own name for it
@@ -198,5 +199,7 @@ def _errors(home: Path) -> Iterator[None]:
         yield
     except subprocess.TimeoutExpired as error:
         raise WordsError(f"{where}: bogofilter had not ended after {error.timeout:g} s") from None
-    except (OSError, sqlite3.Error, struct.error) as error:
+    except (OSError, sqlite3.OperationalError) as error:  # a full disk, a lock
         raise WordsError(f"{where}: {error}") from None
+    except (sqlite3.Error, struct.error) as error:
+        raise WordsError(f"{where}: {error}; {CURE}") from None

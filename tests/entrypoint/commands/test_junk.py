@@ -171,12 +171,19 @@ def test_a_database_that_is_broken_ends_it_and_forget_is_the_cure(command: Junk)
     box = b"".join(b"From x\n" + letter(number) + b"\n" for number in range(8))
     command(f"train {ALICE} spam -", stdin=box)
     (command.home / "junk" / WORDLIST).write_bytes(b"broken" * 10_000)
+    cure = "restore it from a backup, or begin afresh with `signpost junk forget`\n"
+    for line in (f"train {ALICE} spam -", f"status {ALICE}", f"explain {ALICE} -"):
+        done = command(line, stdin=box if "train" in line else letter(1), status=1)
+        assert "0 spam" not in done.stdout
+        assert done.stderr.endswith(cure)
+    done = command("status --json", status=1)
+    assert [json.loads(done.stdout)[0][name] for name in ("spam", "words_count")] == [None, False]
     done = command(f"train {ALICE} ham -", stdin=box, status=1)
     errors = done.stderr.splitlines()
     assert errors[-1].startswith("error: nothing more can be learned: ")
     assert "wordlist.db" in errors[-1]
     assert len(errors) == 4
-    assert "broken" in command("status", status=1).stdout
+    assert re.search(r"\? +\? +broken", command("status", status=1).stdout)
     command(f"forget {ALICE} --yes")
     assert command(f"train {ALICE} ham -", stdin=box).stdout.startswith("8 messages learned")
 
