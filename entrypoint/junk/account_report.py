@@ -20,8 +20,9 @@ _BESIDE = ("", "-wal", "-shm", "-journal")
 
 @dataclass
 class AccountReport:
-    """learned: messages by class; None where they cannot be read. rules: addresses and domains, each `allow` or `block`.
+    """learned: messages by class; None where they cannot be read.
 
+    rules: addresses and domains, each `allow` or `block`.
     last: when the last lesson was taken (Unix time), its class, and what it was learned from.
     words_size, other_size: bytes on the disk. troubles: what is broken, one line each.
     """

@@ -59,22 +59,27 @@ class NoLetter:
     text: str
 
 
+def label(name: str) -> str:
+    """A FILE as errors name it."""
+    return "standard input" if name == STDIN else printable(name)
+
+
 def letters(name: str, stdin: BinaryIO) -> Iterator[Letter | NoLetter]:
     """Everything in a file, in its order; `-` is standard input. Nothing is raised."""
-    label = "standard input" if name == STDIN else printable(name)
+    shown = label(name)
     try:
         if name == STDIN:
-            yield from _of_stream(label, stdin)
+            yield from _of_stream(shown, stdin)
         elif Path(name).is_dir():
-            yield from _of_folder(label, Path(name))
+            yield from _of_folder(shown, Path(name))
         else:
             # A link that is named is meant.
             with _opened(os.open(name, _FILE & ~os.O_NOFOLLOW)) as stream:
-                yield from _of_stream(label, stream)
+                yield from _of_stream(shown, stream)
     except OSError as error:
-        yield _unreadable(label, error)
+        yield _unreadable(shown, error)
     except ValueError:  # a NUL
-        yield NoLetter(f"{label}: no name of a file; {_KINDS}")
+        yield NoLetter(f"{shown}: no name of a file; {_KINDS}")
 
 
 def _opened(descriptor: int) -> BinaryIO:

@@ -297,7 +297,7 @@ def test_a_message_is_explained_and_nothing_of_it_reaches_the_terminal(
         (b"no mail", "standard input: no mail, for it begins with no header field"),
         (
             b"From x\n" + letter(1) + b"\nFrom x\n" + letter(2),
-            "-: there is more than one message in it; give one",
+            "standard input: there is more than one message in it; give one",
         ),
     ],
 )
@@ -349,13 +349,44 @@ def test_what_is_no_sender_is_refused_all_at_once(command: Junk, verb: str) -> N
     assert not list(command.mail.iterdir())
 
 
+@pytest.mark.parametrize("verb", ["allow", "block", "unlist"])
+@pytest.mark.parametrize("sender", ["*@shop.example", "*.shop.example", "news*@shop.example"])
+def test_a_wildcard_would_match_nobody(command: Junk, verb: str, sender: str) -> None:
+    done = command(f"{verb} {ALICE} {sender}", status=2)
+    assert done.stderr == (
+        f'error: "{sender}": there are no wildcards; a domain, such as example.org, stands for all'
+        " its addresses and the domains below it\n"
+    )
+    assert not list(command.mail.iterdir())
+
+
+def test_what_is_unlisted_may_have_another_rule(command: Junk) -> None:
+    command(f"block {ALICE} shop.example a@news.shop.example news.shop.example")
+    done = command(f"unlist {ALICE} a@news.shop.example")
+    assert (
+        done.stdout == "mail from a@news.shop.example goes by the rule `block news.shop.example`\n"
+    )
+    done = command(f"unlist {ALICE} news.shop.example")
+    assert done.stdout == "mail from news.shop.example goes by the rule `block shop.example`\n"
+    done = command(f"unlist {ALICE} shop.example")
+    assert done.stdout == "mail from shop.example is judged as all mail is\n"
+    command(f"allow {ALICE} shop.example a@shop.example")
+    done = command(f"unlist {ALICE} a@shop.example shop.example")
+    assert done.stdout.count("is judged as all mail is") == 2
+
+
+def test_the_list_of_commands_is_not_cut_short(command: Junk) -> None:
+    assert "..." not in command("--help").stdout.partition("Commands:")[2]
+
+
 def test_a_threshold(command: Junk) -> None:
     assert command(f"threshold {ALICE}").stdout == "5 (default)\n"
     assert command(f"threshold {ALICE} 7.5").stdout == f"mail to {ALICE} is junk from 7.5 on\n"
     assert command(f"threshold {ALICE}").stdout == "7.5\n"
     for wrong in ("nan", "inf", "0", "-1", "1e9", "five", ""):
-        done = command(f"threshold {ALICE}", "--", wrong, status=2)
-        assert "a score is a number from 0.1 to 100" in done.stderr
+        for more in (("--", wrong), (wrong,)):  # `-1` is no option
+            done = command(f"threshold {ALICE}", *more, status=2)
+            assert "a score is a number from 0.1 to 100" in done.stderr
     assert command(f"threshold {ALICE} default").stdout.endswith("from 5 (default) on\n")
     assert command(f"threshold {ALICE}").stdout == "5 (default)\n"
 
