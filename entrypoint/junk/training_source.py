@@ -20,7 +20,7 @@ from entrypoint.disks import explained
 from entrypoint.text import counted, printable
 
 STDIN = "-"
-MOST = 64 << 20  # bytes of a message: with more it is no letter
+MOST = 64 << 20  # bytes of a message; with more it is no mail
 _PIECE = 1 << 20
 _HEADER = 64 << 10  # bytes, in which a field of mail has to come
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -221,7 +221,7 @@ class _Gathered:
 
 def _checked(place: str, content: bytes, *, too_long: bool) -> Letter | NoLetter:
     if too_long:
-        return NoLetter(f"{place}: larger than {MOST >> 20} MiB; no letter is, leave it out")
+        return NoLetter(f"{place}: larger than {MOST >> 20} MiB, which is not learned; leave it out")
     if not _is_mail(content):
         return NoLetter(f"{place}: no mail, for its header has no field of mail; {_KINDS}")
     return Letter(place, content)
