@@ -22,6 +22,7 @@ from entrypoint.commands.account_changes import AccountFiles
 from entrypoint.junk import teacher
 from entrypoint.junk.account_state import open_state
 from entrypoint.junk.words import WORDLIST, message_counts
+from entrypoint.text import counted
 
 needs_bogofilter = pytest.mark.skipif(shutil.which("bogofilter") is None, reason="no bogofilter")
 ROOT = Path(__file__).parents[3]
@@ -38,6 +39,7 @@ from entrypoint.commands.account_changes import AccountFiles
 from entrypoint.junk import teacher
 teacher._FOLDER, teacher.VMAIL, junk_account.VMAIL = {root!r}, None, getpass.getuser()
 junk_account.become = lambda _: None
+junk._PROGRESS_EVERY = 0.1
 junk.MAIL = junk_account.MAIL = Path({mail!r})
 files = AccountFiles(AccountStore(Path({folder!r}) / "accounts"), Path("/none"))
 junk.command(sys.argv[1:], obj=files)
@@ -245,11 +247,11 @@ def test_what_was_learned_before_ctrl_c_stays(command: Junk, tmp_path: Path) -> 
     assert b"error: interrupted; what was learned stays, and the same command goes on" in said
     _, ham = counts(command)
     assert 0 < ham < 100
-    assert f"{ham} messages learned as ham".encode() in said
+    assert f"{counted(ham, 'message')} learned as ham".encode() in said
     with open_state(command.home) as state:
         assert (state.counts().ham, state.pending()) == (ham, None)
     assert (
-        f"{100 - ham} messages learned as ham, {ham} known"
+        f"{counted(100 - ham, 'message')} learned as ham, {ham} known"
         in command(f"train {ALICE} ham {folder}").stdout
     )
 
