@@ -195,11 +195,18 @@ class AccountLearner:
                 since = seen.in_junk_since(number, item.key)
                 lesson = state.lesson(number)
                 learned = None if lesson is None else lesson.cls
+                note = _delivery(state, message)
+                filed_as_junk = (
+                    note is not None
+                    and (note.junk or _failed_dmarc(message))
+                    and not self._has_script()
+                )
                 event = item.event
                 times = finder.mail.times(name, entry)
                 if event.cls is None and times is not None:
                     read = _read(
                         message,
+                        filed_as_junk=filed_as_junk,
                         may_be_filed=self._may_be_filed(message),
                         was_in_junk=since is not None and since < times.named,
                         was_outside=seen.was_outside(number, item.key),
@@ -208,7 +215,8 @@ class AccountLearner:
                     event = looked_at(kind_of(item.folder), times, read) or event
                     if kind_of(item.folder) is not Kind.JUNK:
                         seen.put_outside(number, item.key)
-                corrected = since is not None or kind_of(item.folder) is Kind.JUNK
+                was_in_junk = since is not None or filed_as_junk
+                corrected = was_in_junk or kind_of(item.folder) is Kind.JUNK
                 event, domain = self._allowed(state, event, message, learned, corrected=corrected)
             if event.cls is not None and teach(
                 *(self._home, message, event.cls, event.source),
@@ -223,7 +231,10 @@ class AccountLearner:
     def _may_be_filed(self, message: bytes) -> bool:
         """Whether a delivery may have put it into a folder: by a script, or by its sub-address."""
         to = (header_field(message, b"Delivered-To") or b"").decode("utf-8", "replace").lower()
-        return to != self.account or os.path.lexists(self._home / _SCRIPT)
+        return to != self.account or self._has_script()
+
+    def _has_script(self) -> bool:
+        return os.path.lexists(self._home / _SCRIPT)
 
     @staticmethod
     def _allowed(
@@ -276,6 +287,7 @@ class _Finder:
 def _read(
     message: bytes,
     *,
+    filed_as_junk: bool,
     may_be_filed: bool,
     was_in_junk: bool,
     was_outside: bool,
@@ -287,8 +299,16 @@ def _read(
     except ValueError:
         delivered = None
     verdict = (header_field(message, b"X-Signpost-Junk") or b"").lower()
-    called_junk = verdict.startswith(b"yes") or header_field(message, b"X-Spam") == b"yes"
-    return Read(delivered, called_junk, may_be_filed, was_in_junk, was_outside, lesson)
+    called_junk = verdict.startswith(b"yes") or _failed_dmarc(message)
+    return Read(
+        *(delivered, called_junk, filed_as_junk, may_be_filed),
+        *(was_in_junk, was_outside, lesson),
+    )
+
+
+def _failed_dmarc(message: bytes) -> bool:
+    """By the field that the inbound filter wrote."""
+    return header_field(message, b"X-Spam") == b"yes"
 
 
 def _delivery(state: AccountState, message: bytes) -> DeliveryNote | None:

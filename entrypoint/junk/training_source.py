@@ -221,7 +221,9 @@ class _Gathered:
 
 def _checked(place: str, content: bytes, *, too_long: bool) -> Letter | NoLetter:
     if too_long:
-        return NoLetter(f"{place}: larger than {MOST >> 20} MiB, which is not learned; leave it out")
+        return NoLetter(
+            f"{place}: larger than {MOST >> 20} MiB, which is not learned; leave it out"
+        )
     if not _is_mail(content):
         return NoLetter(f"{place}: no mail, for its header has no field of mail; {_KINDS}")
     return Letter(place, content)
