@@ -198,7 +198,7 @@ class AccountLearner:
                 note = _delivery(state, message)
                 filed_as_junk = (
                     note is not None
-                    and (note.junk or _failed_dmarc(message))
+                    and (note.junk or _marked_spam(message))
                     and not self._has_script()
                 )
                 event = item.event
@@ -299,15 +299,15 @@ def _read(
     except ValueError:
         delivered = None
     verdict = (header_field(message, b"X-Signpost-Junk") or b"").lower()
-    called_junk = verdict.startswith(b"yes") or _failed_dmarc(message)
+    called_junk = verdict.startswith(b"yes") or _marked_spam(message)
     return Read(
         *(delivered, called_junk, filed_as_junk, may_be_filed),
         *(was_in_junk, was_outside, lesson),
     )
 
 
-def _failed_dmarc(message: bytes) -> bool:
-    """By the field that the inbound filter wrote."""
+def _marked_spam(message: bytes) -> bool:
+    """By the field that the filters of what comes in write, and no sender."""
     return header_field(message, b"X-Spam") == b"yes"
 
 
