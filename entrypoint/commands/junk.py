@@ -35,12 +35,15 @@ from entrypoint.junk.explanation import explain
 from entrypoint.junk.forgetting import forget
 from entrypoint.junk.score import THRESHOLD
 from entrypoint.junk.training import Training, train
-from entrypoint.junk.training_source import Letter, NoLetter, letters
-from entrypoint.text import counted, printable, table
+from entrypoint.junk.training_source import Letter, NoLetter, label, letters
+from entrypoint.text import counted, table
 
 _PROGRESS_EVERY = 1.0  # seconds
 _MOST_NAMED = 20
 _SENDERS = "ADDRESS|DOMAIN..."
+_WILDCARD_CURE = (
+    "a domain, such as example.org, stands for all its addresses and the domains below it"
+)
 _LEAST_THRESHOLD, _MOST_THRESHOLD = 0.1, 100.0
 
 
@@ -53,7 +56,7 @@ def command() -> None:
     """
 
 
-@command.command()
+@command.command(short_help="What was learned, by account: counts, rules, sizes, trouble.")
 @click.argument("account", type=account_changes.address, required=False)
 @click.option("--json", "machine", is_flag=True, help="Machine-readable.")
 @click.pass_context
@@ -83,7 +86,7 @@ def status(ctx: click.Context, account: str | None, machine: bool) -> None:
     end(troubles, 1)
 
 
-@command.command("explain")
+@command.command("explain", short_help="Why a message is junk or not, word by word.")
 @click.argument("account", type=account_changes.address)
 @click.argument("message")
 @click.pass_context
@@ -98,7 +101,7 @@ def explain_message(ctx: click.Context, account: str, message: str) -> None:
     found = list(islice(letters(message, sys.stdin.buffer), 2))
     become_vmail()
     if len(found) > 1:
-        end([f"{printable(message)}: there is more than one message in it; give one"], 2)
+        end([f"{label(message)}: there is more than one message in it; give one"], 2)
     if isinstance(found[0], NoLetter):
         end([found[0].text], 2)
     elif isinstance(found[0], Letter):
@@ -108,7 +111,7 @@ def explain_message(ctx: click.Context, account: str, message: str) -> None:
     warn_if_off(asked.settings)
 
 
-@command.command("train")
+@command.command("train", short_help="Learn old mail as spam, or as ham.")
 @click.argument("account", type=account_changes.address)
 @click.argument("cls", type=click.Choice(["spam", "ham"]), metavar="spam|ham")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
@@ -141,7 +144,8 @@ def train_files(
         f"{len(training.left_out)} left out"
     )
     become_vmail()
-    click.echo(f"{account}: {status_text.learned_text(account_report(asked.home))}")
+    report = account_report(asked.home)
+    click.echo(f"{account}: {status_text.learned_text(report)}")
     warn_if_off(asked.settings)
     errors = training.left_out[:_MOST_NAMED]
     if (more := len(training.left_out) - _MOST_NAMED) > 0:
@@ -151,7 +155,7 @@ def train_files(
     end([*errors, *filter(None, [ended])], 1 if ended else 2)
 
 
-@command.command()
+@command.command(short_help="Name authors whose mail never goes to Junk by its words.")
 @click.argument("account", type=account_changes.address)
 @click.argument("senders", nargs=-1, required=True, metavar=_SENDERS)
 @click.pass_context
@@ -165,7 +169,7 @@ def allow(ctx: click.Context, account: str, senders: tuple[str, ...]) -> None:
     _set_rules(ctx, account, senders, "allow", said)
 
 
-@command.command()
+@command.command(short_help="Name senders whose mail always goes to Junk.")
 @click.argument("account", type=account_changes.address)
 @click.argument("senders", nargs=-1, required=True, metavar=_SENDERS)
 @click.pass_context
@@ -189,14 +193,25 @@ def unlist(ctx: click.Context, account: str, senders: tuple[str, ...]) -> None:
     become_vmail()
     with errors_said(), open_state(asked.home) as state:
         missing = [key for key in keys if not state.remove_sender_rule(key)]
+        wider = {key: state.deciding_rule(key) for key in keys}
     for key in keys:
         if key not in missing:
-            click.echo(f"mail from {key} is judged as all mail is")
+            rule = wider[key]
+            how = (
+                "is judged as all mail is"
+                if rule is None
+                else f"goes by the rule `{rule[1]} {rule[0]}`"
+            )
+            click.echo(f"mail from {key} {how}")
     hint = f"`signpost junk status {account}` shows those there are"
     end([f"{key}: there is no such rule; {hint}" for key in missing], 1)
 
 
-@command.command()
+# A number below 0 is no option: its answer says what a score is.
+@command.command(
+    context_settings={"ignore_unknown_options": True},
+    short_help="Show or set the score from which on mail is junk.",
+)
 @click.argument("account", type=account_changes.address)
 @click.argument("number", required=False, metavar="[N|default]")
 @click.pass_context
@@ -218,26 +233,33 @@ def threshold(ctx: click.Context, account: str, number: str | None) -> None:
     warn_if_off(asked.settings)
 
 
-@command.command("forget")
+@command.command("forget", short_help="Remove all that an account's filter has learned.")
 @click.argument("account", type=account_changes.address)
 @click.option("--yes", is_flag=True, help="Without asking.")
 @click.pass_context
 def forget_account(ctx: click.Context, account: str, yes: bool) -> None:
-    """Remove all that the filter of ACCOUNT has learned, its rules and its threshold."""
+    """Remove all that the filter of ACCOUNT has learned.
+
+    Words, rules, threshold, and whom the account has written to. It is the cure for a database that
+    is broken, too, if there is no backup of it.
+    """
     asked = JunkAccount(ctx, account)
     if not yes:
         _confirm(account)
     become_vmail()
     with errors_said():
         found = forget(asked.home)
-    removed = "all that was learned is removed, with rules and threshold"
+    removed = "all that was learned is removed, with rules, threshold and whom it has written to"
     click.echo(f"{account}: {removed if found else 'nothing was learned'}")
 
 
 def _confirm(account: str) -> None:
     if not sys.stdin.isatty():
         end(["it asks on a terminal; without one, add --yes"], 1)
-    question = f"Remove all that was learned for {account}, its rules and its threshold?"
+    question = (
+        f"Remove all that was learned for {account}, with rules, threshold and whom it has"
+        " written to?"
+    )
     click.confirm(question, abort=True, err=True)
 
 
@@ -263,6 +285,8 @@ def _keys(senders: Sequence[str]) -> list[str]:
     for sender in senders:
         try:
             bare = sender.removeprefix("@")
+            if "*" in bare:
+                raise BrokenRuleError("there are no wildcards", _WILDCARD_CURE)
             found.append(foreign_address(bare) if "@" in bare else domain_name(bare))
         except BrokenRuleError as error:
             errors.append(f"{shown(sender)}: {error.rule}; {error.cure}")

@@ -198,11 +198,18 @@ class AccountLearner:
                 since = seen.in_junk_since(number, item.key)
                 lesson = state.lesson(number)
                 learned = None if lesson is None else lesson.cls
+                note = delivery_of(state, message)
+                filed_as_junk = (
+                    note is not None
+                    and (note.junk or _marked_spam(message))
+                    and not self._has_script()
+                )
                 event = item.event
                 times = finder.mail.times(name, entry)
                 if event.cls is None and times is not None:
                     read = _read(
                         message,
+                        filed_as_junk=filed_as_junk,
                         may_be_filed=self._may_be_filed(message),
                         was_in_junk=since is not None and since < times.named,
                         was_outside=seen.was_outside(number, item.key),
@@ -211,7 +218,8 @@ class AccountLearner:
                     event = looked_at(kind_of(item.folder), times, read) or event
                     if kind_of(item.folder) is not Kind.JUNK:
                         seen.put_outside(number, item.key)
-                corrected = since is not None or kind_of(item.folder) is Kind.JUNK
+                was_in_junk = since is not None or filed_as_junk
+                corrected = was_in_junk or kind_of(item.folder) is Kind.JUNK
                 event, domain = self._allowed(state, event, message, learned, corrected=corrected)
             if event.cls is not None and teach(
                 *(self._home, message, event.cls, event.source),
@@ -286,6 +294,7 @@ class _Finder:
 def _read(
     message: bytes,
     *,
+    filed_as_junk: bool,
     may_be_filed: bool,
     was_in_junk: bool,
     was_outside: bool,
@@ -297,5 +306,13 @@ def _read(
     except ValueError:
         delivered = None
     verdict = (header_field(message, b"X-Signpost-Junk") or b"").lower()
-    called_junk = verdict.startswith(b"yes") or header_field(message, b"X-Spam") == b"yes"
-    return Read(delivered, called_junk, may_be_filed, was_in_junk, was_outside, lesson)
+    called_junk = verdict.startswith(b"yes") or _marked_spam(message)
+    return Read(
+        *(delivered, called_junk, filed_as_junk, may_be_filed),
+        *(was_in_junk, was_outside, lesson),
+    )
+
+
+def _marked_spam(message: bytes) -> bool:
+    """By the field that the filters of what comes in write, and no sender."""
+    return header_field(message, b"X-Spam") == b"yes"

@@ -26,13 +26,14 @@ _BESIDE = ("", "-wal", "-shm", "-journal")
 
 @dataclass
 class AccountReport:
-    """learned: messages by class. rules: addresses and domains, each `allow` or `block`.
+    """learned: messages by class; None where they cannot be read.
 
+    rules: addresses and domains, each `allow` or `block`.
     last: when the last lesson was taken (Unix time), its class, and what it was learned from.
     words_size, other_size: bytes on the disk. troubles: what is broken, one line each.
     """
 
-    learned: MessageCounts = _NONE
+    learned: MessageCounts | None = _NONE
     threshold: float | None = None
     rules: list[tuple[str, str]] = field(default_factory=list)
     written_to: int = 0
@@ -49,12 +50,14 @@ def account_report(home: Path) -> AccountReport:
     try:
         report.learned = message_counts(home)
     except WordsError as error:
+        report.learned = None
         report.troubles.append(str(error))
     try:
         if (state := open_existing(home)) is not None:
             with contextlib.closing(state):
                 _read_state(report, state)
-                check_not_lost(home, report.learned, 0 if report.troubles else state.counts().total)
+                if report.learned is not None:
+                    check_not_lost(home, report.learned, state.counts().total)
     except (StateError, WordsError) as error:
         report.troubles.append(str(error))
     try:

@@ -124,12 +124,20 @@ class AccountState(StateFile):
     # -- senders ----------------------------------------------------------------------------------
 
     def sender_rule(self, author: str) -> SenderRule | None:
-        """The rule of this very address, else of its domain, else of the nearest domain above."""
+        """What to do with mail of this author."""
+        found = self.deciding_rule(author)
+        return None if found is None else found[1]
+
+    def deciding_rule(self, author: str) -> tuple[str, SenderRule] | None:
+        """The rule of this very address, else of its domain, else of the nearest domain above.
+
+        author: an address or a domain. The rule comes with the address or domain that it is of.
+        """
         author = author.lower()
         labels = author.rpartition("@")[2].split(".")
         for key in (author, *(".".join(labels[at:]) for at in range(len(labels)))):
             for (rule,) in self.rows("SELECT rule FROM sender_rules WHERE sender = ?", key):
-                return rule  # type: ignore[no-any-return]
+                return key, rule
         return None
 
     def set_sender_rule(self, key: str, rule: SenderRule) -> None:

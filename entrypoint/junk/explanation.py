@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrypoint.junk.account_state import open_existing
+from entrypoint.junk.account_state import AccountState, open_existing
+from entrypoint.junk.digest import header_field
 from entrypoint.junk.evidence import Evidence, Marks, marks_of, weighed
-from entrypoint.junk.score import LEAST, Score, counts, judge, probability
+from entrypoint.junk.score import DECISIONS, LEAST, Decision, Score, counts, judge, probability
+from entrypoint.junk.verdict import MOST_AUTHORS, by_rule
 from entrypoint.junk.words import KnownWord, MessageCounts, MessageWords, classify
 from entrypoint.text import counted, printable, table
 
@@ -29,9 +31,13 @@ _LONGEST_WORD = 40
 
 @dataclass(frozen=True)
 class Explanation:
-    """delivered: the field's value, "" without one. rules: the account's of these senders."""
+    """delivered: the field's value, "" without one. rules: the account's of these senders.
+
+    above: what decides, whatever words and score say, and why; "" where nothing does.
+    """
 
     delivered: str
+    above: str
     score: Score
     words: MessageWords | None
     rules: tuple[tuple[str, str], ...]
@@ -51,6 +57,9 @@ class Explanation:
             yield from _word_lines(self.words)
 
     def _now(self) -> str:
+        return f"{self.above}; without that: {self._by_score()}" if self.above else self._by_score()
+
+    def _by_score(self) -> str:
         if self.score.decision == "too few lessons":
             learned = self.score.learned
             return (
@@ -73,19 +82,50 @@ def explain(home: Path, message: bytes) -> Explanation:
     marks, words = marks_of(message), classify(home, message)
     state = open_existing(home)
     threshold, rules = None, list[tuple[str, str]]()
+    above = _FROM_HERE if delivered == _said("from here") else ""
     if state is not None:
         with state:
             threshold = state.threshold()
-            for address in marks.authors[:5]:
+            sender = _envelope_sender(message)
+            above = _by_rule(marks, sender, delivered, state)
+            for address in dict.fromkeys([*marks.authors[:MOST_AUTHORS], sender]):
                 if (rule := state.sender_rule(address)) is not None:
                     rules.append((address, _RULES[rule]))
                 elif state.was_written_to(address):
                     rules.append((address, "written to; never junk by words with a DMARC pass"))
     score = judge(words, _evidence(delivered, marks), threshold)
-    return Explanation(delivered, score, words, tuple(rules))
+    return Explanation(delivered, above, score, words, tuple(rules))
 
 
+_FROM_HERE = "not junk, for it was sent from this server"
 _RULES = {"allow": "allowed; never junk with a DMARC pass", "block": "blocked; always junk"}
+
+
+def _by_rule(marks: Marks, sender: str, delivered: str, state: AccountState) -> str:
+    """As at a delivery (verdict.by_rule), by what is known of it; "" where no rule decides."""
+    if by_rule(marks, sender, None, state) == "blocked":
+        return "junk, for its sender is blocked"
+    if delivered == _said("from here"):
+        return _FROM_HERE
+    if state.sender_rule(marks.author) == "allow":
+        why = "for its author is allowed"
+    elif state.was_written_to(marks.author):
+        why = "for its author was written to"
+    else:
+        return ""
+    if delivered in (_said("allowed"), _said("written to")):
+        return f"not junk, {why}"
+    return "" if "no DMARC" in delivered else f"not junk if it passes DMARC, {why}"
+
+
+def _said(decision: Decision) -> str:
+    return f"no ({DECISIONS[decision]})"
+
+
+def _envelope_sender(message: bytes) -> str:
+    """Of a message that was delivered; "" of another, and of a bounce."""
+    value = header_field(message[:_HEADER], b"Return-Path") or b""
+    return value.decode("utf-8", "replace").strip("<>").lower()
 
 
 def _delivered(message: bytes) -> str:

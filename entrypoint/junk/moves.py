@@ -55,6 +55,7 @@ class Read:
 
     delivered: float | None = None  # Unix time, of the topmost mark of a delivery
     called_junk: bool = False  # by a field that has a delivery file it as junk
+    filed_as_junk: bool = False  # by its delivery's note, and by no script elsewhere, too
     may_be_filed: bool = False  # by a script of its owner, or a folder's name in the address
     was_in_junk: bool = False
     was_outside: bool = False
@@ -134,7 +135,11 @@ def _is_junk_by(marks: int) -> bool:
 def looked_at(kind: Kind, times: Times, read: Read) -> Event | None:
     """The same as `arrived`, of a message whose name was never seen before."""
     if kind is not Kind.JUNK:
-        return Event("ham", MOVED) if read.was_in_junk else None
+        # Out of Junk before it was seen there: who waits for a message finds it at once. A delivery
+        # that could not write to Junk leaves a file that nobody has touched.
+        touched = times.changed - times.written >= _UNTOUCHED
+        rescued = read.filed_as_junk and touched and read.lesson is None
+        return Event("ham", MOVED) if read.was_in_junk or rescued else None
     if read.lesson is not None or read.was_in_junk:
         # It has another name, or was uploaded anew: it was outside only if that was learned.
         return Event("spam", MOVED) if read.lesson == "ham" else None

@@ -59,13 +59,13 @@ class Score:
             counts = f"{spam} of {LEAST.spam} spam, {ham} of {LEAST.ham} ham"
             return f"{said} (not enough learned: {counts})"
         if self.decision != "score":
-            return f"{said} ({_DECISIONS[self.decision]})"
+            return f"{said} ({DECISIONS[self.decision]})"
         reasons = "; ".join([f"words {self.spamicity:.3f}", *(e.reason for e in self.evidence)])
         text = f"{said} score={self.total:.1f} threshold={self.threshold:.1f} ({reasons})"
         return text if len(text) <= LONGEST else text[: LONGEST - 4] + "...)"
 
 
-_DECISIONS: dict[Decision, str] = {
+DECISIONS: dict[Decision, str] = {
     "blocked": "blocked sender",
     "allowed": "allowed sender, DMARC pass",
     "written to": "written to, DMARC pass",

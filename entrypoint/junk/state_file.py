@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 _BUSY = 1.0  # seconds
+# Of a database that is broken.
 CURE = "restore it from a backup, or begin afresh with `signpost junk forget`"
 _LOG_PAGES = 100  # of 4 kB, before what is in the log goes into the file
 

@@ -15,10 +15,10 @@ HEADINGS = ("ACCOUNT", "SPAM", "HAM", "STILL MISSING", "THRESHOLD", "RULES", "SI
 
 def row(account: str, report: AccountReport) -> tuple[str, ...]:
     """One line of the table of all accounts."""
+    learned = ("?", "?") if report.learned is None else tuple(map(str, report.learned))
     return (
         account,
-        str(report.learned.spam),
-        str(report.learned.ham),
+        *learned,
         "broken" if report.troubles else _missing(report, ", ") or "nothing",
         threshold_text(report.threshold),
         str(len(report.rules)),
@@ -42,6 +42,8 @@ def details(account: str, report: AccountReport) -> Iterator[str]:
 
 def learned_text(report: AccountReport) -> str:
     """`12 spam and 40 ham learned; no verdict by words before 38 spam and 60 ham more`."""
+    if report.learned is None:
+        return "what was learned cannot be read, so there is no verdict by words"
     text = f"{report.learned.spam} spam and {report.learned.ham} ham learned"
     missing = _missing(report, " and ")
     return f"{text}; no verdict by words before {missing} more" if missing else text
@@ -60,9 +62,9 @@ def as_json(account: str, report: AccountReport) -> Mapping[str, Any]:
         last = {"at": second(at), "class": cls, "source": source}
     return {
         "account": account,
-        "spam": report.learned.spam,
-        "ham": report.learned.ham,
-        "words_count": not _missing(report, ""),
+        "spam": None if report.learned is None else report.learned.spam,
+        "ham": None if report.learned is None else report.learned.ham,
+        "words_count": report.learned is not None and not _missing(report, ""),
         "threshold": THRESHOLD if report.threshold is None else report.threshold,
         "rules": dict(report.rules),
         "written_to": report.written_to,
@@ -77,6 +79,6 @@ def _missing(report: AccountReport, between: str) -> str:
     """`38 spam and 60 ham`; "" where there is enough."""
     return between.join(
         f"{least - have} {name}"
-        for name, have, least in zip(("spam", "ham"), report.learned, LEAST, strict=True)
+        for name, have, least in zip(("spam", "ham"), report.learned or (), LEAST, strict=False)
         if have < least
     )

@@ -20,7 +20,7 @@ from entrypoint.disks import explained
 from entrypoint.text import counted, printable
 
 STDIN = "-"
-MOST = 64 << 20  # bytes of a message: with more it is no letter
+MOST = 64 << 20  # bytes of a message; with more it is no mail
 _PIECE = 1 << 20
 _HEADER = 64 << 10  # bytes, in which a field of mail has to come
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -29,6 +29,12 @@ _FROM_LINE = re.compile(rb"From [^\r\n]+\r?\n")
 _QUOTED = re.compile(rb"^>(?=>*From )", re.MULTILINE)
 # The flag of a Maildir's message that waits to be removed.
 _DELETED = re.compile(r":2,[A-Za-z]*T[A-Za-z]*\Z")
+# Thunderbird leaves what was moved or deleted in the file until the folder is compacted, with bit 3
+# of its status. The fields above that are its own: what a sender wrote stands below.
+_EXPUNGED = re.compile(
+    rb"(?:X-(?:Account-Key|UIDL):[^\n]*\n)*X-Mozilla-Status: [0-9A-Fa-f]{3}[89A-Fa-f]\r?\n"
+)
+_EXPUNGED_WITHIN = 10  # lines
 _FIELD = re.compile(rb"([!-9;-~]{1,76})[ \t]*:")
 _OF_MAIL = {
     *(b"from", b"received", b"return-path", b"date", b"subject", b"message-id", b"to"),
@@ -53,22 +59,27 @@ class NoLetter:
     text: str
 
 
+def label(name: str) -> str:
+    """A FILE as errors name it."""
+    return "standard input" if name == STDIN else printable(name)
+
+
 def letters(name: str, stdin: BinaryIO) -> Iterator[Letter | NoLetter]:
     """Everything in a file, in its order; `-` is standard input. Nothing is raised."""
-    label = "standard input" if name == STDIN else printable(name)
+    shown = label(name)
     try:
         if name == STDIN:
-            yield from _of_stream(label, stdin)
+            yield from _of_stream(shown, stdin)
         elif Path(name).is_dir():
-            yield from _of_folder(label, Path(name))
+            yield from _of_folder(shown, Path(name))
         else:
             # A link that is named is meant.
             with _opened(os.open(name, _FILE & ~os.O_NOFOLLOW)) as stream:
-                yield from _of_stream(label, stream)
+                yield from _of_stream(shown, stream)
     except OSError as error:
-        yield _unreadable(label, error)
+        yield _unreadable(shown, error)
     except ValueError:  # a NUL
-        yield NoLetter(f"{label}: no name of a file; {_KINDS}")
+        yield NoLetter(f"{shown}: no name of a file; {_KINDS}")
 
 
 def _opened(descriptor: int) -> BinaryIO:
@@ -114,6 +125,9 @@ def _of_folder(label: str, folder: Path) -> Iterator[Letter | NoLetter]:
 def _unreadable(place: str, error: OSError) -> NoLetter:
     if error.errno == errno.ELOOP:
         return NoLetter(f"{place}: a link, which is not followed; name what it points to")
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        cure = "give one from outside through standard input (`-` and `<FILE`), a folder by a mount"
+        return NoLetter(f"{place}: there is no such file in the container; {cure}")
     error.filename = None
     return NoLetter(f"{place}: cannot be read: {explained(error)}")
 
@@ -148,7 +162,7 @@ def _first_line(stream: BinaryIO) -> bytes:
 
 
 def _of_mbox(label: str, stream: BinaryIO) -> Iterator[Letter | NoLetter]:
-    number, gathered = 1, _Gathered()
+    number, gathered, found = 1, _Gathered(), False
     line_before, lines = b"\n", _lines(stream)
     line = next(lines, b"")
     while line:
@@ -159,12 +173,17 @@ def _of_mbox(label: str, stream: BinaryIO) -> Iterator[Letter | NoLetter]:
             and _FIELD.match(following) is not None
         )
         if begins:
-            yield gathered.letter(f"{label}: message {number}")
+            if not gathered.expunged():
+                found = True
+                yield gathered.letter(f"{label}: message {number}")
             number, gathered = number + 1, _Gathered()
         else:
             gathered.add(line)
         line_before, line = line, following
-    yield gathered.letter(f"{label}: message {number}")
+    if not gathered.expunged():
+        yield gathered.letter(f"{label}: message {number}")
+    elif not found:
+        yield NoLetter(f"{label}: every message in it is deleted; nothing is learned from those")
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -186,6 +205,10 @@ class _Gathered:
         else:
             self._lines.clear()
 
+    def expunged(self) -> bool:
+        """Moved or deleted in Thunderbird."""
+        return _EXPUNGED.match(b"".join(self._lines[:_EXPUNGED_WITHIN])) is not None
+
     def letter(self, place: str) -> Letter | NoLetter:
         content = _QUOTED.sub(b"", b"".join(self._lines))
         # The line that parts it from the next one.
@@ -198,7 +221,9 @@ class _Gathered:
 
 def _checked(place: str, content: bytes, *, too_long: bool) -> Letter | NoLetter:
     if too_long:
-        return NoLetter(f"{place}: larger than {MOST >> 20} MiB; no letter is, leave it out")
+        return NoLetter(
+            f"{place}: larger than {MOST >> 20} MiB, which is not learned; leave it out"
+        )
     if not _is_mail(content):
         return NoLetter(f"{place}: no mail, for its header has no field of mail; {_KINDS}")
     return Letter(place, content)

@@ -18,7 +18,7 @@ from filters.facts import ArrivalFacts, parse_facts
 
 _LONGEST_FIELD = 1024
 # Of several authors, so many are looked up in the account's rules.
-_MOST_AUTHORS = 20
+MOST_AUTHORS = 20
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def by_rule(
     marks: Marks, sender: str, facts: ArrivalFacts | None, state: AccountState
 ) -> Decision | None:
     """What stands above words: the account's rules, and whom it has written to."""
-    everybody = [address for address in (*marks.authors[:_MOST_AUTHORS], sender.lower()) if address]
+    everybody = [address for address in (*marks.authors[:MOST_AUTHORS], sender.lower()) if address]
     if any(state.sender_rule(address) == "block" for address in everybody):
         return "blocked"
     if facts is not None and passes_dmarc(facts, marks):

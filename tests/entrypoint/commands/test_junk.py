@@ -22,6 +22,7 @@ from entrypoint.commands.account_changes import AccountFiles
 from entrypoint.junk import teacher
 from entrypoint.junk.account_state import open_state
 from entrypoint.junk.words import WORDLIST, message_counts
+from entrypoint.text import counted
 
 needs_bogofilter = pytest.mark.skipif(shutil.which("bogofilter") is None, reason="no bogofilter")
 ROOT = Path(__file__).parents[3]
@@ -38,6 +39,7 @@ from entrypoint.commands.account_changes import AccountFiles
 from entrypoint.junk import teacher
 teacher._FOLDER, teacher.VMAIL, junk_account.VMAIL = {root!r}, None, getpass.getuser()
 junk_account.become = lambda _: None
+junk._PROGRESS_EVERY = 0.1
 junk.MAIL = junk_account.MAIL = Path({mail!r})
 files = AccountFiles(AccountStore(Path({folder!r}) / "accounts"), Path("/none"))
 junk.command(sys.argv[1:], obj=files)
@@ -171,12 +173,19 @@ def test_a_database_that_is_broken_ends_it_and_forget_is_the_cure(command: Junk)
     box = b"".join(b"From x\n" + letter(number) + b"\n" for number in range(8))
     command(f"train {ALICE} spam -", stdin=box)
     (command.home / "junk" / WORDLIST).write_bytes(b"broken" * 10_000)
+    cure = "restore it from a backup, or begin afresh with `signpost junk forget`"
+    for line in (f"train {ALICE} spam -", f"status {ALICE}", f"explain {ALICE} -"):
+        done = command(line, stdin=box if "train" in line else letter(1), status=1)
+        assert "0 spam" not in done.stdout
+        assert cure in done.stderr.splitlines()[-1]
+    done = command("status --json", status=1)
+    assert [json.loads(done.stdout)[0][name] for name in ("spam", "words_count")] == [None, False]
     done = command(f"train {ALICE} ham -", stdin=box, status=1)
     errors = done.stderr.splitlines()
     assert errors[-1].startswith("error: nothing more can be learned: ")
     assert "wordlist.db" in errors[-1]
     assert len(errors) == 4
-    assert "broken" in command("status", status=1).stdout
+    assert re.search(r"\? +\? +broken", command("status", status=1).stdout)
     command(f"forget {ALICE} --yes")
     assert command(f"train {ALICE} ham -", stdin=box).stdout.startswith("8 messages learned")
 
@@ -238,11 +247,11 @@ def test_what_was_learned_before_ctrl_c_stays(command: Junk, tmp_path: Path) -> 
     assert b"error: interrupted; what was learned stays, and the same command goes on" in said
     _, ham = counts(command)
     assert 0 < ham < 100
-    assert f"{ham} messages learned as ham".encode() in said
+    assert f"{counted(ham, 'message')} learned as ham".encode() in said
     with open_state(command.home) as state:
         assert (state.counts().ham, state.pending()) == (ham, None)
     assert (
-        f"{100 - ham} messages learned as ham, {ham} known"
+        f"{counted(100 - ham, 'message')} learned as ham, {ham} known"
         in command(f"train {ALICE} ham {folder}").stdout
     )
 
@@ -290,7 +299,7 @@ def test_a_message_is_explained_and_nothing_of_it_reaches_the_terminal(
         (b"no mail", "standard input: no mail, for it begins with no header field"),
         (
             b"From x\n" + letter(1) + b"\nFrom x\n" + letter(2),
-            "-: there is more than one message in it; give one",
+            "standard input: there is more than one message in it; give one",
         ),
     ],
 )
@@ -342,13 +351,44 @@ def test_what_is_no_sender_is_refused_all_at_once(command: Junk, verb: str) -> N
     assert not list(command.mail.iterdir())
 
 
+@pytest.mark.parametrize("verb", ["allow", "block", "unlist"])
+@pytest.mark.parametrize("sender", ["*@shop.example", "*.shop.example", "news*@shop.example"])
+def test_a_wildcard_would_match_nobody(command: Junk, verb: str, sender: str) -> None:
+    done = command(f"{verb} {ALICE} {sender}", status=2)
+    assert done.stderr == (
+        f'error: "{sender}": there are no wildcards; a domain, such as example.org, stands for all'
+        " its addresses and the domains below it\n"
+    )
+    assert not list(command.mail.iterdir())
+
+
+def test_what_is_unlisted_may_have_another_rule(command: Junk) -> None:
+    command(f"block {ALICE} shop.example a@news.shop.example news.shop.example")
+    done = command(f"unlist {ALICE} a@news.shop.example")
+    assert (
+        done.stdout == "mail from a@news.shop.example goes by the rule `block news.shop.example`\n"
+    )
+    done = command(f"unlist {ALICE} news.shop.example")
+    assert done.stdout == "mail from news.shop.example goes by the rule `block shop.example`\n"
+    done = command(f"unlist {ALICE} shop.example")
+    assert done.stdout == "mail from shop.example is judged as all mail is\n"
+    command(f"allow {ALICE} shop.example a@shop.example")
+    done = command(f"unlist {ALICE} a@shop.example shop.example")
+    assert done.stdout.count("is judged as all mail is") == 2
+
+
+def test_the_list_of_commands_is_not_cut_short(command: Junk) -> None:
+    assert "..." not in command("--help").stdout.partition("Commands:")[2]
+
+
 def test_a_threshold(command: Junk) -> None:
     assert command(f"threshold {ALICE}").stdout == "5 (default)\n"
     assert command(f"threshold {ALICE} 7.5").stdout == f"mail to {ALICE} is junk from 7.5 on\n"
     assert command(f"threshold {ALICE}").stdout == "7.5\n"
     for wrong in ("nan", "inf", "0", "-1", "1e9", "five", ""):
-        done = command(f"threshold {ALICE}", "--", wrong, status=2)
-        assert "a score is a number from 0.1 to 100" in done.stderr
+        for more in (("--", wrong), (wrong,)):  # `-1` is no option
+            done = command(f"threshold {ALICE}", *more, status=2)
+            assert "a score is a number from 0.1 to 100" in done.stderr
     assert command(f"threshold {ALICE} default").stdout.endswith("from 5 (default) on\n")
     assert command(f"threshold {ALICE}").stdout == "5 (default)\n"
 

@@ -72,15 +72,52 @@ def test_rules_and_who_was_written_to_are_shown(home: Path) -> None:
         state.add_written_to(["b@example.org"], 1)
         state.set_threshold(2.5)
     text = explained(home, SPAM.encode())
+    assert "now: junk, for its sender is blocked; without that: junk, score " in text
     assert "a@example.net: blocked; always junk" in text
     assert "junk from 2.5 on" in text
+    text = explained(home, b"Return-Path: <bounce@sub.example.net>\n" + HAM.encode())
+    assert "now: junk, for its sender is blocked; without that: not junk, score " in text
+    assert "bounce@sub.example.net: blocked; always junk" in text
     assert "b@example.org: written to" in explained(home, HAM.encode())
+
+
+@pytest.mark.parametrize("way", ["allowed", "written to"])
+def test_whether_it_passed_dmarc_decides_what_a_rule_says(home: Path, way: str) -> None:
+    with open_state(home) as state:
+        if way == "allowed":
+            state.set_sender_rule("example.net", "allow")
+        else:
+            state.add_written_to(["a@example.net"], 1)
+    why = f"for its author {'is allowed' if way == 'allowed' else 'was written to'}"
+    spam = SPAM.encode()
+    passed = b"X-Signpost-Junk: no (allowed sender, DMARC pass)\n" + spam
+    failed = (
+        b"X-Signpost-Junk: yes score=9.0 threshold=5.0 (words 1.000; no DMARC, no DKIM)\n" + spam
+    )
+    assert f"now: not junk, {why}; without that: junk, score" in explained(home, passed)
+    assert f"now: not junk if it passes DMARC, {why}; without that: junk" in explained(home, spam)
+    assert "now: junk, score" in explained(home, failed)
 
 
 def test_before_enough_was_learned_it_says_how_much_there_is(tmp_path: Path) -> None:
     said = "no verdict before 50 spam and 100 ham are learned; there are 0 and 0"
     assert said in explained(tmp_path, HAM.encode())
     assert list(tmp_path.iterdir()) == []
+    with open_state(tmp_path) as state:
+        state.set_sender_rule("example.org", "block")
+    text = explained(tmp_path, HAM.encode())
+    assert f"now: junk, for its sender is blocked; without that: {said}" in text
+
+
+def test_mail_of_this_server_is_no_junk_by_its_words(home: Path) -> None:
+    sent = b"X-Signpost-Junk: no (sent from this server)\n" + SPAM.encode()
+    assert "now: not junk, for it was sent from this server; without that: junk" in explained(
+        home, sent
+    )
+    for rule, now in (("allow", "not junk, for it was sent"), ("block", "junk, for its sender")):
+        with open_state(home) as state:
+            state.set_sender_rule("a@example.net", rule)  # type: ignore[arg-type]
+        assert f"now: {now}" in explained(home, sent)
 
 
 def test_nothing_of_a_stranger_reaches_the_terminal_as_it_is(home: Path) -> None:

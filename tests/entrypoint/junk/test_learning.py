@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import time
@@ -152,6 +153,41 @@ def test_what_the_server_filed_there_teaches_nothing_but_moved_out_is_ham(
     assert box.look() == HAM
     box.move(name, ".Junk")
     assert box.look() == SPAM
+
+
+@pytest.mark.parametrize(("where", "tag"), [("", ""), (".Archive", ""), ("", "X-Spam: yes\n")])
+def test_out_of_junk_at_once_after_its_delivery_is_ham(box: Mailbox, where: str, tag: str) -> None:
+    """Who waits for a message finds it there, and moves it, before any look."""
+    verdict = "" if tag else "yes score=9.0 threshold=5.0 (words 1.000)"
+    name = box.deliver(where, verdict=verdict, tag=tag)
+    (mark,) = _marks(box, name, where)
+    with open_state(box.home) as state:
+        state.note_delivery(mark, int(time.time()), not tag, False, "example.net")
+    assert box.look() == HAM
+    assert box.look() == HAM
+
+
+def test_a_script_may_have_filed_a_copy_of_junk_elsewhere(box: Mailbox) -> None:
+    (box.home / ".dovecot.sieve").symlink_to("sieve/own.sieve")
+    name = box.deliver(verdict="yes score=9.0 threshold=5.0 (words 1.000)")
+    (mark,) = _marks(box, name, "")
+    with open_state(box.home) as state:
+        state.note_delivery(mark, int(time.time()), True, False, "example.net")
+    assert box.look() == NOTHING
+
+
+def test_out_of_junk_at_once_and_marked_by_the_mail_program(box: Mailbox) -> None:
+    """It is a correction, and not what a program thinks by itself."""
+    name = box.deliver(verdict="yes score=9.0 threshold=5.0 (words 1.000)", flags="a")
+    (box.home / "Maildir/dovecot-keywords").write_text("0 NonJunk\n")
+    (mark,) = _marks(box, name, "")
+    with open_state(box.home) as state:
+        state.note_delivery(mark, int(time.time()), True, False, "example.net")
+    assert box.look() == HAM
+
+
+def _marks(box: Mailbox, name: str, folder: str) -> list[str]:
+    return re.findall(r"X-Signpost-Delivered: \S+ (\S+)", box.find(name, folder).read_text())
 
 
 def test_what_a_script_filed_there_teaches_nothing(box: Mailbox) -> None:

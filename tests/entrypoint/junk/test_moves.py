@@ -141,6 +141,24 @@ def test_what_the_text_says_of_one_in_junk(times: Times, read: Read, event: Even
     assert looked_at(Kind.JUNK, times, read) == event
 
 
+RESCUED = replace(DELIVERED, called_junk=True, filed_as_junk=True)
+
+
+@pytest.mark.parametrize(
+    ("times", "read", "event"),
+    [
+        (MOVED_LATER, RESCUED, HAM),
+        (NEW, RESCUED, None),  # nobody has moved it: Junk could not be written to
+        (MOVED_LATER, replace(RESCUED, filed_as_junk=False), None),
+        (MOVED_LATER, replace(RESCUED, lesson="spam"), None),
+    ],
+)
+def test_out_of_junk_before_it_was_seen_there(
+    times: Times, read: Read, event: Event | None
+) -> None:
+    assert looked_at(Kind.INBOX, times, read) == event
+
+
 @given(st.sampled_from([Kind.INBOX, Kind.OTHER]), st.booleans())
 def test_elsewhere_only_its_digest_tells(kind: Kind, was_in_junk: bool) -> None:
     event = looked_at(kind, NEW, Read(was_in_junk=was_in_junk, called_junk=True))

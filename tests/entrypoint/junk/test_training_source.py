@@ -149,7 +149,7 @@ def test_what_is_no_mail_is_named(
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     missing = tmp_path / "two\x1b[2Jlines\n"
     shown = f"{tmp_path}/two\\x1b[2Jlines\\n"
-    assert refusal(read(missing)) == f"{shown}: cannot be read: No such file or directory"
+    assert refusal(read(missing)).startswith(f"{shown}: there is no such file in the container; ")
     (tmp_path / "empty").mkdir()
     assert "there is no message in it" in refusal(read(tmp_path / "empty"))
     assert "no name of a file" in refusal(read("a\0b"))
@@ -193,3 +193,47 @@ def test_two_gigabytes_need_no_memory(tmp_path: Path, monkeypatch: pytest.Monkey
     assert isinstance(large, NoLetter)
     assert large.text.startswith(f"{path}: message 2: larger than 4 MiB")
     assert [each.content for each in (first, last) if isinstance(each, Letter)] == [HAM, HAM]
+
+
+def thunderbird(status: str, *, above: bytes = b"") -> bytes:
+    """A message as it lies in a folder of Thunderbird's."""
+    fields = f"X-Mozilla-Status: {status}\nX-Mozilla-Status2: 00000000\n".encode()
+    return above + fields + HAM
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_what_thunderbird_has_deleted_stays_in_its_file_and_is_left_out(end: bytes) -> None:
+    """Junk that was moved out of an inbox is in the inbox's file until that is compacted."""
+    pop3 = b"X-Account-Key: account1\nX-UIDL: 7\n"
+    box = mbox(
+        thunderbird("0009"),
+        thunderbird("0001"),
+        thunderbird("100b", above=pop3),
+        thunderbird("1001", above=pop3),
+        thunderbird("000C"),
+        end=end,
+    )
+    found = [each for each in read("-", box) if isinstance(each, Letter)]
+    assert [each.place for each in found] == [
+        "standard input: message 2",
+        "standard input: message 4",
+    ]
+
+
+def test_a_stranger_cannot_have_his_mail_left_out() -> None:
+    """The field counts where Thunderbird writes it, and not where a sender can."""
+    message = b"X-Mozilla-Status: 0009\n"
+    assert len(contents(read("-", mbox(HAM + b"\n" + message, b"Received: x\n" + message)))) == 2
+    assert len(contents(read("-", mbox(thunderbird("0001").replace(HAM, message + HAM))))) == 1
+
+
+def test_a_file_of_deleted_messages_alone_is_named() -> None:
+    text = refusal(read("-", mbox(thunderbird("0009"))))
+    assert text.startswith("standard input: every message in it is deleted")
+
+
+def test_a_file_that_is_elsewhere_has_its_cure() -> None:
+    """The usual one: a path of the machine, which the container does not see."""
+    text = refusal(read("/home/alice/Spam.mbox"))
+    assert text.startswith("/home/alice/Spam.mbox: there is no such file in the container; ")
+    assert "`-` and `<FILE`" in text
