@@ -158,6 +158,9 @@ class TestFactsAndVerdictsOfStrangers:
             ("A: b\nRECEIVED: x\n folded\nX-Signpost-Facts: a=2\n", ""),
             ("X-Signpost-Facts: a\x01\x7f\xfcb\0c\r\n\td  \n", "a b c d"),
             ("X-Signpost-Facts:\n", ""),
+            # A script has sent it on, and its facts are gone: it was not submitted here.
+            ("Received: x\nX-Signpost-Delivered: 0 0\n", "dmarc=unknown"),
+            ("X-Signpost-Facts: a=1\nReceived: x\nX-Signpost-Delivered: 0 0\n", "a=1"),
             (f"X-Signpost-Facts: {'x' * 10_000}\nReceived: x\n", "x" * 2047),
         ],
     )

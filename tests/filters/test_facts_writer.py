@@ -24,6 +24,7 @@ from filters.mailauth.results import ArcResult, SpfResult
 from filters.smtpd import Reject, Report, Request, Session, Transaction
 from filters.verifier import InboundPolicy, Verifier
 from tests.container.harness.messages import key_pair
+from tests.filters.test_srs import senders, srs0
 
 PUBLIC = "192.31.196.25"
 GREETED = Request((0, 7), "connect", "s", "t", b"")
@@ -94,6 +95,7 @@ def written(
         blocklists,
         unknown_clients=policy.unknown_clients,
         trusted_sealers=policy.trusted_sealers,
+        senders=senders(),
     )
     verifier = Verifier("mail.example.org", resolver, policy, facts=writer)
 
@@ -293,6 +295,23 @@ def test_what_only_leaves_by_an_alias_has_no_facts(
     recipients: list[str], has_facts: bool, tmp_path: Path
 ) -> None:
     arriving = session(transaction=Transaction("01234567", "x@far.example", recipients))
+    assert (written(letter(), arriving, folder=tmp_path) is not None) == has_facts
+
+
+@pytest.mark.parametrize(
+    ("address", "has_facts"),
+    [
+        (srs0("alice@example.org"), True),
+        (srs0("alice@example.org").lower(), True),
+        (srs0("x@far.example"), False),
+        (srs0("alice@example.org", secret="another"), False),
+    ],
+)
+def test_an_answer_to_a_rewritten_sender_has_facts_if_it_is_ours(
+    address: str, has_facts: bool, tmp_path: Path
+) -> None:
+    """An alias's target has such an address, and so has everybody who writes to it there."""
+    arriving = session(transaction=Transaction("01234567", "", [address]))
     assert (written(letter(), arriving, folder=tmp_path) is not None) == has_facts
 
 
