@@ -153,14 +153,15 @@ def _word_lines(words: MessageWords) -> Iterator[str]:
     ham = used[len(spam) :]
     shown = [*spam[:_MOST_WORDS], *ham[-_MOST_WORDS:]]
     yield ""
+    less = f"; {len(shown)} of them are shown" if len(shown) < len(used) else ""
     yield (
         f"{counted(len(words.words), 'word')}, of which {len(used)} say something:"
-        f" {len(spam)} spam, {len(ham)} ham; here are {len(shown)}"
+        f" {len(spam)} spam, {len(ham)} ham{less}"
     )
     if shown:
         yield from table(
             [
-                ("SPAM BY IT", f"OF {learned.spam} SPAM", f"OF {learned.ham} HAM", "WORD"),
+                ("SPAMICITY", f"OF {learned.spam} SPAM", f"OF {learned.ham} HAM", "WORD"),
                 *(_row(word, learned) for word in shown),
             ],
             right=(0, 1, 2),

@@ -144,3 +144,4 @@ def test_a_message_of_many_words_has_a_short_explanation(home: Path) -> None:
             break
     text = explained(home, b"Subject: x\n\n" + b"\n".join(b"w%d" % n for n in range(3000)))
     assert len(text.splitlines()) < 70
+    assert "; 25 of them are shown" in text
