@@ -19,7 +19,7 @@ from entrypoint.junk.folders import INBOX, Folder, Listed, OpenMaildir, maildir
 from entrypoint.junk.ham_rules import READ_FOR, learned_until, may_teach, room, sender_domain
 from entrypoint.junk.lessons import delivery_of, teach
 from entrypoint.junk.mailbox_changes import note_changes
-from entrypoint.junk.moves import FLAGGED, MARKED, READ, UNMARKED, Event, Read, looked_at
+from entrypoint.junk.moves import BROUGHT, FLAGGED, MARKED, READ, UNMARKED, Event, Read, looked_at
 from entrypoint.junk.seen_messages import NOTES, SeenMessages, Waiting
 from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import DamagedStateError
@@ -215,7 +215,13 @@ class AccountLearner:
                         was_outside=seen.was_outside(number, item.key),
                         lesson=learned,
                     )
-                    event = looked_at(kind_of(item.folder), times, read) or event
+                    event = (
+                        looked_at(
+                            *(kind_of(item.folder), times, read),
+                            is_brought=event.source == BROUGHT,
+                        )
+                        or event
+                    )
                     if kind_of(item.folder) is not Kind.JUNK:
                         seen.put_outside(number, item.key)
                 was_in_junk = since is not None or filed_as_junk

@@ -12,7 +12,7 @@ import re
 # The server's own, and what mail programs and old mailbox formats keep in a message.
 _NOT_COUNTED = re.compile(
     rb"(?:Return-Path|Delivered-To|X-Original-To|X-Signpost-[^\s:]*|X-Mozilla-[^\s:]*"
-    rb"|Status|X-Status|X-Keywords|X-UID)[ \t]*:",
+    rb"|Status|X-Status|X-Keywords|X-UID|X-TUID|X-OfflineIMAP[^\s:]*)[ \t]*:",
     re.IGNORECASE,
 )
 _DIGESTED = 1_000_000

@@ -23,6 +23,8 @@ MOVED, FLAGGED, ANSWER, FILED, READ, TRAINED = (
 MARKED = "marked"
 # The mark as junk was taken off.
 UNMARKED = "unmarked"
+# It is older than what is known, and may be of another server.
+BROUGHT = "brought"
 # From the mark that a delivery puts into a message to the file's name. Scripts run in between.
 _DELIVERED_WITHIN = 10.0  # seconds
 # A file that nobody has moved or marked changed last when it was given its name; a script may have
@@ -75,9 +77,11 @@ class Beginning:
 
         An import gives each message its date; so what has one from elsewhere is its.
         """
-        return times.written < self.at - _SLACK or (
-            times.named <= self.imported and abs(times.named - times.written) > _SLACK
-        )
+        return times.written < self.at - _SLACK or self.is_imported(times)
+
+    def is_imported(self, times: Times) -> bool:
+        """Brought by an import."""
+        return times.named <= self.imported and abs(times.named - times.written) > _SLACK
 
 
 _LOOK = Event(None, MOVED)
@@ -90,6 +94,9 @@ def arrived(
     somewhere = known.elsewhere or known.in_junk
     if not somewhere and beginning.is_old(times):
         # What comes back from Junk may have the date that it had there.
+        if kind is Kind.JUNK:
+            # What was in Junk before has another name when it comes there again.
+            return None if beginning.is_imported(times) else Event(None, BROUGHT)
         return _LOOK if kind in (Kind.INBOX, Kind.OTHER) else None
     if kind is Kind.JUNK:
         return Event("spam", MOVED) if known.elsewhere else _LOOK
@@ -132,8 +139,11 @@ def _is_junk_by(marks: int) -> bool:
     return marks & (MARKED_SPAM | MARKED_HAM) == MARKED_SPAM
 
 
-def looked_at(kind: Kind, times: Times, read: Read) -> Event | None:
-    """The same as `arrived`, of a message whose name was never seen before."""
+def looked_at(kind: Kind, times: Times, read: Read, *, is_brought: bool = False) -> Event | None:
+    """The same as `arrived`, of a message whose name was never seen before.
+
+    is_brought: it is of another server, unless it is known here.
+    """
     if kind is not Kind.JUNK:
         # Out of Junk before it was seen there: who waits for a message finds it at once. A delivery
         # that could not write to Junk leaves a file that nobody has touched.
@@ -145,7 +155,7 @@ def looked_at(kind: Kind, times: Times, read: Read) -> Event | None:
         return Event("spam", MOVED) if read.lesson == "ham" else None
     if read.was_outside:
         return Event("spam", MOVED)
-    if read.called_junk:
+    if read.called_junk or is_brought:
         return None
     by_delivery = (
         read.may_be_filed

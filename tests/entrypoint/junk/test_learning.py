@@ -138,6 +138,32 @@ def test_uploaded_in_the_look_of_its_delivery(box: Mailbox) -> None:
     assert box.look() == SPAM
 
 
+def test_moved_to_junk_again_after_a_restore(box: Mailbox) -> None:
+    """The notes are begun anew, and Dovecot gives another name to what Junk knows."""
+    name = box.move(box.old, ".Junk")  # type: ignore[attr-defined]
+    assert box.look() == SPAM
+    name = box.move(name, "", ".Junk", new_name=True)
+    assert box.look() == HAM
+    for more in ("", "-wal", "-shm"):
+        (box.home / FOLDER / f"{NOTES}{more}").unlink(missing_ok=True)
+    box.restart()
+    assert box.look() == HAM
+    box.move(name, ".Junk", new_name=True)
+    assert box.look() == SPAM
+
+
+def test_uploaded_by_a_program_that_writes_its_field(box: Mailbox) -> None:
+    name = box.deliver()
+    message = box.find(name, "").read_bytes()
+    box.look()
+    there = box.append(".Junk", b"X-TUID: qGJ1jBc5w0Fk\n" + message)
+    box.expunge(name)
+    assert box.look() == SPAM
+    box.append("", b"X-TUID: +7jXVXWAYXHf\n" + message)
+    box.expunge(there, ".Junk")
+    assert box.look() == HAM
+
+
 def test_a_message_of_elsewhere_uploaded_to_junk(box: Mailbox) -> None:
     box.append(".Junk", text())
     assert box.look() == SPAM
