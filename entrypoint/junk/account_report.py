@@ -58,7 +58,10 @@ def account_report(home: Path) -> AccountReport:
                 _read_state(report, state)
                 if report.learned is not None:
                     check_not_lost(home, report.learned, state.counts().total)
-    except (StateError, WordsError) as error:
+    except WordsError as error:
+        report.learned = None
+        report.troubles.append(str(error))
+    except StateError as error:
         report.troubles.append(str(error))
     try:
         for path in folder.iterdir() if folder.is_dir() else ():

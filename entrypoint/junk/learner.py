@@ -26,7 +26,8 @@ EVERY = 5.0  # seconds from one look to the next, where a look takes no time
 _SHARE = 50  # a look at what has not changed takes so much less time than the pause behind it
 _LONGEST_PAUSE = 20.0
 _TURN = 2.0  # seconds of an account, before the next one has its turn
-_FIRST_PAUSE, _LAST_PAUSE = 30.0, 1800.0  # of an account that fails
+_LOCKED_AT_MOST = 300.0  # until it is named
+_FIRST_PAUSE, _LAST_PAUSE = 30.0, 300.0  # of an account that fails: it is named as long
 
 
 @dataclass
@@ -50,6 +51,7 @@ class Learner:
         self._accounts, self._mail, self._every, self._quiet = accounts, mail, every, quiet
         self._learners: dict[str, AccountLearner] = {}
         self._failing: dict[str, _Failing] = {}
+        self._locked_since: dict[str, float] = {}
         self._ended = False
 
     def troubles(self) -> list[str]:
@@ -74,6 +76,7 @@ class Learner:
         for gone in self._learners.keys() - set(accounts):
             del self._learners[gone]
             self._failing.pop(gone, None)
+            self._locked_since.pop(gone, None)
         more, idle = False, 0.0
         for account in sorted(accounts):
             if self._ended:
@@ -95,8 +98,13 @@ class Learner:
                 learner = AccountLearner(account, home, quiet=self._quiet)
                 self._learners[account] = learner
             more = learner.turn(now + _TURN, lambda: self._is_account(account))
-        except LockedError:
-            return False  # it learns from old mail; the next look tries again
+            self._locked_since.pop(account, None)
+        except LockedError as error:
+            # It learns from old mail, and gives the lock back after each message: the next look
+            # tries again. One that never does has a child that hangs.
+            if now > self._locked_since.setdefault(account, now) + _LOCKED_AT_MOST:
+                self._fail(account, str(error))
+            return False
         except (StateError, WordsError, TooManyError, OSError, ValueError) as error:
             self._fail(account, str(error))
             return False

@@ -108,11 +108,12 @@ def learn(
         home, [_REGISTER[cls, instead_of]], excerpt(message), LEARNED_WITHIN, inherited=inherited
     )
     # The lesson was learned, whatever comes of this; the next one tries again.
-    with contextlib.suppress(OSError, sqlite3.Error):
-        path = home / FOLDER / WORDLIST
+    path = home / FOLDER / WORDLIST
+    with contextlib.suppress(OSError, sqlite3.Error), closing(_opened(path)) as database:
+        # With a log a verdict does not wait for a lesson: bogofilter would, for up to a second.
+        database.execute("PRAGMA journal_mode = WAL")
         if path.stat().st_size > _COUNTED_FROM:
-            with closing(_opened(path)) as database:
-                pruning.prune(database, pruning.MOST_WORDS)
+            pruning.prune(database, pruning.MOST_WORDS)
 
 
 def unlearn(home: Path, message: bytes, cls: MessageClass) -> None:

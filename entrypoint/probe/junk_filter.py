@@ -62,6 +62,6 @@ def _is_folder(path: Path) -> bool:
 
 def _is_recent(path: Path) -> bool:
     try:
-        return time.time() - path.stat().st_mtime <= _SEEN_FOR
+        return abs(time.time() - path.stat().st_mtime) <= _SEEN_FOR  # a clock may be set back
     except OSError:
         return False

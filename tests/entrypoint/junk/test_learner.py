@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from entrypoint.junk import account_learner, lessons, words
 from entrypoint.junk import learner as learners
-from entrypoint.junk import lessons, words
 from entrypoint.junk.account_state import Counts, open_state
 from entrypoint.junk.learner import Learner
+from entrypoint.junk.lessons import locked
 from entrypoint.junk.mailbox_list import MailboxList
 
 from .mailbox import Mailbox
@@ -77,6 +78,27 @@ def test_an_account_that_fails_is_said_once_and_tried_again(
     assert boxes["alice"].learned() == Counts(1, 0)
 
 
+def test_a_lock_that_is_never_given_back_is_named(
+    boxes: dict[str, Mailbox], learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a bogofilter that hangs, and whose parent was killed."""
+    boxes["alice"].move(boxes["alice"].deliver(), ".Junk")
+    clock = [time.monotonic()]
+    monkeypatch.setattr(account_learner, "_PATIENCE", -1.0)
+    with locked(boxes["alice"].home):
+        monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+        learner.look()
+        clock[0] += 200
+        learner.look()
+        assert learner.troubles() == []
+        clock[0] += 200
+        learner.look()
+        assert "another program has been learning" in learner.troubles()[0]
+    clock[0] += 400
+    learner.look()
+    assert learner.troubles() == []
+
+
 def test_what_fails_again_and_again_is_tried_less_often(
     boxes: dict[str, Mailbox], learner: Learner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +112,7 @@ def test_what_fails_again_and_again_is_tried_less_often(
         pauses.append(learner._failing[ALICE].pause)
         clock[0] += pauses[-1] + 1
     assert pauses[:3] == [30, 60, 120]
-    assert pauses[-1] == 1800
+    assert pauses[-1] == 300
 
 
 def test_a_message_that_cannot_be_learned_holds_up_no_other(

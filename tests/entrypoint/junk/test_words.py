@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import stat
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,21 @@ def test_a_broken_database_is_an_error_that_names_it(tmp_path: Path, content: by
         with pytest.raises(WordsError, match=str(path)):
             attempt()
     assert path.read_bytes() == content
+
+
+def test_a_verdict_does_not_wait_for_a_lesson(tmp_path: Path) -> None:
+    """As while somebody trains with thousands of messages."""
+    learn(tmp_path, SPAM, "spam")
+    learn(tmp_path, HAM, "ham")
+    with closing(sqlite3.connect(tmp_path / "junk/wordlist.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        other.execute("DELETE FROM bogofilter")
+        begin = time.monotonic()
+        known = classify(tmp_path, SPAM)
+        assert time.monotonic() - begin < 1
+        assert known is not None
+        assert known.learned == (1, 1)
+        assert known.words
 
 
 def test_a_bogofilter_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

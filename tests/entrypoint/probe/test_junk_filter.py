@@ -78,6 +78,8 @@ def test_a_delivery_that_had_no_answer_is_said_for_a_while(tmp_path: Path) -> No
     late = "a delivery of the last ten minutes had no answer in time, and no verdict"
     said = [f"the junk filter: {late}"]
     assert (junk_filter.late_answers(stamp), look(tmp_path, b"ok\n")) == (said, said)
-    os.utime(stamp, (time.time() - 700,) * 2)
-    (tmp_path / "verdict").unlink(missing_ok=True)
-    assert (junk_filter.late_answers(stamp), look(tmp_path, b"ok\n")) == ([], [])
+    # Long ago; or a clock has been set back since.
+    for away in (-700, 86_400):
+        os.utime(stamp, (time.time() + away,) * 2)
+        (tmp_path / "verdict").unlink(missing_ok=True)
+        assert (junk_filter.late_answers(stamp), look(tmp_path, b"ok\n")) == ([], [])
