@@ -16,6 +16,7 @@ from filters.client_names import helo_word, rdns_word
 from filters.facts import ArrivalFacts, DkimFact, DmarcFact, SpfFact
 from filters.guard.blocklists import Blocklists
 from filters.mailauth.dns.types import Resolver
+from filters.mailauth.envelope import Envelope
 from filters.mailauth.message_result import MessageResult
 from filters.mailauth.policy import is_vouched_for
 from filters.smtpd import Report, Request, Session
@@ -61,25 +62,33 @@ class FactsWriter:
             asked.cancel()
 
     async def in_front(self, session: Session, verdict: MessageResult, message: bytes) -> bytes:
-        """The message under its facts; without, what was submitted or has no mailbox here."""
-        envelope, recipients = verdict.envelope, verdict.envelope.recipients
+        """The message under its facts; without, what was submitted or only leaves by an alias."""
+        envelope = verdict.envelope
         if envelope.user is not None or envelope.client_address is None:
             return message
         ours = None if self.addresses is None else self.addresses.content
-        # What an alias sends elsewhere needs to know nothing of ours.
-        if ours is not None and not any(self._has_mailbox(each, ours) for each in recipients):
+        # What an alias sends elsewhere needs to know nothing of ours. In doubt it has them: a
+        # delivery takes mail without facts for an account's own.
+        if ours is not None and self._only_leaves(envelope, ours):
             return message
         asked = session.state.get(_ASKED)
         listed = () if asked is None else await asyncio.shield(asked)
         return self.facts(session.hostname, ours, verdict, listed).field() + message
 
-    def _has_mailbox(self, address: str, ours: LocalAddresses) -> bool:
-        if self.senders is not None and is_rewritten(address):
-            # What an alias sends elsewhere for an account has such a sender, and an answer to that
-            # is the account's.
+    def _only_leaves(self, envelope: Envelope, ours: LocalAddresses) -> bool:
+        """Whether none of its recipients has a mailbox here, as far as all of them are known."""
+        is_bounce, recipients = not envelope.sender, envelope.recipients
+        return bool(recipients) and all(self._leaves(each, is_bounce, ours) for each in recipients)
+
+    def _leaves(self, address: str, is_bounce: bool, ours: LocalAddresses) -> bool:
+        if self.senders is not None and is_bounce and is_rewritten(address):
+            # Where an alias has sent on what an account wrote, the bounce is the account's.
             whole = self.senders.restored(address) or address
             address = self.senders.sender(whole) or address
-        return bool(ours.logins_of(address))
+            if not ours.is_ours(address.rpartition("@")[2]):
+                return True
+        entry = ours.entry(address)
+        return entry is not None and not ours.owners[entry]
 
     def facts(
         self,

@@ -24,7 +24,7 @@ from filters.mailauth.results import ArcResult, SpfResult
 from filters.smtpd import Reject, Report, Request, Session, Transaction
 from filters.verifier import InboundPolicy, Verifier
 from tests.container.harness.messages import key_pair
-from tests.filters.test_srs import senders, srs0
+from tests.filters.test_srs import senders, srs0, srs1
 
 PUBLIC = "192.31.196.25"
 GREETED = Request((0, 7), "connect", "s", "t", b"")
@@ -289,6 +289,11 @@ def test_what_was_submitted_has_no_facts(changed: dict[str, Any], tmp_path: Path
         (["away@example.org"], False),
         (["away@example.org", "alice@example.org"], True),
         (["both@example.org"], True),
+        # Only who is known to have no mailbox has none: smtpd says of <postmaster> what it was
+        # written as, and of a path that is too long for it nothing.
+        (["postmaster"], True),
+        (["away@example.org", "postmaster"], True),
+        ([], True),
     ],
 )
 def test_what_only_leaves_by_an_alias_has_no_facts(
@@ -299,19 +304,26 @@ def test_what_only_leaves_by_an_alias_has_no_facts(
 
 
 @pytest.mark.parametrize(
-    ("address", "has_facts"),
+    ("sender", "address", "has_facts"),
     [
-        (srs0("alice@example.org"), True),
-        (srs0("alice@example.org").lower(), True),
-        (srs0("x@far.example"), False),
-        (srs0("alice@example.org", secret="another"), False),
+        ("", srs0("alice@example.org"), True),
+        ("", srs0("alice@example.org").lower(), True),
+        ("", srs0("away@example.org"), False),
+        ("", srs0("x@far.example"), False),
+        ("", srs0("x@far.example").lower(), False),
+        # smtpd refuses it, or a catch-all has it.
+        ("", srs0("alice@example.org", secret="another"), True),
+        # Forwarded from here twice.
+        ("", srs1(srs0("alice@example.org")), True),
+        # Only a bounce is the sender's; all else goes to a catch-all.
+        ("y@far.example", srs0("x@far.example"), True),
     ],
 )
-def test_an_answer_to_a_rewritten_sender_has_facts_if_it_is_ours(
-    address: str, has_facts: bool, tmp_path: Path
+def test_a_bounce_to_a_rewritten_sender_has_facts_if_that_is_ours(
+    sender: str, address: str, has_facts: bool, tmp_path: Path
 ) -> None:
     """An alias's target has such an address, and so has everybody who writes to it there."""
-    arriving = session(transaction=Transaction("01234567", "", [address]))
+    arriving = session(transaction=Transaction("01234567", sender, [address]))
     assert (written(letter(), arriving, folder=tmp_path) is not None) == has_facts
 
 
