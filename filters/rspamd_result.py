@@ -46,7 +46,7 @@ def read_result(body: bytes) -> RspamdResult:
         text = str((answer.get("messages") or {}).get("smtp_message") or "")
         score, required = _number(answer["score"]), _number(answer["required_score"])
         return RspamdResult(action, score, required, tuple(ordered), text)
-    except (AttributeError, KeyError, TypeError, RecursionError) as error:
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError) as error:
         raise ValueError(f"no answer of rspamd's: {body[:60]!r}") from error
 
 

@@ -60,6 +60,7 @@ NO_ANSWERS = [
     b"[" * 100_000,
     b'{"action": "no action", "score": NaN, "required_score": 15}',
     b'{"action": "no action", "score": "many", "required_score": 15}',
+    b'{"action": "no action", "score": 1%s, "required_score": 15}' % (b"0" * 400),
     b'{"action": "no action\\r\\n", "score": 1, "required_score": 15}',
     b'{"action": ["reject"], "score": 1, "required_score": 15}',
     b'{"action": "no action", "score": 1, "required_score": 15, "symbols": [1]}',
