@@ -31,7 +31,8 @@ _DOUBTFUL = (
     *(b"resent-", b"auto-submitted", b"multipart/report", b"message/d", b"precedence"),
     *(b"x-autoreply", b"x-autorespon", b"unsubscribe"),
 )
-_INVITATION_ANSWERED = b"method=reply"  # RFC 6047; in the header of one of several parts, mostly
+# RFC 6047 §2.4; in the header of one of several parts, mostly.
+_INVITATION_ANSWERED = re.compile(rb'(?i)\bmethod[ \t]*=[ \t]*"?reply\b')
 _LOOKED_AT = 4096  # bytes
 # RFC 8098, RFC 3464, and what stands in for them.
 _REPORT = re.compile(rb"(?i)\s*(?:multipart/report|message/(?:disposition|delivery))")
@@ -106,7 +107,7 @@ def is_personal(message: bytes) -> bool:
     """Whether its author has written it to somebody, as far as its start says."""
     end = message.find(b"\r\n\r\n")
     header = (message if end < 0 else message[:end]).lower()
-    if _INVITATION_ANSWERED in message[: len(header) + _LOOKED_AT].lower():
+    if _INVITATION_ANSWERED.search(message, 0, len(header) + _LOOKED_AT):
         return False
     if not any(word in header for word in _DOUBTFUL):
         return True

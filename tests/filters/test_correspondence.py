@@ -87,6 +87,8 @@ def taken(taker: socket.socket) -> WrittenTo | None:
         (session(), ("Precedence: first-class",), [BOB]),
         (session(), ("Subject: Auto-Submitted: multipart/report, resent-to",), [BOB]),
         (session(), ("Subject: how do I unsubscribe",), [BOB]),
+        (session(), ("Content-Type: text/calendar; method=REQUEST",), [BOB]),
+        (session(), ("Content-Type: text/plain; method=replying",), [BOB]),
         (session(user="dave@example.org", sender="sales@example.org"), (), [BOB]),
         # What is alice's own is nobody she writes to.
         (session(ALICE, "alice+x@example.org", "team@example.org", BOB), (), [BOB]),
@@ -130,6 +132,7 @@ def test_whom_the_owner_writes_to(
         (session(), ("Subject: UNSUBSCRIBE",)),
         (session(), ("Content-Type: text/calendar; charset=utf-8; METHOD=REPLY",)),
         (session(), ("", "--b", "Content-Type: text/calendar; method=REPLY")),
+        (session(), ("", "--b", 'Content-Type: text/calendar;\r\n\tMETHOD = "reply"')),
         (session(), ("X: x\r\n" * 10_000 + "Precedence: x",)),
         (session(user="probe@example.org"), ()),
         (session(ALICE), ()),
