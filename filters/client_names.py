@@ -33,7 +33,7 @@ _LONGEST_NAME = 255
 
 
 def rdns_word(envelope: Envelope, *, dns_fails: bool = False) -> RdnsFact:
-    """Of the name that smtpd has found for the address, if that leads back to it.
+    """Of the name that smtpd has found for the address, if that name points back to it.
 
     dns_fails: whether DNS does not answer at the moment; to smtpd that looks like no name.
     """

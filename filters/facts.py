@@ -8,7 +8,7 @@ client's own choice. Nothing here knows how anything was found out, nor what it 
 
 dmarc, spf: RFC 8601's words. dkim: the same, of the best signature; pass is one of the author's
 own organization, and `other` a valid one of somebody else. rdns: whether the client's address has a
-name that leads back to it (`missing`: it has none), and one that somebody gave to a mail server
+name that points back to it (`missing`: it has none), and one that somebody gave to a mail server
 (`generic`: made of the address, or a dial-up's). helo: whether the client claims in HELO to be us,
 or to be at another address (`lies`); `literal` is its own address. `unknown`: nobody could tell,
 which is nothing against a message. dnsbl: the blocklists that list the client, of those that score.

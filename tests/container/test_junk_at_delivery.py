@@ -95,6 +95,17 @@ class TestMail:
         assert b"author=outside.test" in facts
         assert not OURS.search(judged)
 
+    def test_to_the_postmaster_without_a_domain_has_facts(
+        self, world: World, server: Signpost
+    ) -> None:
+        """smtpd puts its own behind it (RFC 5321 §4.5.1), and reports what the client wrote."""
+        token = fresh("postmaster")
+        world.swaks(server.v4, to="postmaster", message=letter(token=token)).accepted()
+        server.wait_for_mail(ALICE[0], token)
+        ((account, *_, facts, _),) = asked(server, token)
+        assert account == b"alice@example.org"
+        assert facts.endswith(b"author=outside.test")
+
     def test_that_is_submitted_here_has_no_facts(self, world: World, server: Signpost) -> None:
         token = fresh("own")
         message = letter(ALICE[0], token=token, fields=FORGED)

@@ -30,7 +30,7 @@ def test_what_it_would_file_or_drop_is_junk(action: str) -> None:
 
 
 @pytest.mark.parametrize("action", ["no action", "greylist", "one of its own"])
-def test_what_it_lets_pass_is_told_and_not_marked(action: str) -> None:
+def test_what_it_lets_pass_has_its_field_and_no_mark(action: str) -> None:
     passed = said(action)
     assert isinstance(passed, bytes)
     assert passed.startswith(b"X-Spamd-Result: default: False [7.25 / 15.00];\r\n\t")
@@ -127,7 +127,7 @@ def answered(action: str) -> bytes:
     )
 
 
-def test_it_is_told_who_sends_and_no_client_adds_a_field() -> None:
+def test_it_hears_who_sends_and_no_client_adds_a_field() -> None:
     seen: list[bytes] = []
     passed = judged(answered("no action"), seen)
     assert passed == b"X-Spamd-Result: default: False [1.00 / 15.00]\r\n" + MESSAGE
