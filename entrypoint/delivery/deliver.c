@@ -49,7 +49,7 @@
 /* Tells Sieve that the message has come back (templates/dovecot/returned.sieve). */
 #define RETURNED "X-Signpost-Returned"
 
-/* What is longer is no header section to anybody; the rest of it passes as it is. */
+/* Nobody's header section is as long; Dovecot reads 10 MB of one. */
 #define LONGEST_HEADER (8 << 20)
 
 /* For all of it: smtpd kills its agents after 300 seconds, and then nobody learns the cause. */
@@ -396,6 +396,26 @@ grow(size_t size)
 	header.text = grown;
 }
 
+/*
+ * The rest of a header section that is too long is text from here on: nobody has looked whether a
+ * field of ours is in it, and Sieve would believe that.
+ */
+static void
+end_header(void)
+{
+	const char *last = memrchr(header.text, '\n', header.filled);
+	size_t at;
+
+	if (!last)
+		return;
+	at = (size_t)(last - header.text) + 1;
+	grow(1);
+	memmove(header.text + at + 1, header.text + at, header.filled - at);
+	header.text[at] = '\n';
+	header.filled++;
+	header.size = at + 1;
+}
+
 static void
 read_header(void)
 {
@@ -410,6 +430,8 @@ read_header(void)
 		header.filled += size;
 		header.size = header_end(header.text, header.filled, from);
 	} while (size && !header.size && header.filled < LONGEST_HEADER);
+	if (!header.size && size)
+		end_header();
 	if (!header.size)
 		header.size = header.filled;
 }

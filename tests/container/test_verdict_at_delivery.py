@@ -148,6 +148,19 @@ class TestFactsAndVerdictsOfStrangers:
         assert found == [f"X-Signpost-Junk: {NO}"] * bool(junk) + ["Received: x", *self.LEFT]
         assert done.stored[0].replace(b"\r\n", b"\n").endswith(b"\n\n" + body.encode())
 
+    @both
+    @pytest.mark.parametrize("padding", [b"X-Long: x\n", b"X-Signpost-Facts: x\n"])
+    def test_are_text_behind_a_header_section_that_is_too_long(
+        self, bench: Bench, padding: bytes, maildir: bool
+    ) -> None:
+        """Dovecot reads more of one than we do, and Sieve believed what it found there."""
+        strange = b"X-Signpost-Junk: yes\n"
+        message = b"From: x\n" + padding * ((9 << 20) // len(padding)) + strange + SHORT
+        done = bench.deliver(message, maildir=maildir, judged=False)
+        assert done.statuses == [0]
+        assert not any(each.startswith("X-Signpost-") for each in fields(done))
+        assert b"\n" + strange in done.stored[0].replace(b"\r\n", b"\n")
+
     @pytest.mark.parametrize(
         ("header", "facts"),
         [
