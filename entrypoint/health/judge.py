@@ -58,6 +58,7 @@ _EFFECTS = {
     "logins": ": logins cannot be checked",
     "web": ": no answer on 80 and 443",
     "maintenance": ": changes are not applied",
+    "the junk filter": ": mail is delivered without its verdict",
 }
 _LOOKUP = "smtpd's lookup"
 STOPPED, _WAITS_FOR_A_DISK = "T", "D"

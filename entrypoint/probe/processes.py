@@ -19,7 +19,7 @@ PROC = Path("/proc")
 _DOVECOT = re.compile(r"dovecot/([a-z0-9-]+)")
 _FILTER = re.compile(r"-m filters\.(inbound|submission)\b")
 _LOG = re.compile(
-    r"-m entrypoint\.supervise\.logpipe .*?(?<=\s)(smtpd|dovecot|logins|web|metrics)\s"
+    r"-m entrypoint\.supervise\.logpipe .*?(?<=\s)(smtpd|dovecot|logins|web|metrics|junk)\s"
 )
 # One client's own process.
 _SESSIONS = frozenset({"imap", "pop3", "managesieve"})
@@ -132,6 +132,9 @@ def _named(program: str, command: str, user: str) -> tuple[str, str]:
             name = "auth-worker" if " -w" in command else found[1]
             return "" if name in _SESSIONS else program, f"Dovecot's {name}"
         return program, "Dovecot's master" if command.startswith("/usr/sbin/dovecot ") else ""
+    if program == "junk":
+        # It bounds itself what it asks bogofilter.
+        return program, "the junk filter" if " entrypoint.junk" in command else ""
     return program, program
 
 

@@ -91,6 +91,11 @@ def test_the_first_part_of_a_chain_that_does_not_answer_is_named(
             seen({"port 465": "AUTH"}, (Process("smtpd", "smtpd's parent", "S", 7, waits=999),)),
             "smtpd's parent does not answer within 7 s (port 465, AUTH); it is busy",
         ),
+        (
+            seen({"junk": "question"}, (Process("junk", "the junk filter", "D", 7),)),
+            "the junk filter does not answer within 7 s (mail is delivered without its verdict); "
+            "it waits for a disk",
+        ),
         (seen({}, (Process("", "a delivery", "T", 7),)), "a delivery is stopped"),
     ],
 )

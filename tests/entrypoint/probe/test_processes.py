@@ -28,6 +28,9 @@ TREE = {
     23: (7, "S", f"{LOGPIPE} --metrics --user web --only-here web web setpriv python -m x "),
     24: (7, "S", f"{LOGPIPE} --user metrics --only-here metrics metrics setpriv python -m x "),
     25: (24, "T", "python -m entrypoint.supervise.until_eof entrypoint.metrics 9154 "),
+    26: (7, "S", f"{LOGPIPE} --user vmail --only-here vmail:entrypoint.junk junk setpriv x "),
+    27: (26, "D", "python -m entrypoint.supervise.until_eof entrypoint.junk "),
+    28: (27, "T", "bogofilter -T "),
     30: (0, "T", "smtpd: queue"),  # of another container that shares the view
 }
 
@@ -66,6 +69,8 @@ def test_every_process_has_the_name_that_an_administrator_knows(tmp_path: Path) 
         23: ("web", "the log of web"),
         24: ("metrics", "the log of metrics"),
         25: ("metrics", "metrics"),
+        26: ("junk", "the log of junk"),
+        27: ("junk", "the junk filter"),
     }
     assert (found[10].state, found[15].state, found[10].waits) == ("T", "D", 3)
 
