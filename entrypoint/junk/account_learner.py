@@ -321,4 +321,4 @@ def _read(
 
 def _marked_spam(message: bytes) -> bool:
     """By the field that the filters of what comes in write, and no sender."""
-    return header_field(message, b"X-Spam") == b"yes"
+    return (header_field(message, b"X-Spam") or b"").lower() == b"yes"
