@@ -64,7 +64,7 @@ class FactsWriter:
     async def in_front(self, session: Session, verdict: MessageResult, message: bytes) -> bytes:
         """The message under its facts; without, what was submitted or only leaves by an alias."""
         envelope = verdict.envelope
-        if envelope.user is not None or envelope.client_address is None:
+        if envelope.user is not None or session.local:
             return message
         ours = None if self.addresses is None else self.addresses.content
         # What an alias sends elsewhere needs to know nothing of ours. In doubt it has them: a

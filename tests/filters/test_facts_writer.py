@@ -283,6 +283,12 @@ def test_what_was_submitted_has_no_facts(changed: dict[str, Any], tmp_path: Path
     assert written(letter(), session(**changed), folder=tmp_path) is None
 
 
+def test_a_client_without_an_address_has_submitted_nothing(tmp_path: Path) -> None:
+    found = written(letter(), session(client_address=None), folder=tmp_path)
+    assert found is not None
+    assert (found.rdns, found.helo, found.author) == ("unknown", "unknown", "far.example")
+
+
 @pytest.mark.parametrize(
     ("recipients", "has_facts"),
     [
