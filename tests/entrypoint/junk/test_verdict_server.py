@@ -246,6 +246,30 @@ def test_some_that_hang_leave_the_others_their_answers(tmp_path: Path, hung: Hun
     asyncio.run(talk())
 
 
+def test_an_account_that_hangs_gets_no_more_threads(
+    tmp_path: Path, hung: Hung, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it lasts: with one more each ten seconds it would soon have all."""
+    monkeypatch.setattr(sparing, "SPARED", 0.0)
+    monkeypatch.setattr(verdict_server, "_HUNG_AFTER", 0.05)
+
+    def judge(question: DeliveryQuestion, mail: Path) -> str:
+        return hung(question, mail) if question.account == "hung@example.org" else "no score=0.0"
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=judge, seconds=0.1)):
+            for _ in range(THREADS + 1):
+                assert await ask(path, ASKED.replace(b"alice@", b"hung@")) == b""
+            assert hung.begun == 1
+            assert await ask(path) == b"no score=0.0\n"
+            hung.may_end.set()
+            while await ask(path, ASKED.replace(b"alice@", b"hung@")) != b"no (late)\n":
+                await asyncio.sleep(0.01)
+
+    asyncio.run(talk())
+
+
 def test_who_asks_and_never_ends_is_left(tmp_path: Path) -> None:
     async def talk() -> None:
         path = tmp_path / "verdict"
