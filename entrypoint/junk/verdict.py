@@ -6,6 +6,7 @@ neither words nor lessons.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,22 +24,26 @@ MOST_AUTHORS = 20
 
 @dataclass(frozen=True)
 class DeliveryQuestion:
-    """What a delivery asks. mark: of this delivery, or "". facts: as the server wrote them."""
+    """What a delivery asks. mark: of this delivery, or "". facts: as the server wrote them.
+
+    until: when it goes on without an answer, on the monotonic clock.
+    """
 
     account: str
     sender: str
     mark: str
     facts: str
     message: bytes
+    until: float = math.inf
 
     @classmethod
-    def read(cls, data: bytes) -> DeliveryQuestion | None:
+    def read(cls, data: bytes, until: float = math.inf) -> DeliveryQuestion | None:
         """`account NUL sender NUL mark NUL facts NUL message`; None for anything else."""
         fields = data.split(b"\0", 4)
         if len(fields) != 5 or any(len(field) > _LONGEST_FIELD for field in fields[:4]):
             return None
         account, sender, mark, facts = (field.decode("utf-8", "replace") for field in fields[:4])
-        return cls(account, sender, mark, facts, fields[4])
+        return cls(account, sender, mark, facts, fields[4], until)
 
 
 def verdict(question: DeliveryQuestion, mail: Path) -> Score:
@@ -113,4 +118,6 @@ def _take_down(
         if facts is not None and marks.author and not score.junk:
             state.note_author(marks.author, now)
         if question.mark:
-            state.note_delivery(question.mark, now, score.junk, authenticated, marks.domain)
+            # An answer that is too late files nothing: the message goes to the inbox.
+            filed = score.junk and time.monotonic() < question.until
+            state.note_delivery(question.mark, now, filed, authenticated, marks.domain)

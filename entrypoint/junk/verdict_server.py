@@ -102,9 +102,10 @@ class VerdictServer:
             writer.transport.abort()
             return
         self._open += 1
+        until = time.monotonic() + self._seconds
         try:
             async with asyncio.timeout(self._seconds):
-                question = DeliveryQuestion.read(await _whole(reader))
+                question = DeliveryQuestion.read(await _whole(reader), until)
                 if question is not None and (line := await self._answered(question)):
                     writer.write(_one_line(line))
                     await writer.drain()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -238,6 +239,20 @@ def test_the_author_of_junk_is_not_known_afterwards(mail: Path, held_out: list[E
         note = state.delivery("m1")
         assert note is not None
         assert note.junk
+
+
+def test_a_verdict_that_is_too_late_is_not_noted_as_filed(mail: Path) -> None:
+    """The message is in the inbox: left there, it would look as if its reader had moved it."""
+    home = mail / "example.org/alice"
+    with open_state(home) as state:
+        state.set_threshold(-50)
+    assert verdict(replace(question(), until=time.monotonic() - 1), mail).junk
+    with open_state(home) as state:
+        note = state.delivery("m1")
+        assert note is not None
+        assert not note.junk
+        assert note.authenticated
+        assert state.is_first_contact("bob@example.net")
 
 
 def test_random_words_are_no_way_in_or_out(mail: Path, held_out: list[Example]) -> None:

@@ -270,6 +270,22 @@ def test_an_account_that_hangs_gets_no_more_threads(
     asyncio.run(talk())
 
 
+def test_a_question_says_until_when_its_answer_counts(tmp_path: Path) -> None:
+    found: list[float] = []
+
+    def judge(question: DeliveryQuestion, mail: Path) -> str:
+        found.append(question.until - time.monotonic())
+        return "no score=0.0"
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=judge, seconds=5.0)):
+            assert await ask(path) == b"no score=0.0\n"
+
+    asyncio.run(talk())
+    assert 0 < found[0] <= 5.0
+
+
 def test_who_asks_and_never_ends_is_left(tmp_path: Path) -> None:
     async def talk() -> None:
         path = tmp_path / "verdict"
