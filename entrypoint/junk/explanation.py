@@ -21,7 +21,6 @@ from entrypoint.junk.verdict import MOST_AUTHORS, by_rule
 from entrypoint.junk.words import KnownWord, MessageCounts, MessageWords, classify
 from entrypoint.text import counted, printable, table
 
-FIELD = "X-Signpost-Junk"
 _HEADER = 64 * 1024
 _FIELD = re.compile(rb"(?im)^x-signpost-junk[ \t]*:[ \t]*([\x20-\x7e]{1,900})\r?$")
 _REASONS = re.compile(r"\(words [0-9.]+((?:; [^;)]+)*)\)")

@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from entrypoint.junk import pruning
-from entrypoint.junk.account_state import FOLDER
-from entrypoint.junk.account_state import MessageClass as MessageClass
+from entrypoint.junk.account_state import FOLDER, MessageClass
 from entrypoint.junk.excerpt import excerpt
 from entrypoint.junk.state_file import CURE, why_unusable
 
@@ -40,7 +39,6 @@ _REGISTER = {
     ("spam", True): "-Ns",
     ("ham", True): "-Sn",
 }
-_UNREGISTER = {"spam": "-S", "ham": "-N"}
 # A word, in how many messages, in what share of the ham and of the spam, its probability, used.
 _LINE = re.compile(rb'  "(.*)" +([0-9]+) +([0-9.]+) +([0-9.]+) +([0-9.]+) [+-]')
 _COUNTS = struct.Struct("=II")  # spam and ham, in front of each value of the database
@@ -114,11 +112,6 @@ def learn(
         database.execute("PRAGMA journal_mode = WAL")
         if path.stat().st_size > _COUNTED_FROM:
             pruning.prune(database, pruning.MOST_WORDS)
-
-
-def unlearn(home: Path, message: bytes, cls: MessageClass) -> None:
-    """Take the message away from its class. Raises WordsError."""
-    _bogofilter(home, [_UNREGISTER[cls]], excerpt(message), LEARNED_WITHIN)
 
 
 def message_counts(home: Path) -> MessageCounts:
