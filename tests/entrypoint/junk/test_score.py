@@ -51,7 +51,7 @@ def test_more_of_the_same_is_always_more() -> None:
 
 
 def test_words_are_bounded_and_any_count_will_do() -> None:
-    for many in ([SPAM] * 20_000, [HAM] * 20_000, [SPAM, HAM] * 10_000):
+    for many in ([SPAM] * 30, [HAM] * 30, [SPAM] * 20_000, [HAM] * 20_000, [SPAM, HAM] * 10_000):
         assert abs(judge(words(*many), (), None).words) < 8.4
     assert log_odds(words(*[SPAM, HAM] * 40)) == pytest.approx(0, abs=3)
 
