@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrypoint.junk.account_state import AccountState, open_existing
+from entrypoint.junk.account_state import AccountState, Counts, open_existing
 from entrypoint.junk.digest import header_field
 from entrypoint.junk.evidence import Evidence, Marks, marks_of, weighed
 from entrypoint.junk.score import DECISIONS, LEAST, Decision, Score, counts, judge, probability
 from entrypoint.junk.verdict import MOST_AUTHORS, by_rule
-from entrypoint.junk.words import KnownWord, MessageCounts, MessageWords, classify
+from entrypoint.junk.words import KnownWord, MessageWords, classify
 from entrypoint.text import counted, printable, table
 
 _HEADER = 64 * 1024
@@ -167,13 +167,13 @@ def _word_lines(words: MessageWords) -> Iterator[str]:
         )
 
 
-def _row(word: KnownWord, learned: MessageCounts) -> tuple[str, ...]:
+def _row(word: KnownWord, learned: Counts) -> tuple[str, ...]:
     text = printable(word.text)
     if len(text) > _LONGEST_WORD:
         text = text[: _LONGEST_WORD - 3] + "..."
     return f"{probability(word, learned):.3f}", str(word.spam), str(word.ham), text
 
 
-def _weight(word: KnownWord, learned: MessageCounts) -> float:
+def _weight(word: KnownWord, learned: Counts) -> float:
     chance = probability(word, learned)
     return math.log(chance / (1 - chance))

@@ -19,13 +19,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from entrypoint.junk.account_state import NONE_LEARNED, Counts
 from entrypoint.junk.evidence import Evidence
-from entrypoint.junk.words import KnownWord, MessageCounts, MessageWords
+from entrypoint.junk.words import KnownWord, MessageWords
 
 THRESHOLD = 5.0  # of an account that has no other
-LEAST = MessageCounts(50, 100)  # messages of both classes, before words are believed
+LEAST = Counts(50, 100)  # messages of both classes, before words are believed
 
-_NOTHING = MessageCounts(0, 0)
 _DOUBT = 0.25  # messages of each class that every word is taken to have been in, besides
 _LEAST = 0.2  # how far from 0.5 a word has to be
 
@@ -42,7 +42,7 @@ class Score:
     words: float = 0.0  # their part
     spamicity: float = 0.5  # the same, as bogofilter would say it
     evidence: tuple[Evidence, ...] = ()
-    learned: MessageCounts = _NOTHING
+    learned: Counts = NONE_LEARNED
 
     @property
     def total(self) -> float:
@@ -73,7 +73,7 @@ DECISIONS: dict[Decision, str] = {
 def judge(words: MessageWords | None, found: Sequence[Evidence], threshold: float | None) -> Score:
     """What words and evidence say; nothing before enough was learned."""
     limit = THRESHOLD if threshold is None else threshold
-    learned = words.learned if words else _NOTHING
+    learned = words.learned if words else NONE_LEARNED
     if words is None or learned.spam < LEAST.spam or learned.ham < LEAST.ham:
         return Score(False, "too few lessons", limit, learned=learned)
     odds = log_odds(words)
@@ -85,14 +85,14 @@ def judge(words: MessageWords | None, found: Sequence[Evidence], threshold: floa
     return Score(junk, "score", limit, part, spamicity, tuple(found), learned)
 
 
-def probability(word: KnownWord, learned: MessageCounts) -> float:
+def probability(word: KnownWord, learned: Counts) -> float:
     """That a message with this word is spam, going by the word alone."""
     spam = (word.spam + _DOUBT) / (learned.spam + 2 * _DOUBT)
     ham = (word.ham + _DOUBT) / (learned.ham + 2 * _DOUBT)
     return spam / (spam + ham)
 
 
-def counts(word: KnownWord, learned: MessageCounts) -> bool:
+def counts(word: KnownWord, learned: Counts) -> bool:
     """Whether a word is used: one that was never seen says nothing, nor one of both alike."""
     seen = word.spam + word.ham > 0
     return seen and abs(probability(word, learned) - 0.5) >= _LEAST

@@ -11,10 +11,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrypoint.junk.account_state import AccountState, home_of, open_state
+from entrypoint.junk.account_state import NONE_LEARNED, AccountState, home_of, open_state
 from entrypoint.junk.evidence import Known, Marks, evidence, marks_of, passes_dmarc
 from entrypoint.junk.score import THRESHOLD, Decision, Score, judge
-from entrypoint.junk.words import MessageCounts, check_not_lost, classify
+from entrypoint.junk.words import check_not_lost, classify
 from filters.facts import ArrivalFacts, parse_facts
 
 _LONGEST_FIELD = 1024
@@ -72,7 +72,7 @@ def _judged(
     lessons = state.counts().total  # before the words, which come first
     words = classify(home, question.message)
     if words is None:
-        check_not_lost(home, MessageCounts(0, 0), lessons)
+        check_not_lost(home, NONE_LEARNED, lessons)
     return judge(words, evidence(facts, marks, known), state.threshold())
 
 

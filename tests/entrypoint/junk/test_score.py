@@ -6,15 +6,16 @@ import itertools
 
 import pytest
 
+from entrypoint.junk.account_state import Counts
 from entrypoint.junk.evidence import WEIGHTS, Evidence
 from entrypoint.junk.score import LEAST, THRESHOLD, Score, counts, judge, log_odds, probability
-from entrypoint.junk.words import KnownWord, MessageCounts, MessageWords
+from entrypoint.junk.words import KnownWord, MessageWords
 
-LEARNED = MessageCounts(200, 400)
+LEARNED = Counts(200, 400)
 SPAM, HAM = KnownWord("watches", 20, 0), KnownWord("minutes", 0, 40)
 
 
-def words(*known: KnownWord, learned: MessageCounts = LEARNED) -> MessageWords:
+def words(*known: KnownWord, learned: Counts = LEARNED) -> MessageWords:
     return MessageWords(known, learned)
 
 
@@ -32,7 +33,7 @@ def test_spam_is_above_ham_and_what_says_nothing_between() -> None:
     "learned", [(0, 0), (49, 1000), (1000, 99), (49, 99)], ids=lambda pair: f"{pair[0]} {pair[1]}"
 )
 def test_before_enough_of_both_classes_there_is_no_verdict(learned: tuple[int, int]) -> None:
-    few = words(*[KnownWord("x", learned[0], 0)] * 90, learned=MessageCounts(*learned))
+    few = words(*[KnownWord("x", learned[0], 0)] * 90, learned=Counts(*learned))
     score = judge(few, [Evidence(99.0, "first contact")], None)
     assert not score.junk
     assert score.line() == (
@@ -59,11 +60,11 @@ def test_words_are_bounded_and_any_count_will_do() -> None:
 def test_a_word_of_one_spam_says_little_where_much_spam_was_learned() -> None:
     """Or each new word would be spam to an account that has learned more spam than ham."""
     once = KnownWord("new", 1, 0)
-    assert probability(once, MessageCounts(100, 100)) > 0.8
-    assert probability(once, MessageCounts(1000, 100)) < 0.6
-    assert counts(once, MessageCounts(100, 100))
-    assert not counts(once, MessageCounts(1000, 100))
-    assert not counts(KnownWord("unheard", 0, 0), MessageCounts(50, 5000))
+    assert probability(once, Counts(100, 100)) > 0.8
+    assert probability(once, Counts(1000, 100)) < 0.6
+    assert counts(once, Counts(100, 100))
+    assert not counts(once, Counts(1000, 100))
+    assert not counts(KnownWord("unheard", 0, 0), Counts(50, 5000))
 
 
 def test_the_threshold_is_the_accounts_and_counts_as_printed() -> None:
