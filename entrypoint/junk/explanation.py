@@ -102,19 +102,18 @@ _RULES = {"allow": "allowed; never junk with a DMARC pass", "block": "blocked; a
 
 def _by_rule(marks: Marks, sender: str, delivered: str, state: AccountState) -> str:
     """As at a delivery (verdict.by_rule), by what is known of it; "" where no rule decides."""
-    if by_rule(marks, sender, None, state) == "blocked":
+    from_here = delivered == _said("from here")
+    fails = from_here or "no DMARC" in delivered
+    decision = by_rule(marks, sender, state, dmarc=not fails)
+    if decision == "blocked":
         return "junk, for its sender is blocked"
-    if delivered == _said("from here"):
+    if from_here:
         return _FROM_HERE
-    if state.sender_rule(marks.author) == "allow":
-        why = "for its author is allowed"
-    elif state.was_written_to(marks.author):
-        why = "for its author was written to"
-    else:
+    if decision is None:
         return ""
-    if delivered in (_said("allowed"), _said("written to")):
-        return f"not junk, {why}"
-    return "" if "no DMARC" in delivered else f"not junk if it passes DMARC, {why}"
+    why = f"for its author {'is allowed' if decision == 'allowed' else 'was written to'}"
+    known = delivered in (_said("allowed"), _said("written to"))
+    return f"not junk, {why}" if known else f"not junk if it passes DMARC, {why}"
 
 
 def _said(decision: Decision) -> str:

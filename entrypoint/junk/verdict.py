@@ -65,7 +65,8 @@ def _judged(
     facts: ArrivalFacts | None,
     state: AccountState,
 ) -> Score:
-    rule = by_rule(marks, question.sender, facts, state)
+    dmarc = facts is not None and passes_dmarc(facts, marks)
+    rule = by_rule(marks, question.sender, state, dmarc=dmarc)
     if rule is not None or facts is None:
         return Score(rule == "blocked", rule or "from here", _threshold(state))
     known = known_of(question.account, marks, state)
@@ -76,19 +77,20 @@ def _judged(
     return judge(words, evidence(facts, marks, known), state.threshold())
 
 
-def by_rule(
-    marks: Marks, sender: str, facts: ArrivalFacts | None, state: AccountState
-) -> Decision | None:
-    """What stands above words: the account's rules, and whom it has written to."""
-    everybody = [address for address in (*marks.authors[:MOST_AUTHORS], sender.lower()) if address]
-    if any(state.sender_rule(address) == "block" for address in everybody):
-        return "blocked"
-    if facts is not None and passes_dmarc(facts, marks):
-        if state.sender_rule(marks.author) == "allow":
-            return "allowed"
-        if state.was_written_to(marks.author):
-            return "written to"
-    return None
+def by_rule(marks: Marks, sender: str, state: AccountState, *, dmarc: bool) -> Decision | None:
+    """What stands above words: the account's rules, and whom it has written to.
+
+    dmarc: whether the message passes it.
+    """
+    allowed = dmarc and state.sender_rule(marks.author) == "allow"
+    for address in filter(None, (*marks.authors[:MOST_AUTHORS], sender.lower())):
+        key, rule = state.deciding_rule(address) or ("", None)
+        # Of a domain that is blocked an author may be allowed, whatever envelope sender he has.
+        if rule == "block" and not (allowed and f".{marks.domain}".endswith(f".{key}")):
+            return "blocked"
+    if allowed:
+        return "allowed"
+    return "written to" if dmarc and state.was_written_to(marks.author) else None
 
 
 def known_of(account: str, marks: Marks, state: AccountState) -> Known:
