@@ -19,7 +19,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,16 +57,21 @@ class _Begun(NamedTuple):
 
 
 class VerdictServer:
-    """more: what else is broken, for health. judge: in a thread, a question's answer."""
+    """accounts: which there are; None for any. more: what else is broken, for health.
+
+    judge: in a thread, a question's answer.
+    """
 
     def __init__(
         self,
         mail: Path = MAIL,
+        accounts: Callable[[], Collection[str]] | None = None,
         more: Callable[[], Iterable[str]] = tuple,
         judge: Judge = answer,
         seconds: float = ANSWERED_WITHIN,
     ) -> None:
         self._mail, self._more, self._judge, self._seconds = mail, more, judge, seconds
+        self._accounts = accounts
         self._free = asyncio.Semaphore(THREADS)
         self._begun: dict[asyncio.Future[str], _Begun] = {}  # questions that have a thread
         self._open = 0
@@ -84,6 +89,9 @@ class VerdictServer:
     def troubles(self) -> list[str]:
         """What is broken, for health."""
         hung = len(self._hung())
+        if self._accounts is not None:
+            for gone in self._broken.keys() - set(self._accounts()):
+                del self._broken[gone]
         found = [f"{account}: {text}" for account, text in self._broken.items()]
         if hung:
             found.append(

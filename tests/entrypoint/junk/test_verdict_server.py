@@ -373,6 +373,27 @@ def test_health_says_what_else_is_broken(tmp_path: Path) -> None:
     asyncio.run(talk())
 
 
+def test_an_account_that_is_removed_is_broken_no_more(tmp_path: Path) -> None:
+    """No message comes for it that could say so."""
+    accounts = {"alice@example.org", "bob@example.org"}
+
+    def judge(question: DeliveryQuestion, mail: Path) -> str:
+        raise StateError("state.sqlite: disk I/O error")
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        server = VerdictServer(tmp_path, judge=judge, accounts=lambda: accounts)
+        async with serving(path, server):
+            assert await ask(path) == b""
+            assert await ask(path, HEALTH) == b"alice@example.org: state.sqlite: disk I/O error\n"
+            accounts.remove("alice@example.org")
+            assert await ask(path, ASKED.replace(b"alice@", b"bob@")) == b""
+            assert await ask(path, HEALTH) == b"bob@example.org: state.sqlite: disk I/O error\n"
+            assert list(server._broken) == ["bob@example.org"]
+
+    asyncio.run(talk())
+
+
 def test_it_takes_the_place_of_a_socket_that_was_left(tmp_path: Path) -> None:
     path = tmp_path / "verdict"
     with socket.socket(socket.AF_UNIX) as left:
