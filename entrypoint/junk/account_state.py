@@ -25,7 +25,7 @@ STATE = "state.sqlite"
 MessageClass = Literal["spam", "ham"]
 SenderRule = Literal["allow", "block"]
 
-# What is kept of what comes from outside: a flood pushes out the oldest and fills no disk.
+# How much is stored of what comes from outside: a flood pushes out the oldest and fills no disk.
 MOST_WRITTEN_TO = 10_000
 MOST_AUTHORS = 20_000
 MOST_DELIVERIES = 20_000
