@@ -26,8 +26,9 @@ _AGAIN_AFTER, _AGAIN_AT_LAST = 1.0, 60.0  # seconds
 
 async def run() -> None:
     """All three, for ever."""
-    learner = Learner(MailboxList().accounts)
-    server = VerdictServer(more=learner.troubles)
+    accounts = MailboxList().accounts
+    learner = Learner(accounts)
+    server = VerdictServer(accounts=accounts, more=learner.troubles)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_again("verdicts", lambda: server.serve(VERDICT_SOCKET)))
         tasks.create_task(_again("written-to", lambda: receive_written_to(WRITTEN_TO_SOCKET)))

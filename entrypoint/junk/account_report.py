@@ -10,18 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from entrypoint.disks import explained
-from entrypoint.junk.account_state import FOLDER, AccountState, StateError, open_existing
-from entrypoint.junk.words import (
-    WORDLIST,
-    MessageCounts,
-    WordsError,
-    check_not_lost,
-    message_counts,
+from entrypoint.junk.account_state import (
+    FOLDER,
+    NONE_LEARNED,
+    AccountState,
+    Counts,
+    StateError,
+    open_existing,
 )
-
-# The files beside a database are its own: SQLite's log and index.
-_NONE = MessageCounts(0, 0)
-_BESIDE = ("", "-wal", "-shm", "-journal")
+from entrypoint.junk.words import WORDLIST, WordsError, check_not_lost, message_counts
 
 
 @dataclass
@@ -33,7 +30,7 @@ class AccountReport:
     words_size, other_size: bytes on the disk. troubles: what is broken, one line each.
     """
 
-    learned: MessageCounts | None = _NONE
+    learned: Counts | None = NONE_LEARNED
     threshold: float | None = None
     rules: list[tuple[str, str]] = field(default_factory=list)
     written_to: int = 0

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from entrypoint.junk.state_file import StateError as StateError
 from entrypoint.junk.state_file import StateFile
@@ -25,7 +25,7 @@ STATE = "state.sqlite"
 MessageClass = Literal["spam", "ham"]
 SenderRule = Literal["allow", "block"]
 
-# What is kept of what comes from outside: a flood pushes out the oldest and fills no disk.
+# How much is stored of what comes from outside: a flood pushes out the oldest and fills no disk.
 MOST_WRITTEN_TO = 10_000
 MOST_AUTHORS = 20_000
 MOST_DELIVERIES = 20_000
@@ -49,8 +49,7 @@ CREATE TABLE IF NOT EXISTS pending (
 """
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(NamedTuple):
     """Messages by class: lessons taken, or what bogofilter has counted."""
 
     spam: int = 0
@@ -60,6 +59,9 @@ class Counts:
     def total(self) -> int:
         """Of both classes."""
         return self.spam + self.ham
+
+
+NONE_LEARNED = Counts()
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrypoint.junk.account_state import AccountState, open_existing
+from entrypoint.junk.account_state import AccountState, Counts, open_existing
 from entrypoint.junk.digest import header_field
 from entrypoint.junk.evidence import Evidence, Marks, marks_of, weighed
 from entrypoint.junk.score import DECISIONS, LEAST, Decision, Score, counts, judge, probability
 from entrypoint.junk.verdict import MOST_AUTHORS, by_rule
-from entrypoint.junk.words import KnownWord, MessageCounts, MessageWords, classify
+from entrypoint.junk.words import KnownWord, MessageWords, classify
 from entrypoint.text import counted, printable, table
 
-FIELD = "X-Signpost-Junk"
 _HEADER = 64 * 1024
 _FIELD = re.compile(rb"(?im)^x-signpost-junk[ \t]*:[ \t]*([\x20-\x7e]{1,900})\r?$")
 _REASONS = re.compile(r"\(words [0-9.]+((?:; [^;)]+)*)\)")
@@ -103,19 +102,18 @@ _RULES = {"allow": "allowed; never junk with a DMARC pass", "block": "blocked; a
 
 def _by_rule(marks: Marks, sender: str, delivered: str, state: AccountState) -> str:
     """As at a delivery (verdict.by_rule), by what is known of it; "" where no rule decides."""
-    if by_rule(marks, sender, None, state) == "blocked":
+    from_here = delivered == _said("from here")
+    fails = from_here or "no DMARC" in delivered
+    decision = by_rule(marks, sender, state, dmarc=not fails)
+    if decision == "blocked":
         return "junk, for its sender is blocked"
-    if delivered == _said("from here"):
+    if from_here:
         return _FROM_HERE
-    if state.sender_rule(marks.author) == "allow":
-        why = "for its author is allowed"
-    elif state.was_written_to(marks.author):
-        why = "for its author was written to"
-    else:
+    if decision is None:
         return ""
-    if delivered in (_said("allowed"), _said("written to")):
-        return f"not junk, {why}"
-    return "" if "no DMARC" in delivered else f"not junk if it passes DMARC, {why}"
+    why = f"for its author {'is allowed' if decision == 'allowed' else 'was written to'}"
+    known = delivered in (_said("allowed"), _said("written to"))
+    return f"not junk, {why}" if known else f"not junk if it passes DMARC, {why}"
 
 
 def _said(decision: Decision) -> str:
@@ -168,13 +166,13 @@ def _word_lines(words: MessageWords) -> Iterator[str]:
         )
 
 
-def _row(word: KnownWord, learned: MessageCounts) -> tuple[str, ...]:
+def _row(word: KnownWord, learned: Counts) -> tuple[str, ...]:
     text = printable(word.text)
     if len(text) > _LONGEST_WORD:
         text = text[: _LONGEST_WORD - 3] + "..."
     return f"{probability(word, learned):.3f}", str(word.spam), str(word.ham), text
 
 
-def _weight(word: KnownWord, learned: MessageCounts) -> float:
+def _weight(word: KnownWord, learned: Counts) -> float:
     chance = probability(word, learned)
     return math.log(chance / (1 - chance))

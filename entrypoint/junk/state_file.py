@@ -87,7 +87,7 @@ class StateFile:
         )
 
     def number(self, name: str) -> float | int | None:
-        """A number that is kept under a name."""
+        """A number that is stored under a name."""
         for (value,) in self.rows("SELECT value FROM numbers WHERE name = ?", name):
             return value  # type: ignore[no-any-return]
         return None

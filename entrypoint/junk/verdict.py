@@ -6,14 +6,15 @@ neither words nor lessons.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrypoint.junk.account_state import AccountState, home_of, open_state
+from entrypoint.junk.account_state import NONE_LEARNED, AccountState, home_of, open_state
 from entrypoint.junk.evidence import Known, Marks, evidence, marks_of, passes_dmarc
 from entrypoint.junk.score import THRESHOLD, Decision, Score, judge
-from entrypoint.junk.words import MessageCounts, check_not_lost, classify
+from entrypoint.junk.words import check_not_lost, classify
 from filters.facts import ArrivalFacts, parse_facts
 
 _LONGEST_FIELD = 1024
@@ -23,22 +24,26 @@ MOST_AUTHORS = 20
 
 @dataclass(frozen=True)
 class DeliveryQuestion:
-    """What a delivery asks. mark: of this delivery, or "". facts: as the server wrote them."""
+    """What a delivery asks. mark: of this delivery, or "". facts: as the server wrote them.
+
+    until: when it goes on without an answer, on the monotonic clock.
+    """
 
     account: str
     sender: str
     mark: str
     facts: str
     message: bytes
+    until: float = math.inf
 
     @classmethod
-    def read(cls, data: bytes) -> DeliveryQuestion | None:
+    def read(cls, data: bytes, until: float = math.inf) -> DeliveryQuestion | None:
         """`account NUL sender NUL mark NUL facts NUL message`; None for anything else."""
         fields = data.split(b"\0", 4)
         if len(fields) != 5 or any(len(field) > _LONGEST_FIELD for field in fields[:4]):
             return None
         account, sender, mark, facts = (field.decode("utf-8", "replace") for field in fields[:4])
-        return cls(account, sender, mark, facts, fields[4])
+        return cls(account, sender, mark, facts, fields[4], until)
 
 
 def verdict(question: DeliveryQuestion, mail: Path) -> Score:
@@ -60,30 +65,32 @@ def _judged(
     facts: ArrivalFacts | None,
     state: AccountState,
 ) -> Score:
-    rule = by_rule(marks, question.sender, facts, state)
+    dmarc = facts is not None and passes_dmarc(facts, marks)
+    rule = by_rule(marks, question.sender, state, dmarc=dmarc)
     if rule is not None or facts is None:
         return Score(rule == "blocked", rule or "from here", _threshold(state))
     known = known_of(question.account, marks, state)
     lessons = state.counts().total  # before the words, which come first
     words = classify(home, question.message)
     if words is None:
-        check_not_lost(home, MessageCounts(0, 0), lessons)
+        check_not_lost(home, NONE_LEARNED, lessons)
     return judge(words, evidence(facts, marks, known), state.threshold())
 
 
-def by_rule(
-    marks: Marks, sender: str, facts: ArrivalFacts | None, state: AccountState
-) -> Decision | None:
-    """What stands above words: the account's rules, and whom it has written to."""
-    everybody = [address for address in (*marks.authors[:MOST_AUTHORS], sender.lower()) if address]
-    if any(state.sender_rule(address) == "block" for address in everybody):
-        return "blocked"
-    if facts is not None and passes_dmarc(facts, marks):
-        if state.sender_rule(marks.author) == "allow":
-            return "allowed"
-        if state.was_written_to(marks.author):
-            return "written to"
-    return None
+def by_rule(marks: Marks, sender: str, state: AccountState, *, dmarc: bool) -> Decision | None:
+    """What stands above words: the account's rules, and whom it has written to.
+
+    dmarc: whether the message passes it.
+    """
+    allowed = dmarc and state.sender_rule(marks.author) == "allow"
+    for address in filter(None, (*marks.authors[:MOST_AUTHORS], sender.lower())):
+        key, rule = state.deciding_rule(address) or ("", None)
+        # Of a domain that is blocked an author may be allowed, whatever envelope sender he has.
+        if rule == "block" and not (allowed and f".{marks.domain}".endswith(f".{key}")):
+            return "blocked"
+    if allowed:
+        return "allowed"
+    return "written to" if dmarc and state.was_written_to(marks.author) else None
 
 
 def known_of(account: str, marks: Marks, state: AccountState) -> Known:
@@ -113,4 +120,6 @@ def _take_down(
         if facts is not None and marks.author and not score.junk:
             state.note_author(marks.author, now)
         if question.mark:
-            state.note_delivery(question.mark, now, score.junk, authenticated, marks.domain)
+            # An answer that is too late files nothing: the message goes to the inbox.
+            filed = score.junk and time.monotonic() < question.until
+            state.note_delivery(question.mark, now, filed, authenticated, marks.domain)

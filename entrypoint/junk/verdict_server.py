@@ -7,8 +7,9 @@ one that cannot be answered in time, or at all, has no answer, and its message i
 A question for the account "" is health's: `ok`, or what is broken, from memory alone.
 
 Questions are looked at in threads, since they wait for a disk. A disk that hangs holds its threads:
-there are a few, and a question that finds none free in its time is over. So nothing piles up. Where
-one took too long, the next ones have no answer at once (`sparing.py`).
+there are a few, and a question that finds none free in its time is over. So nothing piles up. An
+account of which one hangs gets no more threads before that has ended; and where some took too long,
+the next ones have no answer at once (`sparing.py`).
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from entrypoint.junk.account_state import MAIL, NoAccountError, StateError
 from entrypoint.junk.excerpt import LOOKED_AT
@@ -49,19 +51,29 @@ def answer(question: DeliveryQuestion, mail: Path) -> str:
     return verdict(question, mail).line()
 
 
+class _Begun(NamedTuple):
+    account: str
+    at: float  # on the monotonic clock
+
+
 class VerdictServer:
-    """more: what else is broken, for health. judge: in a thread, a question's answer."""
+    """accounts: which there are; None for any. more: what else is broken, for health.
+
+    judge: in a thread, a question's answer.
+    """
 
     def __init__(
         self,
         mail: Path = MAIL,
+        accounts: Callable[[], Collection[str]] | None = None,
         more: Callable[[], Iterable[str]] = tuple,
         judge: Judge = answer,
         seconds: float = ANSWERED_WITHIN,
     ) -> None:
         self._mail, self._more, self._judge, self._seconds = mail, more, judge, seconds
+        self._accounts = accounts
         self._free = asyncio.Semaphore(THREADS)
-        self._begun: dict[int, float] = {}  # when, of each question that has a thread
+        self._begun: dict[asyncio.Future[str], _Begun] = {}  # questions that have a thread
         self._open = 0
         self._broken: dict[str, str] = {}  # of each account
         self._sparing = Sparing()
@@ -76,7 +88,10 @@ class VerdictServer:
 
     def troubles(self) -> list[str]:
         """What is broken, for health."""
-        hung = self._hung()
+        hung = len(self._hung())
+        if self._accounts is not None:
+            for gone in self._broken.keys() - set(self._accounts()):
+                del self._broken[gone]
         found = [f"{account}: {text}" for account, text in self._broken.items()]
         if hung:
             found.append(
@@ -85,18 +100,20 @@ class VerdictServer:
             )
         return [*found, *self._more()]
 
-    def _hung(self) -> int:
-        now = time.monotonic()
-        return sum(now - begun > _HUNG_AFTER for begun in self._begun.values())
+    def _hung(self) -> list[str]:
+        """Of each question that hangs, the account."""
+        since = time.monotonic() - _HUNG_AFTER
+        return [account for account, at in self._begun.values() if at < since]
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._open >= _MOST_QUESTIONS:
             writer.transport.abort()
             return
         self._open += 1
+        until = time.monotonic() + self._seconds
         try:
             async with asyncio.timeout(self._seconds):
-                question = DeliveryQuestion.read(await _whole(reader))
+                question = DeliveryQuestion.read(await _whole(reader), until)
                 if question is not None and (line := await self._answered(question)):
                     writer.write(_one_line(line))
                     await writer.drain()
@@ -111,7 +128,10 @@ class VerdictServer:
     async def _answered(self, question: DeliveryQuestion) -> str:
         if not question.account:
             return "; ".join(self.troubles()) or "ok"
-        if self._hung() == THREADS or not self._sparing.may_ask(question.account):
+        hung = self._hung()
+        if len(hung) == THREADS or question.account in hung:
+            return ""
+        if not self._sparing.may_ask(question.account):
             return ""
         # In turn; a thread whose question is over is not free before it has ended.
         try:
@@ -130,23 +150,14 @@ class VerdictServer:
 
     async def _from_thread(self, question: DeliveryQuestion) -> str:
         done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        key = id(done)
-        self._begun[key] = time.monotonic()
+        self._begun[done] = _Begun(question.account, time.monotonic())
         try:
-            threading.Thread(
-                target=self._in_thread, args=(question, done, done.get_loop(), key), daemon=True
-            ).start()
+            threading.Thread(target=self._in_thread, args=(question, done), daemon=True).start()
         except RuntimeError as error:  # the system has no more threads
-            self._ended(question.account, "", str(error), done, key)
+            self._ended(done, "", str(error))
         return await done
 
-    def _in_thread(
-        self,
-        question: DeliveryQuestion,
-        done: asyncio.Future[str],
-        loop: asyncio.AbstractEventLoop,
-        key: int,
-    ) -> None:
+    def _in_thread(self, question: DeliveryQuestion, done: asyncio.Future[str]) -> None:
         line, trouble = "", ""
         try:
             line = self._judge(question, self._mail)
@@ -158,13 +169,11 @@ class VerdictServer:
             log.exception("a message could not be judged")
             trouble = f"a fault of its own: {type(error).__name__}"
         with contextlib.suppress(RuntimeError):  # the program ends
-            loop.call_soon_threadsafe(self._ended, question.account, line, trouble, done, key)
+            done.get_loop().call_soon_threadsafe(self._ended, done, line, trouble)
 
-    def _ended(
-        self, account: str, line: str, trouble: str, done: asyncio.Future[str], key: int
-    ) -> None:
+    def _ended(self, done: asyncio.Future[str], line: str, trouble: str) -> None:
         self._free.release()
-        del self._begun[key]
+        account, _ = self._begun.pop(done)
         if not done.done():
             done.set_result(line)
         if trouble and self._broken.get(account) != trouble:

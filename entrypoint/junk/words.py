@@ -20,8 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from entrypoint.junk import pruning
-from entrypoint.junk.account_state import FOLDER
-from entrypoint.junk.account_state import MessageClass as MessageClass
+from entrypoint.junk.account_state import FOLDER, NONE_LEARNED, Counts, MessageClass
 from entrypoint.junk.excerpt import excerpt
 from entrypoint.junk.state_file import CURE, why_unusable
 
@@ -40,7 +39,6 @@ _REGISTER = {
     ("spam", True): "-Ns",
     ("ham", True): "-Sn",
 }
-_UNREGISTER = {"spam": "-S", "ham": "-N"}
 # A word, in how many messages, in what share of the ham and of the spam, its probability, used.
 _LINE = re.compile(rb'  "(.*)" +([0-9]+) +([0-9.]+) +([0-9.]+) +([0-9.]+) [+-]')
 _COUNTS = struct.Struct("=II")  # spam and ham, in front of each value of the database
@@ -48,13 +46,6 @@ _COUNTS = struct.Struct("=II")  # spam and ham, in front of each value of the da
 
 class WordsError(Exception):
     """What is wrong with the database of an account, or with bogofilter."""
-
-
-class MessageCounts(NamedTuple):
-    """Messages that were learned."""
-
-    spam: int
-    ham: int
 
 
 class KnownWord(NamedTuple):
@@ -69,7 +60,7 @@ class MessageWords(NamedTuple):
     """What is known of a message's words."""
 
     words: tuple[KnownWord, ...]
-    learned: MessageCounts
+    learned: Counts
 
 
 def classify(home: Path, message: bytes) -> MessageWords | None:
@@ -116,25 +107,20 @@ def learn(
             pruning.prune(database, pruning.MOST_WORDS)
 
 
-def unlearn(home: Path, message: bytes, cls: MessageClass) -> None:
-    """Take the message away from its class. Raises WordsError."""
-    _bogofilter(home, [_UNREGISTER[cls]], excerpt(message), LEARNED_WITHIN)
-
-
-def message_counts(home: Path) -> MessageCounts:
+def message_counts(home: Path) -> Counts:
     """Messages that were learned; none where there is no database. Raises WordsError."""
     path = home / FOLDER / WORDLIST
     with _errors(home):
         # An empty file is what a kill leaves between its making and the first lesson.
         if not path.exists() or path.stat().st_size == 0:
-            return MessageCounts(0, 0)
+            return NONE_LEARNED
         with closing(_opened(path)) as database:
             row = database.execute("SELECT value FROM bogofilter WHERE key = ?", (b".MSG_COUNT",))
             found = row.fetchone()
-        return MessageCounts(*_COUNTS.unpack_from(found[0])) if found else MessageCounts(0, 0)
+        return Counts(*_COUNTS.unpack_from(found[0])) if found else NONE_LEARNED
 
 
-def check_not_lost(home: Path, learned: MessageCounts, lessons: int) -> None:
+def check_not_lost(home: Path, learned: Counts, lessons: int) -> None:
     """Raises WordsError where there are no words, though there were lessons: none is taken twice,
     so nothing would bring the words back.
     """
@@ -150,7 +136,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     )
 
 
-def _words(printed: bytes, learned: MessageCounts) -> Iterator[KnownWord]:
+def _words(printed: bytes, learned: Counts) -> Iterator[KnownWord]:
     for line in printed.split(b"\n"):
         if match := _LINE.fullmatch(line):
             total, ham = int(match[2]), round(float(match[3]) * learned.ham)

@@ -11,8 +11,7 @@ import logging
 import time
 from pathlib import Path
 
-from entrypoint.junk.account_state import MAIL, home_of, open_state
-from entrypoint.junk.state_file import StateError
+from entrypoint.junk.account_state import MAIL, NoAccountError, StateError, home_of, open_state
 from filters.log_throttle import LogThrottle
 from filters.unix_socket import receive_at
 from filters.written_to import decode_written_to
@@ -68,7 +67,7 @@ def take_down(datagram: bytes, mail: Path = MAIL) -> None:
         return
     try:
         home = home_of(said.account, mail)
-    except ValueError:
+    except NoAccountError:
         return
     if not home.is_dir():
         return

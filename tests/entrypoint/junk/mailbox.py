@@ -124,7 +124,7 @@ class Mailbox:
     def learned(self) -> Counts:
         with open_state(self.home) as state:
             counts = state.counts()
-        assert counts == Counts(*message_counts(self.home))
+        assert counts == message_counts(self.home)
         return counts
 
     def restart(self) -> None:

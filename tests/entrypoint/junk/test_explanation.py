@@ -99,6 +99,14 @@ def test_whether_it_passed_dmarc_decides_what_a_rule_says(home: Path, way: str) 
     assert "now: junk, score" in explained(home, failed)
 
 
+def test_an_allowed_address_of_a_blocked_domain_goes_by_its_own_rule(home: Path) -> None:
+    with open_state(home) as state:
+        state.set_sender_rule("example.net", "block")
+        state.set_sender_rule("a@example.net", "allow")
+    text = explained(home, b"Return-Path: <bounce@example.net>\n" + SPAM.encode())
+    assert "now: not junk if it passes DMARC, for its author is allowed" in text
+
+
 def test_before_enough_was_learned_it_says_how_much_there_is(tmp_path: Path) -> None:
     said = "no verdict before 50 spam and 100 ham are learned; there are 0 and 0"
     assert said in explained(tmp_path, HAM.encode())

@@ -46,7 +46,7 @@ def words_of(home: Path) -> list[bytes]:
 def counts(home: Path) -> Counts:
     with open_state(home) as state:
         assert state.pending() is None
-        assert state.counts() == Counts(*message_counts(home))
+        assert state.counts() == message_counts(home)
         return state.counts()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +131,35 @@ def test_a_blocked_envelope_sender_and_one_of_several_authors_are_blocked(
     assert verdict(question(), tmp_path).decision != "blocked"
 
 
+@pytest.mark.parametrize(
+    "sender", ["bob@example.net", "bounce-1@example.net", "x@mail.example.net"]
+)
+def test_one_address_of_a_blocked_domain_can_be_allowed(
+    home: Path, tmp_path: Path, sender: str
+) -> None:
+    """Whatever envelope sender its server gives its mail, if it passes DMARC."""
+    with open_state(home) as state:
+        state.set_sender_rule("example.net", "block")
+        state.set_sender_rule("bob@example.net", "allow")
+    assert verdict(question(sender=sender), tmp_path).decision == "allowed"
+    eve = replace(question(sender=sender), message=message("eve@example.net"))
+    assert verdict(eve, tmp_path).decision == "blocked"
+    if sender != "bob@example.net":
+        assert verdict(question(FORGED, sender=sender), tmp_path).decision == "blocked"
+    with open_state(home) as state:
+        state.set_sender_rule(sender, "block")
+    assert verdict(question(sender=sender), tmp_path).decision == "blocked"
+
+
+def test_an_allowed_author_does_not_free_a_blocked_envelope_sender(
+    home: Path, tmp_path: Path
+) -> None:
+    with open_state(home) as state:
+        state.set_sender_rule("example.net", "allow")
+        state.set_sender_rule("bulk.example", "block")
+    assert verdict(question(sender="x@bulk.example"), tmp_path).decision == "blocked"
+
+
 @pytest.mark.parametrize("trust", ["allow", "written to"])
 def test_trust_needs_the_authors_dmarc(home: Path, tmp_path: Path, trust: str) -> None:
     """A forger of an address that the account trusts is judged as everybody is."""
@@ -238,6 +268,20 @@ def test_the_author_of_junk_is_not_known_afterwards(mail: Path, held_out: list[E
         note = state.delivery("m1")
         assert note is not None
         assert note.junk
+
+
+def test_a_verdict_that_is_too_late_is_not_noted_as_filed(mail: Path) -> None:
+    """The message is in the inbox: left there, it would look as if its reader had moved it."""
+    home = mail / "example.org/alice"
+    with open_state(home) as state:
+        state.set_threshold(-50)
+    assert verdict(replace(question(), until=time.monotonic() - 1), mail).junk
+    with open_state(home) as state:
+        note = state.delivery("m1")
+        assert note is not None
+        assert not note.junk
+        assert note.authenticated
+        assert state.is_first_contact("bob@example.net")
 
 
 def test_random_words_are_no_way_in_or_out(mail: Path, held_out: list[Example]) -> None:

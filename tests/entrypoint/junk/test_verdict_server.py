@@ -246,6 +246,46 @@ def test_some_that_hang_leave_the_others_their_answers(tmp_path: Path, hung: Hun
     asyncio.run(talk())
 
 
+def test_an_account_that_hangs_gets_no_more_threads(
+    tmp_path: Path, hung: Hung, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it lasts: with one more each ten seconds it would soon have all."""
+    monkeypatch.setattr(sparing, "SPARED", 0.0)
+    monkeypatch.setattr(verdict_server, "_HUNG_AFTER", 0.05)
+
+    def judge(question: DeliveryQuestion, mail: Path) -> str:
+        return hung(question, mail) if question.account == "hung@example.org" else "no score=0.0"
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=judge, seconds=0.1)):
+            for _ in range(THREADS + 1):
+                assert await ask(path, ASKED.replace(b"alice@", b"hung@")) == b""
+            assert hung.begun == 1
+            assert await ask(path) == b"no score=0.0\n"
+            hung.may_end.set()
+            while await ask(path, ASKED.replace(b"alice@", b"hung@")) != b"no (late)\n":
+                await asyncio.sleep(0.01)
+
+    asyncio.run(talk())
+
+
+def test_a_question_says_until_when_its_answer_counts(tmp_path: Path) -> None:
+    found: list[float] = []
+
+    def judge(question: DeliveryQuestion, mail: Path) -> str:
+        found.append(question.until - time.monotonic())
+        return "no score=0.0"
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=judge, seconds=5.0)):
+            assert await ask(path) == b"no score=0.0\n"
+
+    asyncio.run(talk())
+    assert 0 < found[0] <= 5.0
+
+
 def test_who_asks_and_never_ends_is_left(tmp_path: Path) -> None:
     async def talk() -> None:
         path = tmp_path / "verdict"
@@ -329,6 +369,27 @@ def test_health_says_what_else_is_broken(tmp_path: Path) -> None:
         server = VerdictServer(tmp_path, more=lambda: ["bob@example.org: cannot be learned"])
         async with serving(path, server):
             assert await ask(path, HEALTH) == b"bob@example.org: cannot be learned\n"
+
+    asyncio.run(talk())
+
+
+def test_an_account_that_is_removed_is_broken_no_more(tmp_path: Path) -> None:
+    """No message comes for it that could say so."""
+    accounts = {"alice@example.org", "bob@example.org"}
+
+    def judge(question: DeliveryQuestion, mail: Path) -> str:
+        raise StateError("state.sqlite: disk I/O error")
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        server = VerdictServer(tmp_path, judge=judge, accounts=lambda: accounts)
+        async with serving(path, server):
+            assert await ask(path) == b""
+            assert await ask(path, HEALTH) == b"alice@example.org: state.sqlite: disk I/O error\n"
+            accounts.remove("alice@example.org")
+            assert await ask(path, ASKED.replace(b"alice@", b"bob@")) == b""
+            assert await ask(path, HEALTH) == b"bob@example.org: state.sqlite: disk I/O error\n"
+            assert list(server._broken) == ["bob@example.org"]
 
     asyncio.run(talk())
 
