@@ -46,8 +46,9 @@ class AccountLearner:
         self._as_seen: tuple[int, list[str]] | None = None
         self._restless_since: float | None = None
         self._next_read = 0.0
+        # Of the last turn:
         self.learned = {"spam": 0, "ham": 0}
-        self.was_changed = False  # at the last turn
+        self.was_changed = False
 
     def turn(self, until: float, is_account: Callable[[], bool]) -> bool:
         """Look, and learn until then, on the monotonic clock; whether there is more to do.
@@ -55,6 +56,7 @@ class AccountLearner:
         is_account: asked before each lesson; the mail of one that is removed is not touched.
         Raises StateError, WordsError, OSError and TooManyError.
         """
+        self.learned = {"spam": 0, "ham": 0}
         self.was_changed = False
         with maildir(self._home) as mail:
             if mail is None:
@@ -159,34 +161,47 @@ class AccountLearner:
     def _learn(
         self, seen: SeenMessages, mail: OpenMaildir, until: float, is_account: Callable[[], bool]
     ) -> bool:
-        failed: list[tuple[Waiting, WordsError]] = []
         finder = _Finder(mail)
-        while items := seen.waiting(_AT_ONCE):
-            for item in items:
-                if time.monotonic() >= until or not is_account():
-                    return True
-                if any(item.id == other.id for other, _ in failed):
-                    continue
-                try:
-                    self._one(seen, finder, item)
-                except WordsError as error:
-                    failed.append((item, error))
-                    if len(failed) > 1 or len(items) == 1:
-                        raise
-            if len(items) == len(failed):
-                break
-        for item, why in failed:
-            # All others went well: it is this message that cannot be learned.
-            seen.tried(item)
-            if item.tries >= _MOST_TRIES:
-                log.warning("%s: a message is not learned: %s", self.account, why)
-                seen.done(item)
+        if self._learn_waiting(seen, finder, until, is_account):
+            return True
         for key, name, path in seen.without_digest(_DIGESTS):
             if time.monotonic() >= until:
                 return True
             message = finder.read(key, [name], path)
             seen.set_digest(key, b"" if message is None else digest(message[1]))
         return bool(seen.without_digest(1))
+
+    def _learn_waiting(
+        self, seen: SeenMessages, finder: _Finder, until: float, is_account: Callable[[], bool]
+    ) -> bool:
+        """Whether there was no time for all. Raises WordsError where nothing can be learned."""
+        failed: dict[int, WordsError] = {}
+        more = False
+        while items := [each for each in seen.waiting(_AT_ONCE) if each.id not in failed]:
+            for item in items:
+                if more := time.monotonic() >= until or not is_account():
+                    break
+                try:
+                    self._one(seen, finder, item)
+                except WordsError as error:
+                    failed[item.id] = error
+                    seen.tried(item)  # the next time it comes behind the others
+                    if any(self.learned.values()):
+                        self._give_up(seen, item, error)
+                    elif len(failed) > 1:
+                        break
+            else:
+                continue
+            break
+        if failed and not any(self.learned.values()):
+            raise next(iter(failed.values()))
+        return more
+
+    def _give_up(self, seen: SeenMessages, item: Waiting, error: WordsError) -> None:
+        """Others can be learned: after some tries it is this message that cannot."""
+        if item.tries >= _MOST_TRIES:
+            log.warning("%s: a message is not learned: %s", self.account, error)
+            seen.done(item)
 
     def _one(self, seen: SeenMessages, finder: _Finder, item: Waiting) -> None:
         """Learn it, or find that nothing is to be learned. Raises WordsError and StateError."""
