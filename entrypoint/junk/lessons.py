@@ -152,7 +152,7 @@ def recover(home: Path, state: AccountState) -> bool:
     if counted == _after(before, lesson.cls, reversal=old is not None):
         state.taken(lesson)
         return True
-    if counted == Counts():
+    if counted == before == Counts():
         # Killed while it made the file, which may lack what bogofilter writes into a new one only.
         for more in ("", "-journal"):
             (home / FOLDER / f"{words.WORDLIST}{more}").unlink(missing_ok=True)

@@ -257,6 +257,19 @@ def test_a_word_list_that_was_killed_while_it_was_made_is_made_anew(tmp_path: Pa
     assert b".ENCODING 2 0" in words_of(tmp_path)
 
 
+def test_words_without_their_count_are_not_removed(tmp_path: Path) -> None:
+    """Only a word list that was new can have been killed while it was made."""
+    teach(tmp_path, message(0), "ham", "moved")
+    path = tmp_path / FOLDER / "wordlist.db"
+    with locked(tmp_path), open_state(tmp_path) as state:
+        state.begin(Lesson(digest(message(1)), "spam", "moved", "", 1), Counts(0, 1))
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("DELETE FROM bogofilter WHERE key = ?", (b".MSG_COUNT",))
+    with pytest.raises(WordsError, match="has no words, though 1 messages were learned"):
+        teach(tmp_path, message(1), "spam", "moved")
+    assert b"gamma 0 1" in words_of(tmp_path)
+
+
 @pytest.mark.parametrize("left", [b"", None])
 def test_words_that_are_lost_are_not_taken_for_words_that_were_never_there(
     tmp_path: Path, left: bytes | None
