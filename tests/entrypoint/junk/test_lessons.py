@@ -158,25 +158,40 @@ def killed_at_moments(tmp_path: Path, kills: int, messages: int) -> None:
     assert alive(home) == alive(reference)
 
 
-def test_a_bogofilter_that_fails_leaves_nothing_begun(
+def test_a_bogofilter_that_fails_has_taught_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(words, "BOGOFILTER", "false")
     with pytest.raises(WordsError):
         teach(tmp_path, message(1), "spam", "moved")
     monkeypatch.setattr(words, "BOGOFILTER", "bogofilter")
-    assert counts(tmp_path) == Counts(0, 0)
     assert teach(tmp_path, message(1), "spam", "moved")
+    assert counts(tmp_path) == Counts(1, 0)
 
 
-def test_a_bogofilter_that_learned_and_failed_has_learned(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param('bogofilter "$@"; exit 3', id="it had learned"),
+        # As one that waits for a disk: it is killed once the disk has answered.
+        pytest.param(
+            'exec 3<&0; (sleep 0.5; exec bogofilter "$@") <&3 & exec sleep 9', id="it still learns"
+        ),
+    ],
+)
+def test_a_bogofilter_that_fails_and_learns_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    script = tmp_path / "late"
-    script.write_text('#!/bin/sh\nbogofilter "$@"; exit 3\n')
-    script.chmod(0o755)
-    monkeypatch.setattr(words, "BOGOFILTER", str(script))
-    assert teach(tmp_path, message(1), "spam", "moved")
+    path = tmp_path / "late"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    monkeypatch.setattr(words, "BOGOFILTER", str(path))
+    monkeypatch.setattr(words, "LEARNED_WITHIN", 0.2)
+    with pytest.raises(WordsError):
+        teach(tmp_path, message(1), "spam", "moved")
+    monkeypatch.setattr(words, "BOGOFILTER", "bogofilter")
+    monkeypatch.setattr(words, "LEARNED_WITHIN", 20)
+    assert not teach(tmp_path, message(1), "spam", "moved")
     assert counts(tmp_path) == Counts(1, 0)
 
 
