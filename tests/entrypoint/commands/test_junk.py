@@ -110,7 +110,11 @@ def counts(command: Junk) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("account", "why"),
     [
-        ("carol@example.org", "no such account; `signpost account list` shows those there are"),
+        (
+            "carol@example.org",
+            "no such account; `signpost account list` shows those there are, "
+            "`signpost account add carol@example.org` adds it",
+        ),
         ("info@example.org", "an alias, of alice@example.org and bob@example.org; name an account"),
         ("alice+lists@example.org", "a sub-address; the account is alice@example.org"),
     ],
