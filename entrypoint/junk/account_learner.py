@@ -12,10 +12,11 @@ from entrypoint.junk.account_state import (
     FOLDER,
     AccountState,
     MessageClass,
+    StateError,
     open_state,
 )
 from entrypoint.junk.digest import digest, header_field
-from entrypoint.junk.folders import INBOX, Folder, Listed, OpenMaildir, maildir
+from entrypoint.junk.folders import INBOX, Folder, Listed, OpenMaildir, TooManyError, maildir
 from entrypoint.junk.ham_rules import READ_FOR, learned_until, may_teach, room, sender_domain
 from entrypoint.junk.lessons import delivery_of, teach
 from entrypoint.junk.mailbox_changes import note_changes
@@ -23,7 +24,6 @@ from entrypoint.junk.moves import BROUGHT, FLAGGED, MARKED, READ, UNMARKED, Even
 from entrypoint.junk.seen_messages import NOTES, SeenMessages, Waiting
 from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import DamagedStateError
-from entrypoint.junk.words import WordsError
 
 log = logging.getLogger(__name__)
 
@@ -174,8 +174,8 @@ class AccountLearner:
     def _learn_waiting(
         self, seen: SeenMessages, finder: _Finder, until: float, is_account: Callable[[], bool]
     ) -> bool:
-        """Whether there was no time for all. Raises WordsError where nothing can be learned."""
-        failed: dict[int, WordsError] = {}
+        """Whether there was no time for all. Where nothing can be learned, what it failed with."""
+        failed: dict[int, Exception] = {}
         more = False
         while items := [each for each in seen.waiting(_AT_ONCE) if each.id not in failed]:
             for item in items:
@@ -183,7 +183,9 @@ class AccountLearner:
                     break
                 try:
                     self._one(seen, finder, item)
-                except WordsError as error:
+                except (StateError, TooManyError, OSError):
+                    raise
+                except Exception as error:  # by what is in the message, perhaps
                     failed[item.id] = error
                     seen.tried(item)  # the next time it comes behind the others
                     if any(self.learned.values()):
@@ -197,7 +199,7 @@ class AccountLearner:
             raise next(iter(failed.values()))
         return more
 
-    def _give_up(self, seen: SeenMessages, item: Waiting, error: WordsError) -> None:
+    def _give_up(self, seen: SeenMessages, item: Waiting, error: Exception) -> None:
         """Others can be learned: after some tries it is this message that cannot."""
         if item.tries >= _MOST_TRIES:
             log.warning("%s: a message is not learned: %s", self.account, error)
@@ -324,7 +326,7 @@ def _read(
     mark = (header_field(message, b"X-Signpost-Delivered") or b"").split()
     try:
         delivered = float(int(mark[0], 16)) if mark else None
-    except ValueError:
+    except (ValueError, OverflowError):  # of a message that was uploaded, a stranger may write it
         delivered = None
     verdict = (header_field(message, b"X-Signpost-Junk") or b"").lower()
     called_junk = verdict.startswith(b"yes") or _marked_spam(message)

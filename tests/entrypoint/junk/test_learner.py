@@ -14,7 +14,7 @@ import pytest
 
 from entrypoint.junk import account_learner, lessons, words
 from entrypoint.junk import learner as learners
-from entrypoint.junk.account_state import Counts, open_state
+from entrypoint.junk.account_state import AccountState, Counts, DeliveryNote, open_state
 from entrypoint.junk.learner import Learner
 from entrypoint.junk.lessons import locked
 from entrypoint.junk.mailbox_list import MailboxList
@@ -160,6 +160,26 @@ def test_several_messages_that_cannot_be_learned_hold_up_no_other(
                 box.look()
         assert box.learned().spam == number + 1
     box.look()  # all three are given up: nothing waits
+
+
+def test_a_message_that_nobody_thought_of_holds_up_no_other(
+    boxes: dict[str, Mailbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = boxes["alice"]
+    box.look()
+    real = account_learner.delivery_of
+
+    def fail(state: AccountState, message: bytes) -> DeliveryNote | None:
+        if b"poison" in message:
+            raise KeyError("what")
+        return real(state, message)
+
+    monkeypatch.setattr(account_learner, "delivery_of", fail)
+    box.move(box.deliver(words="poison"), ".Junk")
+    box.move(box.deliver(), ".Junk")
+    with contextlib.suppress(KeyError):
+        box.look()
+    assert box.learned() == Counts(1, 0)
 
 
 def test_no_lesson_is_given_up_while_nothing_can_be_learned(

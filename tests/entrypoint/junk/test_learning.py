@@ -164,6 +164,13 @@ def test_uploaded_by_a_program_that_writes_its_field(box: Mailbox) -> None:
     assert box.look() == HAM
 
 
+@pytest.mark.parametrize("mark", [b"f" * 400, b"-1", b"", b"g", b"\xff\xfe"])
+def test_a_mark_that_a_stranger_wrote(box: Mailbox, mark: bytes) -> None:
+    """Of a message that was uploaded there is no other on top."""
+    box.append(".Junk", b"X-Signpost-Delivered: " + mark + b" 0123\n" + text())
+    assert box.look() == Counts(1, 0)
+
+
 def test_a_message_of_elsewhere_uploaded_to_junk(box: Mailbox) -> None:
     box.append(".Junk", text())
     assert box.look() == SPAM
