@@ -19,9 +19,7 @@ from entrypoint.junk.words import (
     message_counts,
 )
 
-# The files beside a database are its own: SQLite's log and index.
 _NONE = MessageCounts(0, 0)
-_BESIDE = ("", "-wal", "-shm", "-journal")
 
 
 @dataclass

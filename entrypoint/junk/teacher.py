@@ -18,10 +18,10 @@ from typing import BinaryIO, Self
 from entrypoint.disks import VMAIL, explained
 from entrypoint.junk.account_state import MessageClass, StateError
 from entrypoint.junk.lessons import teach
+from entrypoint.junk.moves import TRAINED
 from entrypoint.junk.words import WordsError
 from entrypoint.text import printable
 
-SOURCE = "trained"
 _LENGTH = struct.Struct(">Q")
 # The lesson that is being taken, when no more are to come.
 _ENDED_WITHIN = 30.0  # seconds
@@ -82,7 +82,7 @@ class Teacher:
 
 def _answer(home: Path, cls: MessageClass, message: bytes) -> str:
     try:
-        return "learned" if teach(home, message, cls, SOURCE) else "known"
+        return "learned" if teach(home, message, cls, TRAINED) else "known"
     except (StateError, WordsError) as error:
         return f"failed {printable(str(error))}"
     except OSError as error:
