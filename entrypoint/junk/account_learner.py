@@ -80,8 +80,9 @@ class AccountLearner:
                     raise
                 self._begin_afresh(error)
                 return True
-            if not more and not restless:
-                self._as_seen = self._notes(), as_seen[1]
+            # Without notes, for it was forgotten meanwhile, the next look is the first one.
+            if not more and not restless and (notes := self._notes()):
+                self._as_seen = notes, as_seen[1]
             return more
 
     def _work(

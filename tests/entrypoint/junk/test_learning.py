@@ -13,6 +13,7 @@ import pytest
 
 from entrypoint.junk import account_learner
 from entrypoint.junk.account_state import FOLDER, Counts, StateError, open_state
+from entrypoint.junk.forgetting import forget
 from entrypoint.junk.lessons import teach
 from entrypoint.junk.seen_messages import NOTES
 
@@ -648,6 +649,22 @@ def test_forgotten_meanwhile(box: Mailbox) -> None:
     assert box.look() == NOTHING
     box.move(other, ".Junk")
     assert box.look() == SPAM
+
+
+def test_forgotten_within_a_look(box: Mailbox) -> None:
+    """What is moved afterwards is not taken for what was always there."""
+    box.move(box.deliver(), ".Junk")
+
+    def is_account() -> bool:
+        forget(box.home)
+        return True
+
+    while box.learner.turn(time.monotonic() + 60, is_account):
+        pass
+    box.look()
+    before = box.learned().spam
+    box.move(box.deliver(), ".Junk")
+    assert box.look().spam == before + 1
 
 
 def test_removed_with_its_mail_and_added_again(box: Mailbox) -> None:
