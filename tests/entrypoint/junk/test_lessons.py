@@ -302,3 +302,11 @@ def test_words_that_are_lost_are_not_taken_for_words_that_were_never_there(
     forget(tmp_path)
     assert teach(tmp_path, message(1), "spam", "trained")
     assert not account_report(tmp_path).troubles
+
+
+def test_a_home_that_cannot_be_entered_is_named(tmp_path: Path) -> None:
+    """As one of another user: the report on all accounts has the others."""
+    home = tmp_path / ("long" * 100)  # root may enter any that there is
+    report = account_report(home)
+    assert report.learned is None
+    assert f"{home}/junk/state.sqlite: File name too long" in report.troubles
