@@ -15,7 +15,7 @@ from entrypoint.junk.account_state import (
     StateError,
     open_state,
 )
-from entrypoint.junk.digest import digest, header_field
+from entrypoint.junk.digest import delivery_digest, digest, header_field
 from entrypoint.junk.folders import INBOX, Folder, Listed, OpenMaildir, TooManyError, maildir
 from entrypoint.junk.ham_rules import READ_FOR, learned_until, may_teach, room, sender_domain
 from entrypoint.junk.lessons import delivery_of, teach
@@ -169,7 +169,7 @@ class AccountLearner:
             if time.monotonic() >= until:
                 return True
             message = finder.read(key, [name], path)
-            seen.set_digest(key, b"" if message is None else digest(message[1]))
+            seen.set_digest(key, b"" if message is None else delivery_digest(message[1]))
         return bool(seen.without_digest(1))
 
     def _learn_waiting(
@@ -211,10 +211,10 @@ class AccountLearner:
         found = finder.read(item.key, [item.folder, *seen.places(item.key)], item.path)
         if found is not None:
             (name, entry), message = found
-            number = digest(message)
+            number = delivery_digest(message)
             with open_state(self._home) as state:
                 since = seen.in_junk_since(number, item.key)
-                lesson = state.lesson(number)
+                lesson = state.lesson(digest(message))
                 learned = None if lesson is None else lesson.cls
                 note = delivery_of(state, message)
                 filed_as_junk = (

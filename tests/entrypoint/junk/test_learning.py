@@ -235,6 +235,23 @@ def test_what_was_sent_to_the_folder_junk_teaches_nothing(box: Mailbox) -> None:
     assert box.look() == NOTHING
 
 
+@pytest.mark.parametrize("looked_between", [False, True])
+@pytest.mark.parametrize("first", ["alice@example.org", "alice+Junk@example.org"])
+def test_one_message_to_two_addresses_of_the_account_teaches_nothing(
+    box: Mailbox, first: str, looked_between: bool
+) -> None:
+    """A stranger has one of the two filed in Junk; nobody has moved either."""
+    content = text(mark=time.time())
+    addresses = ["alice@example.org", "alice+Junk@example.org"]
+    for to in addresses if first == addresses[0] else addresses[::-1]:
+        copy = content.replace(b"To: alice@example.org", f"To: {to}".encode())
+        now = time.time()
+        box._write(".Junk" if "+" in to else "", copy, now, now, False, "")
+        if looked_between:
+            box.look()
+    assert box.look() == NOTHING
+
+
 def test_moved_there_at_once_is_spam(box: Mailbox) -> None:
     box.deliver(".Junk", touched=False)
     assert box.look() == SPAM
