@@ -28,4 +28,7 @@ def _reason(address: str, whole: Settings) -> str:
     plain = f"{local.partition(whole.recipient_delimiter)[0]}@{domain}"
     if any(each.address == plain for each in whole.accounts):
         return f"a sub-address; the account is {plain}"
-    return "no such account; `signpost account list` shows those there are"
+    cure = (
+        f"`signpost account list` shows those there are, `signpost account add {address}` adds it"
+    )
+    return f"no such account; {cure}"

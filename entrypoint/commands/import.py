@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import click
 
 from entrypoint.commands import account_changes
-from entrypoint.commands.account_changes import account_files, read_merged
+from entrypoint.commands.account_argument import settings_with
+from entrypoint.commands.account_changes import account_files
 from entrypoint.disks import explained, problems, size
 from entrypoint.files import become
 from entrypoint.mailbox_import.folder_names import Planned, planned
@@ -152,14 +153,7 @@ def _trusted(certificate_file: Path | None) -> ssl.SSLContext | None:
 
 
 def _check_account(ctx: click.Context, address: str) -> None:
-    settings, whole = read_merged(ctx)
-    if address not in {each.address for each in whole.accounts}:
-        click.echo(
-            f"error: {address}: there is no such account; `signpost account add {address}` adds it",
-            err=True,
-        )
-        sys.exit(2)
-    if not settings.settings.enable_imap:
+    if not settings_with(ctx, address).enable_imap:
         click.echo("error: it needs Dovecot: set ENABLE_IMAP=yes", err=True)
         sys.exit(2)
     if not account_files(ctx).server_runs:

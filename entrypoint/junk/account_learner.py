@@ -12,10 +12,11 @@ from entrypoint.junk.account_state import (
     FOLDER,
     AccountState,
     MessageClass,
+    StateError,
     open_state,
 )
-from entrypoint.junk.digest import digest, header_field
-from entrypoint.junk.folders import INBOX, Folder, Listed, OpenMaildir, maildir
+from entrypoint.junk.digest import delivery_digest, digest, header_field
+from entrypoint.junk.folders import INBOX, Folder, Listed, OpenMaildir, TooManyError, maildir
 from entrypoint.junk.ham_rules import READ_FOR, learned_until, may_teach, room, sender_domain
 from entrypoint.junk.lessons import delivery_of, teach
 from entrypoint.junk.mailbox_changes import note_changes
@@ -23,7 +24,6 @@ from entrypoint.junk.moves import BROUGHT, FLAGGED, MARKED, READ, UNMARKED, Even
 from entrypoint.junk.seen_messages import NOTES, SeenMessages, Waiting
 from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import DamagedStateError
-from entrypoint.junk.words import WordsError
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,9 @@ class AccountLearner:
         self._as_seen: tuple[int, list[str]] | None = None
         self._restless_since: float | None = None
         self._next_read = 0.0
+        # Of the last turn:
         self.learned = {"spam": 0, "ham": 0}
-        self.was_changed = False  # at the last turn
+        self.was_changed = False
 
     def turn(self, until: float, is_account: Callable[[], bool]) -> bool:
         """Look, and learn until then, on the monotonic clock; whether there is more to do.
@@ -55,6 +56,7 @@ class AccountLearner:
         is_account: asked before each lesson; the mail of one that is removed is not touched.
         Raises StateError, WordsError, OSError and TooManyError.
         """
+        self.learned = {"spam": 0, "ham": 0}
         self.was_changed = False
         with maildir(self._home) as mail:
             if mail is None:
@@ -78,8 +80,9 @@ class AccountLearner:
                     raise
                 self._begin_afresh(error)
                 return True
-            if not more and not restless:
-                self._as_seen = self._notes(), as_seen[1]
+            # Without notes, for it was forgotten meanwhile, the next look is the first one.
+            if not more and not restless and (notes := self._notes()):
+                self._as_seen = notes, as_seen[1]
             return more
 
     def _work(
@@ -159,44 +162,59 @@ class AccountLearner:
     def _learn(
         self, seen: SeenMessages, mail: OpenMaildir, until: float, is_account: Callable[[], bool]
     ) -> bool:
-        failed: list[tuple[Waiting, WordsError]] = []
         finder = _Finder(mail)
-        while items := seen.waiting(_AT_ONCE):
-            for item in items:
-                if time.monotonic() >= until or not is_account():
-                    return True
-                if any(item.id == other.id for other, _ in failed):
-                    continue
-                try:
-                    self._one(seen, finder, item)
-                except WordsError as error:
-                    failed.append((item, error))
-                    if len(failed) > 1 or len(items) == 1:
-                        raise
-            if len(items) == len(failed):
-                break
-        for item, why in failed:
-            # All others went well: it is this message that cannot be learned.
-            seen.tried(item)
-            if item.tries >= _MOST_TRIES:
-                log.warning("%s: a message is not learned: %s", self.account, why)
-                seen.done(item)
+        if self._learn_waiting(seen, finder, until, is_account):
+            return True
         for key, name, path in seen.without_digest(_DIGESTS):
             if time.monotonic() >= until:
                 return True
             message = finder.read(key, [name], path)
-            seen.set_digest(key, b"" if message is None else digest(message[1]))
+            seen.set_digest(key, b"" if message is None else delivery_digest(message[1]))
         return bool(seen.without_digest(1))
+
+    def _learn_waiting(
+        self, seen: SeenMessages, finder: _Finder, until: float, is_account: Callable[[], bool]
+    ) -> bool:
+        """Whether there was no time for all. Where nothing can be learned, what it failed with."""
+        failed: dict[int, Exception] = {}
+        more = False
+        while items := [each for each in seen.waiting(_AT_ONCE) if each.id not in failed]:
+            for item in items:
+                if more := time.monotonic() >= until or not is_account():
+                    break
+                try:
+                    self._one(seen, finder, item)
+                except (StateError, TooManyError, OSError):
+                    raise
+                except Exception as error:  # by what is in the message, perhaps
+                    failed[item.id] = error
+                    seen.tried(item)  # the next time it comes behind the others
+                    if any(self.learned.values()):
+                        self._give_up(seen, item, error)
+                    elif len(failed) > 1:
+                        break
+            else:
+                continue
+            break
+        if failed and not any(self.learned.values()):
+            raise next(iter(failed.values()))
+        return more
+
+    def _give_up(self, seen: SeenMessages, item: Waiting, error: Exception) -> None:
+        """Others can be learned: after some tries it is this message that cannot."""
+        if item.tries >= _MOST_TRIES:
+            log.warning("%s: a message is not learned: %s", self.account, error)
+            seen.done(item)
 
     def _one(self, seen: SeenMessages, finder: _Finder, item: Waiting) -> None:
         """Learn it, or find that nothing is to be learned. Raises WordsError and StateError."""
         found = finder.read(item.key, [item.folder, *seen.places(item.key)], item.path)
         if found is not None:
             (name, entry), message = found
-            number = digest(message)
+            number = delivery_digest(message)
             with open_state(self._home) as state:
                 since = seen.in_junk_since(number, item.key)
-                lesson = state.lesson(number)
+                lesson = state.lesson(digest(message))
                 learned = None if lesson is None else lesson.cls
                 note = delivery_of(state, message)
                 filed_as_junk = (
@@ -309,7 +327,7 @@ def _read(
     mark = (header_field(message, b"X-Signpost-Delivered") or b"").split()
     try:
         delivered = float(int(mark[0], 16)) if mark else None
-    except ValueError:
+    except (ValueError, OverflowError):  # of a message that was uploaded, a stranger may write it
         delivered = None
     verdict = (header_field(message, b"X-Signpost-Junk") or b"").lower()
     called_junk = verdict.startswith(b"yes") or _marked_spam(message)

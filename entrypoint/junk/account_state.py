@@ -117,7 +117,10 @@ def open_existing(home: Path) -> AccountState | None:
     Raises StateError.
     """
     path = home / FOLDER / STATE
-    return _opened(home) if path.exists() else None
+    try:
+        return _opened(home) if path.exists() else None
+    except OSError as error:
+        raise StateError(f"{path}: {error.strerror}") from error
 
 
 class AccountState(StateFile):

@@ -15,6 +15,8 @@ _NOT_COUNTED = re.compile(
     rb"|Status|X-Status|X-Keywords|X-UID|X-TUID|X-OfflineIMAP[^\s:]*)[ \t]*:",
     re.IGNORECASE,
 )
+# What a delivery writes on top.
+_OF_DELIVERY = (b"X-Signpost-Delivered", b"Delivered-To", b"X-Signpost-Junk")
 _DIGESTED = 1_000_000
 READ = 1_200_000
 # Each row of CRs is looked at once: at each of its places, a megabyte of them would take minutes.
@@ -46,6 +48,15 @@ def digest(message: bytes) -> bytes:
     message are enough, whatever ends its lines and is added to it.
     """
     return hashlib.sha256(without_own_fields(message)[:_DIGESTED]).digest()
+
+
+def delivery_digest(message: bytes) -> bytes:
+    """The same of one delivery: a copy of it has the same one, and another delivery its own.
+
+    A stranger may write to two addresses of an account, one of which is filed in Junk.
+    """
+    top = (header_field(message, name) or b"" for name in _OF_DELIVERY)
+    return hashlib.sha256(b"\n".join((digest(message), *top))).digest()
 
 
 def header_field(message: bytes, name: bytes) -> bytes | None:

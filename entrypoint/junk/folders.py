@@ -20,7 +20,7 @@ from entrypoint.junk.digest import READ
 INBOX = ""
 # Marks: what somebody has said of a message, as far as it counts here. Numbers, as they are many.
 SEEN, ANSWERED, MARKED_SPAM, MARKED_HAM, DELETED = 1, 2, 4, 8, 16
-# A folder with more is passed over: a look at it would take memory and seconds.
+# Of an account with more nothing is learned: a look would take memory and seconds.
 MOST_MESSAGES = 300_000
 MOST_FOLDERS = 2_000
 
@@ -101,7 +101,9 @@ class OpenMaildir:
                 ):
                     found.append(entry.name)
         if len(found) > MOST_FOLDERS:
-            raise TooManyError(f"it has {len(found)} folders; {MOST_FOLDERS} are looked at")
+            raise TooManyError(
+                f"it has {len(found)} folders, and may have {MOST_FOLDERS}; remove some"
+            )
         return [folder for name in found if (folder := self._folder(name)) is not None]
 
     def entries(self, name: str) -> dict[int, Listed]:
@@ -124,7 +126,8 @@ class OpenMaildir:
                         found[key_of(entry.name)] = Listed(path, entry.inode(), marks)
                         if len(found) > MOST_MESSAGES:
                             raise TooManyError(
-                                f"{name or 'INBOX'} has more than {MOST_MESSAGES} messages"
+                                f"{name or 'INBOX'} has more than {MOST_MESSAGES} messages;"
+                                " move some to other folders"
                             )
         return found
 

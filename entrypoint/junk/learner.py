@@ -125,7 +125,6 @@ class Learner:
         if (learner := self._learners.get(account)) and any(learner.learned.values()):
             spam, ham = learner.learned["spam"], learner.learned["ham"]
             log.info("%s: learned spam=%d ham=%d", account, spam, ham)
-            learner.learned = {"spam": 0, "ham": 0}
 
     def _fail(self, account: str, text: str) -> None:
         before = self._failing.get(account)

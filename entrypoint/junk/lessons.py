@@ -27,7 +27,6 @@ from entrypoint.junk.account_state import (
 )
 from entrypoint.junk.digest import digest, header_field, without_own_fields
 from entrypoint.junk.evidence import marks_of
-from entrypoint.junk.words import WordsError
 
 LOCK = "lock"
 # Who trains with old mail gives the lock back after each message.
@@ -96,7 +95,7 @@ def teach(
 
     source: what it is learned from (moves.py). domain: of the author, as far as limits for it
     count. patience: seconds for the lock. Raises StateError (LockedError for the lock) and
-    WordsError; then nothing is learned that is not noted.
+    WordsError; then the same again learns it, or finds that it was learned.
     """
     at = int(time.time() if now is None else now)
     lesson = Lesson(digest(message), cls, source, domain, at)
@@ -107,18 +106,13 @@ def teach(
         if before is not None and before.cls == cls:
             return False
         state.begin(lesson, _counted(home))
-        try:
-            # What the server wrote on top would be words, too; a verdict comes before it does.
-            text = without_own_fields(message)
-            words.learn(home, text, cls, instead_of=before is not None, lock=lock)
-        except WordsError:
-            # It may have been killed for its time after it had learned.
-            if not recover(home, state):
-                raise
-            taken = True
-        else:
-            # Of a message without words it has counted nothing.
-            taken = recover(home, state)
+        # What the server wrote on top would be words, too; a verdict comes before it does.
+        text = without_own_fields(message)
+        # Where this fails, bogofilter may have learned all the same, or may yet: one that waits for
+        # a disk outlives its kill. Whoever has the lock after it can tell.
+        words.learn(home, text, cls, instead_of=before is not None, lock=lock)
+        # Of a message without words it has counted nothing.
+        taken = recover(home, state)
         if taken and cls == "spam":
             _forget_author(state, message)
         return taken
@@ -152,7 +146,7 @@ def recover(home: Path, state: AccountState) -> bool:
     if counted == _after(before, lesson.cls, reversal=old is not None):
         state.taken(lesson)
         return True
-    if counted == Counts():
+    if counted == before == Counts():
         # Killed while it made the file, which may lack what bogofilter writes into a new one only.
         for more in ("", "-journal"):
             (home / FOLDER / f"{words.WORDLIST}{more}").unlink(missing_ok=True)

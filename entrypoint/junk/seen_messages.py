@@ -20,7 +20,7 @@ from entrypoint.junk.state_file import StateFile
 NOTES = "seen.sqlite"
 # Beside the marks of folders.py: what was there at the first look; what was asked about already.
 OLD, ASKED = 256, 512
-# Digests of what was in Junk: a message that comes back as another file is known by them.
+# `delivery_digest`s of what was in Junk: what comes back as another file is known by them.
 MOST_JUNK = 20_000
 # And of what came in elsewhere lately: it may be put into Junk as another file.
 MOST_OUTSIDE = 5_000

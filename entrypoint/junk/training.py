@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from entrypoint.junk.account_state import MessageClass
-from entrypoint.junk.teacher import Teacher, TeachingError
+from entrypoint.junk.training_program import TrainingError, TrainingProgram
 from entrypoint.junk.training_source import Letter, NoLetter, letters
 
 # What fails so often in a row is not the messages' fault.
@@ -44,14 +44,14 @@ def train(
 ) -> None:
     """Learn all; how far it came stands in `training`, however this ends. Raises OSError."""
     failures = 0
-    with Teacher(home, cls) as teacher:
+    with TrainingProgram(home, cls) as program:
         for name in files:
             for each in letters(name, stdin):
                 if isinstance(each, NoLetter):
                     training.left_out.append(each.text)
                     continue
                 with _uninterrupted():
-                    why = _learn(training, teacher, each)
+                    why = _learn(training, program, each)
                 failures = failures + 1 if why else 0
                 if failures == _MOST_FAILURES:
                     training.failed = why
@@ -59,14 +59,14 @@ def train(
                 progress(training)
 
 
-def _learn(training: Training, teacher: Teacher, letter: Letter) -> str:
+def _learn(training: Training, program: TrainingProgram, letter: Letter) -> str:
     """Why it could not be learned; "" if it was."""
     try:
-        if teacher.learned(letter.content):
+        if program.learned(letter.content):
             training.learned += 1
         else:
             training.known += 1
-    except TeachingError as error:
+    except TrainingError as error:
         training.left_out.append(f"{letter.place}: {error}")
         return str(error)
     return ""

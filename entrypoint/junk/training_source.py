@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -96,30 +97,44 @@ def _opened(descriptor: int) -> BinaryIO:
 
 def _of_folder(label: str, folder: Path) -> Iterator[Letter | NoLetter]:
     """Each file is a message, or an mbox; in a Maildir those of `cur` and `new`."""
-    inner = [name for name in ("cur", "new") if (folder / name).is_dir()]
     found, folders = False, 0
-    for where in [f"{name}/" for name in inner] or [""]:
-        for path in sorted((folder / where).iterdir()):
-            if path.name.startswith(".") or _DELETED.search(path.name):
-                continue
-            place = f"{label.rstrip('/')}/{where}{printable(path.name)}"
-            try:
-                descriptor = os.open(path, _FILE)
-                if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                    os.close(descriptor)
-                    folders += 1
+    with _folders(folder) as opened:
+        for where, within in opened.items():
+            for name in sorted(os.listdir(within)):  # noqa: PTH208 -- a descriptor
+                if name.startswith(".") or _DELETED.search(name):
                     continue
-                found = True
-                with _opened(descriptor) as stream:
-                    yield from _of_stream(place, stream)
-            except FileNotFoundError:  # read, moved or removed meanwhile, as mail is
-                continue
-            except OSError as error:
-                yield _unreadable(place, error)
+                place = f"{label.rstrip('/')}/{where}{printable(name)}"
+                try:
+                    descriptor = os.open(name, _FILE, dir_fd=within)
+                    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                        os.close(descriptor)
+                        folders += 1
+                        continue
+                    found = True
+                    with _opened(descriptor) as stream:
+                        yield from _of_stream(place, stream)
+                except FileNotFoundError:  # read, moved or removed meanwhile, as mail is
+                    continue
+                except OSError as error:
+                    yield _unreadable(place, error)
     if folders:
         yield NoLetter(f"{label}: {counted(folders, 'folder')} in it left out; name those meant")
     elif not found:
         yield NoLetter(f"{label}: there is no message in it; {_KINDS}")
+
+
+@contextmanager
+def _folders(folder: Path) -> Iterator[dict[str, int]]:
+    """A Maildir's `cur/` and `new/`, or the folder itself as "", opened. Raises OSError."""
+    opened: dict[str, int] = {}
+    with ExitStack() as close:
+        top = os.open(folder, _FILE & ~os.O_NOFOLLOW)  # a link that is named is meant
+        close.callback(os.close, top)
+        for name in ("cur", "new"):
+            if (folder / name).is_dir() and not (folder / name).is_symlink():
+                opened[f"{name}/"] = os.open(name, _FILE, dir_fd=top)
+                close.callback(os.close, opened[f"{name}/"])
+        yield opened or {"": top}
 
 
 def _unreadable(place: str, error: OSError) -> NoLetter:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from entrypoint.accounts.store import AccountStore
+from entrypoint.commands.account_changes import AccountFiles
 from entrypoint.mailbox_import.folder_names import Planned
 from entrypoint.mailbox_import.imap_sessions import StoppedError
 from entrypoint.mailbox_import.mailbox_here import MailboxHere
@@ -38,6 +41,24 @@ def test_a_file_without_a_certificate_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(command.command, options)
     assert done.exit_code == 2
     assert f"{file}: it has no certificate in PEM" in done.output
+
+
+def test_an_alias_is_no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.isupper() and name not in ("PATH", "HOME", "TMPDIR", "PYTEST_CURRENT_TEST"):
+            monkeypatch.delenv(name, raising=False)
+    environ = {
+        "DOMAINS": "example.org",
+        "ACCOUNTS": "alice@example.org:a secret of alice",
+        "ALIASES": "info@example.org: alice@example.org",
+    }
+    files = AccountFiles(AccountStore(tmp_path / "accounts"), tmp_path / "run")
+    options = ["info@example.org", "--from", "old.test"]
+    done = CliRunner().invoke(command.command, options, obj=files, env=environ)
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "error: info@example.org: an alias, of alice@example.org; name an account\n"
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"one\ntwo\n", b"caf\xe9\n", b"a\0b\n", b"x" * 9000])

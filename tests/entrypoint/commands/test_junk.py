@@ -19,7 +19,7 @@ from entrypoint.accounts.store import AccountStore
 from entrypoint.cli import signpost
 from entrypoint.commands import junk, junk_account
 from entrypoint.commands.account_changes import AccountFiles
-from entrypoint.junk import teacher
+from entrypoint.junk import training_program
 from entrypoint.junk.account_state import open_state
 from entrypoint.junk.words import WORDLIST, message_counts
 from entrypoint.text import counted
@@ -36,8 +36,9 @@ from entrypoint.accounts.store import AccountStore
 import getpass
 from entrypoint.commands import junk, junk_account
 from entrypoint.commands.account_changes import AccountFiles
-from entrypoint.junk import teacher
-teacher._FOLDER, teacher.VMAIL, junk_account.VMAIL = {root!r}, None, getpass.getuser()
+from entrypoint.junk import training_program
+training_program._FOLDER, training_program.VMAIL = {root!r}, None
+junk_account.VMAIL = getpass.getuser()
 junk_account.become = lambda _: None
 junk._PROGRESS_EVERY = 0.1
 junk.MAIL = junk_account.MAIL = Path({mail!r})
@@ -69,8 +70,8 @@ class Junk:
         monkeypatch.setattr(junk_account, "become", lambda _: None)
         for module in (junk, junk_account):
             monkeypatch.setattr(module, "MAIL", self.mail)
-        monkeypatch.setattr(teacher, "VMAIL", None)
-        monkeypatch.setattr(teacher, "_FOLDER", str(ROOT))
+        monkeypatch.setattr(training_program, "VMAIL", None)
+        monkeypatch.setattr(training_program, "_FOLDER", str(ROOT))
 
     def __call__(self, line: str, *more: str, stdin: bytes = b"", status: int = 0) -> Result:
         done = CliRunner().invoke(
@@ -110,7 +111,11 @@ def counts(command: Junk) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("account", "why"),
     [
-        ("carol@example.org", "no such account; `signpost account list` shows those there are"),
+        (
+            "carol@example.org",
+            "no such account; `signpost account list` shows those there are, "
+            "`signpost account add carol@example.org` adds it",
+        ),
         ("info@example.org", "an alias, of alice@example.org and bob@example.org; name an account"),
         ("alice+lists@example.org", "a sub-address; the account is alice@example.org"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import threading
@@ -13,7 +14,7 @@ import pytest
 
 from entrypoint.junk import account_learner, lessons, words
 from entrypoint.junk import learner as learners
-from entrypoint.junk.account_state import Counts, open_state
+from entrypoint.junk.account_state import AccountState, Counts, DeliveryNote, open_state
 from entrypoint.junk.learner import Learner
 from entrypoint.junk.lessons import locked
 from entrypoint.junk.mailbox_list import MailboxList
@@ -135,6 +136,66 @@ def test_a_message_that_cannot_be_learned_holds_up_no_other(
     monkeypatch.setattr(words, "BOGOFILTER", "bogofilter")
     box.look()
     assert box.learned().spam == 7  # given up
+
+
+def test_several_messages_that_cannot_be_learned_hold_up_no_other(
+    boxes: dict[str, Mailbox], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who finds out how to crash bogofilter sends more than one such message."""
+    box = boxes["alice"]
+    script = tmp_path / "choosy"
+    script.write_text(
+        '#!/bin/sh\nt=$(cat)\ncase "$t" in *poison*) exit 3;; esac\n'
+        'printf %s "$t" | bogofilter "$@"\n'
+    )
+    script.chmod(0o755)
+    box.look()
+    monkeypatch.setattr(words, "BOGOFILTER", str(script))
+    for _ in range(3):
+        box.move(box.deliver(words="poison"), ".Junk")
+    for number in range(8):
+        box.move(box.deliver(words=f"fine{number}"), ".Junk")
+        for _ in range(3):
+            with contextlib.suppress(words.WordsError):
+                box.look()
+        assert box.learned().spam == number + 1
+    box.look()  # all three are given up: nothing waits
+
+
+def test_a_message_that_nobody_thought_of_holds_up_no_other(
+    boxes: dict[str, Mailbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = boxes["alice"]
+    box.look()
+    real = account_learner.delivery_of
+
+    def fail(state: AccountState, message: bytes) -> DeliveryNote | None:
+        if b"poison" in message:
+            raise KeyError("what")
+        return real(state, message)
+
+    monkeypatch.setattr(account_learner, "delivery_of", fail)
+    box.move(box.deliver(words="poison"), ".Junk")
+    box.move(box.deliver(), ".Junk")
+    with contextlib.suppress(KeyError):
+        box.look()
+    assert box.learned() == Counts(1, 0)
+
+
+def test_no_lesson_is_given_up_while_nothing_can_be_learned(
+    boxes: dict[str, Mailbox], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mail that is only looked at goes well on a full disk, too."""
+    box = boxes["alice"]
+    box.look()
+    monkeypatch.setattr(words, "BOGOFILTER", "false")
+    box.move(box.deliver(), ".Junk")
+    for _ in range(8):
+        box.deliver()
+        with pytest.raises(words.WordsError):
+            box.look()
+    monkeypatch.setattr(words, "BOGOFILTER", "bogofilter")
+    assert box.look() == Counts(1, 0)
 
 
 def test_a_lock_that_another_has_is_waited_for_elsewhere(

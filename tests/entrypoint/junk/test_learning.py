@@ -13,6 +13,7 @@ import pytest
 
 from entrypoint.junk import account_learner
 from entrypoint.junk.account_state import FOLDER, Counts, StateError, open_state
+from entrypoint.junk.forgetting import forget
 from entrypoint.junk.lessons import teach
 from entrypoint.junk.seen_messages import NOTES
 
@@ -164,6 +165,13 @@ def test_uploaded_by_a_program_that_writes_its_field(box: Mailbox) -> None:
     assert box.look() == HAM
 
 
+@pytest.mark.parametrize("mark", [b"f" * 400, b"-1", b"", b"g", b"\xff\xfe"])
+def test_a_mark_that_a_stranger_wrote(box: Mailbox, mark: bytes) -> None:
+    """Of a message that was uploaded there is no other on top."""
+    box.append(".Junk", b"X-Signpost-Delivered: " + mark + b" 0123\n" + text())
+    assert box.look() == Counts(1, 0)
+
+
 def test_a_message_of_elsewhere_uploaded_to_junk(box: Mailbox) -> None:
     box.append(".Junk", text())
     assert box.look() == SPAM
@@ -228,6 +236,23 @@ def test_what_a_script_filed_there_teaches_nothing(box: Mailbox) -> None:
 
 def test_what_was_sent_to_the_folder_junk_teaches_nothing(box: Mailbox) -> None:
     box.deliver(".Junk", touched=False, to="alice+Junk@example.org")
+    assert box.look() == NOTHING
+
+
+@pytest.mark.parametrize("looked_between", [False, True])
+@pytest.mark.parametrize("first", ["alice@example.org", "alice+Junk@example.org"])
+def test_one_message_to_two_addresses_of_the_account_teaches_nothing(
+    box: Mailbox, first: str, looked_between: bool
+) -> None:
+    """A stranger has one of the two filed in Junk; nobody has moved either."""
+    content = text(mark=time.time())
+    addresses = ["alice@example.org", "alice+Junk@example.org"]
+    for to in addresses if first == addresses[0] else addresses[::-1]:
+        copy = content.replace(b"To: alice@example.org", f"To: {to}".encode())
+        now = time.time()
+        box._write(".Junk" if "+" in to else "", copy, now, now, False, "")
+        if looked_between:
+            box.look()
     assert box.look() == NOTHING
 
 
@@ -645,6 +670,22 @@ def test_forgotten_meanwhile(box: Mailbox) -> None:
     assert box.look() == NOTHING
     box.move(other, ".Junk")
     assert box.look() == SPAM
+
+
+def test_forgotten_within_a_look(box: Mailbox) -> None:
+    """What is moved afterwards is not taken for what was always there."""
+    box.move(box.deliver(), ".Junk")
+
+    def is_account() -> bool:
+        forget(box.home)
+        return True
+
+    while box.learner.turn(time.monotonic() + 60, is_account):
+        pass
+    box.look()
+    before = box.learned().spam
+    box.move(box.deliver(), ".Junk")
+    assert box.look().spam == before + 1
 
 
 def test_removed_with_its_mail_and_added_again(box: Mailbox) -> None:

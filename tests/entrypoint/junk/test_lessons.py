@@ -158,25 +158,40 @@ def killed_at_moments(tmp_path: Path, kills: int, messages: int) -> None:
     assert alive(home) == alive(reference)
 
 
-def test_a_bogofilter_that_fails_leaves_nothing_begun(
+def test_a_bogofilter_that_fails_has_taught_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(words, "BOGOFILTER", "false")
     with pytest.raises(WordsError):
         teach(tmp_path, message(1), "spam", "moved")
     monkeypatch.setattr(words, "BOGOFILTER", "bogofilter")
-    assert counts(tmp_path) == Counts(0, 0)
     assert teach(tmp_path, message(1), "spam", "moved")
+    assert counts(tmp_path) == Counts(1, 0)
 
 
-def test_a_bogofilter_that_learned_and_failed_has_learned(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param('bogofilter "$@"; exit 3', id="it had learned"),
+        # As one that waits for a disk: it is killed once the disk has answered.
+        pytest.param(
+            'exec 3<&0; (sleep 0.5; exec bogofilter "$@") <&3 & exec sleep 9', id="it still learns"
+        ),
+    ],
+)
+def test_a_bogofilter_that_fails_and_learns_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    script = tmp_path / "late"
-    script.write_text('#!/bin/sh\nbogofilter "$@"; exit 3\n')
-    script.chmod(0o755)
-    monkeypatch.setattr(words, "BOGOFILTER", str(script))
-    assert teach(tmp_path, message(1), "spam", "moved")
+    path = tmp_path / "late"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    monkeypatch.setattr(words, "BOGOFILTER", str(path))
+    monkeypatch.setattr(words, "LEARNED_WITHIN", 0.2)
+    with pytest.raises(WordsError):
+        teach(tmp_path, message(1), "spam", "moved")
+    monkeypatch.setattr(words, "BOGOFILTER", "bogofilter")
+    monkeypatch.setattr(words, "LEARNED_WITHIN", 20)
+    assert not teach(tmp_path, message(1), "spam", "moved")
     assert counts(tmp_path) == Counts(1, 0)
 
 
@@ -257,6 +272,19 @@ def test_a_word_list_that_was_killed_while_it_was_made_is_made_anew(tmp_path: Pa
     assert b".ENCODING 2 0" in words_of(tmp_path)
 
 
+def test_words_without_their_count_are_not_removed(tmp_path: Path) -> None:
+    """Only a word list that was new can have been killed while it was made."""
+    teach(tmp_path, message(0), "ham", "moved")
+    path = tmp_path / FOLDER / "wordlist.db"
+    with locked(tmp_path), open_state(tmp_path) as state:
+        state.begin(Lesson(digest(message(1)), "spam", "moved", "", 1), Counts(0, 1))
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("DELETE FROM bogofilter WHERE key = ?", (b".MSG_COUNT",))
+    with pytest.raises(WordsError, match="has no words, though 1 messages were learned"):
+        teach(tmp_path, message(1), "spam", "moved")
+    assert b"gamma 0 1" in words_of(tmp_path)
+
+
 @pytest.mark.parametrize("left", [b"", None])
 def test_words_that_are_lost_are_not_taken_for_words_that_were_never_there(
     tmp_path: Path, left: bytes | None
@@ -274,3 +302,11 @@ def test_words_that_are_lost_are_not_taken_for_words_that_were_never_there(
     forget(tmp_path)
     assert teach(tmp_path, message(1), "spam", "trained")
     assert not account_report(tmp_path).troubles
+
+
+def test_a_home_that_cannot_be_entered_is_named(tmp_path: Path) -> None:
+    """As one of another user: the report on all accounts has the others."""
+    home = tmp_path / ("long" * 100)  # root may enter any that there is
+    report = account_report(home)
+    assert report.learned is None
+    assert f"{home}/junk/state.sqlite: File name too long" in report.troubles

@@ -101,6 +101,21 @@ def test_a_maildir_has_its_own_messages_alone(tmp_path: Path) -> None:
     assert places == [f"{top}/cur/2.b:2,FS", f"{top}/new/1.a"]
 
 
+@pytest.mark.parametrize("name", ["cur", "new"])
+def test_a_link_in_place_of_a_maildirs_folder_is_not_followed(tmp_path: Path, name: str) -> None:
+    """root reads it, and vmail's mail may be anybody's by then."""
+    written(tmp_path / "roots/letter", SPAM)
+    box = tmp_path / "Maildir"
+    other = {"cur": "new", "new": "cur"}[name]
+    written(box / other / "1.a", HAM)
+    (box / name).symlink_to(tmp_path / "roots")
+    assert contents(read(box)) == [HAM]
+    (box / other / "1.a").unlink()
+    (box / other).rmdir()
+    said = [each.text for each in read(box) if isinstance(each, NoLetter)]
+    assert said[0] == f"{box}/{name}: a link, which is not followed; name what it points to"
+
+
 def test_a_folder_of_messages_may_hold_anything(tmp_path: Path) -> None:
     written(tmp_path / "1.eml", HAM)
     written(tmp_path / "2.mbox", mbox(HAM, SPAM))

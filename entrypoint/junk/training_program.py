@@ -1,4 +1,4 @@
-"""Teaches an account one message after another: `python -m entrypoint.junk.teacher HOME CLASS`.
+"""Learns one old message after another: `python -m entrypoint.junk.training_program HOME CLASS`.
 
 A program of its own, as vmail: who reads the files that are learned from may be root, and what
 takes messages apart is not. Standard input has messages, each behind its length in 8 octets; after
@@ -18,28 +18,28 @@ from typing import BinaryIO, Self
 from entrypoint.disks import VMAIL, explained
 from entrypoint.junk.account_state import MessageClass, StateError
 from entrypoint.junk.lessons import teach
+from entrypoint.junk.moves import TRAINED
 from entrypoint.junk.words import WordsError
 from entrypoint.text import printable
 
-SOURCE = "trained"
 _LENGTH = struct.Struct(">Q")
 # The lesson that is being taken, when no more are to come.
 _ENDED_WITHIN = 30.0  # seconds
 _FOLDER = "/"  # where modules of the same names are not found
 
 
-class TeachingError(Exception):
+class TrainingError(Exception):
     """A message could not be learned; where, why and the cure."""
 
 
-class Teacher:
+class TrainingProgram:
     """The program, started; to be left with `with`. A Ctrl-C on the terminal does not reach it."""
 
     def __init__(self, home: Path, cls: MessageClass) -> None:
         """Raises OSError."""
         user = VMAIL if os.geteuid() == 0 else None
         self._process = subprocess.Popen(  # noqa: S603 -- ours
-            [sys.executable, "-m", "entrypoint.junk.teacher", str(home), cls],
+            [sys.executable, "-m", "entrypoint.junk.training_program", str(home), cls],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={"PATH": os.defpath, "LANG": "C.UTF-8"},
@@ -64,7 +64,7 @@ class Teacher:
             self._process.kill()
 
     def learned(self, message: bytes) -> bool:
-        """Have it learned; False where it was before. Raises TeachingError."""
+        """Have it learned; False where it was before. Raises TrainingError."""
         asked, answers = self._process.stdin, self._process.stdout
         assert asked is not None  # noqa: S101 -- PIPE above
         assert answers is not None  # noqa: S101
@@ -76,13 +76,13 @@ class Teacher:
             pass
         word, _, why = answers.readline().decode("utf-8", "replace").strip().partition(" ")
         if word not in ("learned", "known"):
-            raise TeachingError(why or "the program that learns has ended")
+            raise TrainingError(why or "the program that learns has ended")
         return word == "learned"
 
 
 def _answer(home: Path, cls: MessageClass, message: bytes) -> str:
     try:
-        return "learned" if teach(home, message, cls, SOURCE) else "known"
+        return "learned" if teach(home, message, cls, TRAINED) else "known"
     except (StateError, WordsError) as error:
         return f"failed {printable(str(error))}"
     except OSError as error:
@@ -102,7 +102,7 @@ def _serve(home: Path, cls: MessageClass, asked: BinaryIO, answers: BinaryIO) ->
 def main() -> None:
     """Learn until the end of standard input."""
     home, cls = sys.argv[1:]
-    assert cls in ("spam", "ham")  # noqa: S101 -- by Teacher
+    assert cls in ("spam", "ham")  # noqa: S101 -- by TrainingProgram
     try:
         _serve(Path(home), cls, sys.stdin.buffer, sys.stdout.buffer)  # type: ignore[arg-type]
     except BrokenPipeError:  # nobody waits for the answer any more
