@@ -46,8 +46,8 @@ test: lint $(VENV)/.node
 test: $(VENV)/.chromium $(VENV)/.bogofilter
 
 # The long forms of what `make test` runs for some seconds each, one after the other.
-reliability: $(VENV)/.complete
-	tests/engine.sh run $(PYTHON) -m pytest -m reliability tests/bench tests/container
+reliability: $(VENV)/.complete $(VENV)/.bogofilter
+	tests/engine.sh run $(PYTHON) -m pytest -m reliability tests/bench tests/container tests/entrypoint
 
 # In containers of its own, which end with it, interrupted or not. OUTPUT=FILE gets the table, too.
 soak: $(VENV)/.complete

@@ -36,7 +36,7 @@ class Command:
 
     def __init__(self, name: str, command: str, *, informed: bool = True) -> None:
         """informed: whether it gets the facts."""
-        self.name = name if informed else f"{name}, told of nothing"
+        self.name = name if informed else f"{name}, given the text alone"
         self._informed = informed
         self._command = shlex.split(command)
         self._folder = Path()

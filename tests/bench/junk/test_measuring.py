@@ -81,7 +81,7 @@ def test_a_command_learns_and_is_shown_no_label(tmp_path: Path) -> None:
     assert cost.stored == 2
 
 
-def test_one_that_is_told_of_nothing_gets_no_facts(tmp_path: Path) -> None:
+def test_one_that_is_given_the_text_alone_gets_no_facts(tmp_path: Path) -> None:
     listed = Listed.read(write(tmp_path, "train", islice(part_of_corpus(1, "train"), 2)))
     program = tmp_path / "filter.py"
     program.write_text(
@@ -107,7 +107,7 @@ def test_a_command_that_leaves_a_message_out_ends_the_run(tmp_path: Path) -> Non
         command.score(listed)
 
 
-def test_rspamd_is_told_what_its_own_modules_would_have_found() -> None:
+def test_rspamd_is_given_what_its_own_modules_would_have_found() -> None:
     facts: dict[str, object] = {
         "spf": "softfail",
         "dkim": "none",

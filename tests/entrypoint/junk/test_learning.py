@@ -531,7 +531,6 @@ def test_old_mail_that_appears_is_brought_from_elsewhere(box: Mailbox) -> None:
 
 
 def test_new_mail_of_an_import_is_no_lesson(box: Mailbox) -> None:
-    time.sleep(0.01)
     box.append(".Junk", text(), date=time.time() + 60)
     box.append("", text(), date=time.time() + 60, flags="R")
     (box.home / "imported").write_text("")
