@@ -133,6 +133,7 @@ def killed_at_moments(tmp_path: Path, kills: int, messages: int) -> None:
         "from entrypoint.junk.lessons import teach\n"
         "from tests.entrypoint.junk.test_lessons import message\n"
         "home = Path(sys.argv[1])\n"
+        "print('begins', flush=True)\n"
         f"for number in range({messages}):\n"
         "    teach(home, message(number), ('spam', 'ham')[number % 2], 'moved')\n"
         "    teach(home, message(number), ('ham', 'ham', 'spam')[number % 3], 'moved')\n"
@@ -141,15 +142,20 @@ def killed_at_moments(tmp_path: Path, kills: int, messages: int) -> None:
     moments = random.Random(7)
     for _ in range(kills):
         child = subprocess.Popen(
-            [*command, str(home)], start_new_session=True, stderr=subprocess.PIPE
+            [*command, str(home)],
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-        time.sleep(0.25 + moments.random() * 0.4)
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"begins\n"  # else nothing is killed but imports
+        time.sleep(moments.random() * 0.4)  # any moment
         # Sometimes with bogofilter, sometimes without.
         (os.killpg if moments.random() < 0.5 else os.kill)(child.pid, signal.SIGKILL)
         assert child.communicate()[1] == b""
     # To its end. What was reversed before is reversed to and fro, so the last word counts.
     for each in (home, reference):
-        subprocess.run([*command, str(each)], check=True)
+        subprocess.run([*command, str(each)], check=True, stdout=subprocess.DEVNULL)
     assert counts(home) == counts(reference)
 
     def alive(each: Path) -> list[bytes]:
