@@ -23,13 +23,14 @@ from entrypoint.commands.account_changes import (
     read_merged,
     refusals,
 )
+from entrypoint.commands.confirmation import confirm
 from entrypoint.commands.password_prompt import asked_hash
 from entrypoint.config.passwords import generate_password, hash_password
 from entrypoint.config.settings import Account
+from entrypoint.disks import VMAIL
 from entrypoint.files import acting_as
 from entrypoint.text import table
 
-_VMAIL = "vmail"
 _TRIES = 10
 _OTHERWISE = ", or use --generate"
 _GENERATE = click.option("--generate", is_flag=True, help="Make a password, and print it.")
@@ -148,7 +149,7 @@ def remove(ctx: click.Context, address: str, delete_mail: bool, yes: bool) -> No
     # /data/accounts lies beside /data/mail.
     folder = account_files(ctx).store.folder.parent / "mail" / domain / local
     if delete_mail and not yes:
-        _confirm(address)
+        confirm(f"Delete all mail of {address}?", "--delete-mail")
     kept = "" if delete_mail else f"; its mail is kept in {folder}"
     change(
         ctx,
@@ -158,7 +159,7 @@ def remove(ctx: click.Context, address: str, delete_mail: bool, yes: bool) -> No
     )
     if delete_mail:
         try:
-            with acting_as(_VMAIL):
+            with acting_as(VMAIL):
                 _remove_tree(folder)
         except OSError as error:
             click.echo(f"error: {error.filename}: {error.strerror}", err=True)
@@ -181,13 +182,6 @@ def _remove_tree(folder: Path) -> None:
                 raise
         else:
             return
-
-
-def _confirm(address: str) -> None:
-    if not sys.stdin.isatty():
-        click.echo("error: --delete-mail asks on a terminal; without one, add --yes", err=True)
-        sys.exit(1)
-    click.confirm(f"Delete all mail of {address}?", abort=True, err=True)
 
 
 def _quota(account: Account, default: int | None) -> int | None:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 import ssl
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -18,7 +18,8 @@ import click
 from entrypoint.commands import account_changes
 from entrypoint.commands.account_argument import settings_with
 from entrypoint.commands.account_changes import account_files
-from entrypoint.disks import explained, problems, size
+from entrypoint.commands.progress_line import ProgressLine, clear_line
+from entrypoint.disks import VMAIL, explained, problems, size
 from entrypoint.files import become
 from entrypoint.mailbox_import.folder_names import Planned, planned
 from entrypoint.mailbox_import.imap_sessions import StoppedError
@@ -39,8 +40,6 @@ from entrypoint.resolv_conf import preloaded
 from entrypoint.supervise.become import PATH
 from entrypoint.text import counted, printable, table
 
-_VMAIL = "vmail"
-_PROGRESS_EVERY = 1.0  # seconds
 _LONGEST_PASSWORD = 8192
 _LONGEST_NAME = 250  # characters of a folder's name that are shown
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
@@ -86,13 +85,13 @@ def command(
     _check_account(ctx, address)
     _ask_our_name_servers()
     password = _password(password_file, source)
-    become(_VMAIL)  # who reads a stranger's answers is not root
+    become(VMAIL)  # who reads a stranger's answers is not root
     old, here = OldServer(source, password, trusted), MailboxHere(address)
     local, _, domain = address.rpartition("@")
     home = DATA / "mail" / domain / local
     try:
         with record_in(home) as record:
-            transfer = Transfer(old, here, record, _Progress() if sys.stderr.isatty() else _silent)
+            transfer = Transfer(old, here, record, partial(_write_progress, ProgressLine()))
             old.connect()
             plans, others, unreadable = _chosen(old, only, exclude)
             here.open()
@@ -250,10 +249,15 @@ def _check_still_there(here: MailboxHere, address: str, home: Path) -> None:
         here.close()
 
 
+def _write_progress(line: ProgressLine, results: Sequence[FolderResult]) -> None:
+    if line.is_due():
+        brought, missing = sum(r.brought for r in results), sum(r.missing for r in results)
+        line.write(f"{brought} of {brought + missing} messages", brought)
+
+
 def _show(transfer: Transfer, *, list_only: bool) -> None:
     results = transfer.results
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[K", nl=False, err=True)
+    clear_line()
     heads = ["FOLDER THERE", "FOLDER HERE", "MESSAGES"]
     heads += ["NEW"] if list_only else ["BROUGHT", "BEFORE", "ELSEWHERE", "FAILED", "MISSING"]
     rows = [heads]
@@ -282,27 +286,6 @@ def _show(transfer: Transfer, *, list_only: bool) -> None:
 def _shown(name: str) -> str:
     """A folder's name: a server may have one of megabytes, and each line would be as wide."""
     return printable(name[:_LONGEST_NAME])
-
-
-class _Progress:
-    """On a terminal, how far it is."""
-
-    def __init__(self) -> None:
-        self._begin = self._last = time.monotonic()
-
-    def __call__(self, results: Sequence[FolderResult]) -> None:
-        now = time.monotonic()
-        if now < self._last + _PROGRESS_EVERY:
-            return
-        self._last = now
-        brought, missing = sum(r.brought for r in results), sum(r.missing for r in results)
-        rate = brought / (now - self._begin)
-        line = f"{brought} of {brought + missing} messages, {rate:.0f} a second"
-        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
-
-
-def _silent(_results: Sequence[FolderResult]) -> None:
-    """Nobody looks."""
 
 
 def _fail(reason: str) -> NoReturn:

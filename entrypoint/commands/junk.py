@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-import time
 from collections.abc import Sequence
 from itertools import islice
 
@@ -16,6 +15,7 @@ import click
 
 from entrypoint.commands import account_changes
 from entrypoint.commands.account_changes import read_merged
+from entrypoint.commands.confirmation import confirm
 from entrypoint.commands.junk_account import (
     MAIL,
     JunkAccount,
@@ -24,6 +24,7 @@ from entrypoint.commands.junk_account import (
     errors_said,
     warn_if_off,
 )
+from entrypoint.commands.progress_line import ProgressLine, clear_line
 from entrypoint.config.addresses import foreign_address
 from entrypoint.config.domain_names import domain_name
 from entrypoint.config.problems import BrokenRuleError, shown
@@ -38,7 +39,6 @@ from entrypoint.junk.training import Training, train
 from entrypoint.junk.training_source import Letter, NoLetter, label, letters
 from entrypoint.text import counted, table
 
-_PROGRESS_EVERY = 1.0  # seconds
 _MOST_NAMED = 20
 _SENDERS = "ADDRESS|DOMAIN..."
 _WILDCARD_CURE = (
@@ -130,15 +130,20 @@ def train_files(
     asked = JunkAccount(ctx, account)
     asked.make_home()
     training, ended = Training(), ""
-    progress = _Progress() if sys.stderr.isatty() else _silent
+    line = ProgressLine()
+
+    def show() -> None:
+        if line.is_due():
+            done = training.learned + training.known
+            line.write(counted(done, "message"), done)
+
     try:
-        train(training, asked.home, cls, files, sys.stdin.buffer, progress)
+        train(training, asked.home, cls, files, sys.stdin.buffer, show)
     except KeyboardInterrupt:
         ended = "interrupted; what was learned stays, and the same command goes on"
     except OSError as error:
         training.failed = explained(error)
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[K", nl=False, err=True)
+    clear_line()
     click.echo(
         f"{counted(training.learned, 'message')} learned as {cls}, {training.known} known before, "
         f"{len(training.left_out)} left out"
@@ -245,22 +250,15 @@ def forget_account(ctx: click.Context, account: str, yes: bool) -> None:
     """
     asked = JunkAccount(ctx, account)
     if not yes:
-        _confirm(account)
+        confirm(
+            f"Remove all that was learned for {account}, with rules, threshold and whom it has"
+            " written to?"
+        )
     become_vmail()
     with errors_said():
         found = forget(asked.home)
     removed = "all that was learned is removed, with rules, threshold and whom it has written to"
     click.echo(f"{account}: {removed if found else 'nothing was learned'}")
-
-
-def _confirm(account: str) -> None:
-    if not sys.stdin.isatty():
-        end(["it asks on a terminal; without one, add --yes"], 1)
-    question = (
-        f"Remove all that was learned for {account}, with rules, threshold and whom it has"
-        " written to?"
-    )
-    click.confirm(question, abort=True, err=True)
 
 
 def _set_rules(
@@ -308,23 +306,3 @@ def _threshold(text: str) -> float | None:
             param_hint="N",
         )
     return value
-
-
-class _Progress:
-    """On a terminal, how far it is."""
-
-    def __init__(self) -> None:
-        self._begin = self._last = time.monotonic()
-
-    def __call__(self, training: Training) -> None:
-        now = time.monotonic()
-        if now < self._last + _PROGRESS_EVERY:
-            return
-        self._last = now
-        done = training.learned + training.known
-        line = f"{counted(done, 'message')}, {done / (now - self._begin):.0f} a second"
-        click.echo(f"\r\x1b[K{line}", nl=False, err=True)
-
-
-def _silent(_training: Training) -> None:
-    """Nobody looks."""

@@ -40,9 +40,12 @@ def train(
     cls: MessageClass,
     files: Iterable[str],
     stdin: BinaryIO,
-    progress: Callable[[Training], None],
+    progress: Callable[[], None],
 ) -> None:
-    """Learn all; how far it came stands in `training`, however this ends. Raises OSError."""
+    """Learn all; how far it came stands in `training`, however this ends. Raises OSError.
+
+    progress: called after each message.
+    """
     failures = 0
     with TrainingProgram(home, cls) as program:
         for name in files:
@@ -56,7 +59,7 @@ def train(
                 if failures == _MOST_FAILURES:
                     training.failed = why
                     return
-                progress(training)
+                progress()
 
 
 def _learn(training: Training, program: TrainingProgram, letter: Letter) -> str:

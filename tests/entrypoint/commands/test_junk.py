@@ -34,13 +34,13 @@ import sys
 from pathlib import Path
 from entrypoint.accounts.store import AccountStore
 import getpass
-from entrypoint.commands import junk, junk_account
+from entrypoint.commands import junk, junk_account, progress_line
 from entrypoint.commands.account_changes import AccountFiles
 from entrypoint.junk import training_program
 training_program._FOLDER, training_program.VMAIL = {root!r}, None
 junk_account.VMAIL = getpass.getuser()
 junk_account.become = lambda _: None
-junk._PROGRESS_EVERY = 0.1
+progress_line._EVERY = 0.1
 junk.MAIL = junk_account.MAIL = Path({mail!r})
 files = AccountFiles(AccountStore(Path({folder!r}) / "accounts"), Path("/none"))
 junk.command(sys.argv[1:], obj=files)
