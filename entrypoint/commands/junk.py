@@ -33,7 +33,7 @@ from entrypoint.junk import status_text
 from entrypoint.junk.account_report import account_report
 from entrypoint.junk.account_state import MessageClass, SenderRule, home_of, open_state
 from entrypoint.junk.explanation import explain
-from entrypoint.junk.forgetting import forget
+from entrypoint.junk.lessons import forget
 from entrypoint.junk.score import THRESHOLD
 from entrypoint.junk.training import Training, train
 from entrypoint.junk.training_source import Letter, NoLetter, label, letters

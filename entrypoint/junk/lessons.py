@@ -1,4 +1,4 @@
-"""One message learned once: bogofilter's words and the account's note of it, through any kill.
+"""One message learned once, bogofilter's words and the account's note of it; or all forgotten.
 
 A row that says what bogofilter had counted before is written first. Whoever comes after a kill
 compares it with what it counts now: bogofilter changes words and count in one transaction. It
@@ -7,8 +7,10 @@ inherits the lock, so that nobody compares while one that was left behind is at 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from pathlib import Path
 from entrypoint.junk import words
 from entrypoint.junk.account_state import (
     FOLDER,
+    NONE_LEARNED,
     AccountState,
     Counts,
     DeliveryNote,
@@ -101,11 +104,12 @@ def teach(
     lesson = Lesson(digest(message), cls, source, domain, at)
     with locked(home, patience) as lock, open_state(home) as state:
         recover(home, state)
-        words.check_not_lost(home, words.message_counts(home), state.counts().total)
+        counted = words.message_counts(home)
+        words.check_not_lost(home, counted, state.counts().total)
         before = state.lesson(lesson.digest)
         if before is not None and before.cls == cls:
             return False
-        state.begin(lesson, _counted(home))
+        state.begin(lesson, counted)
         # What the server wrote on top would be words, too; a verdict comes before it does.
         text = without_own_fields(message)
         # Where this fails, bogofilter may have learned all the same, or may yet: one that waits for
@@ -142,11 +146,11 @@ def recover(home: Path, state: AccountState) -> bool:
         return False
     lesson, before = begun
     old = state.lesson(lesson.digest)
-    counted = _counted(home)
+    counted = words.message_counts(home)
     if counted == _after(before, lesson.cls, reversal=old is not None):
         state.taken(lesson)
         return True
-    if counted == before == Counts():
+    if counted == before == NONE_LEARNED:
         # Killed while it made the file, which may lack what bogofilter writes into a new one only.
         for more in ("", "-journal"):
             (home / FOLDER / f"{words.WORDLIST}{more}").unlink(missing_ok=True)
@@ -154,11 +158,30 @@ def recover(home: Path, state: AccountState) -> bool:
     return False
 
 
-def _counted(home: Path) -> Counts:
-    return Counts(*words.message_counts(home))
-
-
 def _after(before: Counts, cls: MessageClass, *, reversal: bool) -> Counts:
     other = -1 if reversal else 0
     spam, ham = (1, other) if cls == "spam" else (other, 1)
     return Counts(max(0, before.spam + spam), max(0, before.ham + ham))
+
+
+def forget(home: Path) -> bool:
+    """Remove all that was learned, databases that are broken, too; whether there was anything.
+
+    Raises OSError, and StateError where a lesson does not end.
+    What is noted of a delivery at that very moment goes with it.
+    """
+    folder, found = home / FOLDER, False
+    if not folder.is_dir():
+        return False
+    with locked(home):
+        # The lessons before the words: who looks meanwhile does not take these for lost.
+        for path in sorted(folder.iterdir()):
+            if path.name == LOCK:
+                continue
+            found = True
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+    return found

@@ -13,8 +13,7 @@ import pytest
 
 from entrypoint.junk import account_learner
 from entrypoint.junk.account_state import FOLDER, Counts, StateError, open_state
-from entrypoint.junk.forgetting import forget
-from entrypoint.junk.lessons import teach
+from entrypoint.junk.lessons import forget, teach
 from entrypoint.junk.seen_messages import NOTES
 
 from .mailbox import Mailbox, text

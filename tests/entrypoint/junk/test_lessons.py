@@ -21,8 +21,7 @@ from entrypoint.junk import lessons, words
 from entrypoint.junk.account_report import account_report
 from entrypoint.junk.account_state import FOLDER, Counts, Lesson, StateError, open_state
 from entrypoint.junk.digest import digest
-from entrypoint.junk.forgetting import forget
-from entrypoint.junk.lessons import locked, recover, teach
+from entrypoint.junk.lessons import forget, locked, recover, teach
 from entrypoint.junk.words import WordsError, message_counts
 
 pytestmark = pytest.mark.skipif(not shutil.which("bogofilter"), reason="needs bogofilter")
