@@ -12,8 +12,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from entrypoint.junk.learner import Learner
-from entrypoint.junk.mailbox_list import MailboxList
+from entrypoint.junk.learner import Learner, MailboxList
 from entrypoint.junk.verdict_server import VerdictServer
 from entrypoint.junk.written_to import receive_written_to
 from entrypoint.paths import VERDICT_SOCKET, WRITTEN_TO_SOCKET

@@ -19,15 +19,40 @@ from entrypoint.junk.account_state import MAIL, StateError, home_of
 from entrypoint.junk.folders import TooManyError
 from entrypoint.junk.lessons import LockedError
 from entrypoint.junk.words import WordsError
+from entrypoint.paths import RUN
+from filters.watched_file import Stamp, file_stamp
 
 log = logging.getLogger(__name__)
 
+MAILBOXES = RUN / "mailboxes"
+_UNREADABLE: Stamp = (0, 0, 0)
 EVERY = 5.0  # seconds from one look to the next, where a look takes no time
 _SHARE = 50  # a look at what has not changed takes so much less time than the pause behind it
 _LONGEST_PAUSE = 20.0
 _TURN = 2.0  # seconds of an account, before the next one has its turn
 _LOCKED_AT_MOST = 300.0  # until it is named
 _FIRST_PAUSE, _LAST_PAUSE = 30.0, 300.0  # of an account that fails: it is named as long
+
+
+class MailboxList:
+    """Which accounts there are now: the list that `deliver` reads, too; again when it changes."""
+
+    def __init__(self, path: Path = MAILBOXES) -> None:
+        self._path = path
+        self._stamp: Stamp | None = None
+        self._accounts = frozenset[str]()
+
+    def accounts(self) -> frozenset[str]:
+        """Their addresses; none while the list cannot be read."""
+        stamp = file_stamp(self._path)
+        if stamp is None or stamp != self._stamp:
+            try:
+                self._accounts, self._stamp = frozenset(self._path.read_text().split()), stamp
+            except (OSError, UnicodeDecodeError) as error:
+                if self._accounts or self._stamp is None:
+                    log.warning("%s: %s", self._path, error)
+                self._accounts, self._stamp = frozenset(), _UNREADABLE
+        return self._accounts
 
 
 @dataclass

@@ -10,8 +10,7 @@ from .shell import wait_until
 
 _PROGRAM = """
 import asyncio, logging, os, sys
-from entrypoint.junk.learner import Learner
-from entrypoint.junk.mailbox_list import MailboxList
+from entrypoint.junk.learner import Learner, MailboxList
 logging.basicConfig(stream=open("/tmp/learner.log", "a"), level=logging.INFO)
 open("/tmp/learner.pid", "w").write(str(os.getpid()))
 asyncio.run(Learner(MailboxList().accounts, every=0.2, quiet=0.4).run())

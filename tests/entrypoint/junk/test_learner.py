@@ -15,9 +15,8 @@ import pytest
 from entrypoint.junk import account_learner, lessons, words
 from entrypoint.junk import learner as learners
 from entrypoint.junk.account_state import AccountState, Counts, DeliveryNote, open_state
-from entrypoint.junk.learner import Learner
+from entrypoint.junk.learner import Learner, MailboxList
 from entrypoint.junk.lessons import locked
-from entrypoint.junk.mailbox_list import MailboxList
 
 from .mailbox import Mailbox
 
