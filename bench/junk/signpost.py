@@ -41,7 +41,7 @@ def _scored(home: Path, message: bytes, facts: Mapping[str, Any]) -> Score:
     marks = marks_of(message)
     arrival, known = arrival_of(facts, marks), _known(facts, marks)
     if facts.get("written_to") and passes_dmarc(arrival, marks):
-        return Score(False, "written to", 0.0)
+        return Score(False, "written to")
     return judge(classify(home, message), evidence(arrival, marks, known), None)
 
 

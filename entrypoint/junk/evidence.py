@@ -120,12 +120,17 @@ def evidence(facts: ArrivalFacts, marks: Marks, known: Known) -> list[Evidence]:
         *_of_client(facts),
         *_of_authentication(facts),
         *_of_author(facts, passes_dmarc(facts, marks), known),
+        *of_message(marks),
     ]
-    if marks.bulk and not marks.unsubscribe:
-        reasons.append("bulk without unsubscribe")
-    if marks.program:
-        reasons.append("executable attachment")
     return weighed(reasons)
+
+
+def of_message(marks: Marks) -> Iterator[str]:
+    """Reasons that a message shows by itself."""
+    if marks.bulk and not marks.unsubscribe:
+        yield "bulk without unsubscribe"
+    if marks.program:
+        yield "executable attachment"
 
 
 def weighed(reasons: Iterable[str]) -> list[Evidence]:

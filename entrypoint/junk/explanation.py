@@ -15,14 +15,14 @@ from pathlib import Path
 
 from entrypoint.junk.account_state import AccountState, Counts, open_existing
 from entrypoint.junk.digest import header_field
-from entrypoint.junk.evidence import Evidence, Marks, marks_of, weighed
+from entrypoint.junk.evidence import Evidence, Marks, marks_of, of_message, weighed
 from entrypoint.junk.score import DECISIONS, LEAST, Decision, Score, counts, judge, probability
 from entrypoint.junk.verdict import MOST_AUTHORS, by_rule
 from entrypoint.junk.words import KnownWord, MessageWords, classify
 from entrypoint.text import counted, printable, table
 
 _HEADER = 64 * 1024
-_FIELD = re.compile(rb"(?im)^x-signpost-junk[ \t]*:[ \t]*([\x20-\x7e]{1,900})\r?$")
+_PRINTABLE = re.compile(rb"[\x20-\x7e]{1,900}")
 _REASONS = re.compile(r"\(words [0-9.]+((?:; [^;)]+)*)\)")
 _MOST_WORDS = 25  # a side
 _LONGEST_WORD = 40
@@ -128,9 +128,8 @@ def _envelope_sender(message: bytes) -> str:
 
 def _delivered(message: bytes) -> str:
     """The topmost one is ours: a stranger's is removed at delivery."""
-    head = message.replace(b"\r\n", b"\n").partition(b"\n\n")[0][:_HEADER]
-    match = _FIELD.search(head)
-    return match[1].decode("ascii").strip() if match else ""
+    value = header_field(message[:_HEADER], b"X-Signpost-Junk") or b""
+    return value.decode("ascii") if _PRINTABLE.fullmatch(value) else ""
 
 
 def _evidence(delivered: str, marks: Marks) -> list[Evidence]:
@@ -138,8 +137,7 @@ def _evidence(delivered: str, marks: Marks) -> list[Evidence]:
     match = _REASONS.search(delivered)
     if match is not None:
         return weighed(reason.strip() for reason in match[1].split(";"))
-    bulk = ["bulk without unsubscribe"] if marks.bulk and not marks.unsubscribe else []
-    return weighed([*bulk, *(["executable attachment"] if marks.program else [])])
+    return weighed(of_message(marks))
 
 
 def _word_lines(words: MessageWords) -> Iterator[str]:

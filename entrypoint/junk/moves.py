@@ -15,10 +15,8 @@ from entrypoint.junk.folders import ANSWERED, MARKED_HAM, MARKED_SPAM, Times
 from entrypoint.junk.special_folders import Kind
 
 # What a lesson is learned from.
-MOVED, FLAGGED, ANSWER, FILED, READ, TRAINED = (
-    *("moved", "flagged", "answered", "filed", "read"),
-    "trained",
-)
+MOVED, FLAGGED, ANSWER = "moved", "flagged", "answered"
+FILED, READ, TRAINED = "filed", "read", "trained"
 # Marked as no junk where nobody had said that it was: a mail program may do that by itself.
 MARKED = "marked"
 # The mark as junk was taken off.

@@ -38,7 +38,7 @@ class Score:
 
     junk: bool
     decision: Decision
-    threshold: float
+    threshold: float = THRESHOLD  # of a decision by score
     words: float = 0.0  # their part
     spamicity: float = 0.5  # the same, as bogofilter would say it
     evidence: tuple[Evidence, ...] = ()

@@ -13,7 +13,16 @@ from pathlib import Path
 
 from entrypoint.junk.account_state import FOLDER
 from entrypoint.junk.folders import DELETED, MARKED_SPAM, SEEN, named_at
-from entrypoint.junk.moves import Event, SeenBefore
+from entrypoint.junk.moves import (
+    ANSWER,
+    FILED,
+    FLAGGED,
+    MOVED,
+    READ,
+    UNMARKED,
+    Event,
+    SeenBefore,
+)
 from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import StateFile
 
@@ -26,12 +35,12 @@ MOST_JUNK = 20_000
 MOST_OUTSIDE = 5_000
 # What waits to be learned, by what it was learned from; more of it is not learned.
 MOST_WAITING = {
-    "moved": 5_000,
-    "flagged": 2_000,
-    "unmarked": 2_000,
-    "answered": 500,
-    "filed": 500,
-    "read": 100,
+    MOVED: 5_000,
+    FLAGGED: 2_000,
+    UNMARKED: 2_000,
+    ANSWER: 500,
+    FILED: 500,
+    READ: 100,
 }
 MOST_LOOKS = 2_000
 # A message that left a folder may be in another one that is listed later.
@@ -111,16 +120,11 @@ class SeenMessages(StateFile):
     def removed(self, folder: SeenFolder, now: int) -> None:
         """There is no such folder any more."""
         self.do("UPDATE messages SET gone = ? WHERE folder = ? AND gone = 0", now, folder.id)
-        # Its name may come again; its number does not, so that what left it is still known.
+        # Another folder may get its name, and none its number: what left it is still known by that.
         self.do(
             "UPDATE folders SET name = ?, stamp = '' WHERE id = ?",
-            self._free_name(folder),
-            folder.id,
+            *(f"/{folder.id}{folder.name}", folder.id),
         )
-
-    @staticmethod
-    def _free_name(folder: SeenFolder) -> str:
-        return f"/{folder.id}{folder.name}"
 
     # -- messages ---------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from entrypoint.junk.account_state import NONE_LEARNED, AccountState, home_of, open_state
 from entrypoint.junk.evidence import Known, Marks, evidence, marks_of, passes_dmarc
-from entrypoint.junk.score import THRESHOLD, Decision, Score, judge
+from entrypoint.junk.score import Decision, Score, judge
 from entrypoint.junk.words import check_not_lost, classify
 from filters.facts import ArrivalFacts, parse_facts
 
@@ -68,7 +68,7 @@ def _judged(
     dmarc = facts is not None and passes_dmarc(facts, marks)
     rule = by_rule(marks, question.sender, state, dmarc=dmarc)
     if rule is not None or facts is None:
-        return Score(rule == "blocked", rule or "from here", _threshold(state))
+        return Score(rule == "blocked", rule or "from here")
     known = known_of(question.account, marks, state)
     lessons = state.counts().total  # before the words, which come first
     words = classify(home, question.message)
@@ -99,11 +99,6 @@ def known_of(account: str, marks: Marks, state: AccountState) -> Known:
         own_address=marks.author == account,
         first_contact=not marks.author or state.is_first_contact(marks.author),
     )
-
-
-def _threshold(state: AccountState) -> float:
-    own = state.threshold()
-    return THRESHOLD if own is None else own
 
 
 def _take_down(
