@@ -16,11 +16,19 @@ from entrypoint.junk.account_state import (
     open_state,
 )
 from entrypoint.junk.digest import delivery_digest, digest, header_field
-from entrypoint.junk.folders import INBOX, Folder, Listed, OpenMaildir, TooManyError, maildir
-from entrypoint.junk.ham_rules import READ_FOR, learned_until, may_teach, room, sender_domain
+from entrypoint.junk.folders import (
+    INBOX,
+    Folder,
+    Listed,
+    OpenMaildir,
+    Times,
+    TooManyError,
+    maildir,
+)
+from entrypoint.junk.ham_rules import READ_FOR, allowed, learned_until, room
 from entrypoint.junk.lessons import delivery_of, teach
 from entrypoint.junk.mailbox_changes import note_changes
-from entrypoint.junk.moves import BROUGHT, FLAGGED, MARKED, READ, UNMARKED, Event, Read, looked_at
+from entrypoint.junk.moves import BROUGHT, READ, Event, Read, looked_at
 from entrypoint.junk.seen_messages import NOTES, SeenMessages, Waiting
 from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import DamagedStateError
@@ -212,39 +220,9 @@ class AccountLearner:
         if found is not None:
             (name, entry), message = found
             number = delivery_digest(message)
+            times = finder.mail.times(name, entry)
             with open_state(self._home) as state:
-                since = seen.in_junk_since(number, item.key)
-                lesson = state.lesson(digest(message))
-                learned = None if lesson is None else lesson.cls
-                note = delivery_of(state, message)
-                filed_as_junk = (
-                    note is not None
-                    and (note.junk or _marked_spam(message))
-                    and not self._has_script()
-                )
-                event = item.event
-                times = finder.mail.times(name, entry)
-                if event.cls is None and times is not None:
-                    read = _read(
-                        message,
-                        filed_as_junk=filed_as_junk,
-                        may_be_filed=self._may_be_filed(message),
-                        was_in_junk=since is not None and since < times.named,
-                        was_outside=seen.was_outside(number, item.key),
-                        lesson=learned,
-                    )
-                    event = (
-                        looked_at(
-                            *(kind_of(item.folder), times, read),
-                            is_brought=event.source == BROUGHT,
-                        )
-                        or event
-                    )
-                    if kind_of(item.folder) is not Kind.JUNK:
-                        seen.put_outside(number, item.key)
-                was_in_junk = since is not None or filed_as_junk
-                corrected = was_in_junk or kind_of(item.folder) is Kind.JUNK
-                event, domain = self._allowed(state, event, message, learned, corrected=corrected)
+                event, domain = self._decided(seen, state, item, message, number, times)
             if event.cls is not None and teach(
                 *(self._home, message, event.cls, event.source),
                 domain=domain,
@@ -255,41 +233,46 @@ class AccountLearner:
                 seen.set_digest(item.key, number)
         seen.done(item)
 
-    def _may_be_filed(self, message: bytes) -> bool:
-        """Whether a delivery may have put it into a folder: by a script, or by its sub-address."""
+    def _decided(
+        self,
+        seen: SeenMessages,
+        state: AccountState,
+        item: Waiting,
+        message: bytes,
+        number: bytes,
+        times: Times | None,
+    ) -> tuple[Event, str]:
+        """What is to be learned, without a class for nothing; and the domain that it counts for."""
+        kind, event = kind_of(item.folder), item.event
+        since = seen.in_junk_since(number, item.key)
+        lesson = state.lesson(digest(message))
+        learned = None if lesson is None else lesson.cls
+        note = delivery_of(state, message)
+        has_script = self._has_script()
+        filed_as_junk = note is not None and (note.junk or _marked_spam(message)) and not has_script
+        if event.cls is None and times is not None:
+            read = _read(
+                message,
+                filed_as_junk=filed_as_junk,
+                may_be_filed=has_script or self._may_be_tagged(message),
+                was_in_junk=since is not None and since < times.named,
+                was_outside=seen.was_outside(number, item.key),
+                lesson=learned,
+            )
+            event = looked_at(kind, times, read, is_brought=event.source == BROUGHT) or event
+            if kind is not Kind.JUNK:
+                seen.put_outside(number, item.key)
+        corrected = since is not None or filed_as_junk or kind is Kind.JUNK
+        return allowed(state, event, note, learned, corrected=corrected)
+
+    def _may_be_tagged(self, message: bytes) -> bool:
+        """Whether its delivery may have been to a sub-address, which names a folder."""
         to = (header_field(message, b"Delivered-To") or b"").decode("utf-8", "replace").lower()
-        return to != self.account or self._has_script()
+        return to != self.account
 
     def _has_script(self) -> bool:
+        """Whether a delivery may have put it into a folder by the owner's script."""
         return os.path.lexists(self._home / _SCRIPT)
-
-    @staticmethod
-    def _allowed(
-        state: AccountState,
-        event: Event,
-        message: bytes,
-        learned: MessageClass | None,
-        *,
-        corrected: bool,
-    ) -> tuple[Event, str]:
-        """The event, without a class if a rule says so; and the domain that it counts for."""
-        if event.cls != "ham":
-            return event, ""
-        if event.source == (READ if learned == "spam" else UNMARKED):
-            # What somebody called spam stays it, however long it is read; and what was never
-            # learned as spam cannot be taken back.
-            return Event(None, event.source), ""
-        if event.source == FLAGGED and not corrected and learned != "spam":
-            event = Event("ham", MARKED)
-        note = delivery_of(state, message)
-        domain = sender_domain(note.domain) if note is not None else ""
-        may = may_teach(
-            event.source,
-            learned_until(state, domain, time.time()),
-            authenticated=note is not None and note.authenticated,
-            domain=domain,
-        )
-        return (event if may else Event(None, event.source)), domain
 
 
 class _Finder:

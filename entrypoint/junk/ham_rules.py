@@ -6,10 +6,11 @@ newsletters not to have nothing but those learned (docs/junk.md).
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
-from entrypoint.junk.account_state import AccountState
-from entrypoint.junk.moves import ANSWER, FILED, MARKED, READ
+from entrypoint.junk.account_state import AccountState, DeliveryNote, MessageClass
+from entrypoint.junk.moves import ANSWER, FILED, FLAGGED, MARKED, READ, UNMARKED, Event
 
 DAY = 24 * 3600
 # So long a message is in INBOX, read and left there, before it counts.
@@ -46,6 +47,37 @@ def may_teach(source: str, learned: Learned, *, authenticated: bool, domain: str
         and learned.of_domain < PER_DOMAIN
         and learned.today < PER_DAY
     )
+
+
+def allowed(
+    state: AccountState,
+    event: Event,
+    note: DeliveryNote | None,
+    learned: MessageClass | None,
+    *,
+    corrected: bool,
+) -> tuple[Event, str]:
+    """The event, without a class if a rule says so; and the domain that it counts for.
+
+    note: of the message's delivery. learned: as what it was learned before. corrected: whether
+    somebody has seen it in Junk. Raises StateError.
+    """
+    if event.cls != "ham":
+        return event, ""
+    if event.source == (READ if learned == "spam" else UNMARKED):
+        # What somebody called spam stays it, however long it is read; and what was never
+        # learned as spam cannot be taken back.
+        return Event(None, event.source), ""
+    if event.source == FLAGGED and not corrected and learned != "spam":
+        event = Event("ham", MARKED)
+    domain = sender_domain(note.domain) if note is not None else ""
+    may = may_teach(
+        event.source,
+        learned_until(state, domain, time.time()),
+        authenticated=note is not None and note.authenticated,
+        domain=domain,
+    )
+    return (event if may else Event(None, event.source)), domain
 
 
 def room(learned: Learned) -> int:
