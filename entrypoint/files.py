@@ -102,20 +102,30 @@ def locked(path: Path) -> Iterator[None]:
     another process is inside for ten seconds: it may be stopped.
     """
     descriptor = _opened(path)
-    end = time.monotonic() + _LOCKED_WITHIN
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > end:
-                    why = "another command has been at work for ten seconds; see if it is stopped"
-                    raise OSError(error.errno, why, str(path)) from None
-                time.sleep(_LOOK_EVERY)
+        if not has_lock(descriptor, _LOCKED_WITHIN):
+            why = "another command has been at work for ten seconds; see if it is stopped"
+            raise OSError(errno.EWOULDBLOCK, why, str(path))
         yield
     finally:
         os.close(descriptor)
+
+
+def has_lock(descriptor: int, seconds: float) -> bool:
+    """Wait for the lock of an open file; whether this process has it. It goes with the descriptor.
+
+    Raises OSError.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(_LOOK_EVERY)
+        else:
+            return True
 
 
 def _opened(path: Path) -> int:

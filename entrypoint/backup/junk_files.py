@@ -6,10 +6,8 @@ is waited for a moment only; a lesson between two copies costs that one lesson a
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +18,11 @@ from entrypoint.backup.notes import BackupNotes
 from entrypoint.backup.state_files import changed, database_copy
 from entrypoint.backup.tar_stream import MemberHead
 from entrypoint.backup.volume_files import folder, names_in, open_file
+from entrypoint.files import has_lock
 
 JUNK = "junk"
 _LOCK = "lock"
 _LOCKED_WITHIN = 3.0  # seconds; a lesson takes some hundredths
-_LOOK_EVERY = 0.01
 
 
 def junk_members(path: str, where: Path, home: int, notes: BackupNotes) -> Iterator[Member]:
@@ -71,14 +69,8 @@ def _quiet(parent: int) -> Iterator[None]:
     except OSError:  # nobody has learned yet
         yield
         return
-    end = time.monotonic() + _LOCKED_WITHIN
     try:
-        while time.monotonic() < end:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(_LOOK_EVERY)
+        has_lock(lock, _LOCKED_WITHIN)
         yield
     finally:
         os.close(lock)
