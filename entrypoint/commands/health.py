@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 import click
 
-from entrypoint import disks, junk, metrics, mounted_files
+from entrypoint import disks, mounted_files
 from entrypoint.backup.held import held_line
 from entrypoint.config.ports import port_numbers, rendered_ports
+from entrypoint.health import UNNEEDED
 from entrypoint.health.examine import examine
 from entrypoint.health.judge import judge
 from entrypoint.health.left_mail import left_mail
@@ -28,8 +29,6 @@ _ANSWERS = 7.0  # seconds
 _FILES = 1.0
 _JUNK_FILTER = 0.9
 _ALL = 9.0
-# Mail goes on without them.
-_UNNEEDED = (metrics.PROGRAM, junk.PROGRAM)
 
 
 @click.command
@@ -42,7 +41,7 @@ def command() -> None:
     _bound()
     try:
         seen = asyncio.run(examine(_ANSWERS))
-        problems = [fault.text for fault in judge(seen) if fault.program not in _UNNEEDED]
+        problems = [fault.text for fault in judge(seen) if fault.program not in UNNEEDED]
     except FileNotFoundError:
         problems = ["the server does not run here; start it with `docker compose up`"]
     except OSError as error:

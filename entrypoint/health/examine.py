@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from entrypoint import junk, metrics
 from entrypoint.config.ports import TEST_HTTP_PORT, Port, rendered_ports
+from entrypoint.health import UNNEEDED
 from entrypoint.health.judge import STOPPED, Seen
 from entrypoint.paths import (
     JUNK,
@@ -18,10 +20,10 @@ from entrypoint.paths import (
     VERDICT_SOCKET,
     WEB,
 )
-from entrypoint.probe import dovecot, name_servers, smtp
+from entrypoint.probe import dovecot, junk_filter, name_servers, smtp
 from entrypoint.probe.dialog import DialogError, socket_dialog
 from entrypoint.probe.login import LOGIN, ProbeLogin
-from entrypoint.probe.processes import processes, since
+from entrypoint.probe.processes import Process, processes, since
 from entrypoint.probe.questions import HOST, Probe, Question, ask_all, at_port
 
 # Which IMAP port a login is tried at.
@@ -46,17 +48,23 @@ async def examine(seconds: float, run: Path = RUN, *, unneeded_too: bool = False
         questions[metrics.PROGRAM] = partial(web, port, tls=False)
     verdicts = run / JUNK.name / VERDICT_SOCKET.name
     if unneeded_too and verdicts.exists():
-        questions[junk.PROGRAM] = partial(junk_filter, path=verdicts)
+        questions[junk.PROGRAM] = partial(verdict_server, path=verdicts)
     servers = name_servers.name_servers()
     if servers:
         questions["DNS"] = partial(name_servers.ask, servers)
     before = processes()
-    if any(each.state == STOPPED and each.program != metrics.PROGRAM for each in before):
-        seconds = min(seconds, _WHERE_THE_CAUSE_IS_KNOWN)
+    seconds = patience(seconds, before)
     answers = await ask_all(questions, seconds)
     if is_test_target:  # nothing is delivered there: it starts so
         control.paused = [name for name in control.paused if name == "SMTP"]
     return Seen(answers, seconds, since(before, processes()), control, servers)
+
+
+def patience(seconds: float, before: Sequence[Process]) -> float:
+    """How long answers are waited for: less where a program that is needed is stopped."""
+    if any(each.state == STOPPED and each.program not in UNNEEDED for each in before):
+        return min(seconds, _WHERE_THE_CAUSE_IS_KNOWN)
+    return seconds
 
 
 def _of_test_target(
@@ -143,13 +151,11 @@ async def maintenance(probe: Probe, path: Path = MAINTENANCE_SOCKET) -> None:
         await link.expect('{"ok": true')
 
 
-async def junk_filter(probe: Probe, path: Path) -> None:
+async def verdict_server(probe: Probe, path: Path) -> None:
     """A question for no account; what it says is broken is no reason to restart it."""
     async with socket_dialog(path) as link:
         probe.step = "question"
-        await link.write("\0\0\0\0")
-        link.end_writing()
-        await link.line()
+        await junk_filter.ask(link)
 
 
 async def web(number: int, probe: Probe, *, tls: bool, host: str = HOST) -> None:

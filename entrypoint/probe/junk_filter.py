@@ -12,12 +12,22 @@ import time
 from pathlib import Path
 
 from entrypoint.paths import JUNK, SILENT_SINCE, VERDICT_SOCKET
-from entrypoint.probe.dialog import DialogError, reason, socket_dialog
+from entrypoint.probe.dialog import Dialog, DialogError, reason, socket_dialog
 
 _ANSWERED_WITHIN = 1.9  # seconds; a delivery waits two
 _SEEN_FOR = 600.0  # where no mail comes afterwards, the file stays
 _MEANS = "mail is delivered without its verdict"
 _LATE = "a delivery of the last ten minutes had no answer in time, and no verdict"
+
+
+async def ask(link: Dialog) -> str:
+    """What it says of itself when it is asked about no account: `ok`, or what is broken.
+
+    Raises DialogError and OSError.
+    """
+    await link.write("\0\0\0\0")
+    link.end_writing()
+    return await link.line()
 
 
 async def troubles(
@@ -41,9 +51,7 @@ async def _found(folder: Path, user: str, seconds: float) -> list[str]:
             asyncio.timeout(seconds),
             socket_dialog(folder / VERDICT_SOCKET.name, user) as link,
         ):
-            await link.write("\0\0\0\0")
-            link.end_writing()
-            if (said := await link.line()) != "ok":
+            if (said := await ask(link)) != "ok":
                 return [said]
     except TimeoutError:
         return [f"it does not answer within {seconds:g} s; {_MEANS}"]

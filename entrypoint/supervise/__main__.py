@@ -17,7 +17,7 @@ import time
 from collections import deque
 from typing import Any
 
-from entrypoint import junk, metrics
+from entrypoint.health import UNNEEDED
 from entrypoint.health.looking import Looking
 from entrypoint.health.watchdog import Watchdog
 from entrypoint.log import start_logging
@@ -40,8 +40,6 @@ log = logging.getLogger(__name__)
 # A program that comes up and dies again this often is not being kept running.
 _MOST_EXITS = 5
 _EXITS_WITHIN = 60.0  # seconds
-# Mail goes on without them.
-_NOT_NEEDED = frozenset({junk.PROGRAM, metrics.PROGRAM})
 # Who has just been started may not answer yet.
 _STARTS_WITHIN = 30.0
 # Bytes of the log that may wait for its reader before whoever writes has to.
@@ -79,7 +77,7 @@ class Watch:
     def _end(self, name: str) -> None:
         if self.failed or self.options.mood == states.SupervisorStates.SHUTDOWN:
             return
-        if name in _NOT_NEEDED:
+        if name in UNNEEDED:
             return
         self.failed = True
         if self.readiness is not None:
