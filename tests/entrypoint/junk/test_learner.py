@@ -115,18 +115,24 @@ def test_what_fails_again_and_again_is_tried_less_often(
     assert pauses[-1] == 300
 
 
-def test_a_message_that_cannot_be_learned_holds_up_no_other(
-    boxes: dict[str, Mailbox], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    box = boxes["alice"]
+@pytest.fixture
+def choosy(tmp_path: Path) -> str:
+    """A bogofilter that fails on some messages."""
     script = tmp_path / "choosy"
     script.write_text(
         '#!/bin/sh\nt=$(cat)\ncase "$t" in *poison*) exit 3;; esac\n'
         'printf %s "$t" | bogofilter "$@"\n'
     )
     script.chmod(0o755)
+    return str(script)
+
+
+def test_a_message_that_cannot_be_learned_holds_up_no_other(
+    boxes: dict[str, Mailbox], choosy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = boxes["alice"]
     box.look()
-    monkeypatch.setattr(words, "BOGOFILTER", str(script))
+    monkeypatch.setattr(words, "BOGOFILTER", choosy)
     box.move(box.deliver(words="poison"), ".Junk")
     for number in range(7):
         box.move(box.deliver(words=f"fine{number}"), ".Junk")
@@ -138,18 +144,12 @@ def test_a_message_that_cannot_be_learned_holds_up_no_other(
 
 
 def test_several_messages_that_cannot_be_learned_hold_up_no_other(
-    boxes: dict[str, Mailbox], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    boxes: dict[str, Mailbox], choosy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who finds out how to crash bogofilter sends more than one such message."""
     box = boxes["alice"]
-    script = tmp_path / "choosy"
-    script.write_text(
-        '#!/bin/sh\nt=$(cat)\ncase "$t" in *poison*) exit 3;; esac\n'
-        'printf %s "$t" | bogofilter "$@"\n'
-    )
-    script.chmod(0o755)
     box.look()
-    monkeypatch.setattr(words, "BOGOFILTER", str(script))
+    monkeypatch.setattr(words, "BOGOFILTER", choosy)
     for _ in range(3):
         box.move(box.deliver(words="poison"), ".Junk")
     for number in range(8):
