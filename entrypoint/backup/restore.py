@@ -143,7 +143,10 @@ class Restore:
         found = VolumeFormat(manifest.volumes, manifest.version, manifest.made[:10])
         for path in (self.volumes.data, self.volumes.spool):
             if found.number:
-                self._write(path / MARK, [found.text()], "root", 0o644)
+                whole = path / f".{MARK}"  # with half a mark no command runs, nor this one again
+                with naming(path / MARK):
+                    self._write(whole, [found.text()], "root", 0o644)
+                    whole.replace(path / MARK)
 
     def _parents(self, name: str, folders: dict[str, int]) -> None:
         if queued(name) is not None:

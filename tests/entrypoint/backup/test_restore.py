@@ -24,6 +24,7 @@ from entrypoint.backup.volume_files import folder
 from entrypoint.config.problems import ConfigurationError
 from entrypoint.disks import explained
 from entrypoint.doctor.outbound import check_held
+from entrypoint.volume_format import refuse_newer
 
 from .volumes import (
     ENVELOPE,
@@ -225,6 +226,7 @@ def test_a_full_disk_leaves_what_the_next_one_takes_up(
     with pytest.raises(ConfigurationError) as caught:
         empty_volumes.refuse_unfinished(new)
     assert len(caught.value.errors) == 2
+    refuse_newer((new.data, new.spool))  # as each command does, the next restore too
     with empty_volumes.claimed(new):
         Restore(new, owner_of=us).write(io.BytesIO(data))
     empty_volumes.refuse_unfinished(new)
