@@ -152,6 +152,7 @@ def lenient(world: World, image: None) -> Iterator[Signpost]:
         "DMARC_ENFORCE": "quarantine",
         "ARC_TRUSTED_SEALERS": "outside.test",
         "ARC_SEAL": "yes",
+        "DKIM_SELECTOR": "lenient",
     }
     with world.signpost({**STANDARD, **changed}, place=102) as signpost:
         yield signpost

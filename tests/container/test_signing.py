@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import ALICE, BOB, CAROL
 from .harness.messages import letter
-from .harness.shell import CommandError, fresh, wait_until
+from .harness.shell import fresh
 from .harness.signpost import Signpost
 from .harness.swaks import Security
 from .harness.world import World
@@ -47,18 +47,7 @@ def test_mail_dkim_verifies_it_with_the_record_that_was_printed(
 
 def test_opendkim_verifies_it_too(world: World, signpost: Signpost) -> None:
     received = send(world, signpost, ALICE, letter(ALICE[0]))
-    wait_until(lambda: opendkim_verifies(world, received), "opendkim to verify the message")
-
-
-def opendkim_verifies(world: World, message: bytes) -> bool:
-    """False where it cannot say, as once on a loaded machine; a wrong signature has other words."""
-    try:
-        world.exec_client("opendkim-testmsg", stdin=message)
-    except CommandError as error:
-        if "Unable to verify" not in str(error):
-            raise
-        return False
-    return True
+    world.exec_client("opendkim-testmsg", stdin=received)
 
 
 def test_each_domain_has_a_key_of_its_own(signpost: Signpost) -> None:
