@@ -93,6 +93,7 @@ def queue_is_delivered_once(world: World, signpost: Signpost, before: int = 0) -
     waiting = [*EXPECTED["waiting"], EXPECTED["undelivered"]]
     signpost.exec("signpost", "queue", "flush")
     wait_until(lambda: not signpost.exec("smtpctl", "show", "queue").strip(), f"no more {waiting}")
+    world.outside.wait_until_idle()  # it has taken them all, and puts them away in its own time
     for address in EXPECTED["waiting"]:
         (mail,) = world.outside.received(address)[before:]
         assert mail.sender == ALICE
