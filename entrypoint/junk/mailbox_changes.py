@@ -87,12 +87,20 @@ def _renamed(
 ) -> dict[str, SeenFolder]:
     """The folders as they were, under the names that they have now."""
     before = {name: each for name, each in before.items() if not name.startswith("/")}
-    now = {folder.name: folder.inode for folder in folders}
-    left = {each.inode: each for name, each in before.items() if now.get(name) != each.inode}
-    for folder in folders:
-        if folder.name not in before and (old := left.pop(folder.inode, None)) is not None:
+    now = {folder.name: folder for folder in folders}
+    left = {
+        each.inode: each
+        for name, each in before.items()
+        if name not in now or now[name].inode != each.inode
+    }
+    for each in folders:
+        folder: Folder | None = each
+        # A name that is known stays its folder's: on another disk all have other inodes.
+        while folder is not None and folder.name not in before and folder.inode in left:
+            old = left.pop(folder.inode)
             seen.renamed(old, folder.name)
             before[folder.name] = before.pop(old.name)
+            folder = now.get(old.name)  # which another one may have taken meanwhile
     return before
 
 

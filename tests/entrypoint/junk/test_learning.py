@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -551,6 +552,17 @@ def test_a_renamed_folder_teaches_nothing(box: Mailbox) -> None:
     assert box.look() == NOTHING
     shutil.rmtree(maildir / ".Old Lists")
     shutil.rmtree(maildir / ".Rubbish")
+    assert box.look() == NOTHING
+
+
+@pytest.mark.parametrize("names", [(".A", ".B", ".C", ".D", ".E"), (".E", ".D", ".C", ".B", ".A")])
+def test_a_row_of_renamed_folders_teaches_nothing(box: Mailbox, names: tuple[str, ...]) -> None:
+    """As who moves each year's folder one further: each takes the name that another had."""
+    for name in names[:-1]:
+        box.deliver(name)
+    box.look()
+    for old, new in reversed(list(pairwise(names))):
+        (box.home / "Maildir" / old).rename(box.home / "Maildir" / new)
     assert box.look() == NOTHING
 
 
