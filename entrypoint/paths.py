@@ -11,6 +11,7 @@ from pathlib import Path
 DATA = Path("/data")
 DATA_ACCOUNTS = DATA / "accounts"
 DATA_DKIM = DATA / "dkim"
+MAIL = DATA / "mail"  # DOMAIN/NAME: a home for each account
 SPOOL = Path("/var/spool/smtpd")
 
 # Made anew by every start.
@@ -41,3 +42,19 @@ TARGET = RUN / "target.json"  # there only in a test target: how its process is 
 # What the filters write in folders of their own.
 UNSIGNED = SPOOL / "filters/signer/unsigned.json"
 CLIENT_COUNTS = SPOOL / "filters/verifier/clients.json"
+
+
+class NoAccountError(ValueError):
+    """An address that no account can have."""
+
+
+def account_home(account: str, mail: Path = MAIL) -> Path:
+    """Where an account's mail is, and all else that goes with it. account: its address.
+
+    Raises NoAccountError for what names no folder.
+    """
+    local, at, domain = account.rpartition("@")
+    for name in (local, domain):
+        if not at or name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise NoAccountError(f"no account's address: {account!r}")
+    return mail / domain / local

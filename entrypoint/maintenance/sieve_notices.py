@@ -20,7 +20,7 @@ from entrypoint.config.settings import Settings
 from entrypoint.disks import VMAIL, takes_nothing
 from entrypoint.files import acting_as
 from entrypoint.log_line import LogLine
-from entrypoint.mail_owner import MAIL
+from entrypoint.paths import MAIL, account_home
 from entrypoint.processes import in_child
 from entrypoint.text import printable
 
@@ -78,11 +78,11 @@ def tell_all(
     now = time.time() if now is None else now
     lines = []
     for address in addresses:
-        local, _, domain = address.rpartition("@")
+        home = account_home(address, mail)
         try:
-            errors = _news(mail / domain / local, now)
+            errors = _news(home, now)
             if errors:
-                _write(mail / domain / local, address, hostname, errors, now)
+                _write(home, address, hostname, errors, now)
                 text = f"{address}: wrote that the Sieve script fails: {errors[-1]}"
                 lines.append(LogLine("info", text))
         except FileNotFoundError:
@@ -91,7 +91,7 @@ def tell_all(
             # There is no room: later. Or it is not vmail's, which others say.
             if not takes_nothing(error) and not isinstance(error, PermissionError):
                 lines.append(LogLine("warning", f"{address}: no notice to its owner: {error}"))
-                _remember(mail / domain / local, now)
+                _remember(home, now)
     return lines
 
 
