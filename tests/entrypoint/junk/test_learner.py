@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.junk import account_learner, lessons, words
+from entrypoint.junk import account_learner, due_lesson, lessons, words
 from entrypoint.junk import learner as learners
 from entrypoint.junk.account_state import AccountState, Counts, DeliveryNote, open_state
 from entrypoint.junk.learner import Learner, MailboxList
@@ -166,14 +166,14 @@ def test_a_message_that_nobody_thought_of_holds_up_no_other(
 ) -> None:
     box = boxes["alice"]
     box.look()
-    real = account_learner.delivery_of
+    real = due_lesson.delivery_of
 
     def fail(state: AccountState, message: bytes) -> DeliveryNote | None:
         if b"poison" in message:
             raise KeyError("what")
         return real(state, message)
 
-    monkeypatch.setattr(account_learner, "delivery_of", fail)
+    monkeypatch.setattr(due_lesson, "delivery_of", fail)
     box.move(box.deliver(words="poison"), ".Junk")
     box.move(box.deliver(), ".Junk")
     with contextlib.suppress(KeyError):
