@@ -24,7 +24,7 @@ from entrypoint.junk.state_file import DamagedStateError
 log = logging.getLogger(__name__)
 
 QUIET = 2.0  # seconds without a change: then no message is on its way between folders
-PATIENT = 40.0  # and no longer than that
+RESTLESS_AT_MOST = 40.0  # and no longer than that
 READ_EVERY = 3600.0
 _SCRIPT = ".dovecot.sieve"  # the active one; templates/dovecot.conf.j2 has it, too
 _IMPORTED = "imported"  # mailbox_import/record.py has it, too
@@ -49,9 +49,13 @@ class AccountLearner:
     def turn(self, until: float, is_account: Callable[[], bool]) -> bool:
         """Look, and learn until then, on the monotonic clock; whether there is more to do.
 
-        is_account: asked before each lesson; the mail of one that is removed is not touched.
+        is_account: asked before each message; the mail of one that is removed is not touched.
         Raises StateError, WordsError, OSError and TooManyError.
         """
+
+        def may_go_on() -> bool:
+            return time.monotonic() < until and is_account()
+
         self.learned = {"spam": 0, "ham": 0}
         self.was_changed = False
         with maildir(self._home) as mail:
@@ -63,16 +67,16 @@ class AccountLearner:
             if as_seen == self._as_seen and clock < self._next_read:
                 return False
             restless = self._restless(folders, clock) if as_seen != self._as_seen else []
-            if restless and clock < (self._restless_since or clock) + PATIENT:
+            if restless and clock < (self._restless_since or clock) + RESTLESS_AT_MOST:
                 return False
             self._restless_since = None
             self._as_seen = None
             self.was_changed = True
             try:
                 with SeenMessages(self._home) as seen:
-                    more = self._work(seen, mail, folders, restless, until, is_account)
+                    more = self._work(seen, mail, folders, restless, may_go_on)
             except DamagedStateError as error:
-                if str(self._home / FOLDER / NOTES) not in str(error):
+                if error.path != self._home / FOLDER / NOTES:
                     raise
                 self._begin_afresh(error)
                 return True
@@ -87,8 +91,7 @@ class AccountLearner:
         mail: OpenMaildir,
         folders: Collection[Folder],
         restless: Collection[str],
-        until: float,
-        is_account: Callable[[], bool],
+        may_go_on: Callable[[], bool],
     ) -> bool:
         refused = note_changes(
             *(seen, mail, folders, time.time()),
@@ -101,7 +104,7 @@ class AccountLearner:
         if time.monotonic() >= self._next_read:
             self._ask_about_read(seen, mail)
             self._next_read = time.monotonic() + READ_EVERY
-        return self._learn(seen, mail, until, is_account)
+        return self._learn(seen, mail, may_go_on)
 
     # -- when to look -----------------------------------------------------------------------------
 
@@ -155,28 +158,27 @@ class AccountLearner:
                 if key in entries
             )
 
-    def _learn(
-        self, seen: SeenMessages, mail: OpenMaildir, until: float, is_account: Callable[[], bool]
-    ) -> bool:
+    def _learn(self, seen: SeenMessages, mail: OpenMaildir, may_go_on: Callable[[], bool]) -> bool:
+        """Whether there was no time for all."""
         finder = _Finder(mail)
-        if self._learn_waiting(seen, finder, until, is_account):
+        if self._learn_waiting(seen, finder, may_go_on):
             return True
         for key, name, path in seen.without_digest(_DIGESTS):
-            if time.monotonic() >= until:
+            if not may_go_on():
                 return True
             found = finder.read(key, [name], path)
             seen.set_digest(key, b"" if found is None else delivery_digest(found.text))
         return bool(seen.without_digest(1))
 
     def _learn_waiting(
-        self, seen: SeenMessages, finder: _Finder, until: float, is_account: Callable[[], bool]
+        self, seen: SeenMessages, finder: _Finder, may_go_on: Callable[[], bool]
     ) -> bool:
         """Whether there was no time for all. Where nothing can be learned, what it failed with."""
         failed: dict[int, Exception] = {}
         more = False
         while items := [each for each in seen.waiting(_AT_ONCE) if each.id not in failed]:
             for item in items:
-                if more := time.monotonic() >= until or not is_account():
+                if more := not may_go_on():
                     break
                 try:
                     self._one(seen, finder, item)
