@@ -103,7 +103,7 @@ _RULES = {"allow": "allowed; never junk with a DMARC pass", "block": "blocked; a
 def _by_rule(marks: Marks, sender: str, delivered: str, state: AccountState) -> str:
     """As at a delivery (verdict.by_rule), by what is known of it; "" where no rule decides."""
     from_here = delivered == _said("from here")
-    fails = from_here or "no DMARC" in delivered
+    fails = from_here or "no DMARC" in delivered or "without DMARC" in delivered
     decision = by_rule(marks, sender, state, dmarc=not fails)
     if decision == "blocked":
         return "junk, for its sender is blocked"
