@@ -20,13 +20,13 @@ from entrypoint.junk.moves import READ, Event
 from entrypoint.junk.seen_messages import NOTES, SeenMessages, Waiting
 from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import DamagedStateError
+from entrypoint.paths import SIEVE_SCRIPT
 
 log = logging.getLogger(__name__)
 
 QUIET = 2.0  # seconds without a change: then no message is on its way between folders
 RESTLESS_AT_MOST = 40.0  # and no longer than that
 READ_EVERY = 3600.0
-_SCRIPT = ".dovecot.sieve"  # the active one; templates/dovecot.conf.j2 has it, too
 _IMPORTED = "imported"  # mailbox_import/record.py has it, too
 _AT_ONCE = 200  # messages that are taken from what waits at a time
 _DIGESTS = 50  # of Junk's, in a turn
@@ -227,7 +227,7 @@ class AccountLearner:
 
     def _has_script(self) -> bool:
         """Whether a delivery may have put it into a folder by the owner's script."""
-        return os.path.lexists(self._home / _SCRIPT)
+        return os.path.lexists(self._home / SIEVE_SCRIPT)
 
 
 class _Found(NamedTuple):

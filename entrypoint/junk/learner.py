@@ -19,12 +19,11 @@ from entrypoint.junk.account_state import StateError
 from entrypoint.junk.folders import TooManyError
 from entrypoint.junk.lessons import LockedError
 from entrypoint.junk.words import WordsError
-from entrypoint.paths import MAIL, RUN, account_home
+from entrypoint.paths import MAIL, MAILBOXES, account_home
 from filters.watched_file import Stamp, file_stamp
 
 log = logging.getLogger(__name__)
 
-MAILBOXES = RUN / "mailboxes"
 _UNREADABLE: Stamp = (0, 0, 0)
 EVERY = 5.0  # seconds from one look to the next, where a look takes no time
 _SHARE = 50  # a look at what has not changed takes so much less time than the pause behind it
