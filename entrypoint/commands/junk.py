@@ -152,12 +152,16 @@ def train_files(
     report = account_report(asked.home)
     click.echo(f"{account}: {status_text.learned_text(report)}")
     warn_if_off(asked.settings)
-    errors = training.left_out[:_MOST_NAMED]
-    if (more := len(training.left_out) - _MOST_NAMED) > 0:
-        errors.append(f"{more} more left out")
     if training.failed:
-        ended = f"nothing more can be learned: {training.failed}; run the same again then"
-    end([*errors, *filter(None, [ended])], 1 if ended else 2)
+        cure = "the same command goes on when that is cured"
+        ended = f"nothing more can be learned: {training.failed}; {cure}"
+    end([*_named(training.left_out), *filter(None, [ended])], 1 if ended else 2)
+
+
+def _named(left_out: Sequence[str]) -> list[str]:
+    """What was left out, but no more lines than somebody reads."""
+    more = len(left_out) - _MOST_NAMED
+    return [*left_out[:_MOST_NAMED], *([f"{more} more left out"] if more > 0 else [])]
 
 
 @command.command(short_help="Name authors whose mail never goes to Junk by its words.")

@@ -26,6 +26,8 @@ _PRINTABLE = re.compile(rb"[\x20-\x7e]{1,900}")
 _REASONS = re.compile(r"\(words [0-9.]+((?:; [^;)]+)*)\)")
 _MOST_WORDS = 25  # a side
 _LONGEST_WORD = 40
+_FROM_HERE = "not junk, for it was sent from this server"
+_RULES = {"allow": "allowed; never junk with a DMARC pass", "block": "blocked; always junk"}
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,6 @@ def explain(home: Path, message: bytes) -> Explanation:
                     rules.append((address, "written to; never junk by words with a DMARC pass"))
     score = judge(words, _evidence(delivered, marks), threshold)
     return Explanation(delivered, above, score, words, tuple(rules))
-
-
-_FROM_HERE = "not junk, for it was sent from this server"
-_RULES = {"allow": "allowed; never junk with a DMARC pass", "block": "blocked; always junk"}
 
 
 def _by_rule(marks: Marks, sender: str, delivered: str, state: AccountState) -> str:
