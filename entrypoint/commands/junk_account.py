@@ -23,7 +23,6 @@ class JunkAccount:
 
     def __init__(self, ctx: click.Context, address: str) -> None:
         self.settings = settings_with(ctx, address)
-        self.address = address
         self.home = account_home(address, MAIL)
 
     def make_home(self) -> None:
