@@ -138,6 +138,17 @@ def test_uploaded_in_the_look_of_its_delivery(box: Mailbox) -> None:
     assert box.look() == SPAM
 
 
+def test_the_older_one_takes_back_nothing_of_what_was_uploaded_to_junk(box: Mailbox) -> None:
+    """Only what came out of Junk later than it came in does, whichever is seen first."""
+    name = box.deliver(ago=15)
+    path = box.find(name, "")
+    box.append(".Junk", path.read_bytes())
+    path.rename(box.home / path.name)
+    assert box.look() == SPAM
+    (box.home / path.name).rename(path)
+    assert box.look() == SPAM
+
+
 def test_moved_to_junk_again_after_a_restore(box: Mailbox) -> None:
     """The notes are begun anew, and Dovecot gives another name to what Junk knows."""
     name = box.move(box.old, ".Junk")  # type: ignore[attr-defined]
