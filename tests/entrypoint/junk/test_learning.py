@@ -234,6 +234,14 @@ def test_out_of_junk_at_once_and_marked_by_the_mail_program(box: Mailbox) -> Non
     assert box.look() == HAM
 
 
+def test_uploaded_out_of_junk_and_marked_by_the_mail_program(box: Mailbox) -> None:
+    name = box.deliver(".Junk", verdict="yes score=9.0 threshold=5.0 (words 1.000)")
+    assert box.look() == NOTHING
+    box.keywords("NonJunk")
+    box.append("", box.find(name, ".Junk").read_bytes(), flags="a")
+    assert box.look() == HAM
+
+
 def _marks(box: Mailbox, name: str, folder: str) -> list[str]:
     return re.findall(r"X-Signpost-Delivered: \S+ (\S+)", box.find(name, folder).read_text())
 
