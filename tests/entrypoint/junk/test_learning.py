@@ -15,7 +15,7 @@ import pytest
 from entrypoint.junk import account_learner
 from entrypoint.junk.account_state import FOLDER, Counts, StateError, open_state
 from entrypoint.junk.lessons import forget, teach
-from entrypoint.junk.seen_messages import NOTES
+from entrypoint.junk.seen_messages import NOTES, SeenMessages
 
 from .mailbox import Mailbox, text
 
@@ -491,6 +491,18 @@ def test_read_for_three_days_is_ham_if_it_is_authenticated(
     assert read_for(box, monkeypatch, 3600) == Counts(1, 1)
 
 
+def test_what_was_read_before_the_first_look_is_not_ham_by_being_read(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spams(box, 1)
+    newsletter(box, 1)
+    for more in ("", "-wal", "-shm"):
+        (box.home / FOLDER / f"{NOTES}{more}").unlink(missing_ok=True)
+    box.restart()
+    assert box.look() == SPAM
+    assert read_for(box, monkeypatch, 3600) == SPAM
+
+
 def test_what_was_called_spam_is_not_ham_by_being_read(
     box: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -737,6 +749,19 @@ def test_a_clock_that_was_set_back(box: Mailbox, monkeypatch: pytest.MonkeyPatch
     assert box.look() == SPAM
 
 
+def test_new_mail_after_the_clock_was_set_back(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is older than the first look, by the clock that was."""
+    clock = [time.time() - 30 * DAY]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    monkeypatch.setattr(account_learner, "RESTLESS_AT_MOST", 0.0)
+    for number in (1, 2):
+        box.move(box.deliver(ago=60 * (number - 1)), ".Junk")
+        assert box.look() == Counts(number, 0)
+        clock[0] += 3600
+
+
 def test_a_folder_is_looked_at_when_it_is_quiet_or_has_not_been_for_long(
     box: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -747,6 +772,46 @@ def test_a_folder_is_looked_at_when_it_is_quiet_or_has_not_been_for_long(
     assert box.look() == NOTHING
     monkeypatch.setattr(account_learner, "RESTLESS_AT_MOST", 0.0)
     assert box.look() == SPAM
+
+
+def test_what_was_not_quiet_is_listed_again_though_it_looks_the_same(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More may have come in the moment after its listing, by the same time."""
+    first, second = box.deliver(), box.deliver()
+    box.look()
+    box.learner._quiet = 60
+    monkeypatch.setattr(account_learner, "RESTLESS_AT_MOST", 0.0)
+    box.move(first, ".Junk")
+    assert box.look() == SPAM
+    times = [(cur, cur.stat()) for cur in (box.home / "Maildir").rglob("cur")]
+    box.move(second, ".Junk")
+    for cur, status in times:
+        os.utime(cur, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert box.look() == Counts(2, 0)
+
+
+@pytest.mark.parametrize("with_folder", [False, True])
+def test_what_left_a_folder_is_remembered_for_a_while(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch, with_folder: bool
+) -> None:
+    def gone() -> int:
+        with SeenMessages(box.home) as seen:
+            return len(seen.rows("SELECT 1 FROM messages WHERE gone > 0"))
+
+    name = box.deliver(".Lists")
+    box.look()
+    if with_folder:
+        shutil.rmtree(box.folder(".Lists"))
+    else:
+        box.expunge(name, ".Lists")
+    box.look()
+    assert gone() == 1
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 3600)
+    box.deliver()
+    box.look()
+    assert gone() == 0
 
 
 def test_the_author_of_spam_is_not_known_any_more(box: Mailbox) -> None:
