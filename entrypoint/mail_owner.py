@@ -24,10 +24,9 @@ from entrypoint.disks import VMAIL, explained
 from entrypoint.files import numbers
 from entrypoint.log_line import LogLine
 from entrypoint.mounts import MOUNTINFO, mount_roots
-from entrypoint.paths import DATA
+from entrypoint.paths import MAIL
 from entrypoint.text import counted, printable
 
-MAIL = DATA / "mail"
 _MESSAGES = frozenset({"cur", "new", "tmp"})
 # mail/DOMAIN/NAME/Maildir/.FOLDER/cur is 5: what lies deeper is no mail of ours.
 _DEEPEST = 8

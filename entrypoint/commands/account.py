@@ -29,6 +29,7 @@ from entrypoint.config.passwords import generate_password, hash_password
 from entrypoint.config.settings import Account
 from entrypoint.disks import VMAIL
 from entrypoint.files import acting_as
+from entrypoint.paths import MAIL, account_home
 from entrypoint.text import table
 
 _TRIES = 10
@@ -145,12 +146,11 @@ def quota(ctx: click.Context, address: str, size: str) -> None:
 @click.pass_context
 def remove(ctx: click.Context, address: str, delete_mail: bool, yes: bool) -> None:
     """Remove an account and its app passwords. Its mail stays unless --delete-mail is given."""
-    local, _, domain = address.partition("@")
     # /data/accounts lies beside /data/mail.
-    folder = account_files(ctx).store.folder.parent / "mail" / domain / local
+    home = account_home(address, account_files(ctx).store.folder.parent / MAIL.name)
     if delete_mail and not yes:
         confirm(f"Delete all mail of {address}?", "--delete-mail")
-    kept = "" if delete_mail else f"; its mail is kept in {folder}"
+    kept = "" if delete_mail else f"; its mail is kept in {home}"
     change(
         ctx,
         account_files(ctx).read_to_change(),
@@ -160,7 +160,7 @@ def remove(ctx: click.Context, address: str, delete_mail: bool, yes: bool) -> No
     if delete_mail:
         try:
             with acting_as(VMAIL):
-                _remove_tree(folder)
+                _remove_tree(home)
         except OSError as error:
             click.echo(f"error: {error.filename}: {error.strerror}", err=True)
             sys.exit(1)

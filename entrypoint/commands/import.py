@@ -35,7 +35,7 @@ from entrypoint.mailbox_import.old_server import (
 )
 from entrypoint.mailbox_import.record import NAME, BusyError, DamagedError, record_in
 from entrypoint.mailbox_import.transfer import FolderResult, Transfer
-from entrypoint.paths import DATA
+from entrypoint.paths import account_home
 from entrypoint.resolv_conf import preloaded
 from entrypoint.supervise.become import PATH
 from entrypoint.text import counted, printable, table
@@ -87,8 +87,7 @@ def command(
     password = _password(password_file, source)
     become(VMAIL)  # who reads a stranger's answers is not root
     old, here = OldServer(source, password, trusted), MailboxHere(address)
-    local, _, domain = address.rpartition("@")
-    home = DATA / "mail" / domain / local
+    home = account_home(address)
     try:
         with record_in(home) as record:
             transfer = Transfer(old, here, record, partial(_write_progress, ProgressLine()))

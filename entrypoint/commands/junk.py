@@ -17,7 +17,6 @@ from entrypoint.commands import account_changes
 from entrypoint.commands.account_changes import read_merged
 from entrypoint.commands.confirmation import confirm
 from entrypoint.commands.junk_account import (
-    MAIL,
     JunkAccount,
     become_vmail,
     end,
@@ -31,12 +30,13 @@ from entrypoint.config.problems import BrokenRuleError, shown
 from entrypoint.disks import explained
 from entrypoint.junk import status_text
 from entrypoint.junk.account_report import account_report
-from entrypoint.junk.account_state import MessageClass, SenderRule, home_of, open_state
+from entrypoint.junk.account_state import MessageClass, SenderRule, open_state
 from entrypoint.junk.explanation import explain
 from entrypoint.junk.lessons import forget
 from entrypoint.junk.score import THRESHOLD
 from entrypoint.junk.training import Training, train
 from entrypoint.junk.training_source import Letter, NoLetter, label, letters
+from entrypoint.paths import MAIL, account_home
 from entrypoint.text import counted, table
 
 _MOST_NAMED = 20
@@ -71,7 +71,7 @@ def status(ctx: click.Context, account: str | None, machine: bool) -> None:
     else:
         settings, accounts = JunkAccount(ctx, account).settings, [account]
     become_vmail()
-    found = {each: account_report(home_of(each, MAIL)) for each in accounts}
+    found = {each: account_report(account_home(each, MAIL)) for each in accounts}
     if machine:
         click.echo(json.dumps([status_text.as_json(*each) for each in found.items()], indent=2))
     elif account is not None:
@@ -152,12 +152,16 @@ def train_files(
     report = account_report(asked.home)
     click.echo(f"{account}: {status_text.learned_text(report)}")
     warn_if_off(asked.settings)
-    errors = training.left_out[:_MOST_NAMED]
-    if (more := len(training.left_out) - _MOST_NAMED) > 0:
-        errors.append(f"{more} more left out")
     if training.failed:
-        ended = f"nothing more can be learned: {training.failed}; run the same again then"
-    end([*errors, *filter(None, [ended])], 1 if ended else 2)
+        cure = "the same command goes on when that is cured"
+        ended = f"nothing more can be learned: {training.failed}; {cure}"
+    end([*_named(training.left_out), *filter(None, [ended])], 1 if ended else 2)
+
+
+def _named(left_out: Sequence[str]) -> list[str]:
+    """What was left out, but no more lines than somebody reads."""
+    more = len(left_out) - _MOST_NAMED
+    return [*left_out[:_MOST_NAMED], *([f"{more} more left out"] if more > 0 else [])]
 
 
 @command.command(short_help="Name authors whose mail never goes to Junk by its words.")

@@ -12,9 +12,9 @@ from entrypoint.commands.account_argument import settings_with
 from entrypoint.config.settings import Settings
 from entrypoint.disks import VMAIL, explained
 from entrypoint.files import acting_as, become
-from entrypoint.junk.account_state import MAIL as MAIL
-from entrypoint.junk.account_state import StateError, home_of
+from entrypoint.junk.account_state import StateError
 from entrypoint.junk.words import WordsError
+from entrypoint.paths import MAIL, account_home
 from entrypoint.text import printable
 
 
@@ -23,8 +23,7 @@ class JunkAccount:
 
     def __init__(self, ctx: click.Context, address: str) -> None:
         self.settings = settings_with(ctx, address)
-        self.address = address
-        self.home = home_of(address, MAIL)
+        self.home = account_home(address, MAIL)
 
     def make_home(self) -> None:
         """Where no mail has come yet: one may teach before. As root."""

@@ -191,7 +191,7 @@ def _claim_volumes() -> None:
         if claim_tree(path, user, group):
             log.warning("%s: was another user's; it is %s's again", path, user)
     own_folder(paths.DENIED, "root", "root", 0o700)
-    if (paths.DATA / "mail").is_dir():
+    if paths.MAIL.is_dir():
         claimed = claim_mail(alone=True)
         write_lines(log, claimed.lines())
         for mailbox in claimed.left:  # maintenance looks again, and says so

@@ -136,11 +136,14 @@ wait_for(int fd, short event, long long until)
 }
 
 static int
-connect_within(long long milliseconds)
+connect_in_time(void)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET};
-	/* Where many wait to be accepted, connect() waits as long as a write. */
-	struct timeval time = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
+	/* Where many wait to be accepted, connect() waits as long as a write: then EAGAIN. */
+	struct timeval time = {
+	    .tv_sec = ANSWERED_WITHIN / 1000,
+	    .tv_usec = ANSWERED_WITHIN % 1000 * 1000,
+	};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd != -1 &&
@@ -222,7 +225,7 @@ ask_for_verdict(const char *account, const char *sender, const char *mark, const
 
 	if (is_silent())
 		return "";
-	if ((fd = connect_within(ANSWERED_WITHIN)) == -1)
+	if ((fd = connect_in_time()) == -1)
 		late = errno == EAGAIN;
 	else {
 		for (size_t i = 0; asked && i < sizeof before / sizeof *before; i++)

@@ -21,9 +21,6 @@
  */
 const char *facts_of(const struct header *header);
 
-/*
- * `mark`: the HMAC of this delivery's mark, or "". The answer; "" where there is none.
- * The process needs to ignore SIGPIPE.
- */
+/* `mark`: the HMAC of this delivery's mark, or "". The answer; "" where there is none. */
 const char *ask_for_verdict(const char *account, const char *sender, const char *mark,
     const char *facts, const struct header *message);

@@ -7,38 +7,26 @@ import os
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import NamedTuple
 
-from entrypoint.junk.account_state import (
-    FOLDER,
-    AccountState,
-    MessageClass,
-    StateError,
-    open_state,
-)
-from entrypoint.junk.digest import delivery_digest, digest, header_field
-from entrypoint.junk.folders import (
-    INBOX,
-    Folder,
-    Listed,
-    OpenMaildir,
-    Times,
-    TooManyError,
-    maildir,
-)
-from entrypoint.junk.ham_rules import READ_FOR, allowed, learned_until, room
-from entrypoint.junk.lessons import delivery_of, teach
+from entrypoint.junk.account_state import FOLDER, StateError, open_state
+from entrypoint.junk.digest import delivery_digest
+from entrypoint.junk.due_lesson import WaitingMessage, due_lesson
+from entrypoint.junk.folders import INBOX, Folder, Listed, OpenMaildir, TooManyError, maildir
+from entrypoint.junk.ham_rules import READ_FOR, learned_until, room
+from entrypoint.junk.lessons import teach
 from entrypoint.junk.mailbox_changes import note_changes
-from entrypoint.junk.moves import BROUGHT, READ, Event, Read, looked_at
+from entrypoint.junk.moves import READ, Event
 from entrypoint.junk.seen_messages import NOTES, SeenMessages, Waiting
 from entrypoint.junk.special_folders import Kind, kind_of
 from entrypoint.junk.state_file import DamagedStateError
+from entrypoint.paths import SIEVE_SCRIPT
 
 log = logging.getLogger(__name__)
 
 QUIET = 2.0  # seconds without a change: then no message is on its way between folders
-PATIENT = 40.0  # and no longer than that
+RESTLESS_AT_MOST = 40.0  # and no longer than that
 READ_EVERY = 3600.0
-_SCRIPT = ".dovecot.sieve"  # the active one; templates/dovecot.conf.j2 has it, too
 _IMPORTED = "imported"  # mailbox_import/record.py has it, too
 _AT_ONCE = 200  # messages that are taken from what waits at a time
 _DIGESTS = 50  # of Junk's, in a turn
@@ -61,9 +49,13 @@ class AccountLearner:
     def turn(self, until: float, is_account: Callable[[], bool]) -> bool:
         """Look, and learn until then, on the monotonic clock; whether there is more to do.
 
-        is_account: asked before each lesson; the mail of one that is removed is not touched.
+        is_account: asked before each message; the mail of one that is removed is not touched.
         Raises StateError, WordsError, OSError and TooManyError.
         """
+
+        def may_go_on() -> bool:
+            return time.monotonic() < until and is_account()
+
         self.learned = {"spam": 0, "ham": 0}
         self.was_changed = False
         with maildir(self._home) as mail:
@@ -75,16 +67,16 @@ class AccountLearner:
             if as_seen == self._as_seen and clock < self._next_read:
                 return False
             restless = self._restless(folders, clock) if as_seen != self._as_seen else []
-            if restless and clock < (self._restless_since or clock) + PATIENT:
+            if restless and clock < (self._restless_since or clock) + RESTLESS_AT_MOST:
                 return False
             self._restless_since = None
             self._as_seen = None
             self.was_changed = True
             try:
                 with SeenMessages(self._home) as seen:
-                    more = self._work(seen, mail, folders, restless, until, is_account)
+                    more = self._work(seen, mail, folders, restless, may_go_on)
             except DamagedStateError as error:
-                if str(self._home / FOLDER / NOTES) not in str(error):
+                if error.path != self._home / FOLDER / NOTES:
                     raise
                 self._begin_afresh(error)
                 return True
@@ -99,8 +91,7 @@ class AccountLearner:
         mail: OpenMaildir,
         folders: Collection[Folder],
         restless: Collection[str],
-        until: float,
-        is_account: Callable[[], bool],
+        may_go_on: Callable[[], bool],
     ) -> bool:
         refused = note_changes(
             *(seen, mail, folders, time.time()),
@@ -113,7 +104,7 @@ class AccountLearner:
         if time.monotonic() >= self._next_read:
             self._ask_about_read(seen, mail)
             self._next_read = time.monotonic() + READ_EVERY
-        return self._learn(seen, mail, until, is_account)
+        return self._learn(seen, mail, may_go_on)
 
     # -- when to look -----------------------------------------------------------------------------
 
@@ -167,28 +158,27 @@ class AccountLearner:
                 if key in entries
             )
 
-    def _learn(
-        self, seen: SeenMessages, mail: OpenMaildir, until: float, is_account: Callable[[], bool]
-    ) -> bool:
+    def _learn(self, seen: SeenMessages, mail: OpenMaildir, may_go_on: Callable[[], bool]) -> bool:
+        """Whether there was no time for all."""
         finder = _Finder(mail)
-        if self._learn_waiting(seen, finder, until, is_account):
+        if self._learn_waiting(seen, finder, may_go_on):
             return True
         for key, name, path in seen.without_digest(_DIGESTS):
-            if time.monotonic() >= until:
+            if not may_go_on():
                 return True
-            message = finder.read(key, [name], path)
-            seen.set_digest(key, b"" if message is None else delivery_digest(message[1]))
+            found = finder.read(key, [name], path)
+            seen.set_digest(key, b"" if found is None else delivery_digest(found.text))
         return bool(seen.without_digest(1))
 
     def _learn_waiting(
-        self, seen: SeenMessages, finder: _Finder, until: float, is_account: Callable[[], bool]
+        self, seen: SeenMessages, finder: _Finder, may_go_on: Callable[[], bool]
     ) -> bool:
         """Whether there was no time for all. Where nothing can be learned, what it failed with."""
         failed: dict[int, Exception] = {}
         more = False
         while items := [each for each in seen.waiting(_AT_ONCE) if each.id not in failed]:
             for item in items:
-                if more := time.monotonic() >= until or not is_account():
+                if more := not may_go_on():
                     break
                 try:
                     self._one(seen, finder, item)
@@ -218,61 +208,32 @@ class AccountLearner:
         """Learn it, or find that nothing is to be learned. Raises WordsError and StateError."""
         found = finder.read(item.key, [item.folder, *seen.places(item.key)], item.path)
         if found is not None:
-            (name, entry), message = found
-            number = delivery_digest(message)
-            times = finder.mail.times(name, entry)
+            number = delivery_digest(found.text)
+            times = finder.mail.times(found.folder, found.listed)
+            message = WaitingMessage(item, found.text, number, times)
             with open_state(self._home) as state:
-                event, domain = self._decided(seen, state, item, message, number, times)
+                event, domain = due_lesson(
+                    *(message, seen, state), account=self.account, has_script=self._has_script()
+                )
             if event.cls is not None and teach(
-                *(self._home, message, event.cls, event.source),
+                *(self._home, found.text, event.cls, event.source),
                 domain=domain,
                 patience=_PATIENCE,
             ):
                 self.learned[event.cls] += 1
-            if kind_of(name) is Kind.JUNK:
+            if kind_of(found.folder) is Kind.JUNK:
                 seen.set_digest(item.key, number)
         seen.done(item)
 
-    def _decided(
-        self,
-        seen: SeenMessages,
-        state: AccountState,
-        item: Waiting,
-        message: bytes,
-        number: bytes,
-        times: Times | None,
-    ) -> tuple[Event, str]:
-        """What is to be learned, without a class for nothing; and the domain that it counts for."""
-        kind, event = kind_of(item.folder), item.event
-        since = seen.in_junk_since(number, item.key)
-        lesson = state.lesson(digest(message))
-        learned = None if lesson is None else lesson.cls
-        note = delivery_of(state, message)
-        has_script = self._has_script()
-        filed_as_junk = note is not None and (note.junk or _marked_spam(message)) and not has_script
-        if event.cls is None and times is not None:
-            read = _read(
-                message,
-                filed_as_junk=filed_as_junk,
-                may_be_filed=has_script or self._may_be_tagged(message),
-                was_in_junk=since is not None and since < times.named,
-                was_outside=seen.was_outside(number, item.key),
-                lesson=learned,
-            )
-            event = looked_at(kind, times, read, is_brought=event.source == BROUGHT) or event
-            if kind is not Kind.JUNK:
-                seen.put_outside(number, item.key)
-        corrected = since is not None or filed_as_junk or kind is Kind.JUNK
-        return allowed(state, event, note, learned, corrected=corrected)
-
-    def _may_be_tagged(self, message: bytes) -> bool:
-        """Whether its delivery may have been to a sub-address, which names a folder."""
-        to = (header_field(message, b"Delivered-To") or b"").decode("utf-8", "replace").lower()
-        return to != self.account
-
     def _has_script(self) -> bool:
         """Whether a delivery may have put it into a folder by the owner's script."""
-        return os.path.lexists(self._home / _SCRIPT)
+        return os.path.lexists(self._home / SIEVE_SCRIPT)
+
+
+class _Found(NamedTuple):
+    folder: str
+    listed: Listed
+    text: bytes
 
 
 class _Finder:
@@ -282,44 +243,15 @@ class _Finder:
         self.mail = mail
         self._entries: dict[str, dict[int, Listed]] = {}
 
-    def read(
-        self, key: int, folders: Collection[str], path: str
-    ) -> tuple[tuple[str, Listed], bytes] | None:
+    def read(self, key: int, folders: Collection[str], path: str) -> _Found | None:
         """Where it is, and its text; None for what is no message, or is gone. Raises OSError."""
         first = next(iter(folders))
-        if (message := self.mail.read(first, entry := Listed(path, 0, 0))) is not None:
-            return (first, entry), message
+        if (text := self.mail.read(first, entry := Listed(path, 0, 0))) is not None:
+            return _Found(first, entry, text)
         for name in dict.fromkeys(folders):
             if name not in self._entries:
                 self._entries[name] = self.mail.entries(name)
-            found = self._entries[name].get(key)
-            if found and (message := self.mail.read(name, found)) is not None:
-                return (name, found), message
+            listed = self._entries[name].get(key)
+            if listed and (text := self.mail.read(name, listed)) is not None:
+                return _Found(name, listed, text)
         return None
-
-
-def _read(
-    message: bytes,
-    *,
-    filed_as_junk: bool,
-    may_be_filed: bool,
-    was_in_junk: bool,
-    was_outside: bool,
-    lesson: MessageClass | None,
-) -> Read:
-    mark = (header_field(message, b"X-Signpost-Delivered") or b"").split()
-    try:
-        delivered = float(int(mark[0], 16)) if mark else None
-    except (ValueError, OverflowError):  # of a message that was uploaded, a stranger may write it
-        delivered = None
-    verdict = (header_field(message, b"X-Signpost-Junk") or b"").lower()
-    called_junk = verdict.startswith(b"yes") or _marked_spam(message)
-    return Read(
-        *(delivered, called_junk, filed_as_junk, may_be_filed),
-        *(was_in_junk, was_outside, lesson),
-    )
-
-
-def _marked_spam(message: bytes) -> bool:
-    """By the field that the filters of what comes in write, and no sender."""
-    return (header_field(message, b"X-Spam") or b"").lower() == b"yes"

@@ -16,9 +16,7 @@ from typing import Literal, NamedTuple
 
 from entrypoint.junk.state_file import StateError as StateError
 from entrypoint.junk.state_file import StateFile
-from entrypoint.paths import DATA
 
-MAIL = DATA / "mail"
 FOLDER = "junk"  # in the home; backup/layout.py has the names, too
 STATE = "state.sqlite"
 
@@ -83,19 +81,6 @@ class Lesson:
     source: str
     domain: str
     at: int
-
-
-class NoAccountError(ValueError):
-    """An address that no account can have."""
-
-
-def home_of(account: str, mail: Path = MAIL) -> Path:
-    """Where an account's mail and words are. Raises NoAccountError for what names no folder."""
-    local, at, domain = account.rpartition("@")
-    for name in (local, domain):
-        if not at or name in ("", ".", "..") or "/" in name or "\0" in name:
-            raise NoAccountError(f"no account's address: {account!r}")
-    return mail / domain / local
 
 
 @contextmanager

@@ -26,6 +26,8 @@ _PRINTABLE = re.compile(rb"[\x20-\x7e]{1,900}")
 _REASONS = re.compile(r"\(words [0-9.]+((?:; [^;)]+)*)\)")
 _MOST_WORDS = 25  # a side
 _LONGEST_WORD = 40
+_FROM_HERE = "not junk, for it was sent from this server"
+_RULES = {"allow": "allowed; never junk with a DMARC pass", "block": "blocked; always junk"}
 
 
 @dataclass(frozen=True)
@@ -96,14 +98,10 @@ def explain(home: Path, message: bytes) -> Explanation:
     return Explanation(delivered, above, score, words, tuple(rules))
 
 
-_FROM_HERE = "not junk, for it was sent from this server"
-_RULES = {"allow": "allowed; never junk with a DMARC pass", "block": "blocked; always junk"}
-
-
 def _by_rule(marks: Marks, sender: str, delivered: str, state: AccountState) -> str:
     """As at a delivery (verdict.by_rule), by what is known of it; "" where no rule decides."""
     from_here = delivered == _said("from here")
-    fails = from_here or "no DMARC" in delivered
+    fails = from_here or "no DMARC" in delivered or "without DMARC" in delivered
     decision = by_rule(marks, sender, state, dmarc=not fails)
     if decision == "blocked":
         return "junk, for its sender is blocked"

@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from entrypoint.junk.account_learner import QUIET, AccountLearner
-from entrypoint.junk.account_state import MAIL, StateError, home_of
+from entrypoint.junk.account_state import StateError
 from entrypoint.junk.folders import TooManyError
 from entrypoint.junk.lessons import LockedError
 from entrypoint.junk.words import WordsError
-from entrypoint.paths import RUN
+from entrypoint.paths import MAIL, MAILBOXES, account_home
 from filters.watched_file import Stamp, file_stamp
 
 log = logging.getLogger(__name__)
 
-MAILBOXES = RUN / "mailboxes"
 _UNREADABLE: Stamp = (0, 0, 0)
 EVERY = 5.0  # seconds from one look to the next, where a look takes no time
 _SHARE = 50  # a look at what has not changed takes so much less time than the pause behind it
@@ -119,7 +118,7 @@ class Learner:
             return False
         try:
             if (learner := self._learners.get(account)) is None:
-                home = home_of(account, self._mail)
+                home = account_home(account, self._mail)
                 learner = AccountLearner(account, home, quiet=self._quiet)
                 self._learners[account] = learner
             more = learner.turn(now + _TURN, lambda: self._is_account(account))

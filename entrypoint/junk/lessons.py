@@ -22,13 +22,13 @@ from entrypoint.junk.account_state import (
     NONE_LEARNED,
     AccountState,
     Counts,
-    DeliveryNote,
     Lesson,
     MessageClass,
     StateError,
     open_state,
 )
-from entrypoint.junk.digest import digest, header_field, without_own_fields
+from entrypoint.junk.delivery_fields import delivery_of
+from entrypoint.junk.digest import digest, without_own_fields
 from entrypoint.junk.evidence import marks_of
 
 LOCK = "lock"
@@ -120,12 +120,6 @@ def teach(
         if taken and cls == "spam":
             _forget_author(state, message)
         return taken
-
-
-def delivery_of(state: AccountState, message: bytes) -> DeliveryNote | None:
-    """What was noted when the message came, if it is not too long ago."""
-    mark = (header_field(message, b"X-Signpost-Delivered") or b"").split()
-    return state.delivery(mark[1].decode("ascii", "replace")) if len(mark) == 2 else None
 
 
 def _forget_author(state: AccountState, message: bytes) -> None:

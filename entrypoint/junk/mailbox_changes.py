@@ -21,10 +21,11 @@ _BEGINNING = "beginning"  # when the first look was complete
 
 @dataclass
 class _Difference:
-    """A folder now, and what of it is not as it was."""
+    """A folder now, and what of it is not as it was. number: as `SeenMessages` has the folder."""
 
     folder: Folder
     kind: Kind
+    number: int = 0
     new: dict[int, Listed] = field(default_factory=dict)
     marked: dict[int, tuple[int, Listed]] = field(default_factory=dict)  # with the marks before
     gone: list[int] = field(default_factory=list)
@@ -53,33 +54,32 @@ def note_changes(
         for folder in folders
         if folder.name not in before or before[folder.name].stamp != folder.stamp
     ]
-    since = float(seen.number(_BEGINNING) or now)
-    if since > now:  # the clock was set back
-        seen.set_number(_BEGINNING, now)
-    beginning = Beginning(min(since, now), imported, has_script)
+    beginning = Beginning(_begun(seen, now), imported, has_script)
     with seen.changing():
-        numbers = {}
         for each in differences:
             stamp = "" if each.folder.name in restless else each.folder.stamp
-            numbers[each.folder.name] = seen.listed(each.folder.name, each.folder.inode, stamp)
+            each.number = seen.listed(each.folder.name, each.folder.inode, stamp)
         refused = 0
         if not first:
             # All of them before any row changes: a message may be new in two folders.
-            found = (
-                _events(seen, mail, each, numbers[each.folder.name], beginning)
-                for each in differences
-            )
+            found = (_events(seen, mail, each, beginning) for each in differences)
             refused = seen.wait(chain.from_iterable(found))
         for each in differences:
-            _put(seen, mail, each, numbers[each.folder.name], int(now), OLD if first else 0)
-        names = {folder.name for folder in folders}
-        for name, folder in before.items():
-            if name not in names:
-                seen.removed(folder, int(now))
+            _put(seen, mail, each, int(now), OLD if first else 0)
+        for gone in before.keys() - {folder.name for folder in folders}:
+            seen.removed(before[gone], int(now))
         seen.drop_gone(int(now))
         if first:
             seen.set_number(_BEGINNING, now)
     return refused
+
+
+def _begun(seen: SeenMessages, now: float) -> float:
+    """When the first look was; now for that itself, and where the clock was set back since."""
+    since = float(seen.number(_BEGINNING) or now)
+    if since > now:
+        seen.set_number(_BEGINNING, now)
+    return min(since, now)
 
 
 def _renamed(
@@ -87,12 +87,20 @@ def _renamed(
 ) -> dict[str, SeenFolder]:
     """The folders as they were, under the names that they have now."""
     before = {name: each for name, each in before.items() if not name.startswith("/")}
-    now = {folder.name: folder.inode for folder in folders}
-    left = {each.inode: each for name, each in before.items() if now.get(name) != each.inode}
-    for folder in folders:
-        if folder.name not in before and (old := left.pop(folder.inode, None)) is not None:
+    now = {folder.name: folder for folder in folders}
+    left = {
+        each.inode: each
+        for name, each in before.items()
+        if name not in now or now[name].inode != each.inode
+    }
+    for each in folders:
+        folder: Folder | None = each
+        # A name that is known stays its folder's: on another disk all have other inodes.
+        while folder is not None and folder.name not in before and folder.inode in left:
+            old = left.pop(folder.inode)
             seen.renamed(old, folder.name)
             before[folder.name] = before.pop(old.name)
+            folder = now.get(old.name)  # which another one may have taken meanwhile
     return before
 
 
@@ -112,28 +120,27 @@ def _difference(
 
 
 def _events(
-    seen: SeenMessages, mail: OpenMaildir, each: _Difference, number: int, beginning: Beginning
+    seen: SeenMessages, mail: OpenMaildir, each: _Difference, beginning: Beginning
 ) -> Iterator[tuple[int, int, str, Event]]:
     name = each.folder.name
     for key, entry in each.new.items():
         if (times := mail.times(name, entry)) is None:
             continue
-        known = seen.known(key, entry.inode, times.written_ns, number)
+        known = seen.known(key, entry.inode, times.written_ns, each.number)
         if (event := arrived(each.kind, entry.marks, known, times, beginning)) is not None:
-            yield key, number, entry.path, event
+            yield key, each.number, entry.path, event
     for key, (before, entry) in each.marked.items():
         event = marked(each.kind, before, entry.marks) or unmarked(each.kind, before, entry.marks)
         if event is not None:
-            yield key, number, entry.path, event
+            yield key, each.number, entry.path, event
 
 
-def _put(
-    seen: SeenMessages, mail: OpenMaildir, each: _Difference, number: int, now: int, more: int
-) -> None:
+def _put(seen: SeenMessages, mail: OpenMaildir, each: _Difference, now: int, more: int) -> None:
+    """Note it. more: marks that all new messages get besides."""
     rows = [(key, entry.marks | more) for key, entry in each.new.items()]
     rows += [(key, entry.marks) for key, (_, entry) in each.marked.items()]
-    seen.put(number, rows, now)
-    seen.take_out(number, each.gone, now)
+    seen.put(each.number, rows, now)
+    seen.take_out(each.number, each.gone, now)
     if each.kind is Kind.JUNK and each.new:
         # The newest by their names, which begin with the time.
         newest = sorted(each.new.items(), key=lambda item: item[1].path[4:])[-MOST_JUNK:]
@@ -142,4 +149,4 @@ def _put(
             for key, entry in newest
             if (times := mail.times(each.folder.name, entry)) is not None
         )
-        seen.put_junk(number, in_junk, now)
+        seen.put_junk(each.number, in_junk, now)

@@ -79,8 +79,8 @@ def judge(words: MessageWords | None, found: Sequence[Evidence], threshold: floa
     odds = log_odds(words)
     part = math.copysign(math.sqrt(2 * abs(odds)), odds)
     total = part + sum(each.weight for each in found)
-    # As it is printed: nobody should wonder about a 5.0 that is less than 5.0.
-    junk = round(total, 1) >= limit
+    # As they are printed: nobody should wonder about a 5.0 that is less than 5.0.
+    junk = round(total, 1) >= round(limit, 1)
     spamicity = 1 / (1 + math.exp(-odds))
     return Score(junk, "score", limit, part, spamicity, tuple(found), learned)
 

@@ -18,17 +18,19 @@ _BUSY = 1.0  # seconds
 # Of a database that is broken.
 CURE = "restore it from a backup, or begin afresh with `signpost junk forget`"
 _LOG_PAGES = 100  # of 4 kB, before what is in the log goes into the file
+_NUMBERS = "CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value NUMERIC NOT NULL);"
 
 
 class StateError(Exception):
     """The state of an account cannot be used; where, why and the cure."""
 
 
-_NUMBERS = "CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value NUMERIC NOT NULL);"
-
-
 class DamagedStateError(StateError):
-    """It is no such database."""
+    """It is no such database. path: the file."""
+
+    def __init__(self, path: Path, error: sqlite3.Error) -> None:
+        super().__init__(f"{path}: {error}; {CURE}")
+        self.path = path
 
 
 class StateFile:
@@ -129,7 +131,7 @@ class StateFile:
             return StateError(f"{self.path}: {error.strerror}")
         if isinstance(error, sqlite3.OperationalError):  # a full disk, a lock
             return StateError(f"{self.path}: {error}{why_unusable(self.path)}")
-        return DamagedStateError(f"{self.path}: {error}; {CURE}")
+        return DamagedStateError(self.path, error)
 
 
 def why_unusable(path: Path) -> str:

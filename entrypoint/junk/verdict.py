@@ -11,10 +11,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from entrypoint.junk.account_state import NONE_LEARNED, AccountState, home_of, open_state
+from entrypoint.junk.account_state import NONE_LEARNED, AccountState, open_state
 from entrypoint.junk.evidence import Known, Marks, evidence, marks_of, passes_dmarc
 from entrypoint.junk.score import Decision, Score, judge
 from entrypoint.junk.words import check_not_lost, classify
+from entrypoint.paths import account_home
 from filters.facts import ArrivalFacts, parse_facts
 
 _LONGEST_FIELD = 1024
@@ -48,7 +49,7 @@ class DeliveryQuestion:
 
 def verdict(question: DeliveryQuestion, mail: Path) -> Score:
     """The score, which the account has noted. Raises StateError, WordsError or NoAccountError."""
-    home = home_of(question.account, mail)
+    home = account_home(question.account, mail)
     marks, facts = marks_of(question.message), parse_facts(question.facts)
     if not home.is_dir():  # the account's first message
         return judge(None, (), None)

@@ -23,11 +23,12 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from entrypoint.junk.account_state import MAIL, NoAccountError, StateError
+from entrypoint.junk.account_state import StateError
 from entrypoint.junk.excerpt import LOOKED_AT
 from entrypoint.junk.sparing import Sparing
 from entrypoint.junk.verdict import DeliveryQuestion, verdict
 from entrypoint.junk.words import WordsError
+from entrypoint.paths import MAIL, NoAccountError
 from filters.unix_socket import listen_at
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ import logging
 import time
 from pathlib import Path
 
-from entrypoint.junk.account_state import MAIL, NoAccountError, StateError, home_of, open_state
+from entrypoint.junk.account_state import StateError, open_state
+from entrypoint.paths import MAIL, NoAccountError, account_home
 from filters.log_throttle import LogThrottle
 from filters.unix_socket import receive_at
 from filters.written_to import decode_written_to
@@ -66,7 +67,7 @@ def take_down(datagram: bytes, mail: Path = MAIL) -> None:
     if said is None:
         return
     try:
-        home = home_of(said.account, mail)
+        home = account_home(said.account, mail)
     except NoAccountError:
         return
     if not home.is_dir():

@@ -20,15 +20,15 @@ from entrypoint.config.settings import Settings
 from entrypoint.disks import VMAIL, takes_nothing
 from entrypoint.files import acting_as
 from entrypoint.log_line import LogLine
-from entrypoint.mail_owner import MAIL
+from entrypoint.paths import MAIL, SIEVE_SCRIPT, account_home
 from entrypoint.processes import in_child
 from entrypoint.text import printable
 
 EVERY = 5.0  # seconds
 _SECONDS = 60.0
 _AGAIN_AFTER = 7 * 86_400  # seconds
-# In the account's home: Dovecot's log (`sieve_user_log_path`), its link to the script, ours.
-_LOG, _SCRIPT, _TOLD = ".dovecot.sieve.log", ".dovecot.sieve", ".sieve-notice"
+# In the account's home: Dovecot's log (`sieve_user_log_path`), and what was said of it.
+_LOG, _TOLD = ".dovecot.sieve.log", ".sieve-notice"
 _MOST = 4096  # bytes of the log
 _MOST_LINES = 20
 # What Dovecot begins the file with, each time that it opens it.
@@ -78,11 +78,11 @@ def tell_all(
     now = time.time() if now is None else now
     lines = []
     for address in addresses:
-        local, _, domain = address.rpartition("@")
+        home = account_home(address, mail)
         try:
-            errors = _news(mail / domain / local, now)
+            errors = _news(home, now)
             if errors:
-                _write(mail / domain / local, address, hostname, errors, now)
+                _write(home, address, hostname, errors, now)
                 text = f"{address}: wrote that the Sieve script fails: {errors[-1]}"
                 lines.append(LogLine("info", text))
         except FileNotFoundError:
@@ -91,7 +91,7 @@ def tell_all(
             # There is no room: later. Or it is not vmail's, which others say.
             if not takes_nothing(error) and not isinstance(error, PermissionError):
                 lines.append(LogLine("warning", f"{address}: no notice to its owner: {error}"))
-                _remember(mail / domain / local, now)
+                _remember(home, now)
     return lines
 
 
@@ -99,7 +99,7 @@ def _news(home: Path, now: float) -> list[str]:
     """What is to be told, the latest last. Raises OSError."""
     log = os.lstat(home / _LOG)
     with contextlib.suppress(FileNotFoundError):
-        link, script = (home / _SCRIPT).lstat(), (home / _SCRIPT).stat()
+        link, script = (home / SIEVE_SCRIPT).lstat(), (home / SIEVE_SCRIPT).stat()
         if log.st_mtime < max(link.st_mtime, script.st_mtime):
             return []  # of a script that is no more
     with contextlib.suppress(FileNotFoundError):
@@ -121,7 +121,7 @@ def _news(home: Path, now: float) -> list[str]:
 def _script(home: Path) -> bytes:
     """What is another for another script."""
     try:
-        status = (home / _SCRIPT).stat()
+        status = (home / SIEVE_SCRIPT).stat()
     except FileNotFoundError:
         return b""
     return f"{status.st_ino} {status.st_mtime_ns}".encode()

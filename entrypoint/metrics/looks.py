@@ -17,7 +17,7 @@ from entrypoint.files import acting_as
 from entrypoint.metrics import words
 from entrypoint.metrics.folder import publish, write_names
 from entrypoint.metrics.observations import MAILBOXES, STATE, MailboxTotals, State
-from entrypoint.paths import DATA, RUN, SPOOL
+from entrypoint.paths import DATA, RUN, SPOOL, account_home
 from entrypoint.smtpctl import QueuedEnvelope
 from filters.disk_room import room_of
 from filters.watched_file import Stamp, file_stamp
@@ -62,8 +62,8 @@ def look_at_mailboxes(addresses: Iterable[str]) -> None:
     domains: dict[str, tuple[int, int, int]] = {}
     with acting_as(VMAIL):
         for address in addresses:
-            local, _, domain = address.rpartition("@")
-            messages, size = mailbox_size(DATA / "mail" / domain / local / "Maildir")
+            domain = address.rpartition("@")[2]
+            messages, size = mailbox_size(account_home(address) / "Maildir")
             accounts, number, total = domains.get(domain, (0, 0, 0))
             domains[domain] = accounts + 1, number + messages, total + size
     publish(MAILBOXES, json.dumps(asdict(MailboxTotals(time.time(), domains))) + "\n")

@@ -2,7 +2,8 @@
 
 Nothing waits for it: whatever is wrong, mail is delivered without its verdict. A question for no
 account is answered by `ok`, or by one line that names what is broken. `delivery/verdict.c` leaves
-a file where a delivery had no answer in time, and removes it after the next one that has.
+a file where a delivery had no answer in time, and removes it with the next question that ends in
+time.
 """
 
 from __future__ import annotations

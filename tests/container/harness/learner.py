@@ -17,9 +17,10 @@ asyncio.run(Learner(MailboxList().accounts, every=0.2, quiet=0.4).run())
 """
 _LOOK = """
 import json, sys
-from entrypoint.junk.account_state import home_of, open_existing
+from entrypoint.junk.account_state import open_existing
 from entrypoint.junk.words import message_counts
-home = home_of(sys.argv[1])
+from entrypoint.paths import account_home
+home = account_home(sys.argv[1])
 state = open_existing(home)
 known = (home / "junk/seen.sqlite").exists()
 print(json.dumps([known, state and state.counts(), state and bool(state.pending()),
@@ -82,8 +83,8 @@ class HandRunLearner:
     def wait_for_first_look(self, account: str) -> None:
         """Until what there is counts as old."""
         look = (
-            "import sqlite3, sys; from entrypoint.junk.account_state import home_of\n"
-            "notes = sqlite3.connect(home_of(sys.argv[1]) / 'junk/seen.sqlite')\n"
+            "import sqlite3, sys; from entrypoint.paths import account_home\n"
+            "notes = sqlite3.connect(account_home(sys.argv[1]) / 'junk/seen.sqlite')\n"
             "sys.exit(not notes.execute('SELECT * FROM numbers').fetchall())"
         )
         wait_until(

@@ -62,7 +62,7 @@ class Junk:
         self.files = AccountFiles(AccountStore(folder / "accounts"), folder / "run")
         self.environ = {
             "DOMAINS": "example.org",
-            "ACCOUNTS": f"{ALICE}:a secret of alice, {'bob@example.org'}:another of bob",
+            "ACCOUNTS": f"{ALICE}:a secret of alice, bob@example.org:another of bob",
             "ALIASES": "info@example.org: alice@example.org, bob@example.org",
             "JUNK_FILTER": "yes",
         }

@@ -14,7 +14,6 @@ from entrypoint.junk.account_state import (
     DeliveryNote,
     Lesson,
     StateError,
-    home_of,
     open_existing,
     open_state,
 )
@@ -22,16 +21,6 @@ from entrypoint.junk.account_state import (
 DIGEST = b"d" * 32
 HAM = Lesson(DIGEST, "ham", "answered", "example.net", 1000)
 SPAM = Lesson(DIGEST, "spam", "moved", "example.net", 2000)
-
-
-def test_an_address_is_a_folder() -> None:
-    assert home_of("alice@example.org") == Path("/data/mail/example.org/alice")
-
-
-@pytest.mark.parametrize("account", ["", "alice", "@example.org", "a/b@c", "..@c", "a@..", "a@"])
-def test_what_is_no_address_is_no_folder(account: str) -> None:
-    with pytest.raises(ValueError, match="no account's address"):
-        home_of(account)
 
 
 def test_nothing_is_made_by_looking_nor_in_a_home_that_is_gone(tmp_path: Path) -> None:

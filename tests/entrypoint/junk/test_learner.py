@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.junk import account_learner, lessons, words
+from entrypoint.junk import account_learner, due_lesson, words
 from entrypoint.junk import learner as learners
 from entrypoint.junk.account_state import AccountState, Counts, DeliveryNote, open_state
 from entrypoint.junk.learner import Learner, MailboxList
 from entrypoint.junk.lessons import locked
 
 from .mailbox import Mailbox
+from .stand_in import stand_in
 
 pytestmark = pytest.mark.skipif(not shutil.which("bogofilter"), reason="needs bogofilter")
 
@@ -118,13 +119,10 @@ def test_what_fails_again_and_again_is_tried_less_often(
 @pytest.fixture
 def choosy(tmp_path: Path) -> str:
     """A bogofilter that fails on some messages."""
-    script = tmp_path / "choosy"
-    script.write_text(
-        '#!/bin/sh\nt=$(cat)\ncase "$t" in *poison*) exit 3;; esac\n'
-        'printf %s "$t" | bogofilter "$@"\n'
+    return stand_in(
+        tmp_path,
+        't=$(cat); case "$t" in *poison*) exit 3;; esac; printf %s "$t" | bogofilter "$@"',
     )
-    script.chmod(0o755)
-    return str(script)
 
 
 def test_a_message_that_cannot_be_learned_holds_up_no_other(
@@ -166,14 +164,14 @@ def test_a_message_that_nobody_thought_of_holds_up_no_other(
 ) -> None:
     box = boxes["alice"]
     box.look()
-    real = account_learner.delivery_of
+    real = due_lesson.delivery_of
 
     def fail(state: AccountState, message: bytes) -> DeliveryNote | None:
         if b"poison" in message:
             raise KeyError("what")
         return real(state, message)
 
-    monkeypatch.setattr(account_learner, "delivery_of", fail)
+    monkeypatch.setattr(due_lesson, "delivery_of", fail)
     box.move(box.deliver(words="poison"), ".Junk")
     box.move(box.deliver(), ".Junk")
     with contextlib.suppress(KeyError):
@@ -202,7 +200,7 @@ def test_a_lock_that_another_has_is_waited_for_elsewhere(
 ) -> None:
     for box in boxes.values():
         box.move(box.deliver(), ".Junk")
-    with lessons.locked(boxes["alice"].home):
+    with locked(boxes["alice"].home):
         learner.look()
     assert boxes["alice"].learned() == Counts(0, 0)
     assert boxes["bob"].learned() == Counts(1, 0)
@@ -265,7 +263,6 @@ def test_it_runs_beside_others_and_ends_at_once(boxes: dict[str, Mailbox], tmp_p
 
     asyncio.run(asyncio.wait_for(run(), 10))
     shutil.rmtree(box.home)
-    again = Mailbox(box.home)
-    assert again.learner
+    Mailbox(box.home)
     asyncio.run(asyncio.wait_for(run(), 10))
     assert not [each for each in threading.enumerate() if each.name.startswith("learner")]

@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from entrypoint.junk import account_learner
 from entrypoint.junk.account_state import FOLDER, Counts, StateError, open_state
 from entrypoint.junk.lessons import forget, teach
-from entrypoint.junk.seen_messages import NOTES
+from entrypoint.junk.seen_messages import NOTES, SeenMessages
 
 from .mailbox import Mailbox, text
 
@@ -117,9 +118,8 @@ def test_uploaded_to_junk_and_deleted_where_it_was(box: Mailbox) -> None:
         if number == 1:
             box.expunge(there, ".Junk")
         assert box.look() == Counts(number - 1, 1)
-        again = box.append(".Junk", message, date=date)
+        box.append(".Junk", message, date=date)
         assert box.look() == Counts(number, 0)
-        assert again
 
 
 def test_uploaded_at_once_after_a_look(box: Mailbox) -> None:
@@ -135,6 +135,17 @@ def test_uploaded_in_the_look_of_its_delivery(box: Mailbox) -> None:
     name = box.deliver(ago=15)
     message = box.find(name, "").read_bytes()
     box.append(".Junk", message)
+    assert box.look() == SPAM
+
+
+def test_the_older_one_takes_back_nothing_of_what_was_uploaded_to_junk(box: Mailbox) -> None:
+    """Only what came out of Junk later than it came in does, whichever is seen first."""
+    name = box.deliver(ago=15)
+    path = box.find(name, "")
+    box.append(".Junk", path.read_bytes())
+    path.rename(box.home / path.name)
+    assert box.look() == SPAM
+    (box.home / path.name).rename(path)
     assert box.look() == SPAM
 
 
@@ -220,6 +231,14 @@ def test_out_of_junk_at_once_and_marked_by_the_mail_program(box: Mailbox) -> Non
     (mark,) = _marks(box, name, "")
     with open_state(box.home) as state:
         state.note_delivery(mark, int(time.time()), True, False, "example.net")
+    assert box.look() == HAM
+
+
+def test_uploaded_out_of_junk_and_marked_by_the_mail_program(box: Mailbox) -> None:
+    name = box.deliver(".Junk", verdict="yes score=9.0 threshold=5.0 (words 1.000)")
+    assert box.look() == NOTHING
+    box.keywords("NonJunk")
+    box.append("", box.find(name, ".Junk").read_bytes(), flags="a")
     assert box.look() == HAM
 
 
@@ -472,6 +491,18 @@ def test_read_for_three_days_is_ham_if_it_is_authenticated(
     assert read_for(box, monkeypatch, 3600) == Counts(1, 1)
 
 
+def test_what_was_read_before_the_first_look_is_not_ham_by_being_read(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spams(box, 1)
+    newsletter(box, 1)
+    for more in ("", "-wal", "-shm"):
+        (box.home / FOLDER / f"{NOTES}{more}").unlink(missing_ok=True)
+    box.restart()
+    assert box.look() == SPAM
+    assert read_for(box, monkeypatch, 3600) == SPAM
+
+
 def test_what_was_called_spam_is_not_ham_by_being_read(
     box: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -551,6 +582,17 @@ def test_a_renamed_folder_teaches_nothing(box: Mailbox) -> None:
     assert box.look() == NOTHING
     shutil.rmtree(maildir / ".Old Lists")
     shutil.rmtree(maildir / ".Rubbish")
+    assert box.look() == NOTHING
+
+
+@pytest.mark.parametrize("names", [(".A", ".B", ".C", ".D", ".E"), (".E", ".D", ".C", ".B", ".A")])
+def test_a_row_of_renamed_folders_teaches_nothing(box: Mailbox, names: tuple[str, ...]) -> None:
+    """As who moves each year's folder one further: each takes the name that another had."""
+    for name in names[:-1]:
+        box.deliver(name)
+    box.look()
+    for old, new in reversed(list(pairwise(names))):
+        (box.home / "Maildir" / old).rename(box.home / "Maildir" / new)
     assert box.look() == NOTHING
 
 
@@ -702,9 +744,22 @@ def test_a_clock_that_was_set_back(box: Mailbox, monkeypatch: pytest.MonkeyPatch
     box.look()
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() - 30 * DAY)
-    monkeypatch.setattr(account_learner, "PATIENT", 0.0)
+    monkeypatch.setattr(account_learner, "RESTLESS_AT_MOST", 0.0)
     box.move(name, ".Junk")
     assert box.look() == SPAM
+
+
+def test_new_mail_after_the_clock_was_set_back(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is older than the first look, by the clock that was."""
+    clock = [time.time() - 30 * DAY]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    monkeypatch.setattr(account_learner, "RESTLESS_AT_MOST", 0.0)
+    for number in (1, 2):
+        box.move(box.deliver(ago=60 * (number - 1)), ".Junk")
+        assert box.look() == Counts(number, 0)
+        clock[0] += 3600
 
 
 def test_a_folder_is_looked_at_when_it_is_quiet_or_has_not_been_for_long(
@@ -715,8 +770,48 @@ def test_a_folder_is_looked_at_when_it_is_quiet_or_has_not_been_for_long(
     box.learner._quiet = 60
     box.move(name, ".Junk")
     assert box.look() == NOTHING
-    monkeypatch.setattr(account_learner, "PATIENT", 0.0)
+    monkeypatch.setattr(account_learner, "RESTLESS_AT_MOST", 0.0)
     assert box.look() == SPAM
+
+
+def test_what_was_not_quiet_is_listed_again_though_it_looks_the_same(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More may have come in the moment after its listing, by the same time."""
+    first, second = box.deliver(), box.deliver()
+    box.look()
+    box.learner._quiet = 60
+    monkeypatch.setattr(account_learner, "RESTLESS_AT_MOST", 0.0)
+    box.move(first, ".Junk")
+    assert box.look() == SPAM
+    times = [(cur, cur.stat()) for cur in (box.home / "Maildir").rglob("cur")]
+    box.move(second, ".Junk")
+    for cur, status in times:
+        os.utime(cur, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert box.look() == Counts(2, 0)
+
+
+@pytest.mark.parametrize("with_folder", [False, True])
+def test_what_left_a_folder_is_remembered_for_a_while(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch, with_folder: bool
+) -> None:
+    def gone() -> int:
+        with SeenMessages(box.home) as seen:
+            return len(seen.rows("SELECT 1 FROM messages WHERE gone > 0"))
+
+    name = box.deliver(".Lists")
+    box.look()
+    if with_folder:
+        shutil.rmtree(box.folder(".Lists"))
+    else:
+        box.expunge(name, ".Lists")
+    box.look()
+    assert gone() == 1
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 3600)
+    box.deliver()
+    box.look()
+    assert gone() == 0
 
 
 def test_the_author_of_spam_is_not_known_any_more(box: Mailbox) -> None:

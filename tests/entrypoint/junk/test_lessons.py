@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from entrypoint.junk.account_state import FOLDER, Counts, Lesson, StateError, op
 from entrypoint.junk.digest import digest
 from entrypoint.junk.lessons import forget, locked, recover, teach
 from entrypoint.junk.words import WordsError, message_counts
+
+from .stand_in import stand_in
 
 pytestmark = pytest.mark.skipif(not shutil.which("bogofilter"), reason="needs bogofilter")
 
@@ -94,16 +97,19 @@ def test_a_kill_in_the_middle_of_a_reversal(tmp_path: Path, taken: bool) -> None
     assert counts(tmp_path) == Counts(0, 1)
 
 
-def test_who_is_left_behind_by_a_kill_holds_the_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_who_is_left_behind_by_a_kill_holds_the_lock(tmp_path: Path) -> None:
     """bogofilter goes on when its parent is killed: what it learns afterwards counts."""
-    slow = tmp_path / "slow"
-    slow.write_text(f'#!/bin/sh\n: > {tmp_path}/began\nsleep 1\nexec bogofilter "$@"\n')
-    slow.chmod(0o755)
+    slow = stand_in(tmp_path, f': > {tmp_path}/began; sleep 1; exec bogofilter "$@"')
     child = os.fork()
     if child == 0:  # pragma: no cover
-        words.BOGOFILTER = str(slow)
+        words.BOGOFILTER = slow
         teach(tmp_path, message(1), "spam", "moved")
         os._exit(0)
     until(lambda: (tmp_path / "began").exists())
@@ -187,10 +193,7 @@ def test_a_bogofilter_that_fails_has_taught_nothing(
 def test_a_bogofilter_that_fails_and_learns_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    path = tmp_path / "late"
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    monkeypatch.setattr(words, "BOGOFILTER", str(path))
+    monkeypatch.setattr(words, "BOGOFILTER", stand_in(tmp_path, script))
     monkeypatch.setattr(words, "LEARNED_WITHIN", 0.2)
     with pytest.raises(WordsError):
         teach(tmp_path, message(1), "spam", "moved")
@@ -259,13 +262,6 @@ def test_no_home_is_made(tmp_path: Path) -> None:
     with pytest.raises(StateError):
         teach(tmp_path / "gone", message(1), "spam", "moved")
     assert not (tmp_path / "gone").exists()
-
-
-def until(condition: object, seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_a_word_list_that_was_killed_while_it_was_made_is_made_anew(tmp_path: Path) -> None:

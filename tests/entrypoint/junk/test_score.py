@@ -71,7 +71,9 @@ def test_the_threshold_is_the_accounts_and_counts_as_printed() -> None:
     just = [Evidence(THRESHOLD - 0.04, "first contact")]
     assert judge(words(), just, None).junk
     assert " score=5.0 threshold=5.0 " in judge(words(), just, None).line()
-    assert not judge(words(), just, 5.1).junk
+    assert judge(words(), just, 5.04).junk
+    assert " score=5.0 threshold=5.0 " in judge(words(), just, 5.04).line()
+    assert not judge(words(), just, 5.06).junk
     assert judge(words(), just, -3.0).junk
     assert not judge(words(), [Evidence(THRESHOLD - 0.06, "first contact")], None).junk
 

@@ -259,7 +259,7 @@ def test_the_account_remembers_who_wrote_and_what_was_delivered(mail: Path) -> N
             )
 
 
-def test_the_author_of_junk_is_not_known_afterwards(mail: Path, held_out: list[Example]) -> None:
+def test_the_author_of_junk_is_not_known_afterwards(mail: Path) -> None:
     with open_state(mail / "example.org/alice") as state:
         state.set_threshold(-50)
     assert verdict(question(), mail).junk

@@ -15,6 +15,8 @@ from entrypoint.junk import words
 from entrypoint.junk.account_state import MessageClass
 from entrypoint.junk.words import KnownWord, WordsError, classify, learn, message_counts
 
+from .stand_in import stand_in
+
 pytestmark = pytest.mark.skipif(not shutil.which("bogofilter"), reason="needs bogofilter")
 
 SPAM = b"From: a@example.net\nSubject: winner\n\nCheap watches for every winner\n"
@@ -139,10 +141,8 @@ def test_a_verdict_does_not_wait_for_a_lesson(tmp_path: Path) -> None:
 def test_a_bogofilter_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     learn(tmp_path, SPAM, "spam")
     learn(tmp_path, HAM, "ham")
-    slow = tmp_path / "slow"
-    slow.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\nexec sleep 60\n")
-    slow.chmod(0o755)
-    monkeypatch.setattr(words, "BOGOFILTER", str(slow))
+    slow = stand_in(tmp_path, f"echo $$ >{tmp_path}/pid; exec sleep 60")
+    monkeypatch.setattr(words, "BOGOFILTER", slow)
     monkeypatch.setattr(words, "CLASSIFIED_WITHIN", 0.3)
     begin = time.monotonic()
     with pytest.raises(WordsError, match=r"had not ended after 0\.3 s"):

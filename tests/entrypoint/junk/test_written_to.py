@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.junk.account_state import home_of, open_existing
+from entrypoint.junk.account_state import open_existing
 from entrypoint.junk.written_to import receive_written_to, take_down
+from entrypoint.paths import account_home
 
 ALICE, BOB = "alice@example.org", "bob@far.example"
 SAID = f"{ALICE}\0{BOB}".encode()
@@ -20,12 +21,12 @@ SAID = f"{ALICE}\0{BOB}".encode()
 
 @pytest.fixture
 def mail(tmp_path: Path) -> Path:
-    home_of(ALICE, tmp_path / "mail").mkdir(parents=True)
+    account_home(ALICE, tmp_path / "mail").mkdir(parents=True)
     return tmp_path / "mail"
 
 
 def knows(mail: Path, address: str = BOB, account: str = ALICE) -> bool:
-    state = open_existing(home_of(account, mail))
+    state = open_existing(account_home(account, mail))
     if state is None:
         return False
     with state:
@@ -63,7 +64,7 @@ def test_what_is_said_is_taken_down_whatever_else_comes(
 ) -> None:
     path = tmp_path / "written-to"
     # A broken state is one account's trouble, and is said once.
-    broken = home_of("broken@example.org", mail)
+    broken = account_home("broken@example.org", mail)
     broken.mkdir()
     (broken / "junk").write_text("no folder")
 

@@ -1,0 +1,54 @@
+"""What a stored message says of its delivery, in fields that the server writes on top.
+
+Of a message that was uploaded a stranger may have written them: who believes one knows that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from entrypoint.junk.account_state import AccountState, DeliveryNote
+from entrypoint.junk.digest import header_field
+
+
+@dataclass(frozen=True)
+class DeliveryFields:
+    """at: when the message was delivered (Unix time). recipient: the address that it came to, in
+    lower case, or "". called_junk: by the account's junk filter. marked_spam: by the filters of
+    what comes in.
+    """
+
+    at: float | None
+    recipient: str
+    called_junk: bool
+    marked_spam: bool
+
+
+def delivery_fields(message: bytes) -> DeliveryFields:
+    """Of any bytes."""
+    mark = _mark(message)
+    try:
+        at = float(int(mark[0], 16)) if mark else None
+    except (ValueError, OverflowError):
+        at = None
+    return DeliveryFields(
+        at=at,
+        recipient=_value(message, b"Delivered-To").decode("utf-8", "replace").lower(),
+        called_junk=_value(message, b"X-Signpost-Junk").lower().startswith(b"yes"),
+        marked_spam=_value(message, b"X-Spam").lower() == b"yes",
+    )
+
+
+def delivery_of(state: AccountState, message: bytes) -> DeliveryNote | None:
+    """What was noted when the message came, if it is not too long ago."""
+    mark = _mark(message)
+    return state.delivery(mark[1].decode("ascii", "replace")) if len(mark) == 2 else None
+
+
+def _mark(message: bytes) -> list[bytes]:
+    """Time and HMAC, in hexadecimal digits, where `deliver` has written it."""
+    return _value(message, b"X-Signpost-Delivered").split()
+
+
+def _value(message: bytes, name: bytes) -> bytes:
+    return header_field(message, name) or b""
