@@ -24,7 +24,7 @@ from entrypoint.commands.junk_account import (
     warn_if_off,
 )
 from entrypoint.commands.progress_line import ProgressLine, clear_line
-from entrypoint.config.addresses import foreign_address
+from entrypoint.config.addresses import sender_address
 from entrypoint.config.domain_names import domain_name
 from entrypoint.config.problems import BrokenRuleError, shown
 from entrypoint.disks import explained
@@ -289,7 +289,7 @@ def _keys(senders: Sequence[str]) -> list[str]:
             bare = sender.removeprefix("@")
             if "*" in bare:
                 raise BrokenRuleError("there are no wildcards", _WILDCARD_CURE)
-            found.append(foreign_address(bare) if "@" in bare else domain_name(bare))
+            found.append(sender_address(bare) if "@" in bare else domain_name(bare))
         except BrokenRuleError as error:
             errors.append(f"{shown(sender)}: {error.rule}; {error.cure}")
     end(errors, 2)

@@ -54,7 +54,8 @@ class Explanation:
         if self.score.decision == "score":
             yield ""
             yield from table(self._parts(), right=(0,))
-        if self.words is not None:
+        # Of an account that knows one class alone none is looked up.
+        if self.words is not None and 0 not in self.words.learned:
             yield from _word_lines(self.words)
 
     def _now(self) -> str:

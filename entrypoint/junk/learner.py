@@ -29,6 +29,7 @@ EVERY = 5.0  # seconds from one look to the next, where a look takes no time
 _SHARE = 50  # a look at what has not changed takes so much less time than the pause behind it
 _LONGEST_PAUSE = 20.0
 _TURN = 2.0  # seconds of an account, before the next one has its turn
+_SAID_EVERY = 60.0  # seconds, while an account has more to learn
 _LOCKED_AT_MOST = 300.0  # until it is named
 _FIRST_PAUSE, _LAST_PAUSE = 30.0, 300.0  # of an account that fails: it is named as long
 
@@ -61,6 +62,15 @@ class _Failing:
     until: float
 
 
+@dataclass
+class _Unsaid:
+    """Lessons that are not in the log yet. since: on the monotonic clock."""
+
+    since: float
+    spam: int = 0
+    ham: int = 0
+
+
 class Learner:
     """accounts: says which there are, whenever it is asked."""
 
@@ -76,6 +86,7 @@ class Learner:
         self._learners: dict[str, AccountLearner] = {}
         self._failing: dict[str, _Failing] = {}
         self._locked_since: dict[str, float] = {}
+        self._unsaid: dict[str, _Unsaid] = {}
         self._ended = False
 
     def troubles(self) -> list[str]:
@@ -101,6 +112,7 @@ class Learner:
             del self._learners[gone]
             self._failing.pop(gone, None)
             self._locked_since.pop(gone, None)
+            self._unsaid.pop(gone, None)
         more, idle = False, 0.0
         for account in sorted(accounts):
             if self._ended:
@@ -116,6 +128,7 @@ class Learner:
         failing = self._failing.get(account)
         if failing is not None and now < failing.until:
             return False
+        more = False
         try:
             if (learner := self._learners.get(account)) is None:
                 home = account_home(account, self._mail)
@@ -137,7 +150,7 @@ class Learner:
             log.debug("%s", account, exc_info=True)
             return False
         finally:
-            self._say(account)
+            self._say(account, more)
         if self._failing.pop(account, None) is not None:
             log.info("%s: junk is learned again", account)
         return more
@@ -145,10 +158,17 @@ class Learner:
     def _is_account(self, account: str) -> bool:
         return not self._ended and account in self._accounts()
 
-    def _say(self, account: str) -> None:
-        if (learner := self._learners.get(account)) and any(learner.learned.values()):
-            spam, ham = learner.learned["spam"], learner.learned["ham"]
-            log.info("%s: learned spam=%d ham=%d", account, spam, ham)
+    def _say(self, account: str, more: bool) -> None:
+        """Once for what was moved at once; a turn is short."""
+        learner, now = self._learners.get(account), time.monotonic()
+        if learner is not None and any(learner.learned.values()):
+            unsaid = self._unsaid.setdefault(account, _Unsaid(now))
+            unsaid.spam += learner.learned["spam"]
+            unsaid.ham += learner.learned["ham"]
+        waiting = self._unsaid.get(account)
+        if waiting is not None and not (more and now < waiting.since + _SAID_EVERY):
+            log.info("%s: learned spam=%d ham=%d", account, waiting.spam, waiting.ham)
+            del self._unsaid[account]
 
     def _fail(self, account: str, text: str) -> None:
         before = self._failing.get(account)

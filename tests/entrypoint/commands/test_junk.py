@@ -367,6 +367,15 @@ def test_a_wildcard_would_match_nobody(command: Junk, verb: str, sender: str) ->
     assert not list(command.mail.iterdir())
 
 
+@pytest.mark.parametrize("sender", ["O'Brien@shop.example", "a/b=c|d`e@shop.example"])
+def test_whoever_may_write_may_have_a_rule(command: Junk, sender: str) -> None:
+    """RFC 5322 §3.2.3 has more characters than an address that stands in smtpd's files."""
+    command(f"block {ALICE}", sender)
+    with open_state(command.home) as state:
+        assert state.sender_rules() == [(sender.lower(), "block")]
+    command(f"unlist {ALICE}", sender)
+
+
 def test_what_is_unlisted_may_have_another_rule(command: Junk) -> None:
     command(f"block {ALICE} shop.example a@news.shop.example news.shop.example")
     done = command(f"unlist {ALICE} a@news.shop.example")

@@ -116,6 +116,12 @@ def test_before_enough_was_learned_it_says_how_much_there_is(tmp_path: Path) -> 
     assert f"now: junk, for its sender is blocked; without that: {said}" in text
 
 
+def test_of_one_class_alone_no_word_says_anything(tmp_path: Path) -> None:
+    """None is looked up then, so none is counted."""
+    learn(tmp_path, HAM.format(1).encode(), "ham")
+    assert explained(tmp_path, HAM.encode()).endswith("there are 0 and 1")
+
+
 def test_mail_of_this_server_is_no_junk_by_its_words(home: Path) -> None:
     sent = b"X-Signpost-Junk: no (sent from this server)\n" + SPAM.encode()
     assert "now: not junk, for it was sent from this server; without that: junk" in explained(

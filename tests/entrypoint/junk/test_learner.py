@@ -41,8 +41,13 @@ def learner(tmp_path: Path, boxes: dict[str, Mailbox]) -> Learner:
 
 
 def test_a_large_move_does_not_hold_up_another_account(
-    boxes: dict[str, Mailbox], learner: Learner, monkeypatch: pytest.MonkeyPatch
+    boxes: dict[str, Mailbox],
+    learner: Learner,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The log has one line for all of it."""
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(learners, "_TURN", 0.2)
     for _ in range(40):
         boxes["alice"].move(boxes["alice"].deliver(), ".Junk")
@@ -53,6 +58,28 @@ def test_a_large_move_does_not_hold_up_another_account(
     while learner.look() == 0:
         pass
     assert boxes["alice"].learned() == Counts(40, 0)
+    assert [line for line in caplog.messages if " learned " in line] == [
+        f"{BOB}: learned spam=1 ham=0",
+        f"{ALICE}: learned spam=40 ham=0",
+    ]
+
+
+def test_what_takes_long_is_said_meanwhile(
+    boxes: dict[str, Mailbox],
+    learner: Learner,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(learners, "_TURN", 0.01)
+    monkeypatch.setattr(learners, "_SAID_EVERY", 0.0)
+    for _ in range(5):
+        boxes["alice"].move(boxes["alice"].deliver(), ".Junk")
+    while learner.look() == 0:
+        pass
+    counts = [int(line.partition("spam=")[2].split()[0]) for line in caplog.messages]
+    assert len(counts) > 1
+    assert sum(counts) == 5
 
 
 def test_an_account_that_fails_is_said_once_and_tried_again(
