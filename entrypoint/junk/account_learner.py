@@ -249,12 +249,18 @@ class AccountLearner:
         learned = None if lesson is None else lesson.cls
         note = delivery_of(state, message)
         has_script = self._has_script()
-        filed_as_junk = note is not None and (note.junk or _marked_spam(message)) and not has_script
+        # A verdict that was noted, and is not in the message, came too late for its delivery.
+        filed_as_junk = (
+            note is not None
+            and (_marked_spam(message) or (note.junk and _judged_junk(message)))
+            and not has_script
+        )
         if event.cls is None and times is not None:
             read = _read(
                 message,
                 filed_as_junk=filed_as_junk,
-                may_be_filed=has_script or self._may_be_tagged(message),
+                may_be_filed=has_script or _delivered_to(message) != self.account,
+                is_addressed=self._is_addressed(item.folder, message),
                 was_in_junk=since is not None and since < times.named,
                 was_outside=seen.was_outside(number, item.key),
                 lesson=learned,
@@ -265,10 +271,12 @@ class AccountLearner:
         corrected = since is not None or filed_as_junk or kind is Kind.JUNK
         return allowed(state, event, note, learned, corrected=corrected)
 
-    def _may_be_tagged(self, message: bytes) -> bool:
-        """Whether its delivery may have been to a sub-address, which names a folder."""
-        to = (header_field(message, b"Delivered-To") or b"").decode("utf-8", "replace").lower()
-        return to != self.account
+    def _is_addressed(self, folder: str, message: bytes) -> bool:
+        """Whether its sender has named this very folder (templates/dovecot/subaddress.sieve)."""
+        own = self.account.rpartition("@")[0]
+        local = _delivered_to(message).rpartition("@")[0]
+        # With one character that separates them.
+        return local.startswith(own) and f".{local[len(own) + 1 :]}" == folder.lower()
 
     def _has_script(self) -> bool:
         """Whether a delivery may have put it into a folder by the owner's script."""
@@ -303,6 +311,7 @@ def _read(
     *,
     filed_as_junk: bool,
     may_be_filed: bool,
+    is_addressed: bool,
     was_in_junk: bool,
     was_outside: bool,
     lesson: MessageClass | None,
@@ -312,12 +321,21 @@ def _read(
         delivered = float(int(mark[0], 16)) if mark else None
     except (ValueError, OverflowError):  # of a message that was uploaded, a stranger may write it
         delivered = None
-    verdict = (header_field(message, b"X-Signpost-Junk") or b"").lower()
-    called_junk = verdict.startswith(b"yes") or _marked_spam(message)
+    called_junk = _judged_junk(message) or _marked_spam(message)
     return Read(
-        *(delivered, called_junk, filed_as_junk, may_be_filed),
+        *(delivered, called_junk, filed_as_junk, may_be_filed, is_addressed),
         *(was_in_junk, was_outside, lesson),
     )
+
+
+def _delivered_to(message: bytes) -> str:
+    """The address that it was delivered to; with a tag, which names a folder."""
+    return (header_field(message, b"Delivered-To") or b"").decode("utf-8", "replace").lower()
+
+
+def _judged_junk(message: bytes) -> bool:
+    """By the field that its delivery has written."""
+    return (header_field(message, b"X-Signpost-Junk") or b"").lower().startswith(b"yes")
 
 
 def _marked_spam(message: bytes) -> bool:
