@@ -39,7 +39,6 @@ from entrypoint.junk.training import Training, train
 from entrypoint.junk.training_source import Letter, NoLetter, label, letters
 from entrypoint.text import counted, table
 
-_MOST_NAMED = 20
 _SENDERS = "ADDRESS|DOMAIN..."
 _WILDCARD_CURE = (
     "a domain, such as example.org, stands for all its addresses and the domains below it"
@@ -146,14 +145,14 @@ def train_files(
     clear_line()
     click.echo(
         f"{counted(training.learned, 'message')} learned as {cls}, {training.known} known before, "
-        f"{len(training.left_out)} left out"
+        f"{training.left_out} left out"
     )
     become_vmail()
     report = account_report(asked.home)
     click.echo(f"{account}: {status_text.learned_text(report)}")
     warn_if_off(asked.settings)
-    errors = training.left_out[:_MOST_NAMED]
-    if (more := len(training.left_out) - _MOST_NAMED) > 0:
+    errors = list(training.named)
+    if (more := training.left_out - len(errors)) > 0:
         errors.append(f"{more} more left out")
     if training.failed:
         ended = f"nothing more can be learned: {training.failed}; run the same again then"
