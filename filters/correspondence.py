@@ -123,6 +123,6 @@ def _is_no_letter(field: Field) -> bool:
         return _REPORT.match(field.value) is not None
     if field.key == b"precedence":
         return word in _OF_MANY
-    if field.key == b"subject":  # RFC 2369 §3.2, as the list's own field mostly has it
-        return word == b"unsubscribe"
+    if field.key == b"subject":  # RFC 2369 §3.2; a list's own field often names the reader, too
+        return word.startswith(b"unsubscribe")
     return field.key.startswith(b"resent-") or field.key in _ANSWERED_BY_PROGRAMS

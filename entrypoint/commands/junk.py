@@ -39,7 +39,6 @@ from entrypoint.junk.training_source import Letter, NoLetter, label, letters
 from entrypoint.paths import MAIL, account_home
 from entrypoint.text import counted, table
 
-_MOST_NAMED = 20
 _SENDERS = "ADDRESS|DOMAIN..."
 _WILDCARD_CURE = (
     "a domain, such as example.org, stands for all its addresses and the domains below it"
@@ -146,7 +145,7 @@ def train_files(
     clear_line()
     click.echo(
         f"{counted(training.learned, 'message')} learned as {cls}, {training.known} known before, "
-        f"{len(training.left_out)} left out"
+        f"{training.left_out} left out"
     )
     become_vmail()
     report = account_report(asked.home)
@@ -155,13 +154,13 @@ def train_files(
     if training.failed:
         cure = "the same command goes on when that is cured"
         ended = f"nothing more can be learned: {training.failed}; {cure}"
-    end([*_named(training.left_out), *filter(None, [ended])], 1 if ended else 2)
+    end([*_left_out(training), *filter(None, [ended])], 1 if ended else 2)
 
 
-def _named(left_out: Sequence[str]) -> list[str]:
-    """What was left out, but no more lines than somebody reads."""
-    more = len(left_out) - _MOST_NAMED
-    return [*left_out[:_MOST_NAMED], *([f"{more} more left out"] if more > 0 else [])]
+def _left_out(training: Training) -> list[str]:
+    """A line each for the first, and one for the others."""
+    more = training.left_out - len(training.named)
+    return [*training.named, *([f"{more} more left out"] if more else [])]
 
 
 @command.command(short_help="Name authors whose mail never goes to Junk by its words.")

@@ -48,7 +48,12 @@ def due_lesson(
     lesson = state.lesson(digest(text))
     learned = None if lesson is None else lesson.cls
     fields, note = delivery_fields(text), delivery_of(state, text)
-    filed_as_junk = note is not None and (note.junk or fields.marked_spam) and not has_script
+    # A verdict that was noted, and is not in the message, came too late for its delivery.
+    filed_as_junk = (
+        note is not None
+        and (fields.marked_spam or (note.junk and fields.called_junk))
+        and not has_script
+    )
     if event.cls is None and times is not None:
         read = Read(
             delivered=fields.at,
@@ -56,6 +61,7 @@ def due_lesson(
             filed_as_junk=filed_as_junk,
             # A sub-address names a folder.
             may_be_filed=has_script or fields.recipient != account,
+            is_addressed=_is_addressed(item.folder, fields.recipient, account),
             was_in_junk=since is not None and since < times.named,
             was_outside=seen.was_outside(message.number, item.key),
             lesson=learned,
@@ -65,3 +71,10 @@ def due_lesson(
             seen.put_outside(message.number, item.key)
     corrected = since is not None or filed_as_junk or kind is Kind.JUNK
     return allowed(state, event, note, learned, corrected=corrected)
+
+
+def _is_addressed(folder: str, recipient: str, account: str) -> bool:
+    """Whether its sender has named this very folder (templates/dovecot/subaddress.sieve)."""
+    own, local = account.rpartition("@")[0], recipient.rpartition("@")[0]
+    # With one character that separates them.
+    return local.startswith(own) and f".{local[len(own) + 1 :]}" == folder.lower()

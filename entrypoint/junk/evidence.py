@@ -62,7 +62,8 @@ class Marks:
 
     author: str = ""
     domain: str = ""  # the author's
-    authors: tuple[str, ...] = ()  # everybody in From, for rules against somebody
+    # Everybody in From, for rules against somebody; the domain of an address that is nobody's.
+    authors: tuple[str, ...] = ()
     bulk: bool = False
     unsubscribe: bool = False
     program: bool = False
@@ -82,9 +83,9 @@ def marks_of(message: bytes) -> Marks:
     head = text.partition(b"\n\n")[0]
     parsed = Message((head[:_HEADER] + b"\n").replace(b"\n", b"\r\n"))
     found = author(parsed)
-    authors = tuple(address.lower() for address in found.addresses if _may_be_known(address))
+    authors = tuple(map(_for_rules, found.addresses))
     # Of a From field that is cut, readers see somebody else.
-    is_one = len(found.addresses) == len(authors) == 1 and len(head) < _HEADER
+    is_one = len(authors) == 1 and _may_be_known(found.addresses[0]) and len(head) < _HEADER
     return Marks(
         author=authors[0] if is_one and found.domain else "",
         domain=found.domain or "" if is_one else "",
@@ -95,9 +96,16 @@ def marks_of(message: bytes) -> Marks:
     )
 
 
+def _for_rules(address: str) -> str:
+    return address.lower() if _may_be_known(address) else address.rpartition("@")[2]
+
+
 def _may_be_known(address: str) -> bool:
-    """Whether an account's rules and notes can have it: nobody's is as long, or holds raw bytes."""
-    return len(address) <= LONGEST_ADDRESS and address.isprintable()
+    """Whether an account's rules and notes can have it: nobody's is as long, or holds raw bytes,
+    or a letter whose small form is another's (U+212A, the Kelvin sign, and k).
+    """
+    is_itself = address.isascii() or not address.lower().isascii()
+    return len(address) <= LONGEST_ADDRESS and address.isprintable() and is_itself
 
 
 def _is_bulk(message: Message) -> bool:

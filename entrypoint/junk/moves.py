@@ -57,6 +57,7 @@ class Read:
     called_junk: bool = False  # by a field that has a delivery file it as junk
     filed_as_junk: bool = False  # by its delivery's note, and by no script elsewhere, too
     may_be_filed: bool = False  # by a script of its owner, or a folder's name in the address
+    is_addressed: bool = False  # to this very folder
     was_in_junk: bool = False
     was_outside: bool = False
     lesson: MessageClass | None = None
@@ -153,7 +154,7 @@ def looked_at(kind: Kind, times: Times, read: Read, *, is_brought: bool = False)
         return Event("spam", MOVED) if read.lesson == "ham" else None
     if read.was_outside:
         return Event("spam", MOVED)
-    if read.called_junk or is_brought:
+    if read.called_junk or read.is_addressed or is_brought:
         return None
     by_delivery = (
         read.may_be_filed

@@ -19,19 +19,29 @@ from entrypoint.junk.training_source import Letter, NoLetter, letters
 
 # What fails so often in a row is not the messages' fault.
 _MOST_FAILURES = 3
+# A file may hold millions of what is no mail.
+_MOST_NAMED = 20
 
 
 @dataclass
 class Training:
-    """learned: messages that count now. known: those that did before. left_out: why, a line each.
+    """learned: messages that count now. known: those that did before. left_out: how many others.
 
+    named: why the first of those were left out, a line each.
     failed: why nothing more can be learned; "" if it can.
     """
 
     learned: int = 0
     known: int = 0
-    left_out: list[str] = field(default_factory=list)
+    left_out: int = 0
+    named: list[str] = field(default_factory=list)
     failed: str = ""
+
+    def leave_out(self, why: str) -> None:
+        """Count one more."""
+        self.left_out += 1
+        if len(self.named) < _MOST_NAMED:
+            self.named.append(why)
 
 
 def train(
@@ -51,7 +61,7 @@ def train(
         for name in files:
             for each in letters(name, stdin):
                 if isinstance(each, NoLetter):
-                    training.left_out.append(each.text)
+                    training.leave_out(each.text)
                     continue
                 with _uninterrupted():
                     why = _learn(training, program, each)
@@ -70,7 +80,7 @@ def _learn(training: Training, program: TrainingProgram, letter: Letter) -> str:
         else:
             training.known += 1
     except TrainingError as error:
-        training.left_out.append(f"{letter.place}: {error}")
+        training.leave_out(f"{letter.place}: {error}")
         return str(error)
     return ""
 

@@ -130,6 +130,8 @@ def test_whom_the_owner_writes_to(
         (session(), ("X-Autoreply: yes",)),
         # At a click on a stranger's button.
         (session(), ("Subject: UNSUBSCRIBE",)),
+        (session(), ("Subject: Unsubscribe:4711",)),
+        (session(), ("Subject: unsubscribe alice@example.org from offers",)),
         (session(), ("Content-Type: text/calendar; charset=utf-8; METHOD=REPLY",)),
         (session(), ("", "--b", "Content-Type: text/calendar; method=REPLY")),
         (session(), ("", "--b", 'Content-Type: text/calendar;\r\n\tMETHOD = "reply"')),

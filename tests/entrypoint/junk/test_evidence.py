@@ -94,9 +94,13 @@ def test_dmarc_counts_for_the_author_that_readers_see() -> None:
         (b"From: a@example.net, b@example.net", Marks(authors=("a@example.net", "b@example.net"))),
         (b"From: a@example.net, b@example.com", Marks(authors=("a@example.net", "b@example.com"))),
         (b"From: a@[192.0.2.1]", Marks(authors=("a@[]",))),
-        (b"From: a\xff@example.net", Marks()),
-        (b"From: " + b"a" * 310 + b"@example.net", Marks()),
-        (b"From: a@example.net, b\xff@example.net", Marks(authors=("a@example.net",))),
+        (b"From: a\xff@example.net", Marks(authors=("example.net",))),
+        ("From: \u212a@example.net".encode(), Marks(authors=("example.net",))),
+        (b"From: " + b"a" * 310 + b"@example.net", Marks(authors=("example.net",))),
+        (
+            b"From: a@example.net, b\xff@example.net",
+            Marks(authors=("a@example.net", "example.net")),
+        ),
         (b"From: a@example.net," + b" " * 70_000 + b"b@example.net", Marks(authors=())),
         (
             b"X: " + b"x" * 65_513 + b"\nFrom: a@example.net, b@example.net",

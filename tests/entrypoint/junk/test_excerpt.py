@@ -40,6 +40,15 @@ def test_a_long_part_hides_no_other() -> None:
     assert len(got) < 64 * 1024
 
 
+def test_many_short_lines_hide_no_other_part_and_empty_ones_nothing() -> None:
+    page = b"Content-Type: text/html\n\n" + b"a<b\n" * 7_000
+    blank = b"Content-Type: text/plain\n\n" + b"\n \t\n" * 8_000 + b"Cheap watches\n"
+    got = excerpt(mixed(page, blank))
+    assert b"Cheap watches" in got
+    assert 1_000 <= got.count(b"\n") < 1_020
+    assert excerpt(mixed(*[page] * 5)).count(b"\n") < 2_010
+
+
 def test_a_message_in_a_message_is_read() -> None:
     inner = mixed(
         b"Content-Type: image/gif\n\n" + PICTURE[:7_700], b"\nCheap watches\n", boundary=b"inner"

@@ -252,8 +252,27 @@ def test_what_a_script_filed_there_teaches_nothing(box: Mailbox) -> None:
     assert box.look() == NOTHING
 
 
-def test_what_was_sent_to_the_folder_junk_teaches_nothing(box: Mailbox) -> None:
-    box.deliver(".Junk", touched=False, to="alice+Junk@example.org")
+@pytest.mark.parametrize("touched", [False, True])
+@pytest.mark.parametrize("folder", [".Junk", ".Spam"])
+def test_what_was_sent_to_the_folder_junk_teaches_nothing(
+    box: Mailbox, folder: str, touched: bool
+) -> None:
+    """Whoever has the folder open gives each new file there another name, and touches it so."""
+    box.deliver(folder, touched=touched, to=f"Alice+{folder[1:]}@Example.org")
+    assert box.look() == NOTHING
+
+
+def test_what_was_sent_to_another_folder_and_moved_to_junk_is_spam(box: Mailbox) -> None:
+    box.deliver(".Junk", to="alice+Lists@example.org")
+    assert box.look() == SPAM
+
+
+def test_a_verdict_that_came_too_late_for_the_delivery_is_none(box: Mailbox) -> None:
+    """It is noted and filed nothing: who reads the message in INBOX has taken it out of nowhere."""
+    name = box.deliver()
+    (mark,) = _marks(box, name, "")
+    with open_state(box.home) as state:
+        state.note_delivery(mark, int(time.time()), True, False, "example.net")
     assert box.look() == NOTHING
 
 

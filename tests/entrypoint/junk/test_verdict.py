@@ -160,6 +160,23 @@ def test_an_allowed_author_does_not_free_a_blocked_envelope_sender(
     assert verdict(question(sender="x@bulk.example"), tmp_path).decision == "blocked"
 
 
+@pytest.mark.parametrize("local", ["\u212aate", "b\udcffb", "b" * 400])
+def test_an_address_that_is_nobodys_has_no_trust_and_the_rules_of_its_domain(
+    tmp_path: Path, home: Path, local: str
+) -> None:
+    """U+212A, the Kelvin sign, is another letter than k, and Python's small form of it is k."""
+    forged = f"From: <{local}@example.net>\n\nhello\n".encode("utf-8", "surrogateescape")
+    with open_state(home) as state:
+        state.add_written_to(["kate@example.net"], 1)
+        state.set_sender_rule("kate@example.net", "allow")
+    assert verdict(question(PASS, forged), tmp_path).decision == "too few lessons"
+    with open_state(home) as state:
+        state.set_sender_rule("example.net", "block")
+    # By its author alone.
+    score = verdict(question(FORGED, forged, sender="a@example.com"), tmp_path)
+    assert score.decision == "blocked"
+
+
 @pytest.mark.parametrize("trust", ["allow", "written to"])
 def test_trust_needs_the_authors_dmarc(home: Path, tmp_path: Path, trust: str) -> None:
     """A forger of an address that the account trusts is judged as everybody is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import stat
@@ -157,6 +158,20 @@ def test_without_bogofilter_there_is_an_error(
     monkeypatch.setattr(words, "BOGOFILTER", "/nonexistent/bogofilter")
     with pytest.raises(WordsError, match="No such file"):
         learn(tmp_path, SPAM, "spam")
+
+
+@pytest.mark.parametrize("encoding", [b"8bit", b"quoted-printable"])
+def test_a_tag_of_many_lines_without_an_end_takes_no_time(tmp_path: Path, encoding: bytes) -> None:
+    """By CPU time: who takes 1.5 s has no verdict, and after some in a row nobody has one."""
+    learn(tmp_path, b"Subject: a\n\nspam\n", "spam")
+    learn(tmp_path, b"Subject: a\n\nham\n", "ham")
+    tag = b"Content-Type: text/html\nContent-Transfer-Encoding: " + encoding + b"\n\nx<a b"
+    before = os.times().children_user
+    for lines in (b"\n" * 40_000, b"b\n" * 20_000, b"<\n" * 20_000):
+        parts = b"".join(b"--b\n" + tag + lines for _ in range(2))
+        head = b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n"
+        assert classify(tmp_path, head + parts) is not None
+    assert os.times().children_user - before < 1  # 0.3 s
 
 
 def test_bytes_that_are_no_text_do_no_harm(tmp_path: Path) -> None:
