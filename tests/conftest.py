@@ -1,10 +1,14 @@
-"""In which order the tests go."""
+"""In which order the tests go, and that a busy machine fails no property test by its clock."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 FIRST = Path(__file__).parent / "filters"
 
