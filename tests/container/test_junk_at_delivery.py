@@ -144,9 +144,9 @@ class TestMailOfAStrangerBehindAnAddressOfOurs:
         assert not OURS.search(outside.message)
 
     def test_sent_to_a_rewritten_sender(self, world: World, server: Signpost) -> None:
-        message = letter(BOB[0], token=fresh("sent"))
+        message = letter(BOB[0], token=(sent := fresh("sent")))
         server.submit(world.swaks, BOB, to="away@example.org", message=message).accepted()
-        sender = world.outside.wait_for_mail("traveller@outside.test").sender
+        sender = world.outside.wait_for_mail("traveller@outside.test", sent).sender
         token = fresh("returned")
         world.swaks(server.v4, sender="", to=sender, message=letter(token=token)).accepted()
         server.wait_for_mail(BOB[0], token)
@@ -251,11 +251,14 @@ class TestAProgramThatDoesNotAnswer:
         process = wait_until(lambda: number(server), "the program")
         server.exec("kill", "-STOP", process, user="vmail")
         try:
-            began = time.monotonic()
+            took = []
             for _ in range(4):
+                began = time.monotonic()
                 assert not OURS.search(send(world, server))
-            # Each waited for would be eight seconds.
-            assert time.monotonic() - began < 7
+                took.append(time.monotonic() - began)
+            # One that waits takes two seconds on any machine; what does not, less, if it is not
+            # busy with others all the time.
+            assert min(took) < 2, took
             assert not server.attempt("test", "-f", "/run/signpost/junk/silent").returncode
         finally:
             server.exec("kill", "-CONT", process, user="vmail")
