@@ -9,12 +9,15 @@ PYTHON := $(VENV)/bin/python
 # How long `make fuzz` goes on.
 FUZZ_SECONDS := 60
 
+# Kept, whatever the machine has set: the tests start Python some thousand times.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Of the soak: in which order all fails (another each time), and how long faults begin.
 MESSAGES := 50000
 SEED :=
 MINUTES := 60
 
-.PHONY: help up down test lint sbom reliability soak bench bench-test-target bench-junk fuzz
+.PHONY: help up down test images rewritten lint sbom reliability soak bench bench-test-target bench-junk fuzz
 .SILENT:
 
 help:
@@ -39,11 +42,22 @@ down:
 	tests/engine.sh stop
 
 # An engine that is started for the tests ends with the last of them, unless somebody has started
-# containers meanwhile. Nothing is printed after pytest's summary.
-test: lint $(VENV)/.node
-	tests/engine.sh run $(PYTHON) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# containers meanwhile. Nothing is printed after pytest's summary. The images are built while what
+# needs none is looked at and tested: whoever needs one builds it again, from what there is by then.
+test: $(VENV)/.complete $(VENV)/.node $(VENV)/.chromium $(VENV)/.bogofilter
+	tests/engine.sh run sh -c '$(MAKE) --silent images >/dev/null 2>&1 & \
+		$(MAKE) --silent --jobs lint rewritten && \
+		$(PYTHON) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder; \
+		status=$$?; wait; exit $$status'
 
-test: $(VENV)/.chromium $(VENV)/.bogofilter
+# A failure is said by the tests that need the image.
+images:
+	-docker build --output type=cacheonly tests/container/peers
+	-docker build --output type=cacheonly .
+
+# pytest keeps what it makes of each test's asserts: once, and not in each process at the same time.
+rewritten: $(VENV)/.complete
+	$(PYTHON) -m pytest --collect-only --quiet >/dev/null 2>&1 || true
 
 # The long forms of what `make test` runs for some seconds each, one after the other.
 reliability: $(VENV)/.complete $(VENV)/.bogofilter

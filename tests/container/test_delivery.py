@@ -101,14 +101,15 @@ class TestForwarding:
     def test_the_sender_is_rewritten_to_a_domain_of_ours(
         self, world: World, signpost: Signpost
     ) -> None:
+        token = fresh("letter")
         world.swaks(
             signpost.v4,
             source=world.allowed[0],
             sender="writer@outside.test",
             to="away@example.org",
-            message=(message := letter("writer@outside.test")),
+            message=(message := letter("writer@outside.test", token=token)),
         ).accepted()
-        forwarded = world.outside.wait_for_mail("traveller@far.test")
+        forwarded = world.outside.wait_for_mail("traveller@far.test", token)
         assert re.fullmatch(r"SRS0=[^=]+=[^=]+=outside\.test=writer@example\.org", forwarded.sender)
         assert forwarded.message.endswith(message)
 

@@ -6,6 +6,7 @@ import imaplib
 import itertools
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -463,9 +464,13 @@ def answers_to_rcpt(said: Conversation) -> list[int]:
 
 
 def test_the_rate_limit_is_met_and_resets(world: World, guarded: Signpost) -> None:
+    begin = time.monotonic()
     assert answers_to_rcpt(to_many(world, guarded, CAROL, 6).accepted()) == [250] * 6
     met = to_many(world, guarded, CAROL, 6)
-    assert answers_to_rcpt(met) == [250] * 4 + [451] * 2, met.transcript
+    # Six seconds a recipient, which a busy machine may take.
+    more = answers_to_rcpt(met).count(250) - 4
+    assert 0 <= more <= (time.monotonic() - begin) / 6, met.transcript
+    assert answers_to_rcpt(met) == [250] * (4 + more) + [451] * (2 - more), met.transcript
     assert "4.7.1" in met.reply_to("RCPT").text
     guarded.wait_for_log(
         rf"login={CAROL[0]} has met its rate limit \(10 recipients within a minute"
@@ -477,7 +482,6 @@ def test_the_rate_limit_is_met_and_resets(world: World, guarded: Signpost) -> No
     find_the_way(guarded)
     assert 451 in answers_to_rcpt(to_many(world, guarded, CAROL, 10))
 
-    # Six seconds a recipient.
     wait_until(lambda: to_many(world, guarded, CAROL, 1).exit_code == 0, "the reset", 15)
 
 

@@ -144,9 +144,9 @@ class TestMailOfAStrangerBehindAnAddressOfOurs:
         assert not OURS.search(outside.message)
 
     def test_sent_to_a_rewritten_sender(self, world: World, server: Signpost) -> None:
-        message = letter(BOB[0], token=fresh("sent"))
+        message = letter(BOB[0], token=(sent := fresh("sent")))
         server.submit(world.swaks, BOB, to="away@example.org", message=message).accepted()
-        sender = world.outside.wait_for_mail("traveller@outside.test").sender
+        sender = world.outside.wait_for_mail("traveller@outside.test", sent).sender
         token = fresh("returned")
         world.swaks(server.v4, sender="", to=sender, message=letter(token=token)).accepted()
         server.wait_for_mail(BOB[0], token)

@@ -18,7 +18,8 @@ from .harness.shell import wait_until
 from .harness.signpost import Signpost
 from .harness.world import World
 
-RESTS, LONGEST_RCPT = 6.0, 3.0  # seconds
+# Seconds. smtpd's PAM rests for five from a late answer; then a login takes as long as it does.
+RESTS, LONGEST_RCPT = 5.0, 3.0
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +52,11 @@ def test_port_25_answers_while_nobody_checks_passwords(world: World, busy: Signp
     assert set(said["codes"]) == {250}
     assert max(said["rcpt"]) < LONGEST_RCPT, said
     assert set(said["auth"]) == {421}, said
-    wait_until(lambda: log_in(world, busy) == 235, "a login to work again", RESTS)
-    assert time.monotonic() - going_on < RESTS
+    wait_until(lambda: log_in(world, busy) == 235, "a login to work again")
+    took, begin = time.monotonic() - going_on, time.monotonic()
+    assert log_in(world, busy) == 235
+    # One was tried before the rest was over, and another one after that.
+    assert took < RESTS + max(1, 3 * (time.monotonic() - begin))
 
 
 def log_in(world: World, signpost: Signpost) -> int:

@@ -52,6 +52,8 @@ def server(world: World, image: None) -> Iterator[Signpost]:
         world.outside.forwarding(FORWARDS, DOMAIN, signpost.v4),
     ):
         yield signpost
+        # What is still on its way would stay in the other server's queue, which others wait for.
+        settle(world, signpost)
 
 
 def activate(server: Signpost, login: tuple[str, str], text: str) -> None:

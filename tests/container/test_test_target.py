@@ -276,7 +276,7 @@ class TestLimits:
         status, said = target.request("PUT", "/api/v1/dns", {"2.0.0.127.in-addr.arpa": "TIMEOUT"})
         assert status == 200, said
         waits = [float(wait) for wait in target.python(_GREETING, "20").split()]
-        assert sorted(waits)[10] < 0.05
+        assert sorted(waits)[10] < 0.5  # a name that times out takes seconds
         assert target.request("DELETE", "/api/v1/dns")[0] == 200
 
 

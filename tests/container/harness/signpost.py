@@ -78,8 +78,8 @@ class Signpost(Container):
         self.service: dict[str, object] = {}
         # Files of compose's, for more than this service; they have the last word.
         self.laid_over: list[Path] = []
-        # Seconds until it is ready.
-        self.patience = 30.0
+        # Seconds until it is ready: four, and many more on a machine that is busy.
+        self.patience = 60.0
         self._environ = {**base, **place.environ()}
         self._project = fresh("signpost-test")
         self._folder = tempfile.TemporaryDirectory(prefix="signpost-test-")
@@ -92,9 +92,7 @@ class Signpost(Container):
         """Create the container anew (the volumes stay) and wait until it is ready."""
         self.launch()
         self.wait_for_log(READY, timeout=self.patience)
-        # What begins last, when mail moves already: commands and health ask it.
-        listens = ("test", "-S", "/run/signpost/maintenance.socket")
-        wait_until(lambda: not self.attempt(*listens).returncode, "maintenance", self.patience)
+        self._wait_for_maintenance()
         return self
 
     def launch(self) -> None:
@@ -142,6 +140,12 @@ class Signpost(Container):
             "Signpost to be ready again",
             self.patience,
         )
+        self._wait_for_maintenance()
+
+    def _wait_for_maintenance(self) -> None:
+        """What begins last, when mail moves already: commands and health ask it."""
+        listens = ("test", "-S", "/run/signpost/maintenance.socket")
+        wait_until(lambda: not self.attempt(*listens).returncode, "maintenance", self.patience)
 
     def remove(self) -> None:
         """Container, volumes, all."""

@@ -10,11 +10,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from entrypoint.dkim_keys.lifecycle import GRACE
 from entrypoint.dkim_keys.model import Observation
@@ -29,6 +30,15 @@ SERVED = Observation("served")
 FIRST, SECOND = "mail-ed25519", "mail-20251124-ed25519"
 
 Change = Callable[[Places], None]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_prime_numbers() -> Iterator[None]:
+    """Nor where there are RSA keys, too, which are made some hundred times: these are taken."""
+    keys = cycle([rsa.generate_private_key(65537, 2048) for _ in range(2)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rsa, "generate_private_key", lambda exponent, bits: next(keys))
+        yield
 
 
 def killed_at(number: int, folder: Path, change: Callable[[], None]) -> bool:

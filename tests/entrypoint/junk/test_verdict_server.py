@@ -205,23 +205,26 @@ def test_where_every_account_hangs_the_others_are_not_tried_one_by_one(tmp_path:
 def test_what_is_too_much_leaves_the_rest_its_answers(tmp_path: Path) -> None:
     """Where more is asked than can be answered, whoever would be too late has no thread."""
 
-    def judge(question: DeliveryQuestion, mail: Path) -> str:
-        time.sleep(0.25)
-        return "no score=0.0"
+    async def answered(seconds: float) -> int:
+        """Of 240 questions, each of which takes a third of what it may take."""
 
-    async def talk() -> None:
-        path = tmp_path / "verdict"
-        async with serving(path, VerdictServer(tmp_path, judge=judge, seconds=0.8)):
+        def judge(question: DeliveryQuestion, mail: Path) -> str:
+            time.sleep(seconds * 0.3)
+            return "no score=0.0"
+
+        path = tmp_path / f"verdict-{seconds}"
+        async with serving(path, VerdictServer(tmp_path, judge=judge, seconds=seconds)):
             answers: list[bytes] = []
 
             async def deliveries() -> None:
                 answers.extend([await ask(path) for _ in range(4)])
 
             await asyncio.gather(*(deliveries() for _ in range(60)))
-            # The most that there is time for is some 8 each 0.25 s.
-            assert answers.count(b"no score=0.0\n") > 60
+            return answers.count(b"no score=0.0\n")
 
-    asyncio.run(talk())
+    # The most that there is time for is some 8 each 0.3 of it. A machine that is busy with
+    # something else is late by itself, where there is little time.
+    assert any(asyncio.run(answered(seconds)) > 60 for seconds in (0.8, 3.2))
 
 
 def test_some_that_hang_leave_the_others_their_answers(tmp_path: Path, hung: Hung) -> None:
