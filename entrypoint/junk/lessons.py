@@ -20,12 +20,14 @@ from entrypoint.junk import words
 from entrypoint.junk.account_state import (
     FOLDER,
     NONE_LEARNED,
+    STATE,
     AccountState,
     Counts,
     DeliveryNote,
     Lesson,
     MessageClass,
     StateError,
+    open_existing,
     open_state,
 )
 from entrypoint.junk.digest import digest, header_field, without_own_fields
@@ -35,6 +37,7 @@ LOCK = "lock"
 # Who trains with old mail gives the lock back after each message.
 LOCKED_WITHIN = 10.0  # seconds
 _LOOK_EVERY = 0.02
+_STATE_FILES = (STATE, f"{STATE}-wal", f"{STATE}-shm")
 
 
 class LockedError(StateError):
@@ -168,15 +171,16 @@ def forget(home: Path) -> bool:
     """Remove all that was learned, databases that are broken, too; whether there was anything.
 
     Raises OSError, and StateError where a lesson does not end.
-    What is noted of a delivery at that very moment goes with it.
     """
-    folder, found = home / FOLDER, False
+    folder = home / FOLDER
     if not folder.is_dir():
         return False
     with locked(home):
         # The lessons before the words: who looks meanwhile does not take these for lost.
+        emptied = _emptied(home)
+        found = bool(emptied)
         for path in sorted(folder.iterdir()):
-            if path.name == LOCK:
+            if path.name == LOCK or (emptied is not None and path.name in _STATE_FILES):
                 continue
             found = True
             if path.is_dir() and not path.is_symlink():
@@ -185,3 +189,18 @@ def forget(home: Path) -> bool:
                 with contextlib.suppress(FileNotFoundError):
                     path.unlink()
     return found
+
+
+def _emptied(home: Path) -> bool | None:
+    """Whether the state said anything; None where it is none, or cannot be emptied.
+
+    It is not removed: deliveries have it open, and SQLite opens the files beside it by their names.
+    In one program two databases with one index end in SIGBUS, or take each other's log for theirs.
+    """
+    try:
+        if (state := open_existing(home)) is None:
+            return None
+        with contextlib.closing(state):
+            return state.empty()
+    except StateError:
+        return None

@@ -309,6 +309,26 @@ def test_words_that_are_lost_are_not_taken_for_words_that_were_never_there(
     assert not account_report(tmp_path).troubles
 
 
+def test_forget_leaves_the_state_to_those_who_have_it_open(tmp_path: Path) -> None:
+    """A delivery does, and the next one must not find another database under its name."""
+    teach(tmp_path, message(1), "spam", "trained")
+    with open_state(tmp_path) as held:
+        held.set_sender_rule("a.example", "block")
+        held.set_threshold(6)
+        assert forget(tmp_path)
+        held.note_author("b@b.example", 1)
+        with open_state(tmp_path) as another:
+            assert not another.is_first_contact("b@b.example")
+            assert not another.sender_rules()
+            assert another.counts() == Counts()
+            assert another.threshold() is None
+    assert teach(tmp_path, message(1), "spam", "trained")
+    assert forget(tmp_path)
+    assert not forget(tmp_path)
+    left = b"".join(path.read_bytes() for path in (tmp_path / FOLDER).iterdir())
+    assert b"b.example" not in left
+
+
 def test_a_home_that_cannot_be_entered_is_named(tmp_path: Path) -> None:
     """As one of another user: the report on all accounts has the others."""
     home = tmp_path / ("long" * 100)  # root may enter any that there is
