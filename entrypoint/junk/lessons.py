@@ -34,9 +34,9 @@ from entrypoint.junk.digest import digest, header_field, without_own_fields
 from entrypoint.junk.evidence import marks_of
 
 LOCK = "lock"
-# Who trains with old mail gives the lock back after each message.
+# Who trains with old mail gives the lock back after each message, for a millisecond.
 LOCKED_WITHIN = 10.0  # seconds
-_LOOK_EVERY = 0.02
+_LOOK_EVERY = 0.002
 _STATE_FILES = (STATE, f"{STATE}-wal", f"{STATE}-shm")
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from entrypoint.files import has_lock
 from entrypoint.junk import lessons, words
 from entrypoint.junk.account_report import account_report
 from entrypoint.junk.account_state import FOLDER, Counts, Lesson, StateError, open_state
@@ -235,6 +236,33 @@ def test_a_lock_that_is_not_given_back_is_said(tmp_path: Path) -> None:
         locked(tmp_path, 0.1),
     ):
         pass
+
+
+@pytest.mark.parametrize("whose", ["lesson", "backup"])
+def test_a_lock_that_is_free_for_milliseconds_is_got(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    """As while old mail is learned from: for 3 ms of 40."""
+    (tmp_path / FOLDER).mkdir()
+    clock = [0.0]
+
+    def flock(_descriptor: int, _how: int) -> None:
+        if not 0.006 <= clock[0] % 0.04 < 0.009:
+            raise BlockingIOError
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+    with (tmp_path / FOLDER / lessons.LOCK).open("w") as lock:
+        if whose == "backup":
+            assert has_lock(lock.fileno(), 3)
+        else:
+            with locked(tmp_path, 3):
+                pass
+    assert clock[0] < 0.5
 
 
 def test_a_lock_that_was_removed_meanwhile_is_none(
