@@ -155,6 +155,7 @@ class AccountLearner:
             return
         with open_state(self._home) as state:
             most = room(learned_until(state, "", time.time()))
+        seen.seen_by(int(time.time()))
         keys = seen.read_until(inbox.id, int(time.time() - READ_FOR), most)
         if not keys:
             return

@@ -472,6 +472,35 @@ def test_read_for_three_days_is_ham_if_it_is_authenticated(
     assert read_for(box, monkeypatch, 3600) == Counts(1, 1)
 
 
+def test_a_clock_that_was_ahead_by_years_ends_nothing(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what was learned then fills a day that is to come, nor waits what was read."""
+    now = time.time
+    spams(box, 50)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(time, "time", lambda: now() + 3650 * DAY)
+        with open_state(box.home) as state:
+            state.do_many(
+                "INSERT INTO lessons VALUES (?, 'ham', ?, '', ?)",
+                (
+                    (f"{source} {number}", source, int(time.time()))
+                    for source, most in (("read", 60), ("answered", 500))
+                    for number in range(most)
+                ),
+            )
+        newsletter(box, 1)
+        box.look()
+    before = box.learned()
+    read_for(box, monkeypatch, 3600)
+    assert box.learned().ham == before.ham + 1
+    name = box.deliver()
+    box.look()
+    box.flag(name, "R")
+    box.look()
+    assert box.learned().ham == before.ham + 2
+
+
 def test_what_was_called_spam_is_not_ham_by_being_read(
     box: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
