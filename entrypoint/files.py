@@ -129,6 +129,16 @@ def has_lock(descriptor: int, seconds: float) -> bool:
             return True
 
 
+def is_at(path: Path, descriptor: int) -> bool:
+    """Whether what is open there is still what stands at the path, and was not removed since."""
+    try:
+        status = path.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    mine = os.fstat(descriptor)
+    return (mine.st_dev, mine.st_ino) == (status.st_dev, status.st_ino)
+
+
 def _opened(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

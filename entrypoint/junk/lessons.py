@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from entrypoint.files import is_at
 from entrypoint.junk import words
 from entrypoint.junk.account_state import (
     FOLDER,
@@ -60,7 +61,7 @@ def locked(home: Path, seconds: float = LOCKED_WITHIN) -> Iterator[int]:
             raise StateError(f"{path}: {error.strerror}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(path, descriptor):
+            if is_at(path, descriptor):
                 break
         except BlockingIOError:
             pass
@@ -75,16 +76,6 @@ def locked(home: Path, seconds: float = LOCKED_WITHIN) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    """Not removed since it was opened, with all else of the account."""
-    try:
-        status = path.stat(follow_symlinks=False)
-    except OSError:
-        return False
-    mine = os.fstat(descriptor)
-    return (mine.st_dev, mine.st_ino) == (status.st_dev, status.st_ino)
 
 
 def teach(

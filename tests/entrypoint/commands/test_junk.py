@@ -226,6 +226,22 @@ def test_two_trainings_at_once_and_the_learner(command: Junk) -> None:
 
 
 @needs_bogofilter
+def test_a_training_ends_with_its_account(command: Junk) -> None:
+    """Messages may come slowly, and another person may have the address by then."""
+    command(f"threshold {ALICE} 6")
+    home = command.home
+    with training_program.TrainingProgram(home, "spam") as program:
+        assert program.learned(letter(1))
+        shutil.rmtree(home)
+        home.mkdir()
+        with pytest.raises(
+            training_program.TrainingError, match="alice: it was removed since this began"
+        ):
+            program.learned(letter(2))
+    assert not list(home.iterdir())
+
+
+@needs_bogofilter
 def test_what_was_learned_before_ctrl_c_stays(command: Junk, tmp_path: Path) -> None:
     """On a terminal, whose Ctrl+C goes to every program there."""
     folder = tmp_path / "old"
