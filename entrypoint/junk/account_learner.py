@@ -54,6 +54,7 @@ class AccountLearner:
         self._as_seen: tuple[int, list[str]] | None = None
         self._restless_since: float | None = None
         self._next_read = 0.0
+        self._waits = False  # something is left to be learned
         # Of the last turn:
         self.learned = {"spam": 0, "ham": 0}
         self.was_changed = False
@@ -76,10 +77,10 @@ class AccountLearner:
                 return False
             restless = self._restless(folders, clock) if as_seen != self._as_seen else []
             if restless and clock < (self._restless_since or clock) + PATIENT:
-                return False
+                return self._waits and self._learn_on(mail, until, is_account)
             self._restless_since = None
             self._as_seen = None
-            self.was_changed = True
+            self.was_changed = self._waits = True
             try:
                 with SeenMessages(self._home) as seen:
                     more = self._work(seen, mail, folders, restless, until, is_account)
@@ -88,10 +89,18 @@ class AccountLearner:
                     raise
                 self._begin_afresh(error)
                 return True
+            self._waits = more
             # Without notes, for it was forgotten meanwhile, the next look is the first one.
             if not more and not restless and (notes := self._notes()):
                 self._as_seen = notes, as_seen[1]
             return more
+
+    def _learn_on(self, mail: OpenMaildir, until: float, is_account: Callable[[], bool]) -> bool:
+        """Learn what waits, without a look: where mail comes all the time, looks are rare."""
+        self.was_changed = True
+        with SeenMessages(self._home) as seen:
+            self._waits = self._learn(seen, mail, until, is_account)
+        return self._waits
 
     def _work(
         self,

@@ -748,6 +748,20 @@ def test_a_folder_is_looked_at_when_it_is_quiet_or_has_not_been_for_long(
     assert box.look() == SPAM
 
 
+def test_what_waits_is_learned_though_mail_comes_all_the_time(box: Mailbox) -> None:
+    """A look takes place once in 40 seconds then, and lessons have two of them."""
+    name = box.deliver()
+    box.look()
+    box.move(name, ".Junk")
+    assert box.learner.turn(time.monotonic() - 1, lambda: True)
+    box.learner._quiet = 60
+    box.move(box.deliver(), ".Junk")
+    assert box.look() == SPAM
+    assert box.look() == SPAM
+    box.learner._quiet = -1
+    assert box.look() == Counts(2, 0)
+
+
 def test_the_author_of_spam_is_not_known_any_more(box: Mailbox) -> None:
     """Unless nobody vouched for him: a forger could make a friend unknown."""
     for authenticated, first in ((False, False), (True, True)):
