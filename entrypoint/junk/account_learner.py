@@ -58,6 +58,7 @@ class AccountLearner:
         # Of the last turn:
         self.learned = {"spam": 0, "ham": 0}
         self.was_changed = False
+        self.looked_for = 0.0  # seconds, at what has changed
 
     def turn(self, until: float, is_account: Callable[[], bool]) -> bool:
         """Look, and learn until then, on the monotonic clock; whether there is more to do.
@@ -66,7 +67,7 @@ class AccountLearner:
         Raises StateError, WordsError, OSError and TooManyError.
         """
         self.learned = {"spam": 0, "ham": 0}
-        self.was_changed = False
+        self.was_changed, self.looked_for = False, 0.0
         with maildir(self._home) as mail:
             if mail is None:
                 return False
@@ -111,12 +112,14 @@ class AccountLearner:
         until: float,
         is_account: Callable[[], bool],
     ) -> bool:
+        begin = time.monotonic()
         refused = note_changes(
             *(seen, mail, folders, time.time()),
             imported=self._imported(),
             has_script=self._has_script(),
             restless=restless,
         )
+        self.looked_for = time.monotonic() - begin
         if refused:
             log.warning("%s: %d messages at once are too many to learn", self.account, refused)
         if time.monotonic() >= self._next_read:
