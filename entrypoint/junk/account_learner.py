@@ -42,9 +42,11 @@ class AccountLearner:
         self._as_seen: tuple[int, list[str]] | None = None
         self._restless_since: float | None = None
         self._next_read = 0.0
+        self._waits = False  # something is left to be learned
         # Of the last turn:
         self.learned = {"spam": 0, "ham": 0}
         self.was_changed = False
+        self.looked_for = 0.0  # seconds, at what has changed
 
     def turn(self, until: float, is_account: Callable[[], bool]) -> bool:
         """Look, and learn until then, on the monotonic clock; whether there is more to do.
@@ -57,7 +59,7 @@ class AccountLearner:
             return time.monotonic() < until and is_account()
 
         self.learned = {"spam": 0, "ham": 0}
-        self.was_changed = False
+        self.was_changed, self.looked_for = False, 0.0
         with maildir(self._home) as mail:
             if mail is None:
                 return False
@@ -67,19 +69,24 @@ class AccountLearner:
             if as_seen == self._as_seen and clock < self._next_read:
                 return False
             restless = self._restless(folders, clock) if as_seen != self._as_seen else []
-            if restless and clock < (self._restless_since or clock) + RESTLESS_AT_MOST:
+            too_early = restless and clock < (self._restless_since or clock) + RESTLESS_AT_MOST
+            if too_early and not self._waits:
                 return False
-            self._restless_since = None
-            self._as_seen = None
             self.was_changed = True
             try:
                 with SeenMessages(self._home) as seen:
+                    if too_early:  # where mail comes all the time, looks are rare
+                        self._waits = self._learn(seen, mail, may_go_on)
+                        return self._waits
+                    self._restless_since = self._as_seen = None
+                    self._waits = True
                     more = self._work(seen, mail, folders, restless, may_go_on)
             except DamagedStateError as error:
                 if error.path != self._home / FOLDER / NOTES:
                     raise
                 self._begin_afresh(error)
                 return True
+            self._waits = more
             # Without notes, for it was forgotten meanwhile, the next look is the first one.
             if not more and not restless and (notes := self._notes()):
                 self._as_seen = notes, as_seen[1]
@@ -93,12 +100,14 @@ class AccountLearner:
         restless: Collection[str],
         may_go_on: Callable[[], bool],
     ) -> bool:
+        begin = time.monotonic()
         refused = note_changes(
             *(seen, mail, folders, time.time()),
             imported=self._imported(),
             has_script=self._has_script(),
             restless=restless,
         )
+        self.looked_for = time.monotonic() - begin
         if refused:
             log.warning("%s: %d messages at once are too many to learn", self.account, refused)
         if time.monotonic() >= self._next_read:
@@ -146,6 +155,7 @@ class AccountLearner:
             return
         with open_state(self._home) as state:
             most = room(learned_until(state, "", time.time()))
+        seen.seen_by(int(time.time()))
         keys = seen.read_until(inbox.id, int(time.time() - READ_FOR), most)
         if not keys:
             return

@@ -29,6 +29,7 @@ MOST_AUTHORS = 20_000
 MOST_DELIVERIES = 20_000
 # A digest and a little each; a lesson older than so many others could be taken again.
 MOST_LESSONS = 200_000
+_EVER = (0, (1 << 63) - 1)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sender_rules (sender TEXT PRIMARY KEY, rule TEXT NOT NULL);
@@ -217,13 +218,18 @@ class AccountState(StateFile):
         return None
 
     def lessons_of(
-        self, source: str, cls: MessageClass, domain: str | None = None, since: int = 0
+        self,
+        source: str,
+        cls: MessageClass,
+        domain: str | None = None,
+        within: tuple[int, int] = _EVER,
     ) -> int:
-        """How many there are from this source, of this domain, not older."""
+        """How many there are from this source, of this domain, from one Unix time to another."""
         where, more = ("", ()) if domain is None else (" AND domain = ?", (domain,))
         rows = self.rows(
-            f"SELECT count(*) FROM lessons WHERE source = ? AND class = ? AND at >= ?{where}",  # noqa: S608
-            *(source, cls, since, *more),
+            f"SELECT count(*) FROM lessons WHERE source = ? AND class = ?"  # noqa: S608
+            f" AND at BETWEEN ? AND ?{where}",
+            *(source, cls, *within, *more),
         )
         return int(rows[0][0])
 

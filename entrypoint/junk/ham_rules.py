@@ -88,16 +88,20 @@ def room(learned: Learned) -> int:
 def learned_until(state: AccountState, domain: str, now: float) -> Learned:
     """What an account has learned. domain: see `sender_domain`. Raises StateError."""
 
-    def number(*sources: str, domain: str | None = None, since: int = 0) -> int:
-        return sum(state.lessons_of(each, "ham", domain, since) for each in sources)
+    def number(*sources: str, domain: str | None = None) -> int:
+        return sum(state.lessons_of(each, "ham", domain) for each in sources)
 
-    since = int(now) - DAY
+    def number_today(*sources: str) -> int:
+        # What a clock that was ahead has dated later than now would count for years.
+        today = int(now) - DAY, int(now)
+        return sum(state.lessons_of(each, "ham", within=today) for each in sources)
+
     return Learned(
         spam=state.counts().spam,
         by_itself=number(*_BY_ITSELF),
         of_domain=number(*_BY_ITSELF, domain=domain),
-        today=number(*_BY_ITSELF, since=since),
-        by_hand_today=number(ANSWER, FILED, since=since),
+        today=number_today(*_BY_ITSELF),
+        by_hand_today=number_today(ANSWER, FILED),
     )
 
 

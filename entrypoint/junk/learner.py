@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 _UNREADABLE: Stamp = (0, 0, 0)
 EVERY = 5.0  # seconds from one look to the next, where a look takes no time
 _SHARE = 50  # a look at what has not changed takes so much less time than the pause behind it
+# And one at what has: 300,000 messages, perhaps, after each that comes.
+_SHARE_OF_CHANGED = 10
 _LONGEST_PAUSE = 20.0
 _TURN = 2.0  # seconds of an account, before the next one has its turn
 _SAID_EVERY = 60.0  # seconds, while an account has more to learn
@@ -87,6 +89,7 @@ class Learner:
         self._failing: dict[str, _Failing] = {}
         self._locked_since: dict[str, float] = {}
         self._unsaid: dict[str, _Unsaid] = {}
+        self._rest = 0.0  # seconds of pause that the looks since the last one have earned
         self._ended = False
 
     def troubles(self) -> list[str]:
@@ -113,15 +116,20 @@ class Learner:
             self._failing.pop(gone, None)
             self._locked_since.pop(gone, None)
             self._unsaid.pop(gone, None)
-        more, idle = False, 0.0
+        more = False
         for account in sorted(accounts):
             if self._ended:
                 break
             begin = time.monotonic()
             more = self._turn(account) or more
             if (learner := self._learners.get(account)) is None or not learner.was_changed:
-                idle += time.monotonic() - begin
-        return 0.0 if more else min(_LONGEST_PAUSE, max(self._every, idle * _SHARE))
+                self._rest += (time.monotonic() - begin) * _SHARE
+            else:
+                self._rest += learner.looked_for * _SHARE_OF_CHANGED
+        if more:
+            return 0.0
+        pause, self._rest = min(_LONGEST_PAUSE, max(self._every, self._rest)), 0.0
+        return pause
 
     def _turn(self, account: str) -> bool:
         now = time.monotonic()

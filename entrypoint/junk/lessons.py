@@ -16,15 +16,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from entrypoint.files import is_at
 from entrypoint.junk import words
 from entrypoint.junk.account_state import (
     FOLDER,
     NONE_LEARNED,
+    STATE,
     AccountState,
     Counts,
     Lesson,
     MessageClass,
     StateError,
+    open_existing,
     open_state,
 )
 from entrypoint.junk.delivery_fields import delivery_of
@@ -32,9 +35,10 @@ from entrypoint.junk.digest import digest, without_own_fields
 from entrypoint.junk.evidence import marks_of
 
 LOCK = "lock"
-# Who trains with old mail gives the lock back after each message.
+# Who trains with old mail gives the lock back after each message, for a millisecond.
 LOCKED_WITHIN = 10.0  # seconds
-_LOOK_EVERY = 0.02
+_LOOK_EVERY = 0.002
+_STATE_FILES = (STATE, f"{STATE}-wal", f"{STATE}-shm")
 
 
 class LockedError(StateError):
@@ -57,7 +61,7 @@ def locked(home: Path, seconds: float = LOCKED_WITHIN) -> Iterator[int]:
             raise StateError(f"{path}: {error.strerror}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(path, descriptor):
+            if is_at(path, descriptor):
                 break
         except BlockingIOError:
             pass
@@ -72,16 +76,6 @@ def locked(home: Path, seconds: float = LOCKED_WITHIN) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    """Not removed since it was opened, with all else of the account."""
-    try:
-        status = path.stat(follow_symlinks=False)
-    except OSError:
-        return False
-    mine = os.fstat(descriptor)
-    return (mine.st_dev, mine.st_ino) == (status.st_dev, status.st_ino)
 
 
 def teach(
@@ -162,15 +156,16 @@ def forget(home: Path) -> bool:
     """Remove all that was learned, databases that are broken, too; whether there was anything.
 
     Raises OSError, and StateError where a lesson does not end.
-    What is noted of a delivery at that very moment goes with it.
     """
-    folder, found = home / FOLDER, False
+    folder = home / FOLDER
     if not folder.is_dir():
         return False
     with locked(home):
         # The lessons before the words: who looks meanwhile does not take these for lost.
+        emptied = _emptied(home)
+        found = bool(emptied)
         for path in sorted(folder.iterdir()):
-            if path.name == LOCK:
+            if path.name == LOCK or (emptied is not None and path.name in _STATE_FILES):
                 continue
             found = True
             if path.is_dir() and not path.is_symlink():
@@ -179,3 +174,18 @@ def forget(home: Path) -> bool:
                 with contextlib.suppress(FileNotFoundError):
                     path.unlink()
     return found
+
+
+def _emptied(home: Path) -> bool | None:
+    """Whether the state said anything; None where it is none, or cannot be emptied.
+
+    It is not removed: deliveries have it open, and SQLite opens the files beside it by their names.
+    In one program two databases with one index end in SIGBUS, or take each other's log for theirs.
+    """
+    try:
+        if (state := open_existing(home)) is None:
+            return None
+        with contextlib.closing(state):
+            return state.empty()
+    except StateError:
+        return None

@@ -197,6 +197,10 @@ class SeenMessages(StateFile):
         )
         return [key for (key,) in rows]
 
+    def seen_by(self, now: int) -> None:
+        """What was first seen later than now, by a clock that was ahead, is taken as seen now."""
+        self.do("UPDATE messages SET at = ? WHERE at > ?", now, now)
+
     def asked(self, folder: int, keys: Iterable[int]) -> None:
         """Do not ask about them again."""
         self.do_many(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from entrypoint.disks import VMAIL, explained
+from entrypoint.files import is_at
 from entrypoint.junk.account_state import MessageClass, StateError
 from entrypoint.junk.lessons import teach
 from entrypoint.junk.moves import TRAINED
@@ -25,6 +26,7 @@ from entrypoint.text import printable
 _LENGTH = struct.Struct(">Q")
 # The lesson that is being taken, when no more are to come.
 _ENDED_WITHIN = 30.0  # seconds
+_ANOTHERS = "it was removed since this began, and may be another account's by now"
 _FOLDER = "/"  # where modules of the same names are not found
 
 
@@ -38,6 +40,8 @@ class TrainingProgram:
     def __init__(self, home: Path, cls: MessageClass) -> None:
         """Raises OSError."""
         user = VMAIL if os.geteuid() == 0 else None
+        # What is open keeps its number: a home that is made anew has another one.
+        self._home, self._begun = home, os.open(home, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._process = subprocess.Popen(  # noqa: S603 -- ours
             [sys.executable, "-m", "entrypoint.junk.training_program", str(home), cls],
             stdin=subprocess.PIPE,
@@ -54,6 +58,7 @@ class TrainingProgram:
         return self
 
     def __exit__(self, *_: object) -> None:
+        os.close(self._begun)
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):  # it has ended, with something in our buffer
@@ -68,6 +73,8 @@ class TrainingProgram:
         asked, answers = self._process.stdin, self._process.stdout
         assert asked is not None  # noqa: S101 -- PIPE above
         assert answers is not None  # noqa: S101
+        if not is_at(self._home, self._begun):
+            raise TrainingError(f"{self._home}: {_ANOTHERS}")
         try:
             asked.write(_LENGTH.pack(len(message)))
             asked.write(message)

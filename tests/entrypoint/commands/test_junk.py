@@ -226,6 +226,22 @@ def test_two_trainings_at_once_and_the_learner(command: Junk) -> None:
 
 
 @needs_bogofilter
+def test_a_training_ends_with_its_account(command: Junk) -> None:
+    """Messages may come slowly, and another person may have the address by then."""
+    command(f"threshold {ALICE} 6")
+    home = command.home
+    with training_program.TrainingProgram(home, "spam") as program:
+        assert program.learned(letter(1))
+        shutil.rmtree(home)
+        home.mkdir()
+        with pytest.raises(
+            training_program.TrainingError, match="alice: it was removed since this began"
+        ):
+            program.learned(letter(2))
+    assert not list(home.iterdir())
+
+
+@needs_bogofilter
 def test_what_was_learned_before_ctrl_c_stays(command: Junk, tmp_path: Path) -> None:
     """On a terminal, whose Ctrl+C goes to every program there."""
     folder = tmp_path / "old"
@@ -437,8 +453,9 @@ def test_forget_asks_and_removes_all(command: Junk) -> None:
     done = command(f"forget {ALICE}", stdin=b"y\n", status=1)
     assert done.stderr == "error: it asks on a terminal; without one, add --yes\n"
     assert (command.home / "junk/state.sqlite").exists()
-    command(f"forget {ALICE} --yes")
-    assert {path.name for path in (command.home / "junk").iterdir()} == {"lock"}
+    assert "all that was learned is removed" in command(f"forget {ALICE} --yes").stdout
+    assert "a.example" not in command(f"status {ALICE}").stdout
+    assert "nothing was learned" in command(f"forget {ALICE} --yes").stdout
 
 
 def test_no_error_writes_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

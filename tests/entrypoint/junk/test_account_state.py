@@ -101,9 +101,9 @@ def test_a_lesson_counts_once_and_a_reversal_for_the_other(tmp_path: Path) -> No
         assert state.lesson(DIGEST) == SPAM
         assert state.counts() == Counts(1, 0)
         assert state.lessons_of("moved", "spam") == 1
-        assert state.lessons_of("moved", "spam", "example.net", 2000) == 1
+        assert state.lessons_of("moved", "spam", "example.net", (2000, 2000)) == 1
         assert state.lessons_of("moved", "spam", "example.org") == 0
-        assert state.lessons_of("moved", "spam", since=2001) == 0
+        assert state.lessons_of("moved", "spam", within=(2001, 9000)) == 0
         assert state.lessons_of("moved", "ham") == state.lessons_of("answered", "ham") == 0
 
 

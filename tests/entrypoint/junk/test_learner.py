@@ -82,6 +82,28 @@ def test_what_takes_long_is_said_meanwhile(
     assert sum(counts) == 5
 
 
+@pytest.mark.parametrize(("seconds", "pause"), [(0.0, 5), (1.0, 10), (9.0, 20)])
+def test_looks_that_take_long_are_rarer(
+    boxes: dict[str, Mailbox],
+    learner: Learner,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    pause: float,
+) -> None:
+    """A mailbox of 300,000 messages is listed after each that comes."""
+    now, note, looks = time.monotonic, account_learner.note_changes, list[float]()
+    monkeypatch.setattr(time, "monotonic", lambda: now() + sum(looks))
+
+    def slow(*arguments: object, **named: object) -> int:
+        looks.append(0.0 if looks else seconds)
+        return note(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(account_learner, "note_changes", slow)
+    boxes["alice"].deliver()
+    found = next(filter(None, (learner.look() for _ in range(9))))
+    assert pause <= found < pause + 5
+
+
 def test_an_account_that_fails_is_said_once_and_tried_again(
     boxes: dict[str, Mailbox],
     learner: Learner,

@@ -522,6 +522,35 @@ def test_what_was_read_before_the_first_look_is_not_ham_by_being_read(
     assert read_for(box, monkeypatch, 3600) == SPAM
 
 
+def test_a_clock_that_was_ahead_by_years_ends_nothing(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what was learned then fills a day that is to come, nor waits what was read."""
+    now = time.time
+    spams(box, 50)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(time, "time", lambda: now() + 3650 * DAY)
+        with open_state(box.home) as state:
+            state.do_many(
+                "INSERT INTO lessons VALUES (?, 'ham', ?, '', ?)",
+                (
+                    (f"{source} {number}", source, int(time.time()))
+                    for source, most in (("read", 60), ("answered", 500))
+                    for number in range(most)
+                ),
+            )
+        newsletter(box, 1)
+        box.look()
+    before = box.learned()
+    read_for(box, monkeypatch, 3600)
+    assert box.learned().ham == before.ham + 1
+    name = box.deliver()
+    box.look()
+    box.flag(name, "R")
+    box.look()
+    assert box.learned().ham == before.ham + 2
+
+
 def test_what_was_called_spam_is_not_ham_by_being_read(
     box: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -831,6 +860,20 @@ def test_what_left_a_folder_is_remembered_for_a_while(
     box.deliver()
     box.look()
     assert gone() == 0
+
+
+def test_what_waits_is_learned_though_mail_comes_all_the_time(box: Mailbox) -> None:
+    """A look takes place once in 40 seconds then, and lessons have two of them."""
+    name = box.deliver()
+    box.look()
+    box.move(name, ".Junk")
+    assert box.learner.turn(time.monotonic() - 1, lambda: True)
+    box.learner._quiet = 60
+    box.move(box.deliver(), ".Junk")
+    assert box.look() == SPAM
+    assert box.look() == SPAM
+    box.learner._quiet = -1
+    assert box.look() == Counts(2, 0)
 
 
 def test_the_author_of_spam_is_not_known_any_more(box: Mailbox) -> None:
