@@ -17,7 +17,8 @@ from typing import Any, Self
 _BUSY = 1.0  # seconds
 # Of a database that is broken.
 CURE = "restore it from a backup, or begin afresh with `signpost junk forget`"
-_LOG_PAGES = 100  # of 4 kB, before what is in the log goes into the file
+_LOG_PAGES = 100  # before what is in the log goes into the file
+_PAGE = 4096  # bytes; SQLite's own size
 _NUMBERS = "CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value NUMERIC NOT NULL);"
 
 
@@ -36,19 +37,20 @@ class DamagedStateError(StateError):
 class StateFile:
     """The file, opened, and made in its folder where there is none; a home is never made.
 
-    keep_log: closing it does not wait for the disk; the log stays beside the file.
+    keep_log: closing it does not wait for the disk, and the log stays beside the file, until it is
+    long.
     Every method raises StateError.
     """
 
     def __init__(self, path: Path, schema: str, *, keep_log: bool = False) -> None:
-        self.path = path
+        self.path, self._keep_log = path, keep_log
         try:
             with contextlib.suppress(FileExistsError):
                 path.parent.mkdir(mode=0o700)
             with contextlib.suppress(FileExistsError):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 os.close(os.open(path, flags, 0o600))
-            self._database = _opened(path, _NUMBERS + schema, keep_log=keep_log)
+            self._database = _opened(path, _NUMBERS + schema)
         except (OSError, sqlite3.Error) as error:
             raise self._failed(error) from error
 
@@ -60,7 +62,18 @@ class StateFile:
 
     def close(self) -> None:
         """Give the file back."""
+        # A log that stays is not begun anew by the next who opens: that all of it is in the file
+        # was known in memory. It would grow for ever, and each opening reads all of it.
+        configure = getattr(self._database, "setconfig", None)  # Python before 3.12 never keeps it
+        if self._keep_log and configure is not None and not self._has_long_log():
+            configure(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)  # type: ignore[attr-defined]
         self._database.close()
+
+    def _has_long_log(self) -> bool:
+        try:
+            return Path(f"{self.path}-wal").stat().st_size > _LOG_PAGES * _PAGE
+        except OSError:
+            return False
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -159,7 +172,7 @@ def why_unusable(path: Path) -> str:
     return ""
 
 
-def _opened(path: Path, schema: str, *, keep_log: bool) -> sqlite3.Connection:
+def _opened(path: Path, schema: str) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
     try:
         # With a log, who reads and who writes do not wait for each other. A crash of a program
@@ -167,9 +180,6 @@ def _opened(path: Path, schema: str, *, keep_log: bool) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-        # Python before 3.12 waits.
-        if keep_log and (configure := getattr(database, "setconfig", None)) is not None:
-            configure(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)  # type: ignore[attr-defined]
         database.executescript(schema)
     except BaseException:
         database.close()

@@ -156,14 +156,19 @@ def _bogofilter(
     """What it printed. Raises WordsError, at the latest a moment after its seconds."""
     folder = home / FOLDER
     command = [BOGOFILTER, "-C", "-d", str(folder), *options]
-    # A file, not a pipe: if we are killed in the middle, it learns no half message.
-    with _errors(home), os.fdopen(os.memfd_create("message"), "w+b") as text:
+    # Files, not pipes: if we are killed in the middle, it learns no half message; and each line
+    # that it prints would wake us.
+    with (
+        _errors(home),
+        os.fdopen(os.memfd_create("message"), "w+b") as text,
+        os.fdopen(os.memfd_create("printed"), "w+b") as printed,
+    ):
         text.write(message)
         text.seek(0)
         child = subprocess.Popen(  # noqa: S603 -- the options are ours
             command,
             stdin=text,
-            stdout=subprocess.PIPE,
+            stdout=printed,
             stderr=subprocess.PIPE,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
             umask=0o077,
@@ -173,19 +178,20 @@ def _bogofilter(
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, child.pid, _LESSON_NICENESS)
         try:
-            printed, errors = child.communicate(timeout=seconds)
+            _, errors = child.communicate(timeout=seconds)
         except BaseException:
             child.kill()
-            for pipe in (child.stdout, child.stderr):
-                with contextlib.suppress(OSError, ValueError):
-                    pipe.close()  # type: ignore[union-attr]  # both are pipes
+            with contextlib.suppress(OSError, ValueError):
+                child.stderr.close()  # type: ignore[union-attr]  # it is a pipe
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(_REAPED_WITHIN)
             raise
+        printed.seek(0)
+        output = printed.read()
     if child.returncode not in statuses:
         said = " ".join(errors.decode("utf-8", "replace").split())
         raise WordsError(f"{folder / WORDLIST}: bogofilter ended with {child.returncode}: {said}")
-    return printed
+    return output
 
 
 @contextmanager
