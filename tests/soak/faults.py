@@ -114,7 +114,8 @@ def container_restarted(scene: Scene, chosen: Random) -> Iterator[str]:
 
 @contextmanager
 def container_paused(scene: Scene, chosen: Random) -> Iterator[str]:
-    run("docker", "pause", scene.server.container)
+    with scene.entering:
+        run("docker", "pause", scene.server.container)
     try:
         yield ""
     finally:

@@ -49,7 +49,7 @@ class Run:
         deadline = begin + seconds
         with ExitStack() as stack:
             scene = stack.enter_context(self._scene)
-            health = Health(scene.server.container)
+            health = Health(scene.server.container, scene.entering)
             logins = Logins(scene.server.v4, (USERS[0], SECRET))
             senders = stack.enter_context(Senders(scene.run, scene.server.v4, self.ledger))
             watches = [

@@ -8,6 +8,7 @@ import hashlib
 import json
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -123,6 +124,10 @@ class Scene:
         self._authority = Authority.make(self.tls / "ca")
         self.new_certificate()
         self.server: Signpost = world.signpost(ENVIRONMENT, place=PLACE)
+        self.server.laid_over = [Path(__file__).with_name("compose.soak.yaml")]
+        # For whom a program begins in its container, and who pauses this: with version 1 of cgroups
+        # runc and the pause may wait for each other for ever.
+        self.entering = threading.Lock()
 
     def __enter__(self) -> Scene:
         try:

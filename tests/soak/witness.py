@@ -54,13 +54,15 @@ class Watch:
 class Health:
     """What `signpost health` said, and when."""
 
-    def __init__(self, container: str) -> None:
-        self._container = container
+    def __init__(self, container: str, entering: threading.Lock) -> None:
+        """entering: held while it is asked."""
+        self._container, self._entering = container, entering
         self.said: list[Said] = []
 
     def ask(self) -> None:
-        begin = time.time()
-        done = attempt("docker", "exec", self._container, "signpost", "health", timeout=60)
+        with self._entering:
+            begin = time.time()
+            done = attempt("docker", "exec", self._container, "signpost", "health", timeout=60)
         text = (done.stdout + done.stderr).decode(errors="replace").strip()
         if "is not running" in text or "No such exec" in text or "is paused" in text:
             text = "the container does not run"
