@@ -114,9 +114,9 @@ class Open:
         found = []
         try:
             self.idle.send(b"DONE\r\n")
-            if self.idle.readline().startswith(b"i OK"):
+            if self._told().startswith(b"i OK"):
                 self.idle.send(b"i IDLE\r\n")
-                found += ["idle"] if self.idle.readline() == b"+ idling\r\n" else []
+                found += ["idle"] if self._told() == b"+ idling\r\n" else []
         except OSError:
             pass
         for name, ask in (
@@ -130,6 +130,12 @@ class Open:
             except (OSError, imaplib.IMAP4.error, poplib.error_proto, SieveError):
                 pass
         return found
+
+    def _told(self) -> bytes:
+        """What the idle one is answered, after what came into the mailbox meanwhile."""
+        while (line := self.idle.readline()).startswith(b"* "):
+            pass
+        return line
 
 
 ALL = ["idle", "imap", "pop", "sieve"]

@@ -352,14 +352,36 @@ CUT_OFF = r"""
 said() { grep -q "$1" /tmp/said || cat /tmp/said; }
 full() { dd if=/dev/zero of=/filled/x bs=64k; dd if=/dev/zero of=/filled/y bs=512; } 2>/dev/null
 restore="signpost restore /backup --identity-file /key"
-seen() { until [ -e $1 ] || ! kill -0 $pid; do :; done; }
+# A restore that sends itself a signal: once its marks stand, and at an account's first message.
+at_the_marks='
+import os, signal
+from entrypoint import cli
+from entrypoint.backup import empty_volumes
+begin = empty_volumes.begin
+def begin_and_stop(volumes):
+    begin(volumes)
+    os.kill(os.getpid(), signal.SIGSTOP)
+empty_volumes.begin = begin_and_stop
+cli.main()'
+at_a_message='
+import os, signal
+from entrypoint import cli
+from entrypoint.backup.restore import Restore
+write = Restore._file
+def write_or_die(self, head, content):
+    if "/Maildir/" in head.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(self, head, content)
+Restore._file = write_or_die
+cli.main()'
+signalled() { exec /opt/signpost/bin/python -c "$1" restore /backup --identity-file /key; }
+stopped() { until grep -q "^State:.T" /proc/$1/status || ! kill -0 $1; do :; done; }
 head -c 60000 /dev/zero >/filled/z; full; rm /filled/z
 $restore 2>/tmp/said; echo $? too small, $(find /data /var/spool/smtpd -mindepth 1 | wc -l) files
 said "it needs [01] MiB, and the disk of /data and /var/spool/smtpd has 0 MiB free; make room"
 rm /filled/*
-nice -n 19 $restore 2>/tmp/said & pid=$!
-seen /data/RESTORE
-kill -STOP $pid; full
+signalled "$at_the_marks" 2>/tmp/said & pid=$!
+stopped $pid; full
 timeout 20 signpost start 2>/tmp/said; echo $? no start meanwhile
 said "is at work here; start once it has ended"
 kill -CONT $pid
@@ -369,9 +391,7 @@ said "the restore was not finished"
 timeout 20 signpost start 2>/tmp/said; echo $? no start
 said "restore. was not finished here; run it again"
 rm -r /filled/* /data/mail
-nice -n 19 $restore & pid=$!
-seen /data/mail
-kill -9 $pid; wait $pid; echo $? killed; ls /data/RESTORE
+signalled "$at_a_message" & wait $!; echo $? killed; ls -d /data/RESTORE /data/mail
 $restore; echo $? restored
 signpost dns 2>/dev/null
 """
@@ -401,6 +421,7 @@ def test_a_restore_that_is_cut_off_is_none_and_can_be_made_again(
                 "2 no start",
                 "137 killed",
                 "/data/RESTORE",
+                "/data/mail",
                 "0 restored",
             ], done
             moved_keys_are_named(done.stderr.decode())
