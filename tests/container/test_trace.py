@@ -49,7 +49,7 @@ WORDS = (
     *("srsvictimq", "quotedq", "gonerq", "busybeeq", "friendq", "forgedq", "wrongq", "barewrongq"),
     *("imapwrongq", "bareimapq", "vrfyq", "expnq", "mailbareq", "rcptq", "fooq", "messageidq"),
     *("awayq", "routedq", "authq", "addedq", "bossq", "eaiq", "upperq", "vacationerq", "pctq"),
-    *("sievewrongq", "folderq", "appendedq", "prvsq", "atq", "refusedq", "blockedq"),
+    *("sievewrongq", "folderq", "appendedq", "prvsq", "atsignq", "refusedq", "blockedq"),
 )
 
 
@@ -187,7 +187,9 @@ def sent(world: World, image: None) -> Iterator[Sent]:
         sent.incoming("upper", "UPPERQ@FAR.test", "OSCARQ@EXAMPLE.ORG")
         sent.incoming("eai", "eaiq\u00fc@far.test", "oscarq@example.org")
         sent.incoming("prvs", "prvs=1234abcdef=prvsq@far.test", "oscarq@example.org")
-        sent.incoming("quoted at", '"atq@x"@far.test', '"atq@x"@example.org', "oscarq@example.org")
+        sent.incoming(
+            "quoted at", '"atsignq@x"@far.test', '"atsignq@x"@example.org', "oscarq@example.org"
+        )
         use_imap(server)
         sent.outgoing("friend", "friendq@far.test")
         sent.outgoing("gone", "gonerq@far.test")
