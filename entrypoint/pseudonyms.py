@@ -77,6 +77,10 @@ _WORDS = frozenset(
         *("vmail", "test", "mailbox", "address", "client", "login", "error", "warning", "the"),
         *("for", "and", "not", "with", "into", "reason", "disposition", "author", "source"),
         *("stat", "delay", "size", "host", "command"),
+        # What the junk filter says.
+        *("junk", "score", "threshold", "words", "spam", "ham", "enough", "learned", "first"),
+        *("contact", "known", "listed", "blocked", "allowed", "sender", "written", "sent"),
+        *("server", "this", "dmarc", "dkim", "spf", "pass", "fail"),
     }
 )
 _NEUTRAL = _WORDS | _ROLES

@@ -42,9 +42,11 @@ def _cut(line: str) -> str:
     return f"{line[:begin]}{mark}{line[-_LONGEST_END:]}"
 
 
-def start_logging() -> None:
-    """Log to standard error. The level is the reader's choice; nothing is dropped here."""
-    handler = logging.StreamHandler(sys.stderr)
+def start_logging(handler: logging.Handler | None = None) -> None:
+    """Log to standard error, or by the handler. The level is the reader's choice; nothing is
+    dropped here.
+    """
+    handler = handler or logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLineFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     # No line says where in the code or by which thread it was written: it is not looked up.

@@ -5,7 +5,8 @@ delivery what a message looks like, and learns from what its reader does with it
 needed: mail goes on without it.
 
 At a delivery:   `verdict_server` (`sparing`), `verdict`: the account's rules (`account_state`),
-                 `evidence`, words (`excerpt`, `words`, `pruning`), and both as one `score`
+                 `evidence`, words (`excerpt`, `words`, `pruning`), and both as one `score`; what
+                 was answered is logged (`delivery_fields`, `nonblocking_log`)
 Afterwards:      `learner`, `account_learner`: `folders` (`special_folders`), what is new there
                  (`mailbox_changes`, `moves`, `seen_messages`), what to learn of it (`due_lesson`,
                  `delivery_fields`, `ham_rules`), and learning it once (`lessons`, `digest`)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 
 from entrypoint.junk.learner import Learner, MailboxList
+from entrypoint.junk.nonblocking_log import NonBlockingHandler
 from entrypoint.junk.verdict_server import VerdictServer
 from entrypoint.junk.written_to import receive_written_to
 from entrypoint.paths import VERDICT_SOCKET, WRITTEN_TO_SOCKET
@@ -49,7 +51,7 @@ async def _again(name: str, begin: Callable[[], Awaitable[None]]) -> None:
 
 def main() -> None:
     """Run until a signal."""
-    start_logging()
+    start_logging(NonBlockingHandler(sys.stderr))
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     asyncio.run(run())
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from entrypoint.junk.account_state import StateError
+from entrypoint.junk.delivery_fields import queue_id
 from entrypoint.junk.excerpt import LOOKED_AT
 from entrypoint.junk.sparing import Sparing
 from entrypoint.junk.verdict import DeliveryQuestion, verdict
@@ -116,10 +117,13 @@ class VerdictServer:
             async with asyncio.timeout(self._seconds):
                 question = DeliveryQuestion.read(await _whole(reader), until)
                 if question is not None and (line := await self._answered(question)):
-                    writer.write(_one_line(line))
+                    said = _one_line(line)
+                    writer.write(said)
                     await writer.drain()
                     writer.close()
                     await writer.wait_closed()
+                    if question.account:
+                        _log_verdict(question, said)
         except (TimeoutError, OSError):
             pass  # who asked has waited long enough, or has gone
         finally:
@@ -183,6 +187,12 @@ class VerdictServer:
                 self._broken[account] = trouble
         elif line and self._broken.pop(account, None) is not None:
             log.info("%s: there are verdicts again", account)
+
+
+def _log_verdict(question: DeliveryQuestion, said: bytes) -> None:
+    """What the message's field says, for whoever has the log alone (entrypoint.log_fields.junk)."""
+    msgid, line = queue_id(question.message) or "-", said.decode("ascii").rstrip("\n")
+    log.info("msgid=%s login=%s junk=%s", msgid, question.account, line)
 
 
 async def _whole(reader: asyncio.StreamReader) -> bytes:

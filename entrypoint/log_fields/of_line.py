@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from entrypoint.log_fields import dovecot, filters, smtpd
+from entrypoint.log_fields import dovecot, filters, junk, smtpd
 
 _FILTER = re.compile(r"(?:inbound|submission)(?:-\d+)?|logins")
 
@@ -15,6 +15,8 @@ def fields_of(program: str, message: str) -> dict[str, str]:
         return smtpd.fields(message)
     if program == "dovecot":
         return dovecot.fields(message)
+    if program == "junk":
+        return junk.fields(message)
     if _FILTER.fullmatch(program):
         return filters.fields(message)
     return {}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter
 
+from entrypoint.log_fields.junk import DECISIONS
 from entrypoint.metrics import words
 from entrypoint.metrics.own_names import WatchedNames
 from entrypoint.metrics.refusals import REASONS
@@ -63,6 +64,12 @@ class Counters:
         self._store_errors = self._counter(
             "mailbox_store_errors", "Messages that Dovecot could not store as was asked"
         )
+        self._verdicts = self._counter(
+            "junk_verdicts",
+            "What the junk filter has said of deliveries, by what has decided",
+            ("decision", DECISIONS),
+            ("junk", words.JUNK),
+        )
         self._logins = self._counter(
             "logins", "Logins", ("protocol", words.PROTOCOLS), ("result", words.LOGIN_RESULTS)
         )
@@ -88,6 +95,7 @@ class Counters:
             "delivery": self._deliveries,
             "queue": self._ended,
             "store-error": self._store_errors,
+            "junk": self._verdicts,
             "login": self._logins,
             "block": self._blocks,
             "dropped": lambda number: self._dropped(by=_number(number)),

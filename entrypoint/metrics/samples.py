@@ -40,6 +40,8 @@ def samples_of(level: str, program: str, message: str) -> Iterator[Sample]:
         yield from _verified(found)
     elif event in {"sign", "unsigned"}:
         yield from _signed(found)
+    elif event == "verdict":
+        yield "junk", found["decision"], found["junk"]
     elif event == "store-error":
         yield ("store-error",)
     elif program == "logins" and not event:

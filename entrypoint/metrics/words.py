@@ -5,7 +5,7 @@ from __future__ import annotations
 OTHER = "other"
 
 LEVELS = frozenset({"debug", "info", "warning", "error"})
-PROGRAMS = frozenset({"smtpd", "inbound", "submission", "dovecot", "logins", "web"})
+PROGRAMS = frozenset({"smtpd", "inbound", "submission", "dovecot", "logins", "web", "junk"})
 # RFC 8601 §2.7, and what the methods of ours say.
 METHODS = frozenset({"spf", "dkim", "dmarc", "arc", "iprev"})
 RESULTS = frozenset(
@@ -17,6 +17,7 @@ OUTCOMES = frozenset({"ok", "tempfail", "permfail", "loop"})
 ENDS = frozenset({"expired", "removed"})
 PROTOCOLS = frozenset({"smtp", "imap", "pop3", "managesieve"})
 LOGIN_RESULTS = frozenset({"ok", "fail", "error"})
+JUNK = frozenset({"yes", "no"})
 BLOCKED = frozenset({"client", "login", "account"})
 KINDS = frozenset({"temporary", "permanent"})
 # Of what waits in the queue: who is to deliver it, and how it stands (smtpctl(8)).

@@ -83,6 +83,13 @@ def _signed(event: LoggedEvent) -> str:
     return f"{event.of('author')} with {event.of('signed')}{by}"
 
 
+def _verdict(event: LoggedEvent) -> str:
+    said = "junk" if event.of("junk") == "yes" else "not junk"
+    score = f", score {event.of('score')}, threshold {event.of('threshold')}"
+    by_score = score if event.of("score") else ""
+    return f"{event.of('login')}: {said}{by_score} ({event.of('reason')})"
+
+
 def _written_to(event: LoggedEvent) -> str:
     rcpt = event.of("rcpt")
     return f"<{event.of('to')}>" + (f" for <{rcpt}>" if rcpt and rcpt != event.of("to") else "")
@@ -114,6 +121,7 @@ _TEXTS: dict[str, Callable[[LoggedEvent], str]] = {
     "relay": _delivered,
     "queue": lambda event: f"{_written_to(event)}: {event.of('result')}: {event.of('reply')}",
     "disconnect": lambda event: event.of("reason"),
+    "verdict": _verdict,
     "store": lambda event: f"{event.of('login')}: {event.of('folder')}",
     "redirect": lambda event: f"{event.of('login')}: to <{event.of('to')}>",
     "duplicate": lambda event: f"{event.of('login')}: not again to <{event.of('to')}>",

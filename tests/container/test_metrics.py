@@ -33,6 +33,7 @@ ENVIRONMENT = {
     "RELAY_TLS": "no",
     "METRICS_PORT": str(PORT),
     "ANONYMIZE_EMAILS": "yes",
+    "JUNK_FILTER": "yes",
 }
 # What stands before an @ in anything that is sent here.
 WORDS = ("wendyq", "oscarq", "someoneq", "nobodyq", "friendq", "forgedq", "relayq", "tests.invalid")
@@ -132,6 +133,8 @@ class TestExposition:
             'signpost_dkim_signatures_total{domain="example.org",selector="mail-ed25519"}': 2,
             'signpost_deliveries_total{agent="local",result="ok"}': 2,
             'signpost_deliveries_total{agent="relay",result="tempfail"}': 1,
+            'signpost_junk_verdicts_total{decision="too-few-lessons",junk="no"}': 1,
+            'signpost_log_lines_total{level="info",program="junk"}': 1,
             'signpost_queue_envelopes{age="5m",agent="relay",state="pending"}': 1,
             'signpost_mailbox_messages{domain="example.org"}': 2,
             'signpost_mailboxes{domain="example.org"}': 2,

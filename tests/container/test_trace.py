@@ -41,6 +41,7 @@ ENVIRONMENT = {
     "LOG_FORMAT": "json",
     "TRACE_DAYS": "7",
     "ANONYMIZE_EMAILS": "yes",
+    "JUNK_FILTER": "yes",
 }
 # What stands before an @ in anything that is sent, and logins that are no addresses.
 WORDS = (
@@ -48,7 +49,7 @@ WORDS = (
     *("srsvictimq", "quotedq", "gonerq", "busybeeq", "friendq", "forgedq", "wrongq", "barewrongq"),
     *("imapwrongq", "bareimapq", "vrfyq", "expnq", "mailbareq", "rcptq", "fooq", "messageidq"),
     *("awayq", "routedq", "authq", "addedq", "bossq", "eaiq", "upperq", "vacationerq", "pctq"),
-    *("sievewrongq", "folderq", "appendedq", "prvsq", "atq", "refusedq"),
+    *("sievewrongq", "folderq", "appendedq", "prvsq", "atsignq", "refusedq", "blockedq"),
 )
 
 
@@ -163,6 +164,7 @@ def sent(world: World, image: None) -> Iterator[Sent]:
                 session.start_tls(any_certificate()).login(*account).activate(script)
         listens = ("grep", "-q", ":09DD .* 0A ", "/proc/net/tcp")  # 2525, LISTEN
         wait_until(lambda: server.attempt(*listens).returncode == 0, "the other server")
+        server.exec("signpost", "junk", "block", OSCAR[0], "blockedq@far.test")
         sent = Sent(server)
         sent.incoming("team", "strangerq@far.test", "teamq@example.org", "wendyq+tagq@example.org")
         sent.incoming("redirected", "strangerq@far.test", "peterq@example.org")
@@ -181,10 +183,13 @@ def sent(world: World, image: None) -> Iterator[Sent]:
         sent.incoming("nameless", "", "oscarq@example.org", message_id="")
         sent.incoming("vacation", "vacationerq@far.test", "wendyq@example.org")
         sent.incoming("refused", "refusedq@far.test", "wendyq@example.org")
+        sent.incoming("blocked", "blockedq@far.test", "oscarq@example.org")
         sent.incoming("upper", "UPPERQ@FAR.test", "OSCARQ@EXAMPLE.ORG")
         sent.incoming("eai", "eaiq\u00fc@far.test", "oscarq@example.org")
         sent.incoming("prvs", "prvs=1234abcdef=prvsq@far.test", "oscarq@example.org")
-        sent.incoming("quoted at", '"atq@x"@far.test', '"atq@x"@example.org', "oscarq@example.org")
+        sent.incoming(
+            "quoted at", '"atsignq@x"@far.test', '"atsignq@x"@example.org', "oscarq@example.org"
+        )
         use_imap(server)
         sent.outgoing("friend", "friendq@far.test")
         sent.outgoing("gone", "gonerq@far.test")
@@ -275,6 +280,11 @@ def test_the_journal_is_roots_alone(sent: Sent) -> None:
     [
         ("vacation", [r" answer  .* an answer to <user-", r" store  .*: user-\S+@far\.test"]),
         ("refused", [r" reject  .* refused to <user-"]),
+        (
+            "team",
+            [r"verdict +user-\S+@example\.org: not junk \(not enough learned: 0 of 50 spam"],
+        ),
+        ("blocked", [r"verdict .*: junk \(blocked sender\)", r"=> .*: delivered in Junk"]),
         ("team", [r"verify .*far\.test: .*disposition none", r"=> .*: delivered in INBOX"]),
         ("team", [r"=> <user-\S+@far\.test> for <user-\S+@example\.org>: taken by 127\.0\.0\.1"]),
         ("redirected", [r"=> redirected by the script of user-\S+@example\.org: see [0-9a-f]{8}"]),
@@ -327,6 +337,7 @@ def test_lines_of_all_programs_have_the_same_fields(sent: Sent) -> None:
     of_message = {(each["program"], each["event"]) for each in events if each.get("msgid") == msgid}
     assert {("inbound", "verify"), ("smtpd", "accept"), ("smtpd", "recipient")} <= of_message
     assert {("smtpd", "deliver"), ("smtpd", "relay"), ("dovecot", "store")} <= of_message
+    assert ("junk", "verdict") in of_message
     (identity,) = {
         each["message-id"] for each in events if each.get("msgid") == msgid and "message-id" in each
     }

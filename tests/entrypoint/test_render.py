@@ -141,3 +141,15 @@ def test_blocklists_that_score_are_asked_for_the_junk_filter_alone(
     )
     assert f' --dmarc-enforce yes {asked}" user verifier' in inbound
     assert (" --written-to /run/signpost/junk/written-to" in submission) == said
+
+
+def test_the_journal_hears_whoever_says_something_of_a_message() -> None:
+    given = {"TRACE_DAYS": "7", "JUNK_FILTER": "yes"}
+    settings = preview(environ.load(given, host=HostFacts(ipv6=True)))
+    (text,) = [
+        file.content
+        for file in render.render_masked(settings)
+        if file.path.name == "supervisord.conf"
+    ]
+    programs = [each.split("]")[0] for each in text.split("[program:") if " --journal 7 " in each]
+    assert sorted(programs) == ["dovecot", "junk", "smtpd"]

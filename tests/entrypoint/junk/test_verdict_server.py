@@ -319,6 +319,60 @@ def test_a_flood_is_turned_away_at_once(tmp_path: Path) -> None:
     asyncio.run(talk())
 
 
+RECEIVED = b"Received: from x (x [192.0.2.1])\n\tby y (OpenSMTPD) with ESMTP id d43fc6ac;\n\tdate\n"
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged since the last time."""
+    found = [record.getMessage() for record in caplog.records]
+    caplog.clear()
+    return found
+
+
+def test_each_answer_is_logged_with_its_message(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing of the message is in it, nor is there a line for what has no answer."""
+    lines = iter(["yes score=5.5 threshold=5.0 (words 0.998)", "no (x\n\x1bforged)", "", "no (x)"])
+
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        server = VerdictServer(tmp_path, judge=lambda question, mail: next(lines))
+        async with serving(path, server):
+            received = ASKED.replace(b"\0From:", b"\0" + RECEIVED + b"From:")
+            assert await ask(path, received)
+            assert await ask(path)
+            assert await ask(path, HEALTH) == b"ok\n"
+            assert await ask(path) == b""
+            assert await ask(path, b"alice@example.org") == b""
+            assert await ask(path)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(talk())
+    account = "login=alice@example.org"
+    assert [each for each in logged(caplog) if account in each] == [
+        f"msgid=d43fc6ac {account} junk=yes score=5.5 threshold=5.0 (words 0.998)",
+        f"msgid=- {account} junk=no (x??forged)",
+        f"msgid=- {account} junk=no (x)",
+    ]
+
+
+def test_an_answer_that_nobody_took_is_not_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, hung: Hung
+) -> None:
+    async def talk() -> None:
+        path = tmp_path / "verdict"
+        async with serving(path, VerdictServer(tmp_path, judge=hung, seconds=0.2)) as server:
+            assert await ask(path) == b""
+            hung.may_end.set()
+            while server._begun:
+                await asyncio.sleep(0.01)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(talk())
+    assert not [each for each in logged(caplog) if "msgid=" in each]
+
+
 @pytest.mark.parametrize("error", [WordsError, StateError])
 def test_a_broken_account_is_named_once_and_by_health(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, error: type[Exception]
@@ -345,7 +399,7 @@ def test_a_broken_account_is_named_once_and_by_health(
 
     with caplog.at_level(logging.INFO):
         asyncio.run(talk())
-    assert [record.getMessage() for record in caplog.records if "alice" in record.getMessage()] == [
+    assert [each for each in logged(caplog) if "alice@example.org: " in each] == [
         "alice@example.org: no verdicts: /data/mail/x/wordlist.db: file is not a database",
         "alice@example.org: there are verdicts again",
     ]

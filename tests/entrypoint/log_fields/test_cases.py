@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from entrypoint.junk.score import Decision, Score
 from entrypoint.log_fields.of_line import fields_of
 from entrypoint.log_fields.quoted_fields import leading_fields
 from filters.quoting import quoted
@@ -80,3 +82,13 @@ def test_what_the_filters_quote_is_read_as_it_was() -> None:
         ascii_only = text.encode("ascii", "backslashreplace").decode("ascii")
         if ascii_only == text and text.isprintable():
             assert found["from"] == text
+
+
+@pytest.mark.parametrize("decision", get_args(Decision))
+@pytest.mark.parametrize("junk", [False, True])
+def test_every_decision_of_the_junk_filter_has_a_name(decision: Decision, junk: bool) -> None:
+    line = f"msgid=d43fc6ac login=a@example.org junk={Score(junk, decision).line()}"
+    found = fields_of("junk", line)
+    assert found["decision"] == decision.replace(" ", "-")
+    assert found["junk"] == ("yes" if junk else "no")
+    assert ("score" in found) is (decision == "score")

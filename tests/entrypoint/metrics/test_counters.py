@@ -61,6 +61,7 @@ def test_samples_are_counted(counting: Counting) -> None:
         *("accepted 100", "accepted 28", "recipient example.org", "recipient far.test"),
         *("rejected dmarc permanent", "login imap fail", "signed example.org mail"),
         *("signed news.example.org mail", "unsigned example.net", "dropped 17", "connection"),
+        *("junk score yes", "junk too-few-lessons no", "junk score yes", "line junk info"),
     )
     series = counting.series()
     assert series["signpost_messages_accepted_total[]"] == 2
@@ -72,6 +73,9 @@ def test_samples_are_counted(counting: Counting) -> None:
     # A subdomain's mail is signed by its nearest parent's keys.
     assert series['signpost_dkim_signatures_total["example.org", "mail"]'] == 2
     assert series['signpost_messages_unsigned_total["example.net"]'] == 1
+    assert series['signpost_junk_verdicts_total["score", "yes"]'] == 2
+    assert series['signpost_junk_verdicts_total["no", "too-few-lessons"]'] == 1
+    assert series['signpost_log_lines_total["info", "junk"]'] == 1
     assert series["signpost_samples_dropped_total[]"] == 17
     assert series["signpost_samples_malformed_total[]"] == 0
 
@@ -82,6 +86,7 @@ def test_all_that_may_be_counted_is_there_from_the_beginning(counting: Counting)
     before = counting.series()
     counting.take("rejected loop permanent", "verified arc fail", "signed example.net mail")
     counting.take("recipient example.org", "login pop3 ok", "line web error", "block account")
+    counting.take("junk blocked yes", "junk from-here no", "junk score yes")
     assert counting.series().keys() == before.keys()
 
 

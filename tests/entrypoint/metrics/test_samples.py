@@ -120,6 +120,13 @@ def samples(program: str, message: str, level: str = "info") -> list[str]:
             ["block login"],
         ),
         ("logins", "540 failed logins at a@b.test from 90 networks: for now", ["block account"]),
+        (
+            "junk",
+            "msgid=d43fc6ac login=a@b.test junk=yes score=5.5 threshold=5.0 (words 0.998)",
+            ["junk score yes"],
+        ),
+        ("junk", "msgid=- login=a@b.test junk=no (sent from this server)", ["junk from-here no"]),
+        ("junk", "a@b.test: no verdicts: file is not a database", []),
         ("maintenance", "anything", []),
     ],
 )
@@ -196,6 +203,7 @@ def test_what_strangers_write_makes_no_sample_and_no_address_gets_through(text: 
         ("submission", f"session={S} domain={text} could not be signed: x"),
         ("dovecot", f"imap-login: Logged in: client=1.2.3.4, session=<a>, login=<{text}>"),
         ("logins", f"blocked {text} for 3 minutes"),
+        ("junk", f"msgid=d43fc6ac login={text} junk={text} score={text} threshold=5.0 ({text})"),
     ]
     for program, message in lines:
         for sample in samples_of("info", program, message):

@@ -24,9 +24,9 @@ def rendered(**more: str) -> dict[str, str]:
 
 def test_nothing_of_it_is_rendered_unless_it_is_asked_for() -> None:
     assert not [name for name, text in rendered().items() if "metrics" in text]
-    found = rendered(METRICS_PORT="9154", ENABLE_AUTOCONFIG="yes")
-    # smtpd, Dovecot, logins, web; and its own program.
-    assert found["supervisord.conf"].count(" --metrics ") == 4
+    found = rendered(METRICS_PORT="9154", ENABLE_AUTOCONFIG="yes", JUNK_FILTER="yes")
+    # smtpd, Dovecot, logins, web, the junk filter; and its own program.
+    assert found["supervisord.conf"].count(" --metrics ") == 5
     assert "entrypoint.metrics 9154" in found["supervisord.conf"]
     assert found["smtpd.conf"].count(" --statistics /run/signpost/metrics/") == 2
 
