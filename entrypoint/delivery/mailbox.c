@@ -9,6 +9,8 @@
  */
 #include "mailbox.h"
 
+#include "clock.h"
+
 #include <sys/stat.h>
 
 #include <dirent.h>
@@ -16,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Of a header section; the mark stands near the top, below what hops may have added. */
@@ -33,15 +34,6 @@
 struct span {
 	long long since, until, end;
 };
-
-static long long
-milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool
 has_mark(int folder, const char *name, const struct mark marks[], int count)
