@@ -3,8 +3,9 @@
     dmarc=pass dkim=other spf=fail rdns=generic helo=ok dnsbl=bl.example author=example.org
 
 The inbound filter writes one on top, above the Received field of its own smtpd; what stands below
-that is a stranger's. In it are words of closed sets, and domain names as A-labels: no byte of a
-client's own choice. Nothing here knows how anything was found out, nor what it counts.
+that is a stranger's. The submission filter writes one that knows nothing above what the server
+returns of a stranger's letter. In it are words of closed sets, and domain names as A-labels: no
+byte of a client's own choice. Nothing here knows how anything was found out, nor what it counts.
 
 dmarc, spf: RFC 8601's words. dkim: the same, of the best signature; pass is one of the author's
 own organization, and `other` a valid one of somebody else. rdns: whether the client's address has a

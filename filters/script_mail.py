@@ -107,6 +107,22 @@ def addressed(message: Message, recipients: Sequence[str]) -> Message:
     return Message(message.raw[: to.start] + b"To: <%s>\r\n" % sender + message.raw[to.end :])
 
 
+_BOUNDARY = re.compile(rb"""(?i)\bboundary[ \t]*=[ \t]*(?:"([^"\r\n]+)"|([^"\s;]+))""")
+
+
+def returned(message: Message) -> Message | None:
+    """The header section that a rejection returns, or a bounce of smtpd's; None of all else.
+
+    It stands in the third part (RFC 6522 §3). Nobody has known the boundary before.
+    """
+    found = next(map(_BOUNDARY.search, (f.value for f in message.named(b"content-type"))), None)
+    parts = [] if found is None else message.raw.split(b"\r\n--" + (found[1] or found[2]), 4)
+    if len(parts) < 4:
+        return None
+    content = parts[3].partition(b"\r\n\r\n")[2]
+    return Message(content.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+
+
 def dmarc_result(message: Message, *, authserv_id: str) -> str | None:
     """What was found here when the message came in; None where nobody looked."""
     for field in message.named(b"authentication-results"):

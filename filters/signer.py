@@ -16,6 +16,7 @@ from filters import script_mail
 from filters.addresses import AddressFile, LocalAddresses
 from filters.bare_addresses import add_domains
 from filters.bare_cr import without_bare_cr
+from filters.facts import ArrivalFacts
 from filters.keyring import KeyRing
 from filters.loops import Loops, reject_many_hops
 from filters.mailauth.auth_results import forged
@@ -27,7 +28,7 @@ from filters.missing_fields import with_missing_fields
 from filters.quoting import quoted
 from filters.recipients import mailboxes
 from filters.resenders import resenders
-from filters.script_mail import SCRIPT_OF, ScriptMail, addressed, dmarc_result
+from filters.script_mail import SCRIPT_OF, ScriptMail, addressed, dmarc_result, returned
 from filters.smtpd import Reject, Request, Session, Transaction
 from filters.smtpd.connection import Handshake
 from filters.unsigned_counts import UnsignedCounts
@@ -112,8 +113,9 @@ class Signer:
         refusal = refusal or self._reject_resender(session, parsed)
         if refusal is not None:
             return refusal
-        if session.user is not None:
-            parsed = with_missing_fields(parsed, session.hostname, time.time())
+        if session.user is None:
+            return self._sign_what_returns(session, parsed)
+        parsed = with_missing_fields(parsed, session.hostname, time.time())
         return self._sign_for_author(session, parsed)
 
     def _sign_for_script(
@@ -128,7 +130,33 @@ class Signer:
             _log_leaving(session, script.account, "script=redirect", script.message)
             return script.message.raw
         ours = [to for to in session.recipients if self._is_ours(to.rpartition("@")[2])]
-        return self._sign_for_author(session, addressed(script.message, ours))
+        message = addressed(script.message, ours)
+        if script.kind == "rejection":
+            return self._sign_what_returns(session, message)
+        return self._sign_for_author(session, message)
+
+    def _sign_what_returns(self, session: Session, message: Message) -> bytes | Reject:
+        """A bounce or a rejection. What it returns of a stranger's is not taken for mail from here.
+
+        He has written one of our addresses into MAIL. At its delivery nothing is known of it.
+        """
+        signed = self._sign_for_author(session, message)
+        if isinstance(signed, Reject) or not self._returns_strange(session, message):
+            return signed
+        return ArrivalFacts().field() + signed
+
+    def _returns_strange(self, session: Session, message: Message) -> bool:
+        """Whether the letter came in from outside, or was sent on by a script: of those that are
+        submitted here, none has a result of our verifier's. One that passed DMARC as ours is ours.
+        """
+        if not any(self._is_ours(to.rpartition("@")[2]) for to in session.recipients):
+            return False
+        if (letter := returned(message)) is None:
+            return False
+        result = dmarc_result(letter, authserv_id=self.authserv_id)
+        if result == "pass" and self._is_ours(author(letter).domain or ""):
+            return False
+        return result is not None or bool(letter.named(b"x-sieve-redirected-from"))
 
     def _reject_script(self, session: Session, script: ScriptMail, came: Message) -> Reject | None:
         if self.addresses is None:

@@ -1,8 +1,15 @@
 /*
- * A Maildir's files are named by when they were written. So only those are opened that are not older
- * than the mark, and of each the header section alone is read, where `deliver` has put the mark.
+ * A Maildir's files are named by when they were written. So only those are opened that were written
+ * when a message with the mark was, and of each the header section alone is read, where `deliver` has
+ * put the mark.
+ *
+ * Who has seen a mark once may write it into as much mail as he likes, and all mail waits for seven
+ * deliveries. So nobody's mailbox is looked through for long: what is not found by then is stored
+ * again, and goes nowhere else.
  */
 #include "mailbox.h"
+
+#include "clock.h"
 
 #include <sys/stat.h>
 
@@ -17,8 +24,16 @@
 #define LOOKED_AT 65536
 /* Seconds by which a clock may have been set back. */
 #define SLACK 3600
+/* And for which a message may wait in the queue, between an alias's mark and a mailbox. */
+#define QUEUED (5 * 86400)
+#define SOUGHT_WITHIN 1000 /* milliseconds */
 /* Folders within folders. */
 #define DEEPEST 24
+
+/* Of which messages: by the times in their names. And until when, on the monotonic clock. */
+struct span {
+	long long since, until, end;
+};
 
 static bool
 has_mark(int folder, const char *name, const struct mark marks[], int count)
@@ -46,7 +61,8 @@ has_mark(int folder, const char *name, const struct mark marks[], int count)
 }
 
 static bool
-among_files(int folder, const char *name, const struct mark marks[], int count, long long since)
+among_files(int folder, const char *name, const struct mark marks[], int count,
+    const struct span *span)
 {
 	int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	struct dirent *entry;
@@ -56,10 +72,11 @@ among_files(int folder, const char *name, const struct mark marks[], int count, 
 	if (fd == -1 || !(files = fdopendir(fd)))
 		return false;
 	/* Flags stand behind ":2,": T is for what the person has deleted. */
-	while (!found && (entry = readdir(files))) {
+	while (!found && milliseconds() < span->end && (entry = readdir(files))) {
 		const char *flags = strstr(entry->d_name, ":2,");
+		long long named = strtoll(entry->d_name, NULL, 10);
 
-		if (entry->d_name[0] != '.' && strtoll(entry->d_name, NULL, 10) >= since &&
+		if (entry->d_name[0] != '.' && named >= span->since && named <= span->until &&
 		    !(flags && strchr(flags, 'T')))
 			found = has_mark(dirfd(files), entry->d_name, marks, count);
 	}
@@ -69,19 +86,19 @@ among_files(int folder, const char *name, const struct mark marks[], int count, 
 
 /* A folder, and those within it: a Maildir's are beside its cur, new and tmp. */
 static bool
-in_folder(int folder, const struct mark marks[], int count, long long since, int depth)
+in_folder(int folder, const struct mark marks[], int count, const struct span *span, int depth)
 {
 	/* tmp: a delivery that is not finished yet may have sent this message on. */
-	bool found = among_files(folder, "cur", marks, count, since) ||
-	    among_files(folder, "new", marks, count, since) ||
-	    among_files(folder, "tmp", marks, count, since);
+	bool found = among_files(folder, "cur", marks, count, span) ||
+	    among_files(folder, "new", marks, count, span) ||
+	    among_files(folder, "tmp", marks, count, span);
 	int copy = found ? -1 : fcntl(folder, F_DUPFD_CLOEXEC, 0);
 	struct dirent *entry;
 	DIR *inner;
 
 	if (copy == -1 || !(inner = fdopendir(copy)))
 		return found;
-	while (!found && (entry = readdir(inner))) {
+	while (!found && milliseconds() < span->end && (entry = readdir(inner))) {
 		const char *name = entry->d_name;
 		int fd;
 
@@ -91,7 +108,7 @@ in_folder(int folder, const struct mark marks[], int count, long long since, int
 			continue;
 		if ((fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)) == -1)
 			continue;
-		found = in_folder(fd, marks, count, since, depth + 1);
+		found = in_folder(fd, marks, count, span, depth + 1);
 		close(fd);
 	}
 	closedir(inner);
@@ -102,17 +119,20 @@ bool
 holds(const char *maildir, const struct mark marks[], int count)
 {
 	int fd = open(maildir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	long long since = 0, time;
+	struct span span = {.end = milliseconds() + SOUGHT_WITHIN};
 	bool found;
 
 	for (int i = 0; i < count; i++) {
-		time = strtoll(marks[i].time, NULL, 16) - SLACK;
-		if (i == 0 || time < since)
-			since = time;
+		long long time = strtoll(marks[i].time, NULL, 16);
+
+		if (i == 0 || time - SLACK < span.since)
+			span.since = time - SLACK;
+		if (i == 0 || time + QUEUED > span.until)
+			span.until = time + QUEUED;
 	}
 	if (fd == -1)
 		return false;
-	found = in_folder(fd, marks, count, since, 0);
+	found = in_folder(fd, marks, count, &span, 0);
 	close(fd);
 	return found;
 }

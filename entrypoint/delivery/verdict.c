@@ -8,6 +8,7 @@
  */
 #include "verdict.h"
 
+#include "clock.h"
 #include "mark.h"
 
 #include <sys/socket.h>
@@ -109,15 +110,6 @@ is_silent(void)
 }
 
 /* --- asking --------------------------------------------------------------------------------- */
-
-static long long
-milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Whether the socket is ready for it before the time is over. */
 static bool

@@ -101,19 +101,21 @@ class AccountLearner:
         may_go_on: Callable[[], bool],
     ) -> bool:
         begin = time.monotonic()
-        refused = note_changes(
+        noted = note_changes(
             *(seen, mail, folders, time.time()),
             imported=self._imported(),
             has_script=self._has_script(),
             restless=restless,
         )
         self.looked_for = time.monotonic() - begin
-        if refused:
-            log.warning("%s: %d messages at once are too many to learn", self.account, refused)
+        if noted.refused:
+            log.warning(
+                "%s: %d messages at once are too many to learn", self.account, noted.refused
+            )
         if time.monotonic() >= self._next_read:
             self._ask_about_read(seen, mail)
             self._next_read = time.monotonic() + READ_EVERY
-        return self._learn(seen, mail, may_go_on)
+        return self._learn(seen, mail, may_go_on) or noted.more
 
     # -- when to look -----------------------------------------------------------------------------
 

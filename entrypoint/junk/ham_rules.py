@@ -21,6 +21,12 @@ PER_DAY = 50
 # Done by hand, but one can file a hundred thousand messages at once.
 BY_HAND_PER_DAY = 500
 _BY_ITSELF = (READ, MARKED)
+# Of what registries sell the names below, in front of a country's label: `co.uk`, `com.br`. Whoever
+# is below a label that is missing here shares his five with his neighbours.
+_REGISTRIES = frozenset(
+    {"ac", "co", "com", "ed", "edu", "go", "gob", "gov", "ltd", "mil", "ne", "net", "nom", "or"}
+    | {"org", "plc", "sch"}
+)
 
 
 @dataclass(frozen=True)
@@ -108,9 +114,9 @@ def learned_until(state: AccountState, domain: str, now: float) -> Learned:
 def sender_domain(author_domain: str) -> str:
     """What somebody registers, as far as a name shows it: its last two labels, or three.
 
-    `co.uk` and its like are a short label in front of a country's. Whoever has a domain makes as
-    many names below it as he likes.
+    Whoever has a domain makes as many names below it as he likes, and says himself where his
+    organizational domain is (RFC 9989): so that one would not do.
     """
     labels = author_domain.lower().rstrip(".").split(".")
-    country = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
+    country = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _REGISTRIES
     return ".".join(labels[-3:] if country else labels[-2:])

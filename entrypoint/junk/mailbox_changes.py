@@ -2,14 +2,16 @@
 
 All folders that changed are listed, then what is new in each is compared with what was seen before
 anywhere, then all of it is noted at once. So a message that is on its way between two folders is
-known, and whoever is killed in between has done nothing.
+known, and whoever is killed in between has done nothing. Of large folders a few are looked at at a
+time: other accounts wait meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import NamedTuple
 
 from entrypoint.junk.folders import Folder, Listed, OpenMaildir
 from entrypoint.junk.moves import Beginning, Event, arrived, marked, unmarked
@@ -17,14 +19,28 @@ from entrypoint.junk.seen_messages import ASKED, MOST_JUNK, OLD, SeenFolder, See
 from entrypoint.junk.special_folders import Kind, kind_of
 
 _BEGINNING = "beginning"  # when the first look was complete
+# Messages, after which no other folder is listed: each takes memory, and 60 µs if it is new.
+_AT_ONCE = 50_000
+_RESTLESS = "restless "  # before the stamp of a folder that is to be listed again
+
+
+class Noted(NamedTuple):
+    """refused: messages for which there is no room to wait. more: folders are left to be listed."""
+
+    refused: int
+    more: bool
 
 
 @dataclass
 class _Difference:
-    """A folder now, and what of it is not as it was. number: as `SeenMessages` has the folder."""
+    """A folder now, and what of it is not as it was. number: as `SeenMessages` has the folder.
+
+    size: all of its messages.
+    """
 
     folder: Folder
     kind: Kind
+    size: int
     number: int = 0
     new: dict[int, Listed] = field(default_factory=dict)
     marked: dict[int, tuple[int, Listed]] = field(default_factory=dict)  # with the marks before
@@ -40,8 +56,8 @@ def note_changes(
     imported: float = 0.0,
     has_script: bool = False,
     restless: Collection[str] = (),
-) -> int:
-    """Compare all folders with what was seen; for how many messages there is no room to wait.
+) -> Noted:
+    """Compare folders with what was seen: all that changed, or of large ones what changed first.
 
     A mailbox that was never seen teaches nothing. imported: until when an import has brought mail.
     has_script: a delivery may mark mail. restless: folders that are to be listed again.
@@ -49,16 +65,27 @@ def note_changes(
     """
     before = _renamed(seen, seen.folders(), folders)
     first = seen.number(_BEGINNING) is None
-    differences = [
-        _difference(seen, mail, folder, before.get(folder.name))
+    changed = [
+        folder
         for folder in folders
         if folder.name not in before or before[folder.name].stamp != folder.stamp
     ]
+    # Those that were listed as they are come last, and need not be waited for.
+    again = {
+        folder.name
+        for folder in changed
+        if folder.name in before and before[folder.name].stamp == _RESTLESS + folder.stamp
+    }
+    changed.sort(key=lambda each: (each.name in again, each.changed))
+    differences = _differences(seen, mail, changed, before)
+    more = any(folder.name not in again for folder in changed[len(differences) :])
     beginning = Beginning(_begun(seen, now), imported, has_script)
     with seen.changing():
         for each in differences:
-            stamp = "" if each.folder.name in restless else each.folder.stamp
-            each.number = seen.listed(each.folder.name, each.folder.inode, stamp)
+            stamp = _RESTLESS if each.folder.name in restless else ""
+            each.number = seen.listed(
+                each.folder.name, each.folder.inode, stamp + each.folder.stamp
+            )
         refused = 0
         if not first:
             # All of them before any row changes: a message may be new in two folders.
@@ -69,9 +96,9 @@ def note_changes(
         for gone in before.keys() - {folder.name for folder in folders}:
             seen.removed(before[gone], int(now))
         seen.drop_gone(int(now))
-        if first:
+        if first and not more:
             seen.set_number(_BEGINNING, now)
-    return refused
+    return Noted(refused, more)
 
 
 def _begun(seen: SeenMessages, now: float) -> float:
@@ -104,12 +131,26 @@ def _renamed(
     return before
 
 
+def _differences(
+    seen: SeenMessages, mail: OpenMaildir, changed: Iterable[Folder], before: dict[str, SeenFolder]
+) -> list[_Difference]:
+    """Of as many folders as are listed at once, from the first."""
+    found, room = list[_Difference](), _AT_ONCE
+    for folder in changed:
+        if room <= 0:
+            break
+        found.append(_difference(seen, mail, folder, before.get(folder.name)))
+        room -= found[-1].size
+    return found
+
+
 def _difference(
     seen: SeenMessages, mail: OpenMaildir, folder: Folder, before: SeenFolder | None
 ) -> _Difference:
     known = {} if before is None else seen.messages(before.id)
-    found = _Difference(folder, kind_of(folder.name))
-    for key, entry in mail.entries(folder.name).items():
+    entries = mail.entries(folder.name)
+    found = _Difference(folder, kind_of(folder.name), len(entries))
+    for key, entry in entries.items():
         marks = known.pop(key, None)
         if marks is None:
             found.new[key] = entry

@@ -269,10 +269,20 @@ class TestAMessageThatComesBack:
         header = marked()
         assert back(bench, header, file(where, header)) == "returned"
 
-    def test_is_stored_where_only_a_bounce_tells_of_it(self, bench: Bench) -> None:
+    def test_is_stored_where_nothing_of_its_time_is_it(self, bench: Bench) -> None:
         header = marked()
         assert back(bench, header, file("new/{}", f"Subject: a bounce\n\n{header}")) == "returned"
-        assert back(bench, header, file("new/{}", header, age=86400)) == "returned"
+        for age in (86400, -6 * 86400):
+            assert back(bench, header, file("new/{}", header, age=age)) == "returned"
+
+    def test_is_looked_for_a_second_at_most(self, bench: Bench) -> None:
+        """Who has seen a mark may send it as often as he likes, and all mail waits meanwhile."""
+        header = marked().encode() + SHORT
+        marks = header[: header.index(b"Message-ID")] * 50 + header
+        crowd = file("cur/{}", f"X: {'00' * 30000}\n")
+        done = bench.deliver(marks, key=KEY.decode(), mailbox=crowd, links=20000)
+        assert done.stored[0].count(b"X-Signpost-Returned: yes") == 1
+        assert done.took[0] < 8
 
     @pytest.mark.parametrize(
         ("header", "becomes"),

@@ -153,6 +153,20 @@ class TestMailOfAStrangerBehindAnAddressOfOurs:
         ((*_, facts, _),) = asked(server, token)
         assert facts.endswith(b"author=outside.test")
 
+    def test_returned_by_a_script(self, world: World, server: Signpost) -> None:
+        """What alice has written herself comes back as mail from here."""
+        strange, own = fresh("strange"), fresh("own")
+        with script(server, BOB, 'require "reject"; reject "No.";'):
+            message = letter(token=strange)
+            world.swaks(server.v4, sender=ALICE[0], to=BOB[0], message=message).accepted()
+            message = letter(ALICE[0], token=own)
+            server.submit(world.swaks, ALICE, to=BOB[0], message=message).accepted()
+            for token in (strange, own):
+                server.wait_for_mail(ALICE[0], token)
+        for token, known in ((strange, b"dmarc=unknown "), (own, b"")):
+            found = {account: facts for account, _, _, facts, _ in asked(server, token)}
+            assert found[ALICE[0].encode()][: len(b"dmarc=unknown ")] == known
+
     def test_made_of_one_that_was_here_before(self, world: World, server: Signpost) -> None:
         """With the mark of its delivery, by which the server knows what has come back."""
         token, there = fresh("harmless"), f"{fresh('target')}@outside.test"

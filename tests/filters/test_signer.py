@@ -399,6 +399,61 @@ def test_the_line_comes_behind_the_message(
     assert len(sent_lines(caplog)) == 1
 
 
+# -- what comes back with a bounce or a rejection ------------------------------------------------
+
+FACTS = b"X-Signpost-Facts: dmarc=unknown "
+VERIFIED = "Authentication-Results: mail.example.org; spf=fail; dmarc={}"
+SENT_ON = "X-Sieve-Redirected-From: alice@example.org"
+
+
+def returning(*header: str, first: str = "Sorry.") -> bytes:
+    """As smtpd returns the header section of a letter, and Dovecot the whole of it."""
+    parts = [
+        "Content-Type: text/plain\r\n\r\n" + first,
+        "Content-Type: message/delivery-status\r\n\r\nAction: failed",
+        "\r\n".join(["Content-Type: message/rfc822", "", *header, "", "hello"]),
+    ]
+    body = "".join(f"\r\n--1/x\r\n{part}" for part in parts) + "\r\n--1/x--\r\n"
+    kind = 'Content-Type: multipart/mixed; boundary="1/x"'
+    return message(DAEMON, OWN, kind).replace(b"\r\nhello\r\n", body.encode())
+
+
+def returned_to(signer: Signer, raw: bytes, recipient: str = "alice@example.org") -> bytes:
+    local = handed_in(signer)
+    local.transaction = Transaction("7", sender="", recipients=[recipient])
+    signed = signer.sign(local, raw)
+    assert isinstance(signed, bytes)
+    return signed
+
+
+@pytest.mark.parametrize(
+    ("header", "is_strange"),
+    [
+        (["From: x@far.example", VERIFIED.format("none")], True),
+        (["From: x@far.example", VERIFIED.format("pass")], True),
+        (["From: alice@example.org", VERIFIED.format("fail")], True),
+        (["X-Sieve: Pigeonhole Sieve", SENT_ON, "From: x@far.example"], True),
+        # Her own, by way of another server, too; or with another's in it.
+        (["From: alice@example.org", VERIFIED.format("pass")], False),
+        (["From: alice@example.org", "Received: from x by y"], False),
+        (["From: alice@example.org", "", VERIFIED.format("none")], False),
+        (["From: alice@example.org", VERIFIED.format("fail").replace("mail.", "mx.")], False),
+    ],
+)
+def test_a_strangers_letter_that_comes_back_is_not_taken_for_mail_from_here(
+    signer: Signer, header: list[str], is_strange: bool
+) -> None:
+    """He has written alice's address into MAIL; a bounce of what she has written is never junk."""
+    signer.authserv_id = "mail.example.org"
+    raw = returning(*header)
+    assert returned_to(signer, raw).startswith(FACTS) == is_strange
+    assert FACTS not in returned_to(signer, raw, "x@far.example")
+    assert FACTS not in returned_to(signer, returning(first="\r\n".join(["", *header, ""])))
+    rejected = MARK + b"Message-ID: <1@mail.example.org>\r\n" + REJECTED
+    raw = raw.replace(b"From: ", rejected + b"From: ", 1).replace(OWN.encode() + b"\r\n", b"")
+    assert returned_to(signer, RECEIVED + raw).startswith(FACTS) == is_strange
+
+
 # -- what Sieve scripts send ---------------------------------------------------------------------
 
 MARK = b"X-Signpost-Account: alice@example.org\r\n"

@@ -48,6 +48,7 @@ class Delivery:
         # The key of the marks; the files in the mailbox, by their paths in the Maildir.
         self.key = given.get("key")
         self.mailbox = dict(given.get("mailbox", {}))  # type: ignore[call-overload]
+        self.links = int(str(given.get("links", 0)))  # how many more of each, with other names
         self.sender = str(given.get("sender", "someone@outside.test"))
         self.delimiter = str(given.get("delimiter", "+"))
         self.maildir = bool(given.get("maildir"))
@@ -303,6 +304,8 @@ def main() -> None:
         file = MAILDIR / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
+        for number in range(delivery.links):
+            os.link(file, file.with_name(f"{file.name}{number}"))
     if delivery.mailbox:
         subprocess.run(["chown", "-R", "vmail:vmail", "/data/mail"])
     lmtp = start_lmtp(list(delivery.answers))  # type: ignore[call-overload]

@@ -71,6 +71,11 @@ def test_five_thousand_read_newsletters_teach_what_the_limits_allow() -> None:
         ("mail.shop.co.uk", "shop.co.uk"),
         ("shop.de", "shop.de"),
         ("news.shop.de", "shop.de"),
+        ("mail.shop.com.br", "shop.com.br"),
+        # Short, and somebody's own all the same.
+        ("n1.ab.de", "ab.de"),
+        ("n1.abc.io", "abc.io"),
+        ("n1.t.co", "t.co"),
         ("localhost", "localhost"),
         ("", ""),
     ],

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.junk import account_learner
+from entrypoint.junk import account_learner, mailbox_changes
 from entrypoint.junk.account_state import FOLDER, Counts, StateError, open_state
+from entrypoint.junk.folders import Listed, OpenMaildir
 from entrypoint.junk.lessons import forget, teach
 from entrypoint.junk.seen_messages import NOTES, SeenMessages
 
@@ -687,6 +688,31 @@ def test_moved_back_before_it_was_learned(box: Mailbox) -> None:
     assert box.learner.turn(0, lambda: True)
     box.move(name, "", ".Junk")
     assert box.look() == HAM
+
+
+def test_large_folders_are_not_all_listed_in_one_turn(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other accounts wait for a turn's end."""
+    monkeypatch.setattr(mailbox_changes, "_AT_ONCE", 10)
+    names = [box.deliver() for _ in range(12)]
+    for folder in [".Archive", ".Trash", ".Sent"] * 12:
+        box.deliver(folder)
+    entries, listed = OpenMaildir.entries, list[str]()
+
+    def count(mail: OpenMaildir, name: str) -> dict[int, Listed]:
+        listed.append(name)
+        return entries(mail, name)
+
+    monkeypatch.setattr(OpenMaildir, "entries", count)
+    box.restart()
+    turns = 0
+    while box.learner.turn(time.monotonic() + 60, lambda: True):
+        turns += 1
+    assert turns == len(listed) - 1 == 3
+    for name in names[:12]:
+        box.move(name, ".Junk")
+    assert box.look() == Counts(12, 0)
 
 
 # -- what goes wrong ------------------------------------------------------------------------------
