@@ -70,13 +70,17 @@ def classify(home: Path, message: bytes) -> MessageWords | None:
     Raises WordsError.
     """
     learned = message_counts(home)
-    if learned == (0, 0):
-        return None
     # With one class alone no word says anything, and bogofilter 1.2.5 ends in a segmentation fault.
-    if 0 in learned:
-        return MessageWords((), learned)
-    printed = _bogofilter(home, ["-vvv"], excerpt(message), CLASSIFIED_WITHIN, statuses=(0, 1, 2))
-    return MessageWords(tuple(_words(printed, learned)), learned)
+    if 0 not in learned:
+        try:
+            found = _bogofilter(
+                home, ["-vvv"], excerpt(message), CLASSIFIED_WITHIN, statuses=(0, 1, 2)
+            )
+            return MessageWords(tuple(_words(found, learned)), learned)
+        except WordsError:
+            if 0 not in (learned := message_counts(home)):  # not forgotten meanwhile
+                raise
+    return MessageWords((), learned) if any(learned) else None
 
 
 def learn(
