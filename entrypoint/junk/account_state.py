@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from entrypoint.junk.state_file import BusyStateError as BusyStateError
 from entrypoint.junk.state_file import StateError as StateError
 from entrypoint.junk.state_file import StateFile
 

@@ -23,6 +23,7 @@ from entrypoint.junk.account_state import (
     NONE_LEARNED,
     STATE,
     AccountState,
+    BusyStateError,
     Counts,
     Lesson,
     MessageClass,
@@ -38,7 +39,6 @@ LOCK = "lock"
 # Who trains with old mail gives the lock back after each message, for a millisecond.
 LOCKED_WITHIN = 10.0  # seconds
 _LOOK_EVERY = 0.002
-_STATE_FILES = (STATE, f"{STATE}-wal", f"{STATE}-shm")
 
 
 class LockedError(StateError):
@@ -139,9 +139,7 @@ def recover(home: Path, state: AccountState) -> bool:
         state.taken(lesson)
         return True
     if counted == before == NONE_LEARNED:
-        # Killed while it made the file, which may lack what bogofilter writes into a new one only.
-        for more in ("", "-journal"):
-            (home / FOLDER / f"{words.WORDLIST}{more}").unlink(missing_ok=True)
+        words.drop_unfinished(home)
     state.not_taken()
     return False
 
@@ -155,17 +153,23 @@ def _after(before: Counts, cls: MessageClass, *, reversal: bool) -> Counts:
 def forget(home: Path) -> bool:
     """Remove all that was learned, databases that are broken, too; whether there was anything.
 
-    Raises OSError, and StateError where a lesson does not end.
+    Raises OSError, and StateError where a lesson does not end or others write all the time.
     """
     folder = home / FOLDER
     if not folder.is_dir():
         return False
     with locked(home):
         # The lessons before the words: who looks meanwhile does not take these for lost.
-        emptied = _emptied(home)
-        found = bool(emptied)
+        emptied = {STATE: _emptied_state(home), words.WORDLIST: _emptied_words(home)}
+        found = any(emptied.values())
+        stays = {LOCK} | {
+            f"{name}{more}"
+            for name, done in emptied.items()
+            if done is not None
+            for more in ("", "-wal", "-shm")
+        }
         for path in sorted(folder.iterdir()):
-            if path.name == LOCK or (emptied is not None and path.name in _STATE_FILES):
+            if path.name in stays:
                 continue
             found = True
             if path.is_dir() and not path.is_symlink():
@@ -176,7 +180,7 @@ def forget(home: Path) -> bool:
     return found
 
 
-def _emptied(home: Path) -> bool | None:
+def _emptied_state(home: Path) -> bool | None:
     """Whether the state said anything; None where it is none, or cannot be emptied.
 
     It is not removed: deliveries have it open, and SQLite opens the files beside it by their names.
@@ -187,5 +191,15 @@ def _emptied(home: Path) -> bool | None:
             return None
         with contextlib.closing(state):
             return state.empty()
+    except BusyStateError:
+        raise
     except StateError:
+        return None
+
+
+def _emptied_words(home: Path) -> bool | None:
+    """The same of the words."""
+    try:
+        return words.empty(home)
+    except words.WordsError:
         return None

@@ -26,8 +26,12 @@ class StateError(Exception):
     """The state of an account cannot be used; where, why and the cure."""
 
 
+class BusyStateError(StateError):
+    """Others use it all the time."""
+
+
 class DamagedStateError(StateError):
-    """It is no such database. path: the file."""
+    """It is no such database, or one of another version. path: the file."""
 
     def __init__(self, path: Path, error: sqlite3.Error) -> None:
         super().__init__(f"{path}: {error}; {CURE}")
@@ -43,14 +47,14 @@ class StateFile:
     """
 
     def __init__(self, path: Path, schema: str, *, keep_log: bool = False) -> None:
-        self.path, self._keep_log = path, keep_log
+        self.path, self._schema, self._keep_log = path, _NUMBERS + schema, keep_log
         try:
             with contextlib.suppress(FileExistsError):
                 path.parent.mkdir(mode=0o700)
             with contextlib.suppress(FileExistsError):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 os.close(os.open(path, flags, 0o600))
-            self._database = _opened(path, _NUMBERS + schema)
+            self._database = _opened(path, self._schema)
         except (OSError, sqlite3.Error) as error:
             raise self._failed(error) from error
 
@@ -102,16 +106,25 @@ class StateFile:
         )
 
     def empty(self) -> bool:
-        """Delete all that the file says, and overwrite it; whether there was anything."""
+        """Delete all that the file says, and overwrite it; whether there was anything.
+
+        The tables are made anew: they may be another version's.
+        """
         self.do("PRAGMA secure_delete = ON")
         with self.changing():
-            tables = self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
-            found = sum(self.do(f"DELETE FROM {name}") for (name,) in tables)  # noqa: S608
+            tables = self.rows(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            )
+            found = any(self.has(f"SELECT 1 FROM {name} LIMIT 1") for (name,) in tables)  # noqa: S608
+            for (name,) in tables:
+                self.do(f"DROP TABLE {name}")
+            for statement in self._schema.split(";"):
+                self.do(statement)
         # Who writes at that moment keeps the file its size.
         with contextlib.suppress(StateError):
             self.do("VACUUM")
             self.do("PRAGMA wal_checkpoint(TRUNCATE)")
-        return found > 0
+        return found
 
     def number(self, name: str) -> float | int | None:
         """A number that is stored under a name."""
@@ -154,8 +167,12 @@ class StateFile:
     def _failed(self, error: OSError | sqlite3.Error) -> StateError:
         if isinstance(error, OSError):
             return StateError(f"{self.path}: {error.strerror}")
-        if isinstance(error, sqlite3.OperationalError):  # a full disk, a lock
-            return StateError(f"{self.path}: {error}{why_unusable(self.path)}")
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what SQLite says in detail
+        if code == sqlite3.SQLITE_BUSY:
+            return BusyStateError(f"{self.path}: {error}")
+        # Of the statements here none is wrong in itself: other tables are.
+        if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
+            return StateError(f"{self.path}: {error}{why_unusable(self.path)}")  # a full disk
         return DamagedStateError(self.path, error)
 
 

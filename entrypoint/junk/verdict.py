@@ -74,7 +74,8 @@ def _judged(
     lessons = state.counts().total  # before the words, which come first
     words = classify(home, question.message)
     if words is None:
-        check_not_lost(home, NONE_LEARNED, lessons)
+        # And behind them, since they may be forgotten meanwhile.
+        check_not_lost(home, NONE_LEARNED, min(lessons, state.counts().total))
     return judge(words, evidence(facts, marks, known), state.threshold())
 
 

@@ -32,6 +32,7 @@ _LESSON_NICENESS = 10
 _REAPED_WITHIN = 0.2  # after SIGKILL, unless the child waits for a disk
 _BUSY = 1.0
 _COUNTED_FROM = 8 * 1024 * 1024  # bytes; a smaller database has not too many words
+_LOG_VERSION = 18  # of SQLite's header: 2 with a write-ahead log
 
 _REGISTER = {
     ("spam", False): "-s",
@@ -69,13 +70,17 @@ def classify(home: Path, message: bytes) -> MessageWords | None:
     Raises WordsError.
     """
     learned = message_counts(home)
-    if learned == (0, 0):
-        return None
     # With one class alone no word says anything, and bogofilter 1.2.5 ends in a segmentation fault.
-    if 0 in learned:
-        return MessageWords((), learned)
-    printed = _bogofilter(home, ["-vvv"], excerpt(message), CLASSIFIED_WITHIN, statuses=(0, 1, 2))
-    return MessageWords(tuple(_words(printed, learned)), learned)
+    if 0 not in learned:
+        try:
+            found = _bogofilter(
+                home, ["-vvv"], excerpt(message), CLASSIFIED_WITHIN, statuses=(0, 1, 2)
+            )
+            return MessageWords(tuple(_words(found, learned)), learned)
+        except WordsError:
+            if 0 not in (learned := message_counts(home)):  # not forgotten meanwhile
+                raise
+    return MessageWords((), learned) if any(learned) else None
 
 
 def learn(
@@ -127,6 +132,44 @@ def check_not_lost(home: Path, learned: Counts, lessons: int) -> None:
     if lessons and learned == (0, 0):
         path = home / FOLDER / WORDLIST
         raise WordsError(f"{path}: has no words, though {lessons} messages were learned; {CURE}")
+
+
+def empty(home: Path) -> bool | None:
+    """Delete all words, and overwrite them; whether there were any. None: there is no database.
+
+    It is not removed: verdicts have it open, and SQLite opens the files beside it by their names.
+    To be called under the lock. Raises WordsError.
+    """
+    path = home / FOLDER / WORDLIST
+    with _errors(home):
+        if not path.exists():
+            return None
+        with closing(_opened(path)) as database:
+            database.execute("PRAGMA secure_delete = ON")
+            # The rest is what bogofilter writes into a new one only.
+            found = database.execute(
+                "DELETE FROM bogofilter WHERE substr(key, 1, 1) != ? OR key = ?",
+                (b".", b".MSG_COUNT"),
+            ).rowcount
+            # Who reads at that moment keeps the file its size.
+            with contextlib.suppress(sqlite3.OperationalError):
+                database.execute("VACUUM")
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return found > 0
+
+
+def drop_unfinished(home: Path) -> None:
+    """Remove a database that was killed while it was made: it may lack what is written into a new
+    one only. To be called under the lock, where there are no words. Raises OSError.
+    """
+    path = home / FOLDER / WORDLIST
+    with contextlib.suppress(FileNotFoundError):
+        with path.open("rb") as file:
+            header = file.read(_LOG_VERSION + 1)
+        if header[_LOG_VERSION:] == b"\2":  # it has a log, as after each lesson that ended
+            return
+    for more in ("", "-journal"):
+        path.with_name(f"{WORDLIST}{more}").unlink(missing_ok=True)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import time
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -755,6 +757,17 @@ def test_a_damaged_note_is_begun_afresh_and_teaches_nothing(box: Mailbox) -> Non
         (box.home / FOLDER / f"{NOTES}{more}").unlink(missing_ok=True)
     (box.home / FOLDER / NOTES).write_bytes(b"rubbish" * 1000)
     box.restart()
+    box.move(name, ".Junk")
+    assert box.look() == NOTHING
+    box.move(name, "", ".Junk")
+    assert box.look() == HAM
+
+
+def test_notes_of_another_version_are_begun_afresh(box: Mailbox) -> None:
+    name = box.deliver()
+    box.look()
+    with closing(sqlite3.connect(box.home / FOLDER / NOTES)) as database:
+        database.execute("ALTER TABLE waiting DROP COLUMN tries")
     box.move(name, ".Junk")
     assert box.look() == NOTHING
     box.move(name, "", ".Junk")

@@ -15,8 +15,10 @@ import pytest
 from bench.junk.corpus.example import Example
 from bench.junk.corpus.make import part_of_corpus
 from bench.junk.signpost import arrival_of
+from entrypoint.junk import words
 from entrypoint.junk.account_state import Counts, Lesson, StateError, open_state
 from entrypoint.junk.evidence import marks_of
+from entrypoint.junk.lessons import forget, teach
 from entrypoint.junk.state_file import why_unusable
 from entrypoint.junk.verdict import DeliveryQuestion, verdict
 from entrypoint.junk.words import WordsError, learn, message_counts
@@ -381,3 +383,18 @@ def test_what_cannot_be_opened_says_why(
     else:
         monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert why_unusable(path).startswith(": it belongs to user ")
+
+
+def test_what_is_forgotten_while_it_is_asked_is_no_fault(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bogofilter 1.2.5 ends in a segmentation fault where it finds one class alone, or none."""
+    for cls in ("spam", "ham"):
+        teach(home, message(text=cls), cls, "trained")
+
+    def forgotten(*_: object, **__: object) -> bytes:
+        assert forget(home)
+        raise WordsError("bogofilter ended with -11")
+
+    monkeypatch.setattr(words, "_bogofilter", forgotten)
+    assert "not enough learned: 0 of" in verdict(question(), tmp_path).line()
