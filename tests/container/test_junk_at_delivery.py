@@ -230,6 +230,7 @@ class TestWrittenTo:
     ) -> None:
         """Not whom a stranger's mail makes a script answer, nor who asks for a receipt."""
         spammer, friend = (f"{fresh(name)}@outside.test" for name in ("spammer", "friend"))
+        before = written_to(server)
         away = f'require "vacation"; vacation "In the hills."; redirect "{spammer}"; keep;'
         message = letter(token=fresh("bait"))
         with script(server, ALICE, away):
@@ -243,7 +244,7 @@ class TestWrittenTo:
             message = letter(ALICE[0], token=fresh("sent"))
             server.submit(world.swaks, ALICE, sender=sender, to=to, message=message).accepted()
         wait_until(lambda: friend in written_to(server), "the friend to be known")
-        assert written_to(server) == {friend}
+        assert written_to(server) - before == {friend}
 
 
 def send(world: World, server: Signpost) -> bytes:

@@ -65,6 +65,7 @@ class Run:
             with suppress(AssertionError):  # those that are not accepted are in the report
                 wait_until(lambda: not senders.open, "all to be accepted", RECOVERS_WITHIN)
             unaccepted = senders.open
+            traced = self._traced(senders)
             drained = self._drain()
             errors = [each.error for each in watches if each.error] + senders.errors
             for error in errors:
@@ -90,7 +91,7 @@ class Run:
                 drained,
                 lines,
                 odd_lines,
-                self._traced(),
+                traced,
                 scene.server.attempt("signpost", "health").returncode == 0,
             )
 
@@ -193,16 +194,28 @@ class Run:
                     ends.append(datetime.fromisoformat(json.loads(line)["time"]).timestamp())
         return count, odd, ends
 
-    def _traced(self) -> bool:
-        """Whether the journal knows a message that was accepted at the end."""
-        number = max(
-            entry.number
-            for entry in self.ledger.entries.values()
-            if entry.accepted is not None and entry.route == INBOUND.name
-        )
-        done = self._scene.server.attempt(
-            "signpost", "trace", f"<{number}.{self._scene.run}@soak.invalid>"
-        )
+    def _traced(self, senders: Senders) -> bool:
+        """Whether the journal knows what comes now. Behind a full disk it rests for seconds, and
+        what comes meanwhile is not in it.
+        """
+
+        def known() -> bool:
+            probe = task(self.ledger, INBOUND, self._chosen)
+            if not senders.hand_in(probe, time.monotonic() + RECOVERS_WITHIN):
+                return False
+            wait_until(lambda: self._scene.delivered(probe.entry.number, PROBE), "the message")
+            message_id = f"<{probe.entry.number}.{self._scene.run}@soak.invalid>"
+            with suppress(AssertionError):
+                wait_until(lambda: self._is_in_journal(message_id), "its way", 2)
+                return True
+            return False
+
+        with suppress(AssertionError):
+            return wait_until(known, "the journal to go on")
+        return False
+
+    def _is_in_journal(self, message_id: str) -> bool:
+        done = self._scene.server.attempt("signpost", "trace", message_id)
         return done.returncode == 0 and b"delivered" in done.stdout.lower()
 
 

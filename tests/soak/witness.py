@@ -91,7 +91,7 @@ class Logins:
         """At IMAP."""
         try:
             session = imaplib.IMAP4_SSL(self.host, 993, ssl_context=any_certificate(), timeout=20)
-        except OSError:
+        except (OSError, imaplib.IMAP4.abort):  # the latter: it ended before a greeting
             self.outcomes["no connection"] += 1
             return
         try:
