@@ -8,7 +8,6 @@ inherits the lock, so that nobody compares while one that was left behind is at 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import time
@@ -16,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from entrypoint.files import is_at
+from entrypoint.files import has_lock, is_at
 from entrypoint.junk import words
 from entrypoint.junk.account_state import (
     FOLDER,
@@ -38,7 +37,8 @@ from entrypoint.junk.evidence import marks_of
 LOCK = "lock"
 # Who trains with old mail gives the lock back after each message, for a millisecond.
 LOCKED_WITHIN = 10.0  # seconds
-_LOOK_EVERY = 0.002
+# Then the lock is opened anew: with its home it may have been removed, and be there again.
+_OPENED_FOR = 0.02
 
 
 class LockedError(StateError):
@@ -60,18 +60,15 @@ def locked(home: Path, seconds: float = LOCKED_WITHIN) -> Iterator[int]:
         except OSError as error:
             raise StateError(f"{path}: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if is_at(path, descriptor):
+            left = end - time.monotonic()
+            if has_lock(descriptor, min(_OPENED_FOR, left)) and is_at(path, descriptor):
                 break
-        except BlockingIOError:
-            pass
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
         if time.monotonic() > end:
             raise LockedError(f"{path}: another program has been learning for {seconds:g} seconds")
-        time.sleep(_LOOK_EVERY)
     try:
         yield descriptor
     finally:
