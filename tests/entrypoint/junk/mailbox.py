@@ -63,6 +63,11 @@ class Mailbox:
         at = time.time() - ago
         return self._write(folder, text(mark=at, **how), at, at, touched, flags)
 
+    def deliver_junk(self, count: int) -> None:
+        """So many new messages, which their reader moves into Junk."""
+        for _ in range(count):
+            self.move(self.deliver(), ".Junk")
+
     def append(
         self, folder: str, message: bytes, *, date: float | None = None, flags: str = ""
     ) -> str:

@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from entrypoint.junk import learner as learners
 from entrypoint.junk.account_state import AccountState, Counts, DeliveryNote, open_state
 from entrypoint.junk.learner import Learner, MailboxList
 from entrypoint.junk.lessons import locked
+from entrypoint.junk.mailbox_changes import Noted
 
 from .mailbox import Mailbox
 from .stand_in import stand_in
@@ -40,25 +42,30 @@ def learner(tmp_path: Path, boxes: dict[str, Mailbox]) -> Learner:
     return learner
 
 
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """What is logged, from `info` on."""
+    caplog.set_level(logging.INFO)
+    return caplog
+
+
 def test_a_large_move_does_not_hold_up_another_account(
     boxes: dict[str, Mailbox],
     learner: Learner,
-    caplog: pytest.LogCaptureFixture,
+    said: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The log has one line for all of it."""
-    caplog.set_level(logging.INFO)
     monkeypatch.setattr(learners, "_TURN", 0.2)
-    for _ in range(40):
-        boxes["alice"].move(boxes["alice"].deliver(), ".Junk")
-    boxes["bob"].move(boxes["bob"].deliver(), ".Junk")
+    boxes["alice"].deliver_junk(40)
+    boxes["bob"].deliver_junk(1)
     assert learner.look() == 0
     assert boxes["alice"].learned().spam < 40
     assert boxes["bob"].learned() == Counts(1, 0)
     while learner.look() == 0:
         pass
     assert boxes["alice"].learned() == Counts(40, 0)
-    assert [line for line in caplog.messages if " learned " in line] == [
+    assert [line for line in said.messages if " learned " in line] == [
         f"{BOB}: learned spam=1 ham=0",
         f"{ALICE}: learned spam=40 ham=0",
     ]
@@ -67,17 +74,15 @@ def test_a_large_move_does_not_hold_up_another_account(
 def test_what_takes_long_is_said_meanwhile(
     boxes: dict[str, Mailbox],
     learner: Learner,
-    caplog: pytest.LogCaptureFixture,
+    said: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    caplog.set_level(logging.INFO)
     monkeypatch.setattr(learners, "_TURN", 0.01)
     monkeypatch.setattr(learners, "_SAID_EVERY", 0.0)
-    for _ in range(5):
-        boxes["alice"].move(boxes["alice"].deliver(), ".Junk")
+    boxes["alice"].deliver_junk(5)
     while learner.look() == 0:
         pass
-    counts = [int(line.partition("spam=")[2].split()[0]) for line in caplog.messages]
+    counts = [int(line.partition("spam=")[2].split()[0]) for line in said.messages]
     assert len(counts) > 1
     assert sum(counts) == 5
 
@@ -94,9 +99,9 @@ def test_looks_that_take_long_are_rarer(
     now, note, looks = time.monotonic, account_learner.note_changes, list[float]()
     monkeypatch.setattr(time, "monotonic", lambda: now() + sum(looks))
 
-    def slow(*arguments: object, **named: object) -> int:
+    def slow(*arguments: Any, **named: Any) -> Noted:
         looks.append(0.0 if looks else seconds)
-        return note(*arguments, **named)  # type: ignore[arg-type]
+        return note(*arguments, **named)
 
     monkeypatch.setattr(account_learner, "note_changes", slow)
     boxes["alice"].deliver()
@@ -107,10 +112,9 @@ def test_looks_that_take_long_are_rarer(
 def test_an_account_that_fails_is_said_once_and_tried_again(
     boxes: dict[str, Mailbox],
     learner: Learner,
-    caplog: pytest.LogCaptureFixture,
+    said: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    caplog.set_level(logging.INFO)
     monkeypatch.setattr(learners, "_FIRST_PAUSE", 0.0)
     wordlist = boxes["alice"].home / "junk/wordlist.db"
     wordlist.write_bytes(b"rubbish" * 1000)
@@ -118,13 +122,13 @@ def test_an_account_that_fails_is_said_once_and_tried_again(
         box.move(box.deliver(), ".Junk")
     for _ in range(3):
         learner.look()
-    assert [record.levelname for record in caplog.records if ALICE in record.message] == ["ERROR"]
+    assert [record.levelname for record in said.records if ALICE in record.message] == ["ERROR"]
     assert [each for each in learner.troubles() if "wordlist.db" in each]
     assert boxes["bob"].learned() == Counts(1, 0)
     wordlist.unlink()
     learner.look()
     assert not learner.troubles()
-    assert "junk is learned again" in caplog.text
+    assert "junk is learned again" in said.text
     assert boxes["alice"].learned() == Counts(1, 0)
 
 
@@ -132,7 +136,7 @@ def test_a_lock_that_is_never_given_back_is_named(
     boxes: dict[str, Mailbox], learner: Learner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As by a bogofilter that hangs, and whose parent was killed."""
-    boxes["alice"].move(boxes["alice"].deliver(), ".Junk")
+    boxes["alice"].deliver_junk(1)
     clock = [time.monotonic()]
     monkeypatch.setattr(account_learner, "_PATIENCE", -1.0)
     with locked(boxes["alice"].home):
@@ -152,7 +156,7 @@ def test_a_lock_that_is_never_given_back_is_named(
 def test_what_fails_again_and_again_is_tried_less_often(
     boxes: dict[str, Mailbox], learner: Learner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    boxes["alice"].move(boxes["alice"].deliver(), ".Junk")
+    boxes["alice"].deliver_junk(1)
     monkeypatch.setattr(words, "BOGOFILTER", "false")
     clock = [time.monotonic()]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
